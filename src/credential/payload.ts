@@ -1,0 +1,55 @@
+import { decodeCanonical } from './base64.ts';
+
+/** What a credential carries. `id` is public and safe in a URL path; `secret` is the text that is hashed. */
+export interface Credential {
+  id: string;
+  secret: string;
+  /** `v1` is what is written; `legacy` is older, and only read. */
+  layout: 'v1' | 'legacy';
+}
+
+export const V1_ID_BYTES = 16;
+export const V1_SECRET_BYTES = 32;
+
+const V1_TAG = 'v1:';
+const V1_ID_CHARS = 22;
+const V1_SECRET_CHARS = 44;
+const V1_PAYLOAD_CHARS = V1_TAG.length + V1_ID_CHARS + 1 + V1_SECRET_CHARS;
+
+const LEGACY_ID_CHARS = 20;
+const LEGACY_SECRET_CHARS = 22;
+const LEGACY_INNER_CHARS = LEGACY_ID_CHARS + 1 + LEGACY_SECRET_CHARS;
+const URL_SAFE = /^[A-Za-z0-9_-]*$/;
+
+/** The bytes in front of the checksum. The legacy payload is base64 *text*, which is encoded once more with the checksum. */
+export function writePayload(credential: Credential): Buffer {
+  const { id, secret, layout } = credential;
+  if (layout === 'v1') return Buffer.from(`${V1_TAG}${id}:${secret}`, 'utf8');
+  return Buffer.from(Buffer.from(`${id}:${secret}`, 'utf8').toString('base64'), 'ascii');
+}
+
+/** The layouts cannot be confused: a v1 payload holds a colon, which base64 text never does. */
+export function readPayload(payload: Buffer): Credential | undefined {
+  // latin1 keeps one character per byte; whatever is not ASCII falls to the alphabet checks.
+  const text = payload.toString('latin1');
+  return text.startsWith(V1_TAG) ? readV1(text) : readLegacy(text);
+}
+
+function readV1(text: string): Credential | undefined {
+  if (text.length !== V1_PAYLOAD_CHARS) return undefined;
+  const separator = V1_TAG.length + V1_ID_CHARS;
+  if (text[separator] !== ':') return undefined;
+  const id = text.slice(V1_TAG.length, separator);
+  const secret = text.slice(separator + 1);
+  if (decodeCanonical(id, 'base64url')?.length !== V1_ID_BYTES) return undefined;
+  if (decodeCanonical(secret, 'base64')?.length !== V1_SECRET_BYTES) return undefined;
+  return { id, secret, layout: 'v1' };
+}
+
+function readLegacy(text: string): Credential | undefined {
+  const inner = decodeCanonical(text, 'base64')?.toString('latin1');
+  if (inner?.length !== LEGACY_INNER_CHARS || inner[LEGACY_ID_CHARS] !== ':') return undefined;
+  const id = inner.slice(0, LEGACY_ID_CHARS);
+  const secret = inner.slice(LEGACY_ID_CHARS + 1);
+  return URL_SAFE.test(id) && URL_SAFE.test(secret) ? { id, secret, layout: 'legacy' } : undefined;
+}

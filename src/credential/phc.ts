@@ -1,0 +1,74 @@
+import { decodeCanonical } from './base64.ts';
+
+/** Cost of one argon2id run. */
+export interface HashParameters {
+  memoryKiB: number;
+  timeCost: number;
+  parallelism: number;
+}
+
+/**
+ * The costs this process agrees to pay for one hash. A stored row names its own costs, so these bounds are what stands
+ * between one bad row and a process that allocates gigabytes.
+ */
+export const hashBounds = {
+  memoryKiB: { min: 8, max: 256 * 1024 },
+  timeCost: { min: 1, max: 16 },
+  parallelism: { min: 1, max: 16 },
+} as const satisfies Record<keyof HashParameters, { min: number; max: number }>;
+
+const MIN_SALT_BYTES = 8;
+/** Exactly what `hashSecret` writes: a digest that lost its end is a damaged row, not a wrong secret. */
+const DIGEST_BYTES = 32;
+const ARGON2ID_PHC = /^\$argon2id\$v=19\$([mtp=0-9,]{1,40})\$([A-Za-z0-9+/]{1,86})\$([A-Za-z0-9+/]{1,86})$/;
+const COST = /^([mtp])=([1-9]\d{0,9})$/;
+
+export type ParsedPhc = { ok: true; parameters: HashParameters } | { ok: false; problem: string };
+
+/**
+ * Checks an argon2id PHC string (version 19, no optional parts) and reads its costs. The `problem` of a refusal holds
+ * no part of the string. The argon2 package cannot be asked instead: it answers `false` for an algorithm it does not
+ * know or a digest cut short, which would tell the holder of a good key that the key is wrong, and it begins whatever memory cost it is told.
+ */
+export function parsePhc(phc: string): ParsedPhc {
+  const match = ARGON2ID_PHC.exec(phc);
+  if (match === null) return { ok: false, problem: 'not an argon2id PHC string' };
+  const [, costs = '', salt = '', digest = ''] = match;
+  if (decodedBytes(salt) < MIN_SALT_BYTES) return { ok: false, problem: 'bad salt' };
+  if (decodedBytes(digest) !== DIGEST_BYTES) return { ok: false, problem: 'bad digest' };
+  const parameters = readCosts(costs);
+  if (parameters === undefined) return { ok: false, problem: 'bad parameters' };
+  const problem = hashParametersProblem(parameters);
+  return problem === undefined ? { ok: true, parameters } : { ok: false, problem };
+}
+
+/** Says which cost lies outside {@link hashBounds}; `undefined` when all are fine. */
+export function hashParametersProblem(parameters: HashParameters): string | undefined {
+  for (const name of ['memoryKiB', 'timeCost', 'parallelism'] as const) {
+    const { min, max } = hashBounds[name];
+    const value = parameters[name];
+    if (!Number.isInteger(value) || value < min || value > max) return `${name} is not within ${min}..${max}`;
+  }
+  // RFC 9106, 3.1: at least eight blocks of 1 KiB for each lane.
+  if (parameters.memoryKiB < 8 * parameters.parallelism) return 'memoryKiB is less than 8 for each lane';
+  return undefined;
+}
+
+/** Each of m, t and p once, in any order: the reference implementation writes m,t,p and the argon2 package m,p,t. */
+function readCosts(text: string): HashParameters | undefined {
+  const costs = new Map<string, number>();
+  for (const part of text.split(',')) {
+    const [, name, value] = COST.exec(part) ?? [];
+    if (name === undefined || costs.has(name)) return undefined;
+    costs.set(name, Number(value));
+  }
+  const [memoryKiB, timeCost, parallelism] = [costs.get('m'), costs.get('t'), costs.get('p')];
+  if (memoryKiB === undefined || timeCost === undefined || parallelism === undefined) return undefined;
+  return { memoryKiB, timeCost, parallelism };
+}
+
+/** PHC writes base64 without its padding, so the padding is put back before the strict reading. */
+function decodedBytes(unpadded: string): number {
+  const padded = unpadded.padEnd(Math.ceil(unpadded.length / 4) * 4, '=');
+  return decodeCanonical(padded, 'base64')?.length ?? 0;
+}

@@ -1,0 +1,94 @@
+import argon2 from 'argon2';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { BrokenHashError, hashBounds, hashSecret, verifySecret } from '../../../src/credential/hash.ts';
+
+const SMALL = { memoryKiB: 64, timeCost: 1, parallelism: 1 };
+const SECRET = 'a secret of these tests';
+let phc: string;
+let digest: string;
+
+beforeAll(async () => {
+  phc = await hashSecret(SECRET, SMALL);
+  digest = phc.slice(phc.lastIndexOf('$') + 1);
+});
+
+test('the right secret matches and another does not', async () => {
+  expect(await verifySecret(phc, SECRET)).toBe(true);
+  for (const wrong of ['', `${SECRET} `, SECRET.slice(1)]) expect(await verifySecret(phc, wrong)).toBe(false);
+});
+
+test('a hash names argon2id and the parameters it was made with', () => {
+  expect(phc).toMatch(/^\$argon2id\$v=19\$/);
+  expect(phc).toMatch(/\bm=64\b/);
+});
+
+test('the same secret gets another salt each time', async () => {
+  expect(await hashSecret(SECRET, SMALL)).not.toBe(phc);
+});
+
+test('each hash is verified with its own parameters', async () => {
+  const other = await hashSecret(SECRET, { memoryKiB: 128, timeCost: 2, parallelism: 2 });
+  expect(await verifySecret(other, SECRET)).toBe(true);
+});
+
+test('a hash written by the reference implementation (m,t,p) is understood', async () => {
+  const reordered = phc.replace(/\$m=[^$]*/, '$m=64,t=1,p=1');
+  expect(await verifySecret(reordered, SECRET)).toBe(true);
+});
+
+describe('a stored hash is broken, which is no answer about the secret, when it', () => {
+  const broken: [string, () => string][] = [
+    ['is empty', () => ''],
+    ['is no PHC string', () => 'garbage'],
+    ['names another algorithm', () => phc.replace('argon2id', 'scrypt')],
+    ['is argon2i', () => phc.replace('argon2id', 'argon2i')],
+    ['is argon2d', () => phc.replace('argon2id', 'argon2d')],
+    ['has another version', () => phc.replace('v=19', 'v=16')],
+    ['has no version', () => phc.replace('v=19$', '')],
+    ['lacks a parameter', () => phc.replace('m=64,', '')],
+    ['has a parameter twice', () => phc.replace(/\$m=[^$]*/, '$m=64,m=64,t=1')],
+    ['has associated data', () => phc.replace(/\$m=[^$]*/, '$m=64,t=1,p=1,data=AAAA')],
+    ['has a parameter with a leading zero', () => phc.replace('m=64', 'm=064')],
+    ['asks for 4 GiB', () => phc.replace('m=64', `m=${4 * 1024 * 1024}`)],
+    ['asks for one KiB above the bound', () => phc.replace('m=64', `m=${hashBounds.memoryKiB.max + 1}`)],
+    ['asks for too many passes', () => phc.replace('t=1', 't=4000000000')],
+    ['asks for too many lanes', () => phc.replace('p=1', 'p=255')],
+    ['has less memory than its lanes need', () => phc.replace('p=1', 'p=16')],
+    ['has no salt', () => phc.replace(/\$[^$]*\$([^$]*)$/, '$$$$$1')],
+    ['has a salt of 4 bytes', () => phc.replace(/\$[^$]*\$([^$]*)$/, '$$AAAAAA$$$1')],
+    ['has no digest', () => phc.slice(0, -digest.length - 1)],
+    ['was cut off', () => phc.slice(0, -25)],
+    ['was cut off by one character', () => phc.slice(0, -1)],
+    ['has padding', () => `${phc}=`],
+    ['has a line break', () => `${phc}\n`],
+    ['is very long', () => phc + 'A'.repeat(1_000_000)],
+  ];
+
+  test.each(broken)('%s', async (_name, make) => {
+    const stored = make();
+    expect(stored).not.toBe(phc);
+    const error: unknown = await verifySecret(stored, SECRET).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(BrokenHashError);
+    const { message } = error as BrokenHashError;
+    expect(message.length).toBeLessThan(100);
+    expect(message).not.toContain('$');
+    expect(message).not.toContain(digest.slice(0, 8));
+  });
+});
+
+test('parameters that could never be verified are refused before a hash is made', async () => {
+  for (const parameters of [
+    { ...SMALL, memoryKiB: hashBounds.memoryKiB.max + 1 },
+    { ...SMALL, memoryKiB: 7 },
+    { ...SMALL, timeCost: 0 },
+    { ...SMALL, parallelism: 9 },
+    { ...SMALL, timeCost: 1.5 },
+  ]) {
+    await expect(hashSecret(SECRET, parameters)).rejects.toThrow(RangeError);
+  }
+});
+
+test('the argon2 package alone would call an unknown algorithm a wrong secret', async () => {
+  // The reason for a parser of our own; when this fails, the package has changed.
+  expect(await argon2.verify(phc.replace('argon2id', 'scrypt'), SECRET)).toBe(false);
+});
