@@ -1,0 +1,35 @@
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+
+const KEPT_LINES = 20;
+
+/** Reads a server's log line by line and keeps its end, which is what an error message wants to quote. */
+export class LogLines {
+  readonly #kept: string[] = [];
+  readonly #listeners = new Set<(line: string) => void>();
+
+  constructor(stream: Readable, onLine?: (line: string) => void) {
+    if (onLine) this.#listeners.add(onLine);
+    createInterface({ input: stream }).on('line', (line) => {
+      this.#kept.push(line);
+      if (this.#kept.length > KEPT_LINES) this.#kept.shift();
+      for (const listener of this.#listeners) listener(line);
+    });
+  }
+
+  /** Resolves at the first line from now on that matches; never rejects, so race it against the exit. */
+  next(pattern: RegExp): Promise<string> {
+    return new Promise((resolve) => {
+      const listener = (line: string) => {
+        if (!pattern.test(line)) return;
+        this.#listeners.delete(listener);
+        resolve(line);
+      };
+      this.#listeners.add(listener);
+    });
+  }
+
+  last(): string {
+    return this.#kept.map((line) => `  ${line}`).join('\n');
+  }
+}

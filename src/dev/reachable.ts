@@ -1,0 +1,48 @@
+import { chmod, lstat, mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCommand } from './child-process.ts';
+
+interface Account {
+  name: string;
+  uid: number;
+  gid: number;
+}
+
+/** Whether that account can enter the directory, asked of the kernel: modes alone do not tell (ACLs, mounts). */
+export async function canEnter(directory: string, account: Account): Promise<boolean> {
+  const { exitCode } = await runCommand('/bin/sh', ['-c', 'cd "$1"', 'sh', directory], {
+    uid: account.uid,
+    gid: account.gid,
+  });
+  return exitCode === 0;
+}
+
+const sharedDirectories = (): readonly string[] => [
+  '/var/lib/regional-iam',
+  join(tmpdir(), 'regional-iam'),
+  '/tmp/regional-iam',
+];
+
+/**
+ * A directory of ours that another account can enter but not write to: the first of `candidates` that can be
+ * made so. One that somebody else owns or may write to is passed over, since we would run binaries from it.
+ * @throws Error when none qualifies.
+ */
+export async function sharedDirectory(
+  account: Account,
+  candidates: readonly string[] = sharedDirectories(),
+): Promise<string> {
+  for (const directory of candidates) {
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o755 });
+      const found = await lstat(directory);
+      if (!found.isDirectory() || found.uid !== process.getuid?.()) continue;
+      await chmod(directory, 0o755); // the umask may have taken bits away
+      if (await canEnter(directory, account)) return directory;
+    } catch {}
+  }
+  throw new Error(
+    `The user "${account.name}", which Postgres has to run as, can enter none of ${candidates.join(', ')}.`,
+  );
+}

@@ -1,0 +1,20 @@
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+
+/** Both speak the same protocol and take the same options. */
+const NAMES = ['redis-server', 'valkey-server'];
+
+/** Absolute path of the first Redis (or Valkey) server on the PATH, undefined when there is none. */
+export async function findRedisBinary(path: string = process.env.PATH ?? ''): Promise<string | undefined> {
+  for (const name of NAMES) {
+    for (const directory of path.split(delimiter).filter(Boolean)) {
+      const candidate = join(directory, name);
+      try {
+        await access(candidate, constants.X_OK);
+        return candidate;
+      } catch {}
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '../../../src/dev/ports.ts';
+import { stopLeftoverPostmaster } from '../../../src/dev/postgres/leftover.ts';
+import { type PostgresServer, startPostgres } from '../../../src/dev/postgres/server.ts';
+import { resolveServerUser } from '../../../src/dev/postgres/server-user.ts';
+import { canEnter } from '../../../src/dev/reachable.ts';
+
+/** Superuser access to one server of the run; make a database of your own on it. */
+export interface PostgresAccess {
+  /** Superuser URL of the database `postgres`. */
+  url: string;
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+}
+
+export interface TestPostgres {
+  primary: PostgresAccess;
+  region: PostgresAccess;
+}
+
+/**
+ * Many databases, publications and subscriptions at once, and no durability. `synchronous_commit` stays on:
+ * without it commits reach the WAL only at the next turn of the WAL writer, and logical decoding, which reads
+ * flushed WAL, is 200 ms late. With `fsync` off it costs next to nothing.
+ */
+export const testSettings: Readonly<Record<string, string>> = {
+  wal_level: 'logical',
+  max_connections: '300',
+  shared_buffers: '128MB',
+  fsync: 'off',
+  full_page_writes: 'off',
+  synchronous_commit: 'on',
+  max_replication_slots: '60',
+  max_active_replication_origins: '60',
+  max_wal_senders: '60',
+  max_worker_processes: '80',
+  max_logical_replication_workers: '60',
+  max_sync_workers_per_subscription: '2',
+  wal_retrieve_retry_interval: '100ms',
+  wal_receiver_status_interval: '1s',
+  checkpoint_timeout: '30min',
+  max_wal_size: '4GB',
+  autovacuum_naptime: '5min',
+};
+
+const PREFIX = 'regional-iam-test-';
+
+/** A new directory that the account Postgres runs as can get into; its name carries our pid. */
+export async function createScratchDirectory(purpose: string): Promise<string> {
+  const user = await resolveServerUser();
+  for (const parent of [tmpdir(), '/tmp', '/var/tmp']) {
+    const directory = await mkdtemp(join(parent, `${PREFIX}${process.pid}-${purpose}-`));
+    await chmod(directory, 0o711);
+    if (!user || (await canEnter(directory, user))) return directory;
+    await rm(directory, { recursive: true });
+  }
+  throw new Error(`The user "${user?.name}" can enter no temporary directory.`);
+}
+
+/** Ends and removes what test runs that were killed have left in the temporary directory. */
+export async function sweepAbandonedRuns(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = Number(/^regional-iam-test-(\d+)-/.exec(name)?.[1]);
+    if (!pid || isAlive(pid)) continue;
+    const directory = join(tmpdir(), name);
+    for (const child of await readdir(directory)) await stopLeftoverPostmaster(join(directory, child));
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/**
+ * A Postgres for one test file that has to stop, kill or cut off its server; everybody else shares those of
+ * the run (`inject('postgres')`). The caller stops it and removes the directory.
+ */
+export async function startTestPostgres(
+  dataDirectory: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<{ server: PostgresServer; access: PostgresAccess }> {
+  const password = randomBytes(12).toString('hex');
+  const server = await startPostgres({
+    dataDirectory,
+    port: await freePort(),
+    superuserPassword: password,
+    settings: { ...testSettings, ...settings },
+  });
+  const access = { url: server.url(), host: '127.0.0.1', port: server.port, user: 'postgres', password };
+  return { server, access };
+}
