@@ -1,0 +1,54 @@
+/** The direction of dependencies, as docs/architecture.md draws it. */
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'credential-is-pure',
+      comment: 'credential/ imports nothing of ours and does no I/O',
+      severity: 'error',
+      from: { path: '^src/credential/' },
+      to: { path: '^src/', pathNot: '^src/credential/' },
+    },
+    {
+      name: 'roles-is-pure',
+      comment: 'roles/ imports nothing of ours and does no I/O',
+      severity: 'error',
+      from: { path: '^src/roles/' },
+      to: { path: '^src/', pathNot: '^src/roles/' },
+    },
+    {
+      name: 'pure-modules-do-no-io',
+      severity: 'error',
+      from: { path: '^src/(credential|roles)/' },
+      to: {
+        path: '^(node:)?(fs|fs/promises|net|http|https|child_process|dns|tls|dgram)$',
+        dependencyTypes: ['core'],
+      },
+    },
+    {
+      name: 'regional-never-imports-control-plane',
+      severity: 'error',
+      from: { path: '^src/regional/' },
+      to: { path: '^src/control-plane/' },
+    },
+    {
+      name: 'control-plane-never-imports-regional',
+      severity: 'error',
+      from: { path: '^src/control-plane/' },
+      to: { path: '^src/regional/' },
+    },
+    {
+      name: 'shared-code-knows-no-server',
+      severity: 'error',
+      from: { path: '^src/(http|keys)/' },
+      to: { path: '^src/(regional|control-plane|dev|cli)/' },
+    },
+    { name: 'not-to-test', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|bench)/' } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'] },
+  },
+};

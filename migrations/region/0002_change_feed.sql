@@ -1,0 +1,90 @@
+-- Up Migration
+-- What only a region has: the change feed of everything replication applies, and the arrival time of heartbeats.
+
+CREATE TABLE changes (
+  seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  entity text NOT NULL,
+  id text NOT NULL,
+  version bigint NOT NULL,
+  at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX changes_at ON changes (at);
+
+-- The lock makes seq order commit order even while several processes write (initial table copies run beside the
+-- apply worker), so a reader that has seen seq N has seen everything up to N. NOTIFY carries no payload: it only
+-- wakes readers, which then read the table, and equal notices of one transaction fold into one.
+-- Names are qualified because replication workers run with an empty search_path.
+CREATE FUNCTION record_change(entity text, id text, version bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  assigned bigint;
+BEGIN
+  PERFORM pg_catalog.pg_advisory_xact_lock(7306401, 1);
+  INSERT INTO public.changes (entity, id, version) VALUES (entity, id, version) RETURNING seq INTO assigned;
+  PERFORM pg_catalog.pg_notify('iam_changes', '');
+  IF assigned % 1024 = 0 THEN
+    DELETE FROM public.changes WHERE at < pg_catalog.now() - interval '1 day';
+  END IF;
+END
+$$;
+
+CREATE FUNCTION record_key_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    PERFORM public.record_change('key', OLD.id, OLD.version + 1);
+  ELSE
+    PERFORM public.record_change('key', NEW.id, NEW.version);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+-- Roles are cached per (organization, project type, project): that triple is the id of the change.
+CREATE FUNCTION record_role_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    PERFORM public.record_change('roles',
+      pg_catalog.json_build_array(OLD.organization_id, OLD.project_type, OLD.project_id)::text, OLD.version + 1);
+  ELSE
+    PERFORM public.record_change('roles',
+      pg_catalog.json_build_array(NEW.organization_id, NEW.project_type, NEW.project_id)::text, NEW.version);
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION record_truncation() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM public.record_change('everything', TG_TABLE_NAME, 0);
+  RETURN NULL;
+END
+$$;
+
+-- ALWAYS: ordinary triggers do not fire for rows that a subscription applies.
+CREATE TRIGGER record_change AFTER INSERT OR UPDATE OR DELETE ON api_keys
+  FOR EACH ROW EXECUTE FUNCTION record_key_change();
+ALTER TABLE api_keys ENABLE ALWAYS TRIGGER record_change;
+CREATE TRIGGER record_truncation AFTER TRUNCATE ON api_keys
+  FOR EACH STATEMENT EXECUTE FUNCTION record_truncation();
+ALTER TABLE api_keys ENABLE ALWAYS TRIGGER record_truncation;
+
+CREATE TRIGGER record_change AFTER INSERT OR UPDATE OR DELETE ON roles
+  FOR EACH ROW EXECUTE FUNCTION record_role_change();
+ALTER TABLE roles ENABLE ALWAYS TRIGGER record_change;
+CREATE TRIGGER record_truncation AFTER TRUNCATE ON roles
+  FOR EACH STATEMENT EXECUTE FUNCTION record_truncation();
+ALTER TABLE roles ENABLE ALWAYS TRIGGER record_truncation;
+
+-- Stamped as replication applies the row: lag is measured where it happens, not where it is looked at.
+ALTER TABLE heartbeat ADD COLUMN received_at timestamptz;
+CREATE FUNCTION stamp_heartbeat() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.received_at := pg_catalog.clock_timestamp();
+  RETURN NEW;
+END
+$$;
+CREATE TRIGGER stamp_heartbeat BEFORE INSERT OR UPDATE ON heartbeat
+  FOR EACH ROW EXECUTE FUNCTION stamp_heartbeat();
+ALTER TABLE heartbeat ENABLE ALWAYS TRIGGER stamp_heartbeat;
+
+GRANT USAGE ON SCHEMA public TO iam_regional;
+GRANT SELECT ON api_keys, roles, heartbeat, changes TO iam_regional;

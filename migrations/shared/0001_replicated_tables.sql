@@ -1,0 +1,57 @@
+-- Up Migration
+-- The tables that logical replication carries from the primary to every region. Logical replication carries no
+-- DDL: this file runs on every region first and on the primary last.
+
+CREATE TABLE api_keys (
+  id text PRIMARY KEY,
+  organization_id text NOT NULL,
+  description text NOT NULL,
+  secret_hash text NOT NULL,
+  previous_secret_hash text,
+  previous_secret_expires_at timestamptz,
+  role_assignments jsonb NOT NULL,
+  internal boolean NOT NULL DEFAULT false,
+  created_by text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  expires_at timestamptz,
+  revoked_at timestamptz,
+  revoked_by text,
+  version bigint NOT NULL
+);
+CREATE INDEX api_keys_version ON api_keys (version);
+
+-- A predefined role has neither organization nor project ('' in both); a custom role has both.
+-- Deletion is a mark, so that a feed that polls by version sees it too.
+CREATE TABLE roles (
+  organization_id text NOT NULL DEFAULT '',
+  project_type text NOT NULL,
+  project_id text NOT NULL DEFAULT '',
+  name text NOT NULL,
+  descriptor jsonb NOT NULL,
+  deleted_at timestamptz,
+  version bigint NOT NULL,
+  PRIMARY KEY (organization_id, project_type, project_id, name),
+  CHECK ((organization_id = '') = (project_id = ''))
+);
+CREATE INDEX roles_version ON roles (version);
+
+-- One row, written each second on the primary; its age in a region is the replication lag.
+CREATE TABLE heartbeat (
+  id smallint PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+  beat_at timestamptz NOT NULL
+);
+
+-- Roles are cluster-wide while migrations run per database: an existing one is fine. They cannot log in until
+-- an operator gives them a password.
+DO $$
+DECLARE
+  login text;
+BEGIN
+  FOREACH login IN ARRAY ARRAY['iam_control_plane', 'iam_regional', 'iam_replicator'] LOOP
+    BEGIN
+      EXECUTE format('CREATE ROLE %I NOLOGIN', login);
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END;
+  END LOOP;
+END
+$$;

@@ -1,0 +1,142 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+
+const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const list = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((item) => item.trim())
+      .filter(Boolean),
+  )
+  .pipe(z.array(z.string()));
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+const prefix = z.string().regex(/^[a-z][a-z0-9_]*$/, 'lower-case letters, digits and _ only');
+
+const sealingKey = z.string().refine((text) => Buffer.from(text, 'base64').length === 32, {
+  message: 'each key is 32 bytes in base64 (openssl rand -base64 32)',
+});
+
+/**
+ * Every setting of every command, read from the environment.
+ *
+ * `meta().secret` marks what never appears in an error; `meta().default` is shown in the documentation where the
+ * real default depends on the machine. docs/configuration.md and .env.example are generated from this schema.
+ */
+export const settings = {
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('Least severe log lines to write.'),
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on; the image sets 0.0.0.0.'),
+  REGIONAL_PORT: integer(0, 65535).default(8080).describe('Port of the regional service.'),
+  CONTROL_PLANE_PORT: integer(0, 65535).default(8081).describe('Port of the control plane.'),
+  MANAGEMENT_PORT: integer(0, 65535).default(9090).describe('Port of probes and metrics.'),
+
+  REPLICA_DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .optional()
+    .meta({ secret: true })
+    .describe('Regional Postgres, read with the SELECT-only login (regional service).'),
+  PRIMARY_DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .optional()
+    .meta({ secret: true })
+    .describe('Global Postgres (control plane and the CLI).'),
+  DATABASE_POOL_SIZE: integer(1, 200).default(8).describe('Connections a process keeps to its Postgres.'),
+  DATABASE_CONNECT_TIMEOUT_MS: integer(50, 60_000).default(500).describe('Wait for a database connection.'),
+  DATABASE_QUERY_TIMEOUT_MS: integer(50, 60_000).default(1_000).describe('Longest a query may run.'),
+
+  CREDENTIAL_PREFIX: prefix.default('essu').describe('Prefix written in front of new credentials.'),
+  ACCEPTED_CREDENTIAL_PREFIXES: list
+    .optional()
+    .describe('Prefixes accepted from clients, separated by commas; left out: the one that is written.'),
+  CLIENT_AUTHENTICATION_SECRETS: list
+    .default([])
+    .meta({ secret: true })
+    .describe(
+      'Shared secrets that trusted callers send in X-Client-Authentication, separated by commas; several while one is rotated.',
+    ),
+  ARGON2_MEMORY_KIB: integer(8, 1_048_576).default(4_096).describe('argon2id memory for new hashes, in KiB.'),
+  ARGON2_TIME_COST: integer(1, 16).default(1).describe('argon2id passes for new hashes.'),
+  ARGON2_PARALLELISM: integer(1, 16).default(1).describe('argon2id lanes for new hashes.'),
+  ARGON2_CONCURRENCY: integer(1, 64)
+    .default(availableParallelism())
+    .meta({ default: 'processors of the machine' })
+    .describe('Hashes computed at a time; UV_THREADPOOL_SIZE is set to fit.'),
+  ARGON2_QUEUE_LIMIT: integer(0, 100_000)
+    .default(256)
+    .describe('Hashes that may wait; beyond it a request is answered 503 with Retry-After.'),
+  BODY_LIMIT_BYTES: integer(1_024, 16_777_216).default(1_048_576).describe('Largest request body.'),
+  SHUTDOWN_TIMEOUT_MS: integer(0, 120_000)
+    .default(8_000)
+    .describe('Longest a stopping server waits for requests under way.'),
+
+  TLS_CERT_FILE: z.string().optional().describe('PEM certificate; with TLS_KEY_FILE the service speaks TLS.'),
+  TLS_KEY_FILE: z.string().optional().describe('PEM key of TLS_CERT_FILE.'),
+  TLS_CLIENT_CA_FILE: z
+    .string()
+    .optional()
+    .describe('PEM authorities whose client certificates count as client authentication (mTLS).'),
+} as const;
+
+const schema = z.object(settings).superRefine((config, context) => {
+  if ((config.TLS_CERT_FILE === undefined) !== (config.TLS_KEY_FILE === undefined)) {
+    context.addIssue({
+      code: 'custom',
+      path: ['TLS_KEY_FILE'],
+      message: 'TLS_CERT_FILE and TLS_KEY_FILE go together',
+    });
+  }
+  if (config.TLS_CLIENT_CA_FILE !== undefined && config.TLS_CERT_FILE === undefined) {
+    context.addIssue({
+      code: 'custom',
+      path: ['TLS_CLIENT_CA_FILE'],
+      message: 'needs TLS_CERT_FILE and TLS_KEY_FILE',
+    });
+  }
+});
+
+type Parsed = z.infer<typeof schema>;
+
+/** The settings as the program uses them: typed, with defaults in place. */
+export type Config = Omit<Parsed, 'ACCEPTED_CREDENTIAL_PREFIXES'> & {
+  ACCEPTED_CREDENTIAL_PREFIXES: string[];
+};
+
+/** A setting that is missing or wrong; the message names it and never shows its value. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+/**
+ * Reads the settings from an environment.
+ *
+ * Empty values count as absent (that is what `FOO=` in an env file means).
+ * @throws {ConfigError} naming every wrong setting, one a line.
+ */
+export function loadConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  required: readonly (keyof Parsed)[] = [],
+): Config {
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = schema.safeParse(given);
+  const problems = parsed.success
+    ? required
+        .filter((name) => parsed.data[name] === undefined)
+        .map((name) => `${name}: required; ${settings[name].description}`)
+    : parsed.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`);
+  if (!parsed.success || problems.length > 0) {
+    throw new ConfigError(
+      `The configuration is not usable:\n${problems.map((line) => `  ${line}`).join('\n')}`,
+    );
+  }
+  const { data } = parsed;
+  return {
+    ...data,
+    ACCEPTED_CREDENTIAL_PREFIXES: data.ACCEPTED_CREDENTIAL_PREFIXES ?? [data.CREDENTIAL_PREFIX],
+  };
+}

@@ -1,0 +1,57 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { QuarantinedKeyError } from '../keys/key-record.ts';
+import { OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
+import { errorBody, IamError, RETRY_AFTER_SECONDS } from './errors.ts';
+
+/** Fastify's own refusals in our terms. */
+const frameworkErrors: Record<string, () => IamError> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: () => new IamError('BODY_TOO_LARGE'),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: () => new IamError('MEDIA_TYPE'),
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: () =>
+    new IamError('REQUEST_INVALID', { message: 'The Content-Length header does not fit the body.' }),
+};
+
+/** Whatever was thrown, as an error of the registry. */
+export function toIamError(error: unknown): IamError {
+  if (error instanceof IamError) return error;
+  if (error instanceof StoreUnavailableError) return new IamError('UNAVAILABLE', { cause: error });
+  if (error instanceof OverloadedError) return new IamError('OVERLOADED', { cause: error });
+  if (error instanceof QuarantinedKeyError) {
+    return new IamError('KEY_QUARANTINED', { resource: error.keyId, cause: error });
+  }
+  const { code, statusCode } = error as { code?: string; statusCode?: number };
+  const framework = frameworkErrors[code ?? ''];
+  if (framework !== undefined) return framework();
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new IamError('REQUEST_INVALID', { cause: error });
+  }
+  return new IamError('INTERNAL', { cause: error });
+}
+
+/** Answers an error of the registry, always JSON. */
+export function sendError(error: IamError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error.row.status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+  if (error.row.status === 401) reply.header('www-authenticate', 'ApiKey');
+  return reply
+    .code(error.row.status)
+    .type('application/json; charset=utf-8')
+    .send(errorBody(error, request.id));
+}
+
+/** The one place where errors become answers and log lines. */
+export const errorRendering = fp(
+  async (app) => {
+    app.setErrorHandler((thrown, request, reply) => {
+      const error = toIamError(thrown);
+      if (error.row.status >= 500) {
+        request.log.error({ err: error.cause ?? error, error_code: error.row.code }, error.row.message);
+      } else {
+        request.log.debug({ error_code: error.row.code, resource: error.resource }, error.message);
+      }
+      return sendError(error, request, reply);
+    });
+    app.setNotFoundHandler((request, reply) => sendError(new IamError('NOT_FOUND'), request, reply));
+  },
+  { name: 'error-rendering' },
+);

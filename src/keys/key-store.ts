@@ -1,0 +1,44 @@
+import type { KeyRecord } from './key-record.ts';
+
+/** Where an answer came from, slowest last. */
+export type Tier = 'memory' | 'redis' | 'postgres';
+
+/** What a lookup knows of the key: its id, and the digest of the credential that was presented for it. */
+export interface KeyQuery {
+  id: string;
+  digest: string;
+}
+
+/** A key record in somebody's hand. */
+export interface HeldKey {
+  readonly record: KeyRecord;
+  readonly tier: Tier;
+  /** A change of this key has been seen since the record was read: look it up again before relying on it. */
+  readonly stale: boolean;
+  /** Digest of the hash that the presented credential is remembered to match, if the store knew it on the way. */
+  readonly verifiedHash?: string | undefined;
+}
+
+/**
+ * Where key records come from. Postgres implements it; caches wrap it.
+ *
+ * `get` answers `undefined` for an id that does not exist.
+ * It throws `StoreUnavailableError` when the store cannot be asked, and `QuarantinedKeyError` for a row that is broken.
+ */
+export interface KeyStore {
+  get(query: KeyQuery): Promise<HeldKey | undefined>;
+}
+
+/** The store could not answer in time: the caller says 503, never 401. */
+export class StoreUnavailableError extends Error {
+  override name = 'StoreUnavailableError';
+
+  constructor(store: string, cause?: unknown) {
+    super(`${store} did not answer`, { cause });
+  }
+}
+
+/** More work is waiting than can be done in time: the caller says 503 and the client tries again. */
+export class OverloadedError extends Error {
+  override name = 'OverloadedError';
+}

@@ -1,0 +1,60 @@
+import type { KeyRecord } from '../keys/key-record.ts';
+import type { AuthenticationRequest, RequestedContext } from './authentication-request.ts';
+import { type DeniedContext, denialMessage } from './denial.ts';
+import type { ResolvedContext } from './role-resolver.ts';
+
+type GrantedContext = Extract<ResolvedContext, { granted: true }>;
+
+/**
+ * Writes the body of a 200. Descriptors are JSON already and are copied in as they are, so the text is put together
+ * by hand; everything else goes through `JSON.stringify`.
+ */
+export function writeAnswer(
+  record: KeyRecord,
+  request: AuthenticationRequest,
+  granted: readonly GrantedContext[],
+  denied: readonly DeniedContext[],
+): string {
+  const fields = [
+    '"type":"api-key"',
+    `"user_id":${JSON.stringify(record.createdBy)}`,
+    '"email":null,"first_name":null,"last_name":null',
+    `"organization_id":${JSON.stringify(record.organizationId)}`,
+    `"contexts":${request.contexts === undefined ? 'null' : `[${granted.map((one) => grantedContext(one, request)).join(',')}]`}`,
+    `"denied_contexts":[${denied.map(deniedContext).join(',')}]`,
+    `"credentials":${credentials(record)}`,
+    '"token":null',
+    `"role_assignments":${request.includeRoleAssignments ? JSON.stringify(record.roleAssignments) : 'null'}`,
+  ];
+  return `{${fields.join(',')}}`;
+}
+
+function credentials(record: KeyRecord): string {
+  return JSON.stringify({
+    id: record.id,
+    type: 'api-key',
+    creation: rfc3339(record.createdAtMs),
+    expiration: record.expiresAtMs === null ? null : rfc3339(record.expiresAtMs),
+    internal: record.internal,
+  });
+}
+
+function grantedContext(granted: GrantedContext, request: AuthenticationRequest): string {
+  const names = granted.roles.map((role) => JSON.stringify(role.name));
+  const descriptors = request.includeRoleDescriptors
+    ? `,"role_descriptors":{${granted.roles.map((role, index) => `${names[index]}:${role.descriptorJson}`).join(',')}}`
+    : '';
+  return `{${project(granted.context)},"application_roles":[${names.join(',')}]${descriptors},"unresolved_application_roles":${JSON.stringify(granted.unresolved)}}`;
+}
+
+function deniedContext(denied: DeniedContext): string {
+  return `{${project(denied.context)},"error":${JSON.stringify(denialMessage(denied))}}`;
+}
+
+function project(context: RequestedContext): string {
+  return `"type":"project","project_id":${JSON.stringify(context.projectId)},"project_type":"${context.projectType}","project_organization_id":${JSON.stringify(context.organizationId)}`;
+}
+
+function rfc3339(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}

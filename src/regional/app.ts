@@ -1,0 +1,21 @@
+import fastify, { type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { Config } from '../config.ts';
+import { errorRendering } from '../http/error-rendering.ts';
+import { jsonBytes } from '../http/json-bytes.ts';
+import { serverOptions } from '../http/server-options.ts';
+import { authenticationRoute } from './authentication-route.ts';
+import type { AuthenticationService } from './authentication-service.ts';
+
+/** The HTTP face of the regional service; what it does is in the objects it is given. */
+export async function regionalApp(
+  config: Config,
+  logger: Logger,
+  service: AuthenticationService,
+): Promise<FastifyInstance> {
+  const app = fastify(serverOptions(config, logger)) as FastifyInstance;
+  await app.register(errorRendering);
+  await app.register(jsonBytes);
+  authenticationRoute(app, service);
+  return app;
+}

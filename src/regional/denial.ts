@@ -1,0 +1,29 @@
+import { IamError } from '../http/errors.ts';
+import type { DenialReason, ResolvedContext } from './role-resolver.ts';
+
+/** A context the key has no rights in. */
+export type DeniedContext = Extract<ResolvedContext, { granted: false }>;
+
+const sentences: Record<DenialReason, (names: readonly string[]) => string> = {
+  other_organization: () => 'the project belongs to another organization than the API key',
+  no_assignment: () => 'the API key has no role assignment that covers the project',
+  no_application_roles: () =>
+    'the role assignments that cover the project name no application_roles; they are good for the Cloud API only',
+  no_such_roles: (names) => `the project has none of the assigned roles: ${names.join(', ')}`,
+};
+
+/** Why a context was denied, as users ask to be told. */
+export function denialMessage(denied: DeniedContext): string {
+  return sentences[denied.reason](denied.unresolved);
+}
+
+/** The 403 of a call that was granted nothing. Many contexts: the message tells the first reason and the count. */
+export function nothingGranted(denied: readonly DeniedContext[]): IamError {
+  const first = denied[0];
+  if (first === undefined) return new IamError('AUTHORIZATION_DENIED');
+  const others = denied.length > 1 ? ` (and ${denied.length - 1} more contexts were denied)` : '';
+  return new IamError('AUTHORIZATION_DENIED', {
+    message: `Access to ${first.context.projectType} project ${first.context.projectId} is denied: ${denialMessage(first)}${others}.`,
+    resource: first.context.projectId,
+  });
+}
