@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { readlink } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
@@ -51,6 +51,21 @@ export async function workingDirectoryOf(pid: number): Promise<string | undefine
     if (process.platform === 'linux') return await readlink(`/proc/${pid}/cwd`);
     const { stdout } = await run('lsof', ['-a', '-d', 'cwd', '-p', String(pid), '-Fn']);
     return /^n(.+)$/m.exec(stdout)?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+/** When a live process began, as an opaque text; with the pid it names a process for good. Undefined when there is none. */
+export async function startTimeOf(pid: number): Promise<string | undefined> {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
+  try {
+    if (process.platform === 'linux') {
+      // proc_pid_stat(5): field 22 is the start time; field 2, a name in parentheses, may hold spaces.
+      const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    }
+    return (await run('ps', ['-o', 'lstart=', '-p', String(pid)])).stdout.trim();
   } catch {
     return undefined;
   }

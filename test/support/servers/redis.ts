@@ -1,0 +1,81 @@
+import { Redis } from 'ioredis';
+import { inject } from 'vitest';
+import { freePort } from '../../../src/dev/ports.ts';
+import { type RedisServer, startRedis } from '../../../src/dev/redis/server.ts';
+import { startTcpProxy } from './tcp-proxy.ts';
+
+export interface TestRedis {
+  /** Stays the same across `kill` and `restart`. */
+  readonly url: string;
+  /** Stops answering and keeps connections open, until `resume` (which answers what came meanwhile or resets). */
+  pause(): void;
+  resume(): Promise<void>;
+  /** Resets every connection and refuses new ones, until `restart`. */
+  kill(): Promise<void>;
+  /** Up again at the same URL, empty. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * An empty Redis for one test file, with the faults that tests need.
+ *
+ * Where there is a binary it is a process of its own: `kill` is SIGKILL and `pause` is SIGSTOP. A server that
+ * all share (TEST_REDIS_URL, or a container) must not be stopped under the others, so there the faults happen
+ * in a TCP proxy before it: `kill` cuts, `pause` swallows everything (and `resume` then resets). Each caller
+ * gets a numbered database (1 to 15, in turns), which is emptied first.
+ */
+export async function startTestRedis(options: { maxmemory?: string } = {}): Promise<TestRedis> {
+  const provision = inject('redis');
+  if (provision.kind === 'binary') return await startOwnProcess(provision.binary, options);
+  return await shareServer(provision.url, options);
+}
+
+async function startOwnProcess(binary: string, options: { maxmemory?: string }): Promise<TestRedis> {
+  const port = await freePort();
+  // Not detached: Ctrl-C on the test run ends it too.
+  const start = (): Promise<RedisServer> => startRedis({ ...options, binary, port, detached: false });
+  let server = await start();
+  return {
+    url: server.url,
+    pause: () => server.pause(),
+    resume: async () => server.resume(),
+    kill: () => server.kill(),
+    restart: async () => {
+      await server.kill();
+      server = await start();
+    },
+    stop: () => server.kill(),
+  };
+}
+
+async function shareServer(sharedUrl: string, options: { maxmemory?: string }): Promise<TestRedis> {
+  if (options.maxmemory)
+    throw new Error('A test that bounds the memory of Redis needs a redis-server binary.');
+  const control = new Redis(sharedUrl, { maxRetriesPerRequest: 1 });
+  const database = ((await control.incr('regional-iam-test:databases')) % 15) + 1;
+  await control.select(database);
+  await control.flushdb();
+
+  const target = new URL(sharedUrl);
+  const proxy = await startTcpProxy({ targetHost: target.hostname, targetPort: Number(target.port || 6379) });
+  const url = new URL(sharedUrl);
+  url.hostname = '127.0.0.1';
+  url.port = String(proxy.port);
+  url.pathname = `/${database}`;
+  return {
+    url: url.href,
+    pause: () => proxy.blackhole(),
+    resume: () => proxy.restore(),
+    kill: () => proxy.cut(),
+    restart: async () => {
+      await proxy.cut();
+      await control.flushdb();
+      await proxy.restore();
+    },
+    stop: async () => {
+      await proxy.close();
+      control.disconnect();
+    },
+  };
+}
