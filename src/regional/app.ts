@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { errorRendering } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
 import { serverOptions } from '../http/server-options.ts';
+import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.ts';
 import { authenticationRoute } from './authentication-route.ts';
 import type { AuthenticationService } from './authentication-service.ts';
 
@@ -12,10 +13,14 @@ export async function regionalApp(
   config: Config,
   logger: Logger,
   service: AuthenticationService,
+  metrics: AuthenticationMetrics,
 ): Promise<FastifyInstance> {
   const app = fastify(serverOptions(config, logger)) as FastifyInstance;
   await app.register(errorRendering);
   await app.register(jsonBytes);
+  app.addHook('onResponse', async (_request, reply) =>
+    metrics.observe(outcomeOf(reply.statusCode), reply.elapsedTime / 1_000),
+  );
   authenticationRoute(app, service);
   return app;
 }

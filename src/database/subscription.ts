@@ -1,0 +1,40 @@
+import pg from 'pg';
+
+/** Name of the publication that the primary's migrations create. */
+const PUBLICATION = 'iam';
+
+/**
+ * Subscribes a region to the primary, once; a subscription that exists is left as it is.
+ *
+ * Large transactions are spooled and applied by the one apply worker (`streaming = on`), never by parallel ones: the
+ * order of the change feed depends on it.
+ * @param regionUrl regional database, as a user that may create subscriptions
+ * @param primaryUrl primary database, as a user that may replicate
+ * @param name name of the subscription and of its slot on the primary; unique among regions
+ */
+export async function subscribeRegion(regionUrl: string, primaryUrl: string, name: string): Promise<void> {
+  const client = new pg.Client({ connectionString: regionUrl, application_name: 'iam-subscribe' });
+  await client.connect();
+  try {
+    const existing = await client.query('SELECT FROM pg_subscription WHERE subname = $1', [name]);
+    if (existing.rowCount === 0) {
+      await client.query(
+        `CREATE SUBSCRIPTION ${client.escapeIdentifier(name)} CONNECTION ${client.escapeLiteral(primaryUrl)}
+         PUBLICATION ${PUBLICATION} WITH (streaming = on, copy_data = true)`,
+      );
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+/** Ends a region's subscription and drops its slot on the primary, which would otherwise keep WAL for ever. */
+export async function unsubscribeRegion(regionUrl: string, name: string): Promise<void> {
+  const client = new pg.Client({ connectionString: regionUrl, application_name: 'iam-unsubscribe' });
+  await client.connect();
+  try {
+    await client.query(`DROP SUBSCRIPTION IF EXISTS ${client.escapeIdentifier(name)}`);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,46 @@
+import { Counter, Histogram, type Registry } from 'prom-client';
+
+/** What became of a call; bounded, since it is a label. */
+export type Outcome = 'granted' | 'denied' | 'unauthenticated' | 'invalid' | 'unavailable' | 'error';
+
+const outcomesByStatus: Record<number, Outcome> = {
+  400: 'invalid',
+  401: 'unauthenticated',
+  403: 'denied',
+  413: 'invalid',
+  415: 'invalid',
+  500: 'error',
+  503: 'unavailable',
+};
+
+/** The outcome that a status stands for. */
+export function outcomeOf(status: number): Outcome {
+  return outcomesByStatus[status] ?? (status < 400 ? 'granted' : 'error');
+}
+
+/** Metrics of `_authenticate`. */
+export class AuthenticationMetrics {
+  readonly #requests: Counter<'outcome'>;
+  readonly #duration: Histogram;
+
+  constructor(registry: Registry) {
+    this.#requests = new Counter({
+      name: 'iam_authentication_requests_total',
+      help: 'Calls to _authenticate by outcome.',
+      labelNames: ['outcome'],
+      registers: [registry],
+    });
+    this.#duration = new Histogram({
+      name: 'iam_authentication_duration_seconds',
+      help: 'Time from the end of the request headers to the answer.',
+      buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+      registers: [registry],
+    });
+  }
+
+  /** @param durationSeconds from the arrival of the request to its answer */
+  observe(outcome: Outcome, durationSeconds: number): void {
+    this.#requests.inc({ outcome });
+    this.#duration.observe(durationSeconds);
+  }
+}

@@ -1,0 +1,91 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import { type Credential, encodeCredential, generateCredential } from '../../src/credential/format.ts';
+import { hashSecret } from '../../src/credential/hash.ts';
+
+/** Smallest parameters argon2 takes: tests hash a lot. */
+export const TEST_HASH_PARAMETERS = { memoryKiB: 8, timeCost: 1, parallelism: 1 };
+
+/** An issued key, and what its holder sends. */
+export interface IssuedKey {
+  id: string;
+  organizationId: string;
+  secret: string;
+  credential: string;
+  authorization: string;
+}
+
+export interface KeyFields {
+  organizationId?: string;
+  roleAssignments?: unknown;
+  internal?: boolean;
+  expiresAt?: Date | null;
+  revokedAt?: Date | null;
+  secretHash?: string;
+  createdBy?: string;
+}
+
+/** Assignments that give these application roles on one project. */
+export function projectRoles(projectType: string, projectId: string, applicationRoles: string[]) {
+  return {
+    project: {
+      [projectType]: [
+        {
+          role_id: `${projectType}-viewer`,
+          all: false,
+          project_ids: [projectId],
+          application_roles: applicationRoles,
+        },
+      ],
+    },
+  };
+}
+
+/** The credential of a new key, not stored anywhere. */
+export function newCredential(): Credential {
+  return generateCredential(randomBytes);
+}
+
+/** What a holder of a credential sends. */
+export function authorizationOf(credential: Credential): string {
+  return `ApiKey ${encodeCredential('essu_dev', credential)}`;
+}
+
+/** Writes a key straight into the primary. */
+export async function insertKey(primary: pg.Pool, fields: KeyFields = {}): Promise<IssuedKey> {
+  const credential = newCredential();
+  const organizationId = fields.organizationId ?? `org-${randomUUID()}`;
+  await primary.query('INSERT INTO organizations (id, name) VALUES ($1, $1) ON CONFLICT DO NOTHING', [
+    organizationId,
+  ]);
+  await primary.query(
+    `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, internal, created_by, expires_at, revoked_at, version)
+     VALUES ($1, $2, 'test', $3, $4, $5, $6, $7, $8, 0)`,
+    [
+      credential.id,
+      organizationId,
+      fields.secretHash ?? (await hashSecret(credential.secret, TEST_HASH_PARAMETERS)),
+      JSON.stringify(fields.roleAssignments ?? {}),
+      fields.internal ?? false,
+      fields.createdBy ?? 'user-1',
+      fields.expiresAt ?? null,
+      fields.revokedAt ?? null,
+    ],
+  );
+  const encoded = encodeCredential('essu_dev', credential);
+  return {
+    id: credential.id,
+    organizationId,
+    secret: credential.secret,
+    credential: encoded,
+    authorization: `ApiKey ${encoded}`,
+  };
+}
+
+/** Ends a key on the primary, as a revocation does. */
+export async function revokeKey(primary: pg.Pool, id: string): Promise<void> {
+  await primary.query(
+    `UPDATE api_keys SET revoked_at = clock_timestamp(), revoked_by = 'test' WHERE id = $1`,
+    [id],
+  );
+}

@@ -1,0 +1,71 @@
+import { loadConfig } from '../../src/config.ts';
+import { createLogger } from '../../src/http/logger.ts';
+import { AUTHENTICATE_PATH } from '../../src/regional/authentication-route.ts';
+import { type RegionalService, startRegionalService } from '../../src/regional/regional-service.ts';
+
+export const CLIENT_SECRET = 'test-client-secret';
+
+/** A running regional service with what it wrote to its log. */
+export interface TestRegional extends RegionalService {
+  logLines: string[];
+}
+
+/** Starts the regional service on free ports. */
+export async function startRegional(
+  replicaUrl: string,
+  settings: Record<string, string> = {},
+): Promise<TestRegional> {
+  const logLines: string[] = [];
+  const logger = createLogger(
+    { level: 'debug', serviceName: 'iam-regional' },
+    { write: (line) => void logLines.push(line) },
+  );
+  const config = loadConfig({
+    REPLICA_DATABASE_URL: replicaUrl,
+    REGIONAL_PORT: '0',
+    MANAGEMENT_PORT: '0',
+    CREDENTIAL_PREFIX: 'essu_dev',
+    CLIENT_AUTHENTICATION_SECRETS: CLIENT_SECRET,
+    ...settings,
+  });
+  const service = await startRegionalService(config, logger);
+  return { ...service, logLines };
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into field by field
+  body: any;
+}
+
+/** One project to ask for, as the protocol spells it. */
+export function projectContext(projectId: string, organizationId: string, projectType = 'elasticsearch') {
+  return {
+    type: 'project',
+    project_id: projectId,
+    project_type: projectType,
+    project_organization_id: organizationId,
+  };
+}
+
+/** Calls `_authenticate` over real HTTP. */
+export async function authenticate(
+  regional: { url: string },
+  authorization: string | undefined,
+  options: { contexts?: unknown[]; rawBody?: string; query?: string; headers?: Record<string, string> } = {},
+): Promise<Answer> {
+  const body =
+    options.rawBody ??
+    (options.contexts === undefined ? undefined : JSON.stringify({ contexts: options.contexts }));
+  const response = await fetch(`${regional.url}${AUTHENTICATE_PATH}${options.query ?? ''}`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(authorization === undefined ? {} : { authorization }),
+      ...options.headers,
+    },
+    ...(body === undefined ? {} : { body }),
+  });
+  return { status: response.status, headers: response.headers, body: await response.json() };
+}

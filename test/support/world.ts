@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { inject } from 'vitest';
+import { migrate } from '../../src/database/migrate.ts';
+import { subscribeRegion, unsubscribeRegion } from '../../src/database/subscription.ts';
+
+/** A primary and a regional database of one test file, joined by logical replication. */
+export interface World {
+  /** Superuser pool on the primary. */
+  primary: pg.Pool;
+  /** Superuser pool on the region. */
+  region: pg.Pool;
+  primaryUrl: string;
+  regionUrl: string;
+  /** The login the regional service uses: SELECT only. */
+  replicaUrl: string;
+  /** Resolves when the region has applied everything that is committed on the primary now. */
+  replicated(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const REGIONAL_PASSWORD = 'regional-test-password';
+
+/** Creates both databases on the servers of the run, migrates them and starts replication. */
+export async function createWorld(): Promise<World> {
+  const servers = inject('postgres');
+  const name = `world_${randomBytes(6).toString('hex')}`;
+  const primaryUrl = await createDatabase(servers.primary.url, name);
+  const regionUrl = await createDatabase(servers.region.url, name);
+  await migrate(regionUrl, 'region');
+  await migrate(primaryUrl, 'primary');
+  await subscribeRegion(regionUrl, primaryUrl, name);
+
+  const primary = new pg.Pool({ connectionString: primaryUrl, max: 10 });
+  const region = new pg.Pool({ connectionString: regionUrl, max: 4 });
+  for (const pool of [primary, region]) pool.on('error', () => {}); // servers are stopped on purpose in some tests
+  // Roles belong to the whole server, which files share: one change at a time.
+  await onServer(
+    servers.region.url,
+    `BEGIN; SELECT pg_advisory_xact_lock(1); ALTER ROLE iam_regional LOGIN PASSWORD '${REGIONAL_PASSWORD}'; COMMIT`,
+  );
+  const replica = new URL(regionUrl);
+  replica.username = 'iam_regional';
+  replica.password = REGIONAL_PASSWORD;
+
+  const replicated = async () => {
+    await primary.query(`INSERT INTO heartbeat (beat_at) VALUES (clock_timestamp())
+                         ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp()`);
+    const { rows } = await primary.query('SELECT beat_at::text FROM heartbeat');
+    for (;;) {
+      const arrived = await region.query('SELECT FROM heartbeat WHERE beat_at >= $1::timestamptz', [
+        rows[0].beat_at,
+      ]);
+      const copied = await region.query(
+        "SELECT FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid WHERE s.subname = $1 AND r.srsubstate <> 'r'",
+        [name],
+      );
+      if (arrived.rowCount === 1 && copied.rowCount === 0) return;
+    }
+  };
+  await replicated();
+
+  return {
+    primary,
+    region,
+    primaryUrl,
+    regionUrl,
+    replicaUrl: replica.href,
+    replicated,
+    close: async () => {
+      await unsubscribeRegion(regionUrl, name);
+      await Promise.all([primary.end(), region.end()]);
+      await dropDatabase(servers.region.url, name);
+      await dropDatabase(servers.primary.url, name);
+    },
+  };
+}
+
+async function createDatabase(serverUrl: string, name: string): Promise<string> {
+  await onServer(serverUrl, `CREATE DATABASE ${name}`);
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+async function dropDatabase(serverUrl: string, name: string): Promise<void> {
+  await onServer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
+}
+
+async function onServer(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
