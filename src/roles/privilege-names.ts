@@ -1,0 +1,34 @@
+/**
+ * Privilege names that Elasticsearch documents. No list is complete (a newer node knows more), so a name that is not
+ * here is worth a warning and never a refusal. Elasticsearch reads privilege names in any case.
+ */
+const clusterPrivileges: ReadonlySet<string> = new Set(
+  `all none cancel_task manage manage_api_key manage_autoscaling manage_behavioral_analytics manage_connector
+  manage_enrich manage_esql manage_index_templates manage_inference manage_ingest_pipelines manage_logstash_pipelines
+  manage_ml manage_own_api_key manage_pipeline manage_project_routing manage_reindex manage_search_application
+  manage_search_query_rules manage_search_synonyms manage_security manage_transform monitor monitor_connector
+  monitor_enrich monitor_esql monitor_inference monitor_ml monitor_reindex monitor_transform
+  post_behavioral_analytics_event read_pipeline read_project_routing read_security`.split(/\s+/),
+);
+
+const indexPrivileges: ReadonlySet<string> = new Set(
+  `all none auto_configure create create_doc create_index create_view delete delete_index delete_view index
+  maintenance manage manage_data_stream_lifecycle manage_failure_store manage_view monitor read read_failure_store
+  read_view_metadata view_index_metadata write`.split(/\s+/),
+);
+
+const remoteClusterPrivileges: ReadonlySet<string> = new Set(['monitor_enrich', 'monitor_stats']);
+
+/** Also true of an action pattern, `cluster:…`. */
+export function isKnownClusterPrivilege(name: string): boolean {
+  return name.startsWith('cluster:') || clusterPrivileges.has(name.toLowerCase());
+}
+
+/** Also true of an action pattern, `indices:…`. */
+export function isKnownIndexPrivilege(name: string): boolean {
+  return name.startsWith('indices:') || indexPrivileges.has(name.toLowerCase());
+}
+
+export function isKnownRemoteClusterPrivilege(name: string): boolean {
+  return remoteClusterPrivileges.has(name.toLowerCase());
+}

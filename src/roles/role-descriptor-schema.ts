@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { isClosedPattern } from './pattern.ts';
+
+const MAX_ENTRIES = 1000;
+const MAX_NAME_CHARS = 1024;
+const MAX_DESCRIPTION_CHARS = 1000;
+
+const name = z
+  .string()
+  .min(1, 'must not be empty')
+  .max(MAX_NAME_CHARS, `must have at most ${MAX_NAME_CHARS} characters`);
+
+const pattern = name.refine(isClosedPattern, {
+  message: 'a pattern that starts with "/" is a regular expression and must also end with "/"',
+});
+
+function list<T extends z.ZodType>(item: T) {
+  return z.array(item).max(MAX_ENTRIES, `must have at most ${MAX_ENTRIES} entries`);
+}
+
+function filledList<T extends z.ZodType>(item: T) {
+  return list(item).min(1, 'must have at least one entry');
+}
+
+const indices = {
+  names: filledList(pattern),
+  privileges: filledList(name),
+  field_security: z.strictObject({ grant: list(pattern), except: list(pattern).optional() }).optional(),
+  query: z.string().min(1, 'must not be empty').optional(),
+  allow_restricted_indices: z.boolean().optional(),
+};
+
+/**
+ * A native Elasticsearch role descriptor as it is stored and answered: lists are arrays, `query` is a string, and
+ * `transient_metadata` is absent. Every unknown field is an error, at each level: a field nobody understood could have
+ * been the one that narrows the role.
+ */
+export const roleDescriptorSchema = z.strictObject({
+  cluster: list(name).optional(),
+  indices: list(z.strictObject(indices)).optional(),
+  applications: list(
+    z.strictObject({ application: name, privileges: filledList(name), resources: filledList(pattern) }),
+  ).optional(),
+  run_as: z.array(name).max(0, 'is not available to serverless roles: leave it out or empty').optional(),
+  metadata: z.record(z.string(), z.unknown()).optional(),
+  remote_indices: list(z.strictObject({ clusters: filledList(pattern), ...indices })).optional(),
+  remote_cluster: list(
+    z.strictObject({ clusters: filledList(pattern), privileges: filledList(name) }),
+  ).optional(),
+  description: z
+    .string()
+    .max(MAX_DESCRIPTION_CHARS, `must have at most ${MAX_DESCRIPTION_CHARS} characters`)
+    .optional(),
+  restriction: z.strictObject({ workflows: filledList(name) }).optional(),
+});
+
+export type RoleDescriptor = z.output<typeof roleDescriptorSchema>;

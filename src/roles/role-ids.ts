@@ -1,0 +1,39 @@
+import { PROJECT_TYPES } from './project-type.ts';
+
+/**
+ * The role ids that Elastic Cloud publishes. For a key they have no effect on projects, so the list serves for one
+ * thing: to warn about a name that is probably a typing error.
+ */
+const organizationRoleIds = ['organization-admin', 'billing-admin', 'ess-default-organization'];
+
+const applicationOnly = PROJECT_TYPES.map((type) => `${type}-application-only`);
+
+const projectRoles = {
+  elasticsearch: ['admin', 'developer', 'viewer'],
+  observability: ['admin', 'editor', 'viewer'],
+  security: [
+    'admin',
+    'editor',
+    'viewer',
+    't1-analyst',
+    't2-analyst',
+    't3-analyst',
+    'threat-intel-analyst',
+    'rule-author',
+    'soc-manager',
+    'detections-admin',
+    'platform-engineer',
+    'endpoint-operations-analyst',
+    'endpoint-policy-manager',
+  ],
+};
+
+const projectRoleIds = Object.entries(projectRoles).flatMap(([type, roles]) =>
+  roles.map((role) => `${type}-${role}`),
+);
+
+const known: ReadonlySet<string> = new Set([...organizationRoleIds, ...applicationOnly, ...projectRoleIds]);
+
+export function isKnownRoleId(roleId: string): boolean {
+  return known.has(roleId);
+}

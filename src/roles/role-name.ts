@@ -1,0 +1,21 @@
+import { isPredefinedRole } from './predefined.ts';
+import type { ProjectType } from './project-type.ts';
+
+/** The longest name that Elasticsearch stores for a native role. */
+const MAX_ROLE_NAME_CHARS = 507;
+const ALLOWED = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+
+/** The sentence of refusal for a custom role's name on projects of this type; `undefined` when it may be used. */
+export function checkRoleName(name: string, projectType: ProjectType): string | undefined {
+  if (name === '') return 'The role name must not be empty.';
+  if (name.length > MAX_ROLE_NAME_CHARS) {
+    return `The role name must have at most ${MAX_ROLE_NAME_CHARS} characters.`;
+  }
+  if (!ALLOWED.test(name)) {
+    return 'The role name must start with a letter or digit and use only letters, digits, "_", "-" and ".".';
+  }
+  if (isPredefinedRole(projectType, name)) {
+    return `"${name}" is a predefined role of ${projectType} projects: choose another name for a custom role.`;
+  }
+  return undefined;
+}

@@ -1,0 +1,72 @@
+import type { z } from 'zod';
+
+/** One broken rule. `path` is where in the input, such as `indices[0].names`, and empty for the input itself. */
+export interface Violation {
+  path: string;
+  message: string;
+}
+
+const MAX_REPORTED = 100;
+const MAX_NAME_CHARS = 64;
+const PLAIN_NAME = /^[A-Za-z_][A-Za-z0-9_-]*$/;
+
+const nouns: Record<string, string> = {
+  string: 'a string',
+  boolean: 'true or false',
+  array: 'an array',
+  object: 'an object',
+  record: 'an object',
+};
+
+/** Parses and answers every violation, each unknown field under its own name. Values of the input are never repeated. */
+export function parseOrViolations<T extends z.ZodType>(
+  schema: T,
+  input: unknown,
+): { ok: true; value: z.output<T> } | { ok: false; violations: Violation[] } {
+  const result = schema.safeParse(input, {
+    error: (issue) => {
+      if (issue.code !== 'invalid_type') return undefined;
+      return issue.input === undefined ? 'is required' : `must be ${nouns[issue.expected] ?? issue.expected}`;
+    },
+  });
+  if (result.success) return { ok: true, value: result.data };
+  return { ok: false, violations: limited(onePerPath(result.error.issues.flatMap(toViolations))) };
+}
+
+/** zod goes on to the length of a list that should have been a string; only the first complaint helps. */
+function onePerPath(violations: Violation[]): Violation[] {
+  const seen = new Set<string>();
+  return violations.filter(({ path }) => !seen.has(path) && seen.add(path));
+}
+
+/** The first hundred: a caller that got more wrong than that is not helped by a longer answer. */
+export function limited<T>(items: T[]): T[] {
+  return items.slice(0, MAX_REPORTED);
+}
+
+export function jsonPath(path: readonly PropertyKey[]): string {
+  let text = '';
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`;
+    else if (PLAIN_NAME.test(String(part))) text += `${text === '' ? '' : '.'}${shortened(String(part))}`;
+    else text += `[${quoted(String(part))}]`;
+  }
+  return text;
+}
+
+/** A name out of the input, in quotation marks, escaped and of bounded length. */
+export function quoted(name: string): string {
+  return JSON.stringify(shortened(name));
+}
+
+function shortened(name: string): string {
+  return name.length <= MAX_NAME_CHARS ? name : `${name.slice(0, MAX_NAME_CHARS)}…`;
+}
+
+function toViolations(issue: z.core.$ZodIssue): Violation[] {
+  if (issue.code !== 'unrecognized_keys') return [{ path: jsonPath(issue.path), message: issue.message }];
+  return issue.keys.map((key) => ({
+    path: jsonPath([...issue.path, key]),
+    message: `unknown field ${quoted(key)}`,
+  }));
+}

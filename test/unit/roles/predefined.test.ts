@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest';
+import { isPredefinedRole, predefinedRoles } from '../../../src/roles/predefined.ts';
+import { checkRoleDescriptor } from '../../../src/roles/role-descriptor.ts';
+
+const namesOf = (type: string) =>
+  predefinedRoles.filter((role) => role.projectType === type).map((role) => role.name);
+
+test('there are the 25 published roles', () => {
+  expect(predefinedRoles).toHaveLength(25);
+  expect(namesOf('elasticsearch')).toEqual(['viewer', 'developer', 'admin']);
+  expect(namesOf('observability')).toEqual(['viewer', 'editor', 'admin']);
+  expect(namesOf('security')).toHaveLength(13);
+  expect(namesOf('vectordb')).toEqual(['viewer', 'developer', 'admin']);
+  expect(namesOf('workplaceai')).toEqual(['viewer', 'developer', 'admin']);
+});
+
+test('the viewer of elasticsearch has exactly its published privileges', () => {
+  const viewer = predefinedRoles.find(
+    (role) => role.projectType === 'elasticsearch' && role.name === 'viewer',
+  );
+  expect(viewer?.descriptor).toEqual({
+    cluster: ['manage_own_api_key', 'read_pipeline', 'read_project_routing'],
+    indices: [{ names: ['*'], privileges: ['read', 'view_index_metadata'], allow_restricted_indices: false }],
+    applications: [{ application: 'kibana-.kibana', privileges: ['read'], resources: ['*'] }],
+    run_as: [],
+  });
+});
+
+describe.each(predefinedRoles)('$projectType/$name', ({ projectType, name, descriptor }) => {
+  test('passes the check of descriptors unchanged and without a warning', () => {
+    expect(checkRoleDescriptor(descriptor)).toEqual({ ok: true, descriptor, warnings: [] });
+  });
+
+  test('is known as predefined on its own type', () => {
+    expect(isPredefinedRole(projectType, name)).toBe(true);
+  });
+});
+
+test('a role is predefined only on the types that have it', () => {
+  expect(isPredefinedRole('elasticsearch', 'soc_manager')).toBe(false);
+  expect(isPredefinedRole('elasticsearch', 'constructor')).toBe(false);
+});

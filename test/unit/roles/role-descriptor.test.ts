@@ -1,0 +1,305 @@
+import { describe, expect, test } from 'vitest';
+import { checkRoleDescriptor } from '../../../src/roles/role-descriptor.ts';
+
+const index = { names: ['logs-*'], privileges: ['read'] };
+const application = { application: 'kibana-.kibana', privileges: ['read'], resources: ['*'] };
+
+const complete = {
+  cluster: ['monitor', 'cluster:monitor/main'],
+  indices: [
+    {
+      names: ['logs-*', '/metrics-.*/'],
+      privileges: ['read', 'indices:data/read/get'],
+      field_security: { grant: ['customer.*', 'id'], except: ['customer.name'] },
+      query: '{"match_all":{}}',
+      allow_restricted_indices: false,
+    },
+  ],
+  applications: [application],
+  run_as: [],
+  metadata: { team: 'billing', nested: { _free: true } },
+  remote_indices: [{ clusters: ['eu-*'], ...index }],
+  remote_cluster: [{ clusters: ['*'], privileges: ['monitor_enrich'] }],
+  description: 'Reads logs.',
+  restriction: { workflows: ['search_application_query'] },
+};
+
+const nested = (levels: number) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`) as unknown;
+
+test('a descriptor with every field comes back as it is', () => {
+  expect(checkRoleDescriptor(complete)).toEqual({ ok: true, descriptor: complete, warnings: [] });
+});
+
+test('an empty descriptor is a role that may do nothing', () => {
+  expect(checkRoleDescriptor({})).toEqual({ ok: true, descriptor: {}, warnings: [] });
+});
+
+test('the stored form of a descriptor is accepted again and does not change', () => {
+  const input = { indices: [{ names: 'a', privileges: 'read', query: { term: { a: 1 } } }] };
+  const first = checkRoleDescriptor(input);
+  expect(first.ok && checkRoleDescriptor(first.descriptor)).toEqual(first);
+});
+
+describe('the forms that Elasticsearch also takes are stored in one form:', () => {
+  const stored = (input: unknown) => {
+    const checked = checkRoleDescriptor(input);
+    return checked.ok ? checked.descriptor : checked.violations;
+  };
+
+  test('a single string is a list of one', () => {
+    expect(stored({ indices: [{ names: 'a', privileges: 'read' }] })).toEqual({
+      indices: [{ names: ['a'], privileges: ['read'] }],
+    });
+    expect(stored({ applications: [{ application: 'x', privileges: 'read', resources: '*' }] })).toEqual({
+      applications: [{ application: 'x', privileges: ['read'], resources: ['*'] }],
+    });
+    expect(stored({ remote_cluster: [{ clusters: '*', privileges: 'monitor_stats' }] })).toEqual({
+      remote_cluster: [{ clusters: ['*'], privileges: ['monitor_stats'] }],
+    });
+  });
+
+  test('a query object is its JSON, and a query string is left alone', () => {
+    const withQuery = (query: unknown) => stored({ indices: [{ ...index, query }] });
+    expect(withQuery({ term: { a: 1 } })).toEqual({ indices: [{ ...index, query: '{"term":{"a":1}}' }] });
+    expect(withQuery('any text')).toEqual({ indices: [{ ...index, query: 'any text' }] });
+  });
+
+  test('transient_metadata is dropped, whatever it is', () => {
+    expect(stored({ transient_metadata: { enabled: false } })).toEqual({});
+    expect(stored({ transient_metadata: 7 })).toEqual({});
+  });
+
+  test('the input is not changed', () => {
+    const input = { indices: [{ names: 'a', privileges: 'read', query: {} }], transient_metadata: {} };
+    const copy = structuredClone(input);
+    checkRoleDescriptor(input);
+    expect(input).toEqual(copy);
+  });
+});
+
+describe('refused with its path:', () => {
+  test.each<[string, unknown, string, RegExp]>([
+    ['null', null, '', /must be an object/],
+    ['a list', [], '', /must be an object/],
+    ['an unknown field', { clusters: [] }, 'clusters', /unknown field "clusters"/],
+    ['global, which serverless does not have', { global: {} }, 'global', /unknown field/],
+    [
+      'an unknown field of an index entry',
+      { indices: [{ ...index, field: 1 }] },
+      'indices[0].field',
+      /unknown field "field"/,
+    ],
+    [
+      'an unknown field of field_security',
+      { indices: [index, { ...index, field_security: { grant: [], deny: [] } }] },
+      'indices[1].field_security.deny',
+      /unknown field/,
+    ],
+    [
+      'an unknown field of an application',
+      { applications: [{ ...application, x: 1 }] },
+      'applications[0].x',
+      /unknown/,
+    ],
+    [
+      'an unknown field of remote_indices',
+      { remote_indices: [{ clusters: ['*'], ...index, x: 1 }] },
+      'remote_indices[0].x',
+      /unknown/,
+    ],
+    [
+      'an unknown field of remote_cluster',
+      { remote_cluster: [{ clusters: ['*'], privileges: ['monitor_stats'], names: ['x'] }] },
+      'remote_cluster[0].names',
+      /unknown/,
+    ],
+    [
+      'an unknown field of restriction',
+      { restriction: { workflows: ['x'], until: 1 } },
+      'restriction.until',
+      /unknown/,
+    ],
+    ['a field name that is no plain word', { 'a b"': 1 }, '["a b\\""]', /unknown field "a b\\""/],
+    [
+      'a field named __proto__',
+      JSON.parse('{"__proto__":{"cluster":["all"]}}'),
+      '__proto__',
+      /unknown field/,
+    ],
+    ['cluster as string', { cluster: 'all' }, 'cluster', /must be an array/],
+    ['a number among cluster privileges', { cluster: ['all', 7] }, 'cluster[1]', /must be a string/],
+    ['an empty cluster privilege', { cluster: [''] }, 'cluster[0]', /must not be empty/],
+    [
+      'an index entry without names',
+      { indices: [{ privileges: ['read'] }] },
+      'indices[0].names',
+      /is required/,
+    ],
+    [
+      'an index entry without privileges',
+      { indices: [{ names: ['a'] }] },
+      'indices[0].privileges',
+      /is required/,
+    ],
+    ['empty names', { indices: [{ ...index, names: [] }] }, 'indices[0].names', /at least one/],
+    [
+      'empty index privileges',
+      { indices: [{ ...index, privileges: [] }] },
+      'indices[0].privileges',
+      /at least one/,
+    ],
+    [
+      'an open regular expression',
+      { indices: [{ ...index, names: ['ok', '/open.*'] }] },
+      'indices[0].names[1]',
+      /must also end/,
+    ],
+    [
+      'an open regular expression as single string',
+      { indices: [{ ...index, names: '/' }] },
+      'indices[0].names[0]',
+      /must also end/,
+    ],
+    [
+      'a query that is a list',
+      { indices: [{ ...index, query: [] }] },
+      'indices[0].query',
+      /must be a string/,
+    ],
+    ['an empty query', { indices: [{ ...index, query: '' }] }, 'indices[0].query', /must not be empty/],
+    [
+      'allow_restricted_indices as string',
+      { indices: [{ ...index, allow_restricted_indices: 'no' }] },
+      'indices[0].allow_restricted_indices',
+      /true or false/,
+    ],
+    [
+      'field_security without grant',
+      { indices: [{ ...index, field_security: { except: ['a'] } }] },
+      'indices[0].field_security.grant',
+      /is required/,
+    ],
+    [
+      'except outside grant',
+      { indices: [{ ...index, field_security: { grant: ['a.*'], except: ['a.b', 'c'] } }] },
+      'indices[0].field_security.except',
+      /must lie inside grant: "c"$/,
+    ],
+    [
+      'except wider than grant, on a remote index',
+      {
+        remote_indices: [{ clusters: ['*'], ...index, field_security: { grant: ['a.b*'], except: ['a.*'] } }],
+      },
+      'remote_indices[0].field_security.except',
+      /must lie inside grant/,
+    ],
+    [
+      'an application without resources',
+      { applications: [{ application: 'x', privileges: ['a'] }] },
+      'applications[0].resources',
+      /is required/,
+    ],
+    [
+      'an application without privileges',
+      { applications: [{ application: 'x', resources: ['a'] }] },
+      'applications[0].privileges',
+      /is required/,
+    ],
+    [
+      'an application without a name',
+      { applications: [{ privileges: ['a'], resources: ['a'] }] },
+      'applications[0].application',
+      /is required/,
+    ],
+    ['run_as with a user', { run_as: ['elastic'] }, 'run_as', /not available to serverless/],
+    ['reserved metadata', { metadata: { ok: 1, _reserved: true } }, 'metadata._reserved', /reserved/],
+    [
+      'metadata named __proto__',
+      { metadata: JSON.parse('{"__proto__":1}') },
+      'metadata.__proto__',
+      /reserved/,
+    ],
+    ['metadata as list', { metadata: [] }, 'metadata', /must be an object/],
+    [
+      'remote_indices without clusters',
+      { remote_indices: [index] },
+      'remote_indices[0].clusters',
+      /is required/,
+    ],
+    [
+      'remote_cluster without privileges',
+      { remote_cluster: [{ clusters: ['*'] }] },
+      'remote_cluster[0].privileges',
+      /is required/,
+    ],
+    [
+      'a description of 1001 characters',
+      { description: 'x'.repeat(1001) },
+      'description',
+      /at most 1000 characters/,
+    ],
+    ['a restriction without workflows', { restriction: {} }, 'restriction.workflows', /is required/],
+    [
+      'a restriction to no workflow',
+      { restriction: { workflows: [] } },
+      'restriction.workflows',
+      /at least one/,
+    ],
+    ['more than 1000 entries', { cluster: Array(1001).fill('monitor') }, 'cluster', /at most 1000 entries/],
+    ['a name of more than 1024 characters', { cluster: ['x'.repeat(1025)] }, 'cluster[0]', /at most 1024/],
+    ['more than 256 KiB', { metadata: { x: 'x'.repeat(256 * 1024) } }, '', /at most 262144 bytes/],
+    ['deep nesting', { metadata: { x: nested(100_000) } }, '', /nested deeper than 32/],
+  ])('%s', (_name, input, path, message) => {
+    const checked = checkRoleDescriptor(input);
+    expect(checked).toEqual({ ok: false, violations: [{ path, message: expect.stringMatching(message) }] });
+  });
+});
+
+test('every violation of the shape is told at once', () => {
+  const checked = checkRoleDescriptor({ x: 1, y: 1, run_as: ['a'], metadata: { _a: 1 }, indices: [{}] });
+  const paths = checked.ok ? [] : checked.violations.map((violation) => violation.path);
+  expect(paths.toSorted()).toEqual([
+    'indices[0].names',
+    'indices[0].privileges',
+    'metadata._a',
+    'run_as',
+    'x',
+    'y',
+  ]);
+});
+
+test('a thousand mistakes are answered with a hundred', () => {
+  const checked = checkRoleDescriptor({ cluster: Array(1000).fill(1) });
+  expect(checked.ok ? [] : checked.violations).toHaveLength(100);
+});
+
+test('a value of the input is not repeated, and a long field name is cut', () => {
+  const checked = checkRoleDescriptor({ ['n'.repeat(5000)]: 1, description: 7 });
+  expect(JSON.stringify(checked).length).toBeLessThan(400);
+});
+
+test('unknown privileges are kept and warned about by their path', () => {
+  const descriptor = {
+    cluster: ['monitor', 'manage_tea'],
+    indices: [{ names: ['a'], privileges: ['READ', 'drink'] }],
+    remote_indices: [{ clusters: ['*'], names: ['a'], privileges: ['cluster:x'] }],
+    remote_cluster: [{ clusters: ['*'], privileges: ['pour'] }],
+  };
+  const checked = checkRoleDescriptor(descriptor);
+  expect(checked).toMatchObject({ ok: true, descriptor });
+  expect(checked.ok && checked.warnings.map((warning) => warning.split(' is ')[0])).toEqual([
+    'cluster[1]: "manage_tea"',
+    'indices[0].privileges[1]: "drink"',
+    'remote_indices[0].privileges[0]: "cluster:x"',
+    'remote_cluster[0].privileges[0]: "pour"',
+  ]);
+});
+
+test('patterns that are made to be slow to compare are refused quickly', () => {
+  const grant = Array.from({ length: 100 }, (_, at) => `*${'a'.repeat(400)}${at}*b`);
+  const except = Array.from({ length: 100 }, (_, at) => `${'a'.repeat(800)}${at}`);
+  const startedAt = performance.now();
+  const checked = checkRoleDescriptor({ indices: [{ ...index, field_security: { grant, except } }] });
+  expect(performance.now() - startedAt).toBeLessThan(1000);
+  expect(checked).toMatchObject({ ok: false, violations: [{ message: expect.stringMatching(/too many/) }] });
+});

@@ -1,0 +1,33 @@
+import { describe, expect, test } from 'vitest';
+import { predefinedRoles } from '../../../src/roles/predefined.ts';
+import { checkRoleName } from '../../../src/roles/role-name.ts';
+
+test.each(['a', '7', 'Billing_reader-2.eu', 'constructor', 'x'.repeat(507)])('"%s" may be used', (name) => {
+  expect(checkRoleName(name, 'elasticsearch')).toBeUndefined();
+});
+
+describe('a name is refused when it', () => {
+  test.each([
+    ['is empty', '', /empty/],
+    ['is longer than 507 characters', 'x'.repeat(508), /at most 507/],
+    ['starts with an underscore', '_x', /start with a letter or digit/],
+    ['starts with a dot', '..', /start with a letter or digit/],
+    ['starts with a hyphen', '-x', /start with a letter or digit/],
+    ['has a space', 'a b', /use only/],
+    ['has a slash', 'a/b', /use only/],
+    ['has a line break at its end', 'a\n', /use only/],
+    ['has a letter outside ASCII', 'rôle', /use only/],
+  ])('%s', (_title, name, sentence) => {
+    expect(checkRoleName(name, 'elasticsearch')).toMatch(sentence);
+  });
+});
+
+test('no predefined name of its project type may be used', () => {
+  for (const { projectType, name } of predefinedRoles) {
+    expect(checkRoleName(name, projectType)).toMatch(/is a predefined role/);
+  }
+});
+
+test('a name that is predefined on another type only is free', () => {
+  expect(checkRoleName('soc_manager', 'elasticsearch')).toBeUndefined();
+});
