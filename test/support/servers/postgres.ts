@@ -67,10 +67,14 @@ export async function sweepAbandonedRuns(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const pid = Number(/^regional-iam-test-(\d+)-/.exec(name)?.[1]);
     if (!pid || isAlive(pid)) continue;
-    const directory = join(tmpdir(), name);
-    for (const child of await readdir(directory)) await stopLeftoverPostmaster(join(directory, child));
-    await rm(directory, { recursive: true, force: true });
+    // Another run may sweep the same, and another account's leftovers are not ours to remove.
+    await sweep(join(tmpdir(), name)).catch(() => {});
   }
+}
+
+async function sweep(directory: string): Promise<void> {
+  for (const child of await readdir(directory)) await stopLeftoverPostmaster(join(directory, child));
+  await rm(directory, { recursive: true, force: true });
 }
 
 function isAlive(pid: number): boolean {
