@@ -42,6 +42,12 @@ export function sendError(error: IamError, request: FastifyRequest, reply: Fasti
 /** The one place where errors become answers and log lines. */
 export const errorRendering = fp(
   async (app) => {
+    // RFC 9112, 3.2: a request of HTTP/1.1 names its host, or is refused.
+    app.addHook('onRequest', async (request) => {
+      if (request.headers.host === undefined && request.raw.httpVersion !== '1.0') {
+        throw new IamError('REQUEST_INVALID', { message: 'The Host header is missing.' });
+      }
+    });
     app.setErrorHandler((thrown, request, reply) => {
       const error = toIamError(thrown);
       if (error.row.status >= 500) {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import type { FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
+import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { sendError, toIamError } from './error-rendering.ts';
@@ -11,7 +11,7 @@ import { requestIds } from './request-id.ts';
 export function serverOptions(config: Config, logger: Logger): FastifyServerOptions {
   return {
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIds(),
     bodyLimit: config.BODY_LIMIT_BYTES,
     // A client has this long for a whole request; idle connections outlive the idle time of usual load balancers.
@@ -21,7 +21,7 @@ export function serverOptions(config: Config, logger: Logger): FastifyServerOpti
     frameworkErrors: (error, request, reply) =>
       void sendError(toIamError(error), request as FastifyRequest, reply as FastifyReply),
     clientErrorHandler: answerUnparsable,
-    ...tls(config),
+    ...transport(config),
   } as FastifyServerOptions;
 }
 
@@ -30,11 +30,16 @@ export function hasClientCertificate(request: FastifyRequest): boolean {
   return (request.raw.socket as { authorized?: boolean }).authorized === true;
 }
 
-function tls(config: Config): object {
-  if (config.TLS_CERT_FILE === undefined || config.TLS_KEY_FILE === undefined) return {};
+function transport(config: Config): object {
+  // Node answers a request without Host itself, with an empty body; `errorRendering` refuses it in JSON instead.
+  const requireHostHeader = false;
+  if (config.TLS_CERT_FILE === undefined || config.TLS_KEY_FILE === undefined) {
+    return { http: { requireHostHeader } };
+  }
   const mutual = config.TLS_CLIENT_CA_FILE !== undefined;
   return {
     https: {
+      requireHostHeader,
       cert: readFileSync(config.TLS_CERT_FILE),
       key: readFileSync(config.TLS_KEY_FILE),
       // Asked for, not demanded: external keys come without a certificate.
