@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** A certificate and its key, PEM. */
+export interface Certificate {
+  cert: string;
+  key: string;
+}
+
+/** A certificate authority of one test file; everything it makes lies in a temporary directory until `remove`. */
+export class CertificateAuthority {
+  readonly directory: string;
+  #serial = 0;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  static async create(): Promise<CertificateAuthority> {
+    const authority = new CertificateAuthority(await mkdtemp(join(tmpdir(), 'regional-iam-tls-')));
+    await authority.#openssl(
+      'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=test-authority -keyout ca.key -out ca.crt',
+    );
+    return authority;
+  }
+
+  get certFile(): string {
+    return join(this.directory, 'ca.crt');
+  }
+
+  /** A certificate that this authority signed, for servers and clients alike. */
+  async issue(
+    name: string,
+    options: { expired?: boolean } = {},
+  ): Promise<Certificate & { files: Certificate }> {
+    this.#serial += 1;
+    const validity = options.expired ? '-days -1' : '-days 1';
+    await writeFile(join(this.directory, `${name}.ext`), 'subjectAltName=IP:127.0.0.1,DNS:localhost\n');
+    await this.#openssl(
+      `req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=${name} -keyout ${name}.key -out ${name}.csr`,
+    );
+    await this.#openssl(
+      `x509 -req -in ${name}.csr -CA ca.crt -CAkey ca.key -set_serial ${this.#serial} -extfile ${name}.ext -out ${name}.crt ${validity}`,
+    );
+    const files = { cert: join(this.directory, `${name}.crt`), key: join(this.directory, `${name}.key`) };
+    return { files, cert: await readFile(files.cert, 'utf8'), key: await readFile(files.key, 'utf8') };
+  }
+
+  remove(): Promise<void> {
+    return rm(this.directory, { recursive: true, force: true });
+  }
+
+  async #openssl(command: string): Promise<void> {
+    try {
+      await run('openssl', command.split(' '), { cwd: this.directory });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      throw new Error('Tests of client certificates need openssl on the PATH: apt-get install openssl', {
+        cause: error,
+      });
+    }
+  }
+}
