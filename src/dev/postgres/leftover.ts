@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { signalAndWait, workingDirectoryOf } from '../child-process.ts';
 
 /** pid of the postmaster that serves `dataDirectory` right now, whoever started it; undefined when none does. */
-export async function runningPostmaster(dataDirectory: string): Promise<number | undefined> {
+async function runningPostmaster(dataDirectory: string): Promise<number | undefined> {
   let recorded: string[];
   let directory: string;
   try {

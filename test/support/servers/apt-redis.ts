@@ -3,13 +3,14 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { findRedisBinary } from '../../../src/dev/redis/binary.ts';
 
+const APT = '/usr/bin/apt-get';
 const POLICY = '/usr/sbin/policy-rc.d';
 
 function apt(args: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     // RUNLEVEL=1 tells invoke-rc.d that this is no time to start services.
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-    const child = spawn('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=120', ...args], {
+    const child = spawn(APT, ['-qq', '-o', 'DPkg::Lock::Timeout=120', ...args], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -28,7 +29,7 @@ function apt(args: readonly string[]): Promise<void> {
 }
 
 export function canInstallWithApt(): boolean {
-  return process.getuid?.() === 0 && existsSync('/etc/debian_version') && existsSync('/usr/bin/apt-get');
+  return process.getuid?.() === 0 && existsSync('/etc/debian_version') && existsSync(APT);
 }
 
 /**

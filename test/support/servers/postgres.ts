@@ -28,7 +28,7 @@ export interface TestPostgres {
  * without it commits reach the WAL only at the next turn of the WAL writer, and logical decoding, which reads
  * flushed WAL, is 200 ms late. With `fsync` off it costs next to nothing.
  */
-export const testSettings: Readonly<Record<string, string>> = {
+const testSettings: Readonly<Record<string, string>> = {
   wal_level: 'logical',
   max_connections: '300',
   shared_buffers: '128MB',

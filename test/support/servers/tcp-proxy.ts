@@ -3,7 +3,7 @@ import { createServer, connect as openSocket, type Socket } from 'node:net';
 import { Lane } from './proxy-lane.ts';
 
 /** `toServer` carries what the client says, `toClient` what the server answers. */
-export type Direction = 'toServer' | 'toClient';
+type Direction = 'toServer' | 'toClient';
 
 export interface TcpProxy {
   /** On 127.0.0.1. */
