@@ -7,9 +7,12 @@ import { type DestinationStream, type Logger, pino } from 'pino';
  */
 const forbidden: readonly [RegExp, string][] = [
   [/\b[a-z][a-z0-9_]*_[A-Za-z0-9+/]{60,}={0,2}/g, '[credential]'],
+  // A secret without its frame, and a credential that was encoded once more.
+  [/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=(?![A-Za-z0-9+/=])/g, '[secret]'],
+  [/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{120,}={0,2}/g, '[credential]'],
   [/\$argon2[a-z]*\$[^\s"\\]+/g, '[hash]'],
   [/\b(ApiKey|Bearer)\s+[^\s"\\]+/gi, '$1 [credential]'],
-  [/(\w+:\/\/[^\s:/@"]*):[^\s@"]+@/g, '$1:[password]@'],
+  [/\b(\w+:\/\/[^\s:/@"]*):[^\s@"]+@/g, '$1:[password]@'],
 ];
 
 /** Takes everything out of a log line that would help a thief. */
