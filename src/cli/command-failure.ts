@@ -1,0 +1,60 @@
+import { ConfigError } from '../config.ts';
+import { ApiError } from '../control-plane/errors.ts';
+import { QuarantinedKeyError } from '../keys/key-record.ts';
+import { StoreUnavailableError } from '../keys/key-store.ts';
+import { EXIT } from './exit-codes.ts';
+
+/** A problem with the command line itself, beyond what commander finds. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
+/** A refusal that came over HTTP, in the words of the service. */
+export class RemoteError extends Error {
+  override name = 'RemoteError';
+  readonly status: number;
+  readonly errors: readonly { code: string; message: string }[];
+
+  constructor(status: number, errors: readonly { code: string; message: string }[]) {
+    super(errors.map((error) => error.message).join('; '));
+    this.status = status;
+    this.errors = errors;
+  }
+}
+
+/** What a failed command says and how it ends. */
+export interface CommandFailure {
+  exitCode: number;
+  errors: readonly { code: string; message: string; fields?: readonly string[] }[];
+}
+
+export function failureOf(error: unknown): CommandFailure {
+  if (error instanceof ApiError) {
+    const { code, status } = error.row;
+    return { exitCode: ofStatus(status), errors: error.problems.map((problem) => ({ code, ...problem })) };
+  }
+  if (error instanceof RemoteError) return { exitCode: ofStatus(error.status), errors: error.errors };
+  if (error instanceof UsageError) return one(EXIT.usage, 'cli.usage', error.message);
+  if (error instanceof ConfigError) return one(EXIT.usage, 'cli.configuration', error.message);
+  if (error instanceof StoreUnavailableError) {
+    const cause = error.cause instanceof Error ? ` (${describe(error.cause)})` : '';
+    return one(EXIT.unavailable, 'root.unavailable', `The database cannot be reached${cause}.`);
+  }
+  if (error instanceof QuarantinedKeyError) return one(EXIT.failure, 'cli.unreadable', `${error.message}.`);
+  return one(EXIT.failure, 'cli.failure', error instanceof Error ? error.message : String(error));
+}
+
+/** node-postgres reports a refused connection to several addresses as an AggregateError without a message. */
+function describe(error: Error): string {
+  if (error instanceof AggregateError) return error.errors.map((one: Error) => one.message).join(', ');
+  return error.message;
+}
+
+function one(exitCode: number, code: string, message: string): CommandFailure {
+  return { exitCode, errors: [{ code, message }] };
+}
+
+function ofStatus(status: number): number {
+  if (status === 404) return EXIT.notFound;
+  return status >= 500 ? EXIT.unavailable : EXIT.refused;
+}

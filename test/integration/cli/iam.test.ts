@@ -1,0 +1,205 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decodeCredential } from '../../../src/credential/format.ts';
+import { verifySecret } from '../../../src/credential/hash.ts';
+import { iam } from '../../support/iam.ts';
+import { createPrimary, type TestPrimary } from '../../support/primary.ts';
+
+let primary: TestPrimary;
+let environment: Record<string, string>;
+const json = async (...args: string[]) => {
+  const result = await iam([...args, '--json'], environment);
+  expect(result.stderr).toBe('');
+  return JSON.parse(result.stdout);
+};
+
+beforeAll(async () => {
+  primary = await createPrimary();
+  environment = { PRIMARY_DATABASE_URL: primary.controlPlaneUrl };
+  await json('bootstrap', '--organization', 'org-cli', '--name', 'CLI');
+});
+afterAll(() => primary.close());
+
+async function create(...args: string[]) {
+  return json('keys', 'create', '--description', 'a key', ...args);
+}
+
+describe('iam keys', () => {
+  test('create shows a credential that decodes, and stores only its hash', async () => {
+    const key = await create('--project', 'elasticsearch:shop=viewer,developer', '--expires', 'never');
+    expect(key).toMatchObject({
+      description: 'a key',
+      organization_id: 'org-cli',
+      status: 'active',
+      internal: false,
+    });
+    expect(key.expiration_date).toBeUndefined();
+    expect(key.role_assignments.project.elasticsearch).toEqual([
+      {
+        role_id: 'elasticsearch-application-only',
+        organization_id: 'org-cli',
+        all: false,
+        project_ids: ['shop'],
+        application_roles: ['viewer', 'developer'],
+      },
+    ]);
+    const decoded = decodeCredential(key.key, ['essu_dev']);
+    if (!decoded.ok) throw new Error(decoded.reason);
+    const { rows } = await primary.pool.query('SELECT * FROM api_keys WHERE id = $1', [key.id]);
+    expect(await verifySecret(rows[0].secret_hash, decoded.credential.secret)).toBe(true);
+    const everything = await primary.pool.query('SELECT to_jsonb(a)::text AS event FROM audit_events a');
+    for (const { event } of everything.rows) {
+      expect(event).not.toContain(decoded.credential.secret);
+      expect(event).not.toContain('argon2');
+    }
+  });
+
+  test('the human output shows the credential once, and show does not know it', async () => {
+    const made = await iam(
+      ['keys', 'create', '--description', 'seen once', '--all-projects', 'security=viewer'],
+      environment,
+    );
+    expect(made.exitCode).toBe(0);
+    const credential = made.stdout.trim().split('\n').at(-1) ?? '';
+    expect(credential).toMatch(/^essu_dev_/);
+    expect(made.stdout.split(credential)).toHaveLength(2);
+    const id = /^id +(\S+)$/m.exec(made.stdout)?.[1] ?? '';
+    const shown = await iam(['keys', 'show', id], environment);
+    expect(shown.stdout).toContain('seen once');
+    expect(shown.stdout).not.toContain(credential);
+  });
+
+  test('a revoked key leaves the default list and stays in --status all', async () => {
+    const key = await create('--all-projects', 'elasticsearch=viewer');
+    expect(await json('keys', 'revoke', key.id)).toEqual({ revoked: [key.id] });
+    expect(await json('keys', 'revoke', key.id)).toEqual({ revoked: [key.id] });
+    const ids = (page: { keys: { id: string }[] }) => page.keys.map(({ id }) => id);
+    expect(ids(await json('keys', 'list'))).not.toContain(key.id);
+    expect(ids(await json('keys', 'list', '--status', 'revoked'))).toContain(key.id);
+    expect((await json('keys', 'show', key.id)).status).toBe('revoked');
+  });
+
+  test('rotation answers a new credential for the same id', async () => {
+    const key = await create('--all-projects', 'elasticsearch=viewer');
+    const rotated = await json('keys', 'rotate', key.id, '--grace', '1h');
+    expect(rotated.id).toBe(key.id);
+    expect(rotated.key).not.toBe(key.key);
+    expect(rotated.previous_secret_expiration_date).toBeDefined();
+    const again = await iam(['keys', 'rotate', key.id], environment);
+    expect([again.exitCode, again.stderr]).toEqual([4, expect.stringContaining('grace period')]);
+  });
+
+  test('the operator is on record with every change', async () => {
+    const key = await create('--all-projects', 'elasticsearch=viewer');
+    const { rows } = await primary.pool.query(
+      'SELECT actor_type, actor_id, action, outcome, after FROM audit_events WHERE target_id = $1',
+      [key.id],
+    );
+    expect(rows).toEqual([
+      {
+        actor_type: 'cli',
+        actor_id: expect.any(String),
+        action: 'api_key.create',
+        outcome: 'success',
+        after: expect.objectContaining({ id: key.id }),
+      },
+    ]);
+  });
+});
+
+describe('refusals', () => {
+  const cases: [string, number, string, string[]][] = [
+    ['the last owner key is not revoked', 4, 'owner', ['keys', 'revoke', 'OWNER']],
+    ['an unknown key is not found', 3, 'no such API key', ['keys', 'show', 'nothing']],
+    [
+      'a life beyond a year is refused',
+      4,
+      'at most one year',
+      ['keys', 'create', '--description', 'x', '--expires', '366d', '--all-projects', 'security=viewer'],
+    ],
+    ['a key without rights is refused', 4, 'role_assignments', ['keys', 'create', '--description', 'x']],
+    [
+      'an unknown project type is refused',
+      4,
+      'unknown project type',
+      ['keys', 'create', '--description', 'x', '--all-projects', 'foo=viewer'],
+    ],
+    [
+      'another organization is refused',
+      4,
+      'own organization',
+      [
+        'keys',
+        'create',
+        '--description',
+        'x',
+        '--role-assignments',
+        '{"organization":[{"role_id":"organization-admin","organization_id":"other"}]}',
+      ],
+    ],
+    [
+      'broken JSON is wrong use',
+      2,
+      'not valid JSON',
+      ['keys', 'create', '--description', 'x', '--role-assignments', '{'],
+    ],
+    ['a missing description is wrong use', 2, '--description', ['keys', 'create']],
+    ['an unknown option is wrong use', 2, '--nope', ['keys', 'list', '--nope']],
+    ['a wrong status is refused', 4, 'status', ['keys', 'list', '--status', 'nope']],
+  ];
+  test.each(cases)('%s', async (_title, exitCode, message, args) => {
+    const { rows } = await primary.pool.query(
+      "SELECT id FROM api_keys WHERE description = 'First owner key'",
+    );
+    const result = await iam(
+      args.map((arg) => (arg === 'OWNER' ? rows[0].id : arg)),
+      environment,
+    );
+    expect([result.exitCode, result.stderr, result.stdout]).toEqual([
+      exitCode,
+      expect.stringContaining(message),
+      '',
+    ]);
+  });
+
+  test('a database that is away is told apart from a refusal', async () => {
+    const result = await iam(['keys', 'list'], {
+      PRIMARY_DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+    });
+    expect([result.exitCode, result.stderr]).toEqual([5, expect.stringContaining('ECONNREFUSED')]);
+  });
+
+  test('a missing setting is named', async () => {
+    const result = await iam(['keys', 'list', '--json'], {});
+    expect([result.exitCode, JSON.parse(result.stderr).errors[0].message]).toEqual([
+      2,
+      expect.stringContaining('PRIMARY_DATABASE_URL'),
+    ]);
+  });
+});
+
+describe('iam roles', () => {
+  const project = ['--project', 'elasticsearch:shop'];
+  test('a role is written, listed, deleted, and gone', async () => {
+    const descriptor = '{"indices":[{"names":["logs-*"],"privileges":["read"]}]}';
+    expect(await json('roles', 'put', 'log-reader', ...project, '--descriptor', descriptor)).toEqual({
+      name: 'log-reader',
+    });
+    expect(
+      (await json('roles', 'list', ...project)).roles.map((role: { name: string }) => role.name),
+    ).toEqual(['log-reader']);
+    expect(await json('roles', 'delete', 'log-reader', ...project)).toEqual({ deleted: 'log-reader' });
+    expect((await json('roles', 'list', ...project)).roles).toEqual([]);
+    expect((await iam(['roles', 'delete', 'log-reader', ...project], environment)).exitCode).toBe(3);
+  });
+
+  test('each violation is named by its path', async () => {
+    const result = await iam(
+      ['roles', 'put', 'bad', ...project, '--descriptor', '-'],
+      environment,
+      '{"indices":[{"names":["a"],"privileges":[],"nope":1}]}',
+    );
+    expect(result.exitCode).toBe(4);
+    expect(result.stderr).toContain('indices[0].privileges');
+    expect(result.stderr).toContain('indices[0].nope');
+  });
+});

@@ -1,0 +1,37 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+/** How a run of the CLI ended. */
+export interface IamResult {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs `iam` as a shell would. */
+export function iam(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+  input?: string,
+): Promise<IamResult> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [main, ...args],
+      {
+        env: {
+          PATH: process.env.PATH,
+          ARGON2_MEMORY_KIB: '8',
+          CREDENTIAL_PREFIX: 'essu_dev',
+          ...environment,
+        },
+      },
+      (error, stdout, stderr) => {
+        resolve({ exitCode: error === null ? 0 : Number(error.code), stdout, stderr });
+      },
+    );
+    child.stdin?.end(input);
+  });
+}

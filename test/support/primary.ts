@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { inject } from 'vitest';
+import { migrate } from '../../src/database/migrate.ts';
+
+/** A migrated primary database of one test file, without any region. */
+export interface TestPrimary {
+  /** Superuser pool. */
+  pool: pg.Pool;
+  /** Superuser URL, for migrations and fault injection. */
+  url: string;
+  /** The login that the control plane uses: it can neither drop nor alter anything. */
+  controlPlaneUrl: string;
+  close(): Promise<void>;
+}
+
+const PASSWORD = 'control-plane-test-password';
+
+export async function createPrimary(): Promise<TestPrimary> {
+  const server = inject('postgres').primary.url;
+  const name = `primary_${randomBytes(6).toString('hex')}`;
+  await onServer(server, `CREATE DATABASE ${name}`);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  await migrate(url.href, 'primary');
+  // Roles belong to the whole server, which files share: one change at a time.
+  await onServer(
+    server,
+    `BEGIN; SELECT pg_advisory_xact_lock(1); ALTER ROLE iam_control_plane LOGIN PASSWORD '${PASSWORD}'; COMMIT`,
+  );
+  const login = new URL(url);
+  login.username = 'iam_control_plane';
+  login.password = PASSWORD;
+  const pool = new pg.Pool({ connectionString: url.href, max: 4 });
+  pool.on('error', () => {}); // backends are ended on purpose in some tests
+  return {
+    pool,
+    url: url.href,
+    controlPlaneUrl: login.href,
+    close: async () => {
+      await pool.end();
+      await onServer(server, `DROP DATABASE ${name} WITH (FORCE)`);
+    },
+  };
+}
+
+async function onServer(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
