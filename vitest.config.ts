@@ -9,6 +9,7 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           globalSetup: ['test/global-setup.ts'],
+          setupFiles: ['test/support/output-guard.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -31,6 +31,11 @@ describe('redaction takes out', () => {
     expect(redact(JSON.stringify({ error: { message: `bad (${text})` } }))).toContain(instead);
   });
 
+  it.each(samples)('%s, which the check of the whole suite would find', (_name, text, instead) => {
+    expect(findForbidden(`x ${text} y`)).not.toEqual([]);
+    expect(findForbidden(`x ${instead} y`)).toEqual([]);
+  });
+
   it('every one of several in a line', () => {
     const line = redact(`${encoded} ${hash} ${encoded}`);
     expect(line).toBe('[credential] [hash] [credential]');
