@@ -1,0 +1,60 @@
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import pg from 'pg';
+import type { DatabaseKind } from './migrate.ts';
+
+/** A login that the migrations make, still without a password. */
+export interface Login {
+  name: string;
+  /** Where it is used. */
+  kind: DatabaseKind;
+  /** Environment variable that an operator gives its password in. */
+  passwordVariable: string;
+  mayReplicate?: boolean;
+}
+
+export const REGIONAL_LOGIN: Login = {
+  name: 'iam_regional',
+  kind: 'region',
+  passwordVariable: 'IAM_REGIONAL_PASSWORD',
+};
+export const CONTROL_PLANE_LOGIN: Login = {
+  name: 'iam_control_plane',
+  kind: 'primary',
+  passwordVariable: 'IAM_CONTROL_PLANE_PASSWORD',
+};
+export const REPLICATOR_LOGIN: Login = {
+  name: 'iam_replicator',
+  kind: 'primary',
+  passwordVariable: 'IAM_REPLICATOR_PASSWORD',
+  mayReplicate: true,
+};
+export const LOGINS: readonly Login[] = [REGIONAL_LOGIN, CONTROL_PLANE_LOGIN, REPLICATOR_LOGIN];
+
+const ITERATIONS = 4096;
+
+/**
+ * The SCRAM-SHA-256 verifier that Postgres keeps for a password (RFC 5803, as psql's \password sends it): statements
+ * end up in logs and in pg_stat_statements, so the password itself never goes into one.
+ */
+export function scramVerifier(password: string, salt: Buffer): string {
+  const salted = pbkdf2Sync(password.normalize('NFKC'), salt, ITERATIONS, 32, 'sha256');
+  const hmac = (text: string) => createHmac('sha256', salted).update(text).digest();
+  const storedKey = createHash('sha256').update(hmac('Client Key')).digest('base64');
+  const serverKey = hmac('Server Key').toString('base64');
+  return `SCRAM-SHA-256$${ITERATIONS}:${salt.toString('base64')}$${storedKey}:${serverKey}`;
+}
+
+/** Lets a login log in with this password, from now on. @param databaseUrl as a user that may alter roles */
+export async function setLoginPassword(databaseUrl: string, login: Login, password: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'iam-migrate' });
+  await client.connect();
+  try {
+    const verifier = client.escapeLiteral(scramVerifier(password, randomBytes(16)));
+    const replication = login.mayReplicate ? ' REPLICATION' : '';
+    await client.query(
+      `ALTER ROLE ${client.escapeIdentifier(login.name)} LOGIN${replication} PASSWORD ${verifier}`,
+    );
+  } finally {
+    await client.end();
+  }
+}

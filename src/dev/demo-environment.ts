@@ -1,0 +1,32 @@
+import type { PortPlan } from './port-plan.ts';
+import type { DevSecrets } from './secrets.ts';
+import { DEMO_ORGANIZATION_ID, DEMO_PROJECT_ID, DEMO_PROJECT_TYPE } from './seeds.ts';
+
+/** `NAME=value` lines that a shell can read with `.`; no value of ours needs quotes there. */
+function environmentFile(values: Readonly<Record<string, string>>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}
+
+/** Text of `.iam/demo.env`: where everything listens, and keys to try it with. */
+export function demoEnvironment(plan: PortPlan, secrets: DevSecrets): string {
+  const { owner = '', demo = '', internal = '' } = secrets.credentials;
+  return environmentFile({
+    IAM_REGIONAL_URL: `http://127.0.0.1:${plan.regional}`,
+    IAM_CONTROL_PLANE_URL: `http://127.0.0.1:${plan.controlPlane}`,
+    IAM_MANAGEMENT_URL: `http://127.0.0.1:${plan.regionalManagement}`,
+    IAM_OWNER_KEY: owner,
+    IAM_DEMO_KEY: demo,
+    IAM_INTERNAL_KEY: internal,
+    IAM_CLIENT_SECRET: secrets.clientSecret,
+    IAM_ORGANIZATION_ID: DEMO_ORGANIZATION_ID,
+    IAM_PROJECT_ID: DEMO_PROJECT_ID,
+    IAM_PROJECT_TYPE: DEMO_PROJECT_TYPE,
+  });
+}
+
+/** Text of `.iam/cli.env`: what `iam keys` and `iam roles` need to work on the primary. */
+export function cliEnvironment(primaryUrl: string, credentialPrefix: string): string {
+  return environmentFile({ PRIMARY_DATABASE_URL: primaryUrl, CREDENTIAL_PREFIX: credentialPrefix });
+}

@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import type { Config } from '../config.ts';
+import { bootstrap } from '../control-plane/bootstrap.ts';
+import { Database } from '../control-plane/database.ts';
+import { KeyLifecycle } from '../control-plane/key-lifecycle.ts';
+import { selectKey } from '../control-plane/key-rows.ts';
+import type { LifecycleParts } from '../control-plane/lifecycle-parts.ts';
+import { listOrganizations } from '../control-plane/organizations.ts';
+import { decodeCredential } from '../credential/format.ts';
+import { verifySecret } from '../credential/hash.ts';
+import { createPool } from '../database/pool.ts';
+import type { DevSecrets, SeededKey } from './secrets.ts';
+
+export const DEMO_ORGANIZATION_ID = 'demo-organization';
+export const DEMO_PROJECT_ID = 'demo-project';
+export const DEMO_PROJECT_TYPE = 'elasticsearch';
+
+const principal = {
+  actor: { type: 'system', id: 'demo-user' },
+  organizationId: DEMO_ORGANIZATION_ID,
+  userId: 'demo-user',
+} as const;
+
+const demoProjectViewer = {
+  project: {
+    [DEMO_PROJECT_TYPE]: [
+      {
+        role_id: 'elasticsearch-viewer',
+        all: false,
+        project_ids: [DEMO_PROJECT_ID],
+        application_roles: ['viewer'],
+      },
+    ],
+  },
+};
+
+const keys: Record<SeededKey, { description: string; internal: boolean; roleAssignments: object }> = {
+  owner: {
+    description: 'Demo: organization owner',
+    internal: false,
+    roleAssignments: { organization: [{ role_id: 'organization-admin' }] },
+  },
+  demo: { description: 'Demo: viewer', internal: false, roleAssignments: demoProjectViewer },
+  internal: { description: 'Demo: internal viewer', internal: true, roleAssignments: demoProjectViewer },
+};
+
+/**
+ * Makes the demo organization and its keys, through the same life cycle as every other key. Keys of earlier runs
+ * that still work stay; one that was revoked or rotated meanwhile is replaced.
+ * @param save called after each new key, so that a crash loses none that exists
+ */
+export async function seed(
+  primaryUrl: string,
+  config: Config,
+  secrets: DevSecrets,
+  save: () => Promise<void>,
+): Promise<void> {
+  const pool = createPool(primaryUrl, {
+    applicationName: 'iam-dev',
+    size: 1,
+    connectTimeoutMs: 5_000,
+    queryTimeoutMs: 5_000,
+    onIdleError: () => {}, // the next statement says it
+  });
+  const parts: LifecycleParts = {
+    database: new Database(pool),
+    now: Date.now,
+    randomBytes,
+    hashParameters: {
+      memoryKiB: config.ARGON2_MEMORY_KIB,
+      timeCost: config.ARGON2_TIME_COST,
+      parallelism: config.ARGON2_PARALLELISM,
+    },
+    credentialPrefix: config.CREDENTIAL_PREFIX,
+  };
+  try {
+    const organizations = await listOrganizations(parts.database);
+    if (!organizations.some(({ id }) => id === DEMO_ORGANIZATION_ID)) {
+      const made = await bootstrap(parts, principal.actor, {
+        organizationId: DEMO_ORGANIZATION_ID,
+        name: 'Demo organization',
+        lifeMs: null,
+      });
+      secrets.credentials.owner = made.key.key;
+      await save();
+    }
+    const lifecycle = new KeyLifecycle(parts);
+    for (const [name, { description, internal, roleAssignments }] of Object.entries(keys)) {
+      if (await stillWorks(parts, secrets.credentials[name as SeededKey])) continue;
+      const input = { description, expiration: 'never', role_assignments: roleAssignments };
+      const made = await lifecycle.create(principal, input, { internal });
+      secrets.credentials[name as SeededKey] = made.key.key;
+      await save();
+    }
+  } finally {
+    await pool.end();
+  }
+}
+
+async function stillWorks(parts: LifecycleParts, credential: string | undefined): Promise<boolean> {
+  const decoded = decodeCredential(credential ?? '', [parts.credentialPrefix]);
+  if (!decoded.ok) return false;
+  const { id, secret } = decoded.credential;
+  const record = await selectKey(parts.database, DEMO_ORGANIZATION_ID, id);
+  if (record === undefined || record.revokedAtMs !== null) return false;
+  return verifySecret(record.secretHash, secret);
+}
