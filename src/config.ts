@@ -44,6 +44,13 @@ export const settings = {
     .optional()
     .meta({ secret: true })
     .describe('Global Postgres (control plane and the CLI).'),
+  CHANGE_FEED_DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .optional()
+    .meta({ secret: true })
+    .describe(
+      'Where the change feed connects, when that is not REPLICA_DATABASE_URL: LISTEN does not pass a transaction-pooling proxy.',
+    ),
   DATABASE_POOL_SIZE: integer(1, 200).default(8).describe('Connections a process keeps to its Postgres.'),
   DATABASE_CONNECT_TIMEOUT_MS: integer(50, 60_000).default(500).describe('Wait for a database connection.'),
   DATABASE_QUERY_TIMEOUT_MS: integer(50, 60_000).default(1_000).describe('Longest a query may run.'),
@@ -68,6 +75,46 @@ export const settings = {
   ARGON2_QUEUE_LIMIT: integer(0, 100_000)
     .default(256)
     .describe('Hashes that may wait; beyond it a request is answered 503 with Retry-After.'),
+  REDIS_URL: z
+    .url({ protocol: /^rediss?$/ })
+    .optional()
+    .meta({ secret: true })
+    .describe(
+      'Shared cache of the region; left out: memory only, and a restarted pod verifies every secret anew.',
+    ),
+  REDIS_CLUSTER: flag.default(false).describe('REDIS_URL is a node of a Redis Cluster.'),
+  REDIS_TIMEOUT_MS: integer(1, 1_000)
+    .default(10)
+    .describe('Deadline of a Redis command; a late answer is a miss.'),
+  CACHE_KEYS: list
+    .pipe(z.array(sealingKey))
+    .default([])
+    .meta({ secret: true })
+    .describe(
+      'Keys that seal what goes into Redis, each 32 bytes in base64, separated by commas: the first writes, all read. Needed with REDIS_URL.',
+    ),
+  CACHE_MAX_ENTRIES: integer(1, 10_000_000)
+    .default(1_000_000)
+    .describe('Most keys, and most answers, that a process keeps in memory.'),
+  CACHE_MAX_BYTES: integer(1_048_576, 68_719_476_736)
+    .default(1_073_741_824)
+    .describe('Estimated memory that a process spends on cached answers.'),
+  FEED_MODE: z
+    .enum(['auto', 'listen', 'poll'])
+    .default('auto')
+    .describe(
+      'How changes are followed: listen (logical replica), poll (physical standby), auto (asks the replica).',
+    ),
+  FEED_CHECK_INTERVAL_MS: integer(10, 10_000)
+    .default(250)
+    .describe('The change feed proves itself whole this often; in poll mode it is the delay of a change.'),
+  REVALIDATE_AFTER_MS: integer(100, 60_000)
+    .default(2_000)
+    .describe('While the change feed is not whole, cached records older than this are checked before use.'),
+  MAX_STALENESS_MS: integer(0, 86_400_000)
+    .default(900_000)
+    .describe('While the replica is gone, cached records are used up to this age; then 503.'),
+
   BODY_LIMIT_BYTES: integer(1_024, 16_777_216).default(1_048_576).describe('Largest request body.'),
   SHUTDOWN_TIMEOUT_MS: integer(0, 120_000)
     .default(8_000)
@@ -87,6 +134,13 @@ const schema = z.object(settings).superRefine((config, context) => {
       code: 'custom',
       path: ['TLS_KEY_FILE'],
       message: 'TLS_CERT_FILE and TLS_KEY_FILE go together',
+    });
+  }
+  if (config.REDIS_URL !== undefined && config.CACHE_KEYS.length === 0) {
+    context.addIssue({
+      code: 'custom',
+      path: ['CACHE_KEYS'],
+      message: 'needed with REDIS_URL (openssl rand -base64 32)',
     });
   }
   if (config.TLS_CLIENT_CA_FILE !== undefined && config.TLS_CERT_FILE === undefined) {

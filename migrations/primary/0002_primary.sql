@@ -6,6 +6,7 @@ CREATE SEQUENCE version_seq AS bigint;
 CREATE FUNCTION assign_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   NEW.version := nextval('public.version_seq');
+  NEW.changed_at := clock_timestamp();
   RETURN NEW;
 END
 $$;

@@ -86,5 +86,4 @@ CREATE TRIGGER stamp_heartbeat BEFORE INSERT OR UPDATE ON heartbeat
   FOR EACH ROW EXECUTE FUNCTION stamp_heartbeat();
 ALTER TABLE heartbeat ENABLE ALWAYS TRIGGER stamp_heartbeat;
 
-GRANT USAGE ON SCHEMA public TO iam_regional;
-GRANT SELECT ON api_keys, roles, heartbeat, changes TO iam_regional;
+GRANT SELECT ON changes TO iam_regional;

@@ -16,9 +16,11 @@ CREATE TABLE api_keys (
   expires_at timestamptz,
   revoked_at timestamptz,
   revoked_by text,
-  version bigint NOT NULL
+  version bigint NOT NULL,
+  changed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX api_keys_version ON api_keys (version);
+CREATE INDEX api_keys_changed_at ON api_keys (changed_at);
 
 -- A predefined role has neither organization nor project ('' in both); a custom role has both.
 -- Deletion is a mark, so that a feed that polls by version sees it too.
@@ -30,10 +32,12 @@ CREATE TABLE roles (
   descriptor jsonb NOT NULL,
   deleted_at timestamptz,
   version bigint NOT NULL,
+  changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (organization_id, project_type, project_id, name),
   CHECK ((organization_id = '') = (project_id = ''))
 );
 CREATE INDEX roles_version ON roles (version);
+CREATE INDEX roles_changed_at ON roles (changed_at);
 
 -- One row, written each second on the primary; its age in a region is the replication lag.
 CREATE TABLE heartbeat (
@@ -55,3 +59,7 @@ BEGIN
   END LOOP;
 END
 $$;
+
+-- Here and not only in regions, because a physical standby has the grants of the primary.
+GRANT USAGE ON SCHEMA public TO iam_regional;
+GRANT SELECT ON api_keys, roles, heartbeat TO iam_regional;

@@ -1,8 +1,8 @@
 import { credentialDigest } from '../credential/digest.ts';
 import { type Credential, decodeCredential, decodeFailureMessage } from '../credential/format.ts';
 import type { KeyRecord } from '../keys/key-record.ts';
-import { type KeyStore, StoreUnavailableError } from '../keys/key-store.ts';
-import type { SecretVerifier } from '../keys/secret-verifier.ts';
+import { type HeldKey, type KeyStore, StoreUnavailableError } from '../keys/key-store.ts';
+import type { SecretMatch, SecretVerifier } from '../keys/secret-verifier.ts';
 import type { ClientAuthentication, ClientProof } from './client-authentication.ts';
 import { IamError } from './errors.ts';
 
@@ -14,6 +14,13 @@ export interface PresentedCredential {
   /** Raw `Authorization` header. */
   authorization: string | undefined;
   client: ClientProof;
+}
+
+/** A key that was presented and is good. */
+export interface AuthenticatedKey {
+  held: HeldKey;
+  /** When the key expires, or the grace period of the secret that was presented ends; may be infinite. */
+  goodUntilMs: number;
 }
 
 /** What the authenticator stands on. */
@@ -39,11 +46,12 @@ export class KeyAuthenticator {
   }
 
   /**
-   * @returns the record of the presented key
+   * @returns the presented key
    * @throws {IamError} 401 when the credential is not good; errors of the stores pass through (they become 503)
    */
-  async authenticate(presented: PresentedCredential): Promise<KeyRecord> {
-    const record = await this.#prove(this.decode(presented.authorization));
+  async authenticate(presented: PresentedCredential): Promise<AuthenticatedKey> {
+    const authenticated = await this.#prove(this.decode(presented.authorization));
+    const { record } = authenticated.held;
     if (record.revokedAtMs !== null) throw new IamError('API_KEY_REVOKED', { resource: record.id });
     if (record.expiresAtMs !== null && record.expiresAtMs <= this.#parts.now()) {
       throw new IamError('API_KEY_EXPIRED', { resource: record.id });
@@ -54,7 +62,7 @@ export class KeyAuthenticator {
         message: clientRule(record.internal),
       });
     }
-    return record;
+    return authenticated;
   }
 
   /** The credential inside an `Authorization` header. @throws {IamError} 401 saying what is wrong with its form */
@@ -77,8 +85,8 @@ export class KeyAuthenticator {
     return decoded.credential;
   }
 
-  /** The record whose secret was presented. A change that lands while the secret is compared starts over. */
-  async #prove(credential: Credential): Promise<KeyRecord> {
+  /** The key whose secret was presented. A change that lands while the secret is compared starts over. */
+  async #prove(credential: Credential): Promise<AuthenticatedKey> {
     const { keys, secrets } = this.#parts;
     const digest = credentialDigest(credential.id, credential.secret);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
@@ -88,7 +96,7 @@ export class KeyAuthenticator {
       if (held.stale) continue;
       const matches = match === 'current' || (match === 'previous' && !this.#graceIsOver(held.record));
       if (!matches) throw new IamError('API_KEY_MISSING');
-      return held.record;
+      return { held, goodUntilMs: goodUntilMs(held.record, match) };
     }
     throw new StoreUnavailableError('A key that keeps changing');
   }
@@ -96,6 +104,12 @@ export class KeyAuthenticator {
   #graceIsOver(record: KeyRecord): boolean {
     return record.previousSecretExpiresAtMs === null || record.previousSecretExpiresAtMs <= this.#parts.now();
   }
+}
+
+/** The moment at which time alone ends this authentication. */
+function goodUntilMs(record: KeyRecord, match: SecretMatch): number {
+  const expiresAtMs = record.expiresAtMs ?? Number.POSITIVE_INFINITY;
+  return match === 'previous' ? Math.min(expiresAtMs, record.previousSecretExpiresAtMs ?? 0) : expiresAtMs;
 }
 
 function schemeRefusal(scheme: string): string {

@@ -8,6 +8,9 @@ export interface VerifierLimits {
   queueLimit: number;
 }
 
+/** Told of each comparison: how long it waited for its turn, and how long it ran. */
+export type VerifierObserver = (waitSeconds: number, runSeconds: number) => void;
+
 /**
  * Lets a fixed number of comparisons run and a fixed number wait; the next one is refused at once, since a caller
  * that waits longer than its own timeout only makes the queue worse.
@@ -19,11 +22,13 @@ export class BoundedVerifier implements SecretVerifier {
   readonly #limits: VerifierLimits;
   readonly #waiting: (() => void)[] = [];
   readonly #byKey = new Map<string, number>();
+  readonly #observer: VerifierObserver;
   #running = 0;
 
-  constructor(inner: SecretVerifier, limits: VerifierLimits) {
+  constructor(inner: SecretVerifier, limits: VerifierLimits, observer: VerifierObserver = () => {}) {
     this.#inner = inner;
     this.#limits = limits;
+    this.#observer = observer;
   }
 
   /** Comparisons under way and waiting, for metrics. */
@@ -34,11 +39,14 @@ export class BoundedVerifier implements SecretVerifier {
   /** @throws {OverloadedError} when the queue is full */
   async match(held: HeldKey, secret: string, digest: string): Promise<SecretMatch> {
     const { id } = held.record;
+    const askedAtMs = performance.now();
     await this.#enter(id);
+    const startedAtMs = performance.now();
     try {
       return await this.#inner.match(held, secret, digest);
     } finally {
       this.#leave(id);
+      this.#observer((startedAtMs - askedAtMs) / 1_000, (performance.now() - startedAtMs) / 1_000);
     }
   }
 

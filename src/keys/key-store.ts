@@ -13,6 +13,8 @@ export interface KeyQuery {
 export interface HeldKey {
   readonly record: KeyRecord;
   readonly tier: Tier;
+  /** When Postgres was asked for this record, or for its version; milliseconds since the epoch. */
+  readonly confirmedAtMs: number;
   /** A change of this key has been seen since the record was read: look it up again before relying on it. */
   readonly stale: boolean;
   /** Digest of the hash that the presented credential is remembered to match, if the store knew it on the way. */
@@ -27,6 +29,11 @@ export interface HeldKey {
  */
 export interface KeyStore {
   get(query: KeyQuery): Promise<HeldKey | undefined>;
+}
+
+/** Answers which version of a key is the current one, for less than the key itself; `undefined` when it is gone. */
+export interface KeyVersions {
+  currentVersion(id: string): Promise<number | undefined>;
 }
 
 /** The store could not answer in time: the caller says 503, never 401. */

@@ -1,30 +1,34 @@
-import type { Pool } from 'pg';
 import { KEY_COLUMNS, keyRecordFromRow } from './key-record.ts';
-import { type HeldKey, type KeyQuery, type KeyStore, StoreUnavailableError } from './key-store.ts';
+import type { HeldKey, KeyQuery, KeyStore, KeyVersions } from './key-store.ts';
+import type { Replica } from './replica.ts';
 
 /** Reads keys from Postgres, one prepared statement a lookup. */
-export class PostgresKeyStore implements KeyStore {
-  readonly #pool: Pool;
+export class PostgresKeyStore implements KeyStore, KeyVersions {
+  readonly #replica: Replica;
+  readonly #now: () => number;
 
-  constructor(pool: Pool) {
-    this.#pool = pool;
+  constructor(replica: Replica, now: () => number) {
+    this.#replica = replica;
+    this.#now = now;
   }
 
   async get({ id }: KeyQuery): Promise<HeldKey | undefined> {
-    const row = await this.#row(id);
-    return row === undefined ? undefined : { record: keyRecordFromRow(row), tier: 'postgres', stale: false };
+    const confirmedAtMs = this.#now();
+    const rows = await this.#replica.query<{ id: string }>({
+      name: 'key-by-id',
+      text: `SELECT ${KEY_COLUMNS} FROM api_keys WHERE id = $1`,
+      values: [id],
+    });
+    const row = rows[0];
+    return row && { record: keyRecordFromRow(row), tier: 'postgres', confirmedAtMs, stale: false };
   }
 
-  async #row(id: string): Promise<({ id: string } & Record<string, unknown>) | undefined> {
-    try {
-      const result = await this.#pool.query({
-        name: 'key-by-id',
-        text: `SELECT ${KEY_COLUMNS} FROM api_keys WHERE id = $1`,
-        values: [id],
-      });
-      return result.rows[0];
-    } catch (error) {
-      throw new StoreUnavailableError('Postgres', error);
-    }
+  async currentVersion(id: string): Promise<number | undefined> {
+    const rows = await this.#replica.query<{ version: string }>({
+      name: 'key-version',
+      text: 'SELECT version FROM api_keys WHERE id = $1',
+      values: [id],
+    });
+    return rows[0] && Number(rows[0].version);
   }
 }

@@ -1,45 +1,88 @@
-import type { Pool } from 'pg';
-import type { ProjectType } from '../roles/project-type.ts';
 import { checkRoleDescriptor } from '../roles/role-descriptor.ts';
-import { StoreUnavailableError } from './key-store.ts';
-import type { RoleScope, RoleSet, RoleStore } from './role-store.ts';
+import type { Replica } from './replica.ts';
+import { type HeldRoles, type RoleScope, type RoleStore, roleScopeId } from './role-store.ts';
 
-/** Reads role definitions from Postgres. */
+interface RoleRow {
+  organization_id: string;
+  project_type: RoleScope['projectType'];
+  project_id: string;
+  name: string;
+  descriptor: unknown;
+}
+
+interface Waiting {
+  scope: RoleScope;
+  flight: PromiseWithResolvers<HeldRoles>;
+}
+
+/**
+ * Reads role definitions from Postgres. Scopes that are asked for in the same turn of the event loop, as a call with
+ * many contexts does, are read by one statement.
+ */
 export class PostgresRoleStore implements RoleStore {
-  readonly #pool: Pool;
+  readonly #replica: Replica;
+  readonly #now: () => number;
   readonly #onBroken: (role: RoleScope & { name: string }) => void;
+  #waiting: Waiting[] = [];
 
   /** @param onBroken told of each role that is left out because its stored descriptor does not parse */
-  constructor(pool: Pool, onBroken: (role: RoleScope & { name: string }) => void) {
-    this.#pool = pool;
+  constructor(replica: Replica, now: () => number, onBroken: (role: RoleScope & { name: string }) => void) {
+    this.#replica = replica;
+    this.#now = now;
     this.#onBroken = onBroken;
   }
 
-  predefined(projectType: ProjectType): Promise<RoleSet> {
-    return this.custom({ organizationId: '', projectType, projectId: '' });
+  get(scope: RoleScope): Promise<HeldRoles> {
+    if (this.#waiting.length === 0) setImmediate(() => void this.#readWaiting());
+    const flight = Promise.withResolvers<HeldRoles>();
+    this.#waiting.push({ scope, flight });
+    return flight.promise;
   }
 
-  async custom(scope: RoleScope): Promise<RoleSet> {
-    const roles = new Map<string, string>();
-    for (const row of await this.#rows(scope)) {
+  async #readWaiting(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    try {
+      const confirmedAtMs = this.#now();
+      const sets = this.#sets(await this.#rows(waiting.map(({ scope }) => scope)));
+      for (const { scope, flight } of waiting) {
+        flight.resolve({ roles: sets.get(roleScopeId(scope)) ?? new Map(), confirmedAtMs, stale: false });
+      }
+    } catch (error) {
+      for (const { flight } of waiting) flight.reject(error);
+    }
+  }
+
+  #rows(scopes: readonly RoleScope[]): Promise<RoleRow[]> {
+    return this.#replica.query<RoleRow>({
+      name: 'roles-of-scopes',
+      text: `SELECT organization_id, project_type, project_id, name, descriptor
+             FROM roles JOIN unnest($1::text[], $2::text[], $3::text[]) AS scope (organization_id, project_type, project_id)
+               USING (organization_id, project_type, project_id)
+             WHERE deleted_at IS NULL`,
+      values: [
+        scopes.map((scope) => scope.organizationId),
+        scopes.map((scope) => scope.projectType),
+        scopes.map((scope) => scope.projectId),
+      ],
+    });
+  }
+
+  #sets(rows: readonly RoleRow[]): Map<string, Map<string, string>> {
+    const sets = new Map<string, Map<string, string>>();
+    for (const row of rows) {
+      const scope = {
+        organizationId: row.organization_id,
+        projectType: row.project_type,
+        projectId: row.project_id,
+      };
+      const id = roleScopeId(scope);
+      const set = sets.get(id) ?? new Map<string, string>();
+      sets.set(id, set);
       const checked = checkRoleDescriptor(row.descriptor);
-      if (checked.ok) roles.set(row.name, JSON.stringify(checked.descriptor));
+      if (checked.ok) set.set(row.name, JSON.stringify(checked.descriptor));
       else this.#onBroken({ ...scope, name: row.name });
     }
-    return roles;
-  }
-
-  async #rows(scope: RoleScope): Promise<{ name: string; descriptor: unknown }[]> {
-    try {
-      const result = await this.#pool.query({
-        name: 'roles-of-project',
-        text: `SELECT name, descriptor FROM roles
-               WHERE organization_id = $1 AND project_type = $2 AND project_id = $3 AND deleted_at IS NULL`,
-        values: [scope.organizationId, scope.projectType, scope.projectId],
-      });
-      return result.rows;
-    } catch (error) {
-      throw new StoreUnavailableError('Postgres', error);
-    }
+    return sets;
   }
 }

@@ -6,6 +6,15 @@ import type { ProjectType } from '../roles/project-type.ts';
  */
 export type RoleSet = ReadonlyMap<string, string>;
 
+/** Role definitions in somebody's hand. */
+export interface HeldRoles {
+  readonly roles: RoleSet;
+  /** When Postgres was asked; milliseconds since the epoch. */
+  readonly confirmedAtMs: number;
+  /** A definition of the scope has changed since. */
+  readonly stale: boolean;
+}
+
 /** The scope of custom roles: a project of an organization. */
 export interface RoleScope {
   organizationId: string;
@@ -13,13 +22,20 @@ export interface RoleScope {
   projectId: string;
 }
 
+/** Name of a scope in the change feed and in caches; equal to what Postgres' `json_build_array` writes. */
+export function roleScopeId({ organizationId, projectType, projectId }: RoleScope): string {
+  return `[${JSON.stringify(organizationId)}, ${JSON.stringify(projectType)}, ${JSON.stringify(projectId)}]`;
+}
+
+/** The scope of predefined roles: every project of a type. */
+export function predefinedScope(projectType: ProjectType): RoleScope {
+  return { organizationId: '', projectType, projectId: '' };
+}
+
 /**
  * Where role definitions come from, as they are now. Throws `StoreUnavailableError` when the store cannot be asked.
  * A custom role whose stored descriptor is broken is left out of the set.
  */
 export interface RoleStore {
-  /** Roles that every project of the type has. */
-  predefined(projectType: ProjectType): Promise<RoleSet>;
-  /** Roles that this project alone has. */
-  custom(scope: RoleScope): Promise<RoleSet>;
+  get(scope: RoleScope): Promise<HeldRoles>;
 }

@@ -19,7 +19,7 @@ export async function regionalApp(
   await app.register(errorRendering);
   await app.register(jsonBytes);
   app.addHook('onResponse', async (_request, reply) =>
-    metrics.observe(outcomeOf(reply.statusCode), reply.elapsedTime / 1_000),
+    metrics.observe(outcomeOf(reply.statusCode), reply.tier, reply.elapsedTime / 1_000),
   );
   authenticationRoute(app, service);
   return app;

@@ -1,4 +1,5 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
+import type { Tier } from '../keys/key-store.ts';
 
 /** What became of a call; bounded, since it is a label. */
 export type Outcome = 'granted' | 'denied' | 'unauthenticated' | 'invalid' | 'unavailable' | 'error';
@@ -20,14 +21,14 @@ export function outcomeOf(status: number): Outcome {
 
 /** Metrics of `_authenticate`. */
 export class AuthenticationMetrics {
-  readonly #requests: Counter<'outcome'>;
+  readonly #requests: Counter<'outcome' | 'tier'>;
   readonly #duration: Histogram;
 
   constructor(registry: Registry) {
     this.#requests = new Counter({
       name: 'iam_authentication_requests_total',
-      help: 'Calls to _authenticate by outcome.',
-      labelNames: ['outcome'],
+      help: 'Calls to _authenticate by outcome and by the slowest place the answer needed.',
+      labelNames: ['outcome', 'tier'],
       registers: [registry],
     });
     this.#duration = new Histogram({
@@ -39,8 +40,8 @@ export class AuthenticationMetrics {
   }
 
   /** @param durationSeconds from the arrival of the request to its answer */
-  observe(outcome: Outcome, durationSeconds: number): void {
-    this.#requests.inc({ outcome });
+  observe(outcome: Outcome, tier: Tier | 'none', durationSeconds: number): void {
+    this.#requests.inc({ outcome, tier });
     this.#duration.observe(durationSeconds);
   }
 }

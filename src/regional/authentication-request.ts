@@ -1,3 +1,4 @@
+import { parse as parseQuery } from 'node:querystring';
 import { z } from 'zod';
 import { IamError } from '../http/errors.ts';
 import { canonicalProjectType, PROJECT_TYPES, type ProjectType } from '../roles/project-type.ts';
@@ -52,15 +53,15 @@ export const querySchema = z.object({
 
 /**
  * Reads the query and the body of a call.
- * @param query parsed query string
+ * @param rawQuery query string as it was sent
  * @param body raw bytes; `undefined` or empty when there is none
  * @throws {IamError} 400 whose resource is the path of the first thing that is wrong
  */
 export function parseAuthenticationRequest(
-  query: unknown,
+  rawQuery: string,
   body: Uint8Array | undefined,
 ): AuthenticationRequest {
-  const flags = check(querySchema, query);
+  const flags = check(querySchema, { ...parseQuery(rawQuery) });
   const { contexts } =
     body === undefined || body.length === 0 ? { contexts: undefined } : check(bodySchema, json(body));
   return {

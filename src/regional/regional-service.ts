@@ -3,17 +3,15 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { createPool } from '../database/pool.ts';
 import { ClientAuthentication } from '../http/client-authentication.ts';
+import type { HealthState } from '../http/health.ts';
 import { KeyAuthenticator } from '../http/key-authenticator.ts';
 import { listeningUrl } from '../http/listening-url.ts';
 import { managementApp } from '../http/management-app.ts';
-import { BoundedVerifier } from '../keys/bounded-verifier.ts';
-import { PostgresKeyStore } from '../keys/postgres-key-store.ts';
-import { PostgresRoleStore } from '../keys/postgres-role-store.ts';
-import { Argon2SecretVerifier } from '../keys/secret-verifier.ts';
+import { keyRegion } from '../keys/key-region.ts';
+import { AnswerCache } from './answer-cache.ts';
 import { regionalApp } from './app.ts';
 import { AuthenticationMetrics } from './authentication-metrics.ts';
 import { AuthenticationService } from './authentication-service.ts';
-import { ReplicaProbe } from './replica-probe.ts';
 import { RoleResolver } from './role-resolver.ts';
 
 /** A regional service that listens. */
@@ -25,8 +23,8 @@ export interface RegionalService {
 }
 
 /**
- * Builds the regional service and starts it; resolves when it listens. It is ready (`/readyz`) once the replica has
- * answered for the first time, and keeps trying until then.
+ * Builds the regional service and starts it; resolves when it listens. It is ready (`/readyz`) once the change feed
+ * has caught up for the first time, and keeps trying until then.
  */
 export async function startRegionalService(config: Config, logger: Logger): Promise<RegionalService> {
   const now = Date.now;
@@ -39,39 +37,43 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
     onIdleError: (error) => logger.warn({ err: error }, 'a connection to the replica broke'),
   });
-  const probe = new ReplicaProbe(pool, logger);
-
-  const secrets = new BoundedVerifier(new Argon2SecretVerifier(now), {
-    concurrency: config.ARGON2_CONCURRENCY,
-    queueLimit: config.ARGON2_QUEUE_LIMIT,
-  });
-  const roles = new PostgresRoleStore(pool, (role) =>
-    logger.error({ role }, 'the stored descriptor of a role cannot be read; the role grants nothing'),
-  );
+  const region = keyRegion(config, pool, logger, registry, now);
   const authenticator = new KeyAuthenticator({
     acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
-    keys: new PostgresKeyStore(pool),
-    secrets,
+    keys: region.keys,
+    secrets: region.secrets,
     clientAuthentication: new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS),
     now,
   });
-  const service = new AuthenticationService(authenticator, new RoleResolver(roles));
+  const answers = new AnswerCache(region.freshness, now, {
+    maxEntries: config.CACHE_MAX_ENTRIES,
+    maxBytes: config.CACHE_MAX_BYTES,
+  });
+  const service = new AuthenticationService(authenticator, new RoleResolver(region.roles), answers);
 
+  const health: HealthState = {
+    closing: false,
+    get started() {
+      return region.feed.begun;
+    },
+    obstacles: () => (region.feed.begun ? [] : ['the change feed has not caught up with the replica yet']),
+  };
   const app = await regionalApp(config, logger, service, new AuthenticationMetrics(registry));
-  const management = await managementApp({ health: probe, registry, logger });
+  const management = await managementApp({ health, registry, logger });
   await management.listen({ host: config.HOST, port: config.MANAGEMENT_PORT });
   await app.listen({ host: config.HOST, port: config.REGIONAL_PORT });
-  probe.start();
+  region.feed.start();
 
   return {
     url: listeningUrl(app),
     managementUrl: listeningUrl(management),
     close: async () => {
-      probe.closing = true;
+      health.closing = true;
       await app.close();
-      await management.close();
-      await probe.stop();
+      await region.feed.stop();
+      region.redis?.close();
       await pool.end();
+      await management.close();
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { KeyRecord } from '../keys/key-record.ts';
-import type { RoleStore } from '../keys/role-store.ts';
+import { type HeldRoles, predefinedScope, type RoleStore } from '../keys/role-store.ts';
 import { applicationRolesFor } from '../roles/application-roles.ts';
 import type { RequestedContext } from './authentication-request.ts';
 
@@ -11,12 +11,20 @@ export type ResolvedContext =
   | {
       granted: true;
       context: RequestedContext;
+      /** The role definitions this was resolved with; it holds until one of them is stale. */
+      basis: readonly HeldRoles[];
       /** Roles that exist, in the order of assignment: name and descriptor JSON. */
       roles: readonly { name: string; descriptorJson: string }[];
       /** Names that were assigned and that this project does not have. */
       unresolved: readonly string[];
     }
-  | { granted: false; context: RequestedContext; reason: DenialReason; unresolved: readonly string[] };
+  | {
+      granted: false;
+      context: RequestedContext;
+      basis: readonly HeldRoles[];
+      reason: DenialReason;
+      unresolved: readonly string[];
+    };
 
 /** Turns role assignments into role descriptors, with the definitions that the store has now. */
 export class RoleResolver {
@@ -29,20 +37,20 @@ export class RoleResolver {
   /** @throws `StoreUnavailableError` when the definitions cannot be read */
   async resolve(record: KeyRecord, context: RequestedContext): Promise<ResolvedContext> {
     const asked = applicationRolesFor(record.roleAssignments, record.organizationId, context);
-    if (!asked.ok) return { granted: false, context, reason: asked.reason, unresolved: [] };
+    if (!asked.ok) return { granted: false, context, basis: [], reason: asked.reason, unresolved: [] };
 
-    const predefined = await this.#roles.predefined(context.projectType);
-    const needsCustom = asked.names.some((name) => !predefined.has(name));
-    const custom = needsCustom ? await this.#roles.custom(context) : undefined;
+    const predefined = await this.#roles.get(predefinedScope(context.projectType));
+    const needsCustom = asked.names.some((name) => !predefined.roles.has(name));
+    const basis = needsCustom ? [predefined, await this.#roles.get(context)] : [predefined];
 
     const roles: { name: string; descriptorJson: string }[] = [];
     const unresolved: string[] = [];
     for (const name of asked.names) {
-      const descriptorJson = predefined.get(name) ?? custom?.get(name);
+      const descriptorJson = basis.map((held) => held.roles.get(name)).find((found) => found !== undefined);
       if (descriptorJson === undefined) unresolved.push(name);
       else roles.push({ name, descriptorJson });
     }
-    if (roles.length === 0) return { granted: false, context, reason: 'no_such_roles', unresolved };
-    return { granted: true, context, roles, unresolved };
+    if (roles.length === 0) return { granted: false, context, basis, reason: 'no_such_roles', unresolved };
+    return { granted: true, context, basis, roles, unresolved };
   }
 }

@@ -1,0 +1,78 @@
+import { LRUCache } from 'lru-cache';
+import type { Change, ChangeListener } from '../change-feed/change.ts';
+import type { RecentChanges } from '../change-feed/recent-changes.ts';
+import { StoreUnavailableError } from '../key-store.ts';
+import { type HeldRoles, type RoleScope, type RoleSet, type RoleStore, roleScopeId } from '../role-store.ts';
+import { SingleFlight } from '../single-flight.ts';
+import type { Freshness } from './freshness.ts';
+import { policies } from './policies.ts';
+
+const MAX_FILL_ATTEMPTS = 3;
+
+class Entry implements HeldRoles {
+  readonly roles: RoleSet;
+  readonly confirmedAtMs: number;
+  stale = false;
+
+  constructor(held: HeldRoles) {
+    this.roles = held.roles;
+    this.confirmedAtMs = held.confirmedAtMs;
+  }
+}
+
+/**
+ * Role definitions in this process (L1), by scope; a scope without any role is remembered too. Not safe without a
+ * change feed that it listens to. Same fence as for keys: a read that a change overtook is not stored.
+ */
+export class CachedRoleStore implements RoleStore, ChangeListener {
+  readonly #inner: RoleStore;
+  readonly #freshness: Freshness;
+  readonly #changes: RecentChanges;
+  readonly #entries: LRUCache<string, Entry>;
+  readonly #flights = new SingleFlight<HeldRoles>();
+
+  constructor(inner: RoleStore, freshness: Freshness, changes: RecentChanges) {
+    this.#inner = inner;
+    this.#freshness = freshness;
+    this.#changes = changes;
+    this.#entries = new LRUCache({
+      max: policies.roles.maxEntries,
+      dispose: (entry) => {
+        entry.stale = true;
+      },
+    });
+  }
+
+  async get(scope: RoleScope): Promise<HeldRoles> {
+    const id = roleScopeId(scope);
+    const entry = this.#entries.get(id);
+    if (entry !== undefined && this.#freshness.judge(entry.confirmedAtMs) === 'fresh') return entry;
+    try {
+      return await this.#flights.run(id, () => this.#fill(id, scope));
+    } catch (error) {
+      const usable =
+        entry !== undefined && !entry.stale && this.#freshness.judge(entry.confirmedAtMs) !== 'expired';
+      if (usable && error instanceof StoreUnavailableError) return entry;
+      throw error;
+    }
+  }
+
+  apply(change: Change): void {
+    if (change.entity === 'everything') this.#entries.clear();
+    else if (change.entity === 'roles') this.#entries.delete(change.id);
+  }
+
+  async #fill(id: string, scope: RoleScope): Promise<HeldRoles> {
+    const changes = this.#changes;
+    for (let attempt = 0; attempt < MAX_FILL_ATTEMPTS; attempt += 1) {
+      const { generation } = changes;
+      const seenBefore = changes.rolesVersion(id);
+      const held = await this.#inner.get(scope);
+      if (generation !== changes.generation || changes.rolesVersion(id) !== seenBefore) continue;
+      const entry = new Entry(held);
+      this.#entries.set(id, entry);
+      return entry;
+    }
+    throw new StoreUnavailableError('A project whose roles keep changing');
+  }
+}

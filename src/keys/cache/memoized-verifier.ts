@@ -1,0 +1,84 @@
+import { LRUCache } from 'lru-cache';
+import { hashDigest } from '../../credential/digest.ts';
+import type { KeyRecord } from '../key-record.ts';
+import type { HeldKey } from '../key-store.ts';
+import type { SecretMatch, SecretVerifier } from '../secret-verifier.ts';
+import { SingleFlight } from '../single-flight.ts';
+import { policies } from './policies.ts';
+
+/** Where memos are kept beyond this process. */
+export interface SharedMemos {
+  readVerifiedHash(id: string, digest: string): Promise<string | undefined>;
+  storeVerifiedHash(id: string, digest: string, verifiedHash: string): Promise<void>;
+}
+
+/**
+ * Remembers which hash a secret matched, and for a short while which hashes a wrong one did not match. Both name the
+ * hash itself, so they are harmless when old: a rotated key has another hash, and the record decides all the rest.
+ */
+export class MemoizedVerifier implements SecretVerifier {
+  readonly #inner: SecretVerifier;
+  readonly #shared: SharedMemos | undefined;
+  readonly #now: () => number;
+  readonly #verified: LRUCache<string, string>;
+  readonly #wrong: LRUCache<string, string>;
+  readonly #flights = new SingleFlight<SecretMatch>();
+
+  /** @param shared memos of the region; `undefined` without Redis */
+  constructor(inner: SecretVerifier, shared: SharedMemos | undefined, now: () => number, maxEntries: number) {
+    this.#inner = inner;
+    this.#shared = shared;
+    this.#now = now;
+    this.#verified = new LRUCache({ max: maxEntries, ttl: policies.secretMemo.lifeMs });
+    this.#wrong = new LRUCache({ max: policies.wrongSecret.maxEntries, ttl: policies.wrongSecret.lifeMs });
+  }
+
+  async match(held: HeldKey, secret: string, digest: string): Promise<SecretMatch> {
+    const { record } = held;
+    const current = hashDigest(record.secretHash);
+    const previous = this.#previous(record);
+    const accepts = (verified: string | undefined): SecretMatch | undefined =>
+      verified === undefined
+        ? undefined
+        : verified === current
+          ? 'current'
+          : verified === previous
+            ? 'previous'
+            : undefined;
+
+    const remembered = accepts(this.#verified.get(digest)) ?? accepts(this.#keep(digest, held.verifiedHash));
+    if (remembered !== undefined) return remembered;
+    const hashes = `${current} ${previous ?? ''}`;
+    if (this.#wrong.get(digest) === hashes) return 'none';
+
+    return await this.#flights.run(`${digest} ${hashes}`, async () => {
+      const shared = accepts(this.#keep(digest, await this.#askRegion(held, digest)));
+      if (shared !== undefined) return shared;
+      const match = await this.#inner.match(held, secret, digest);
+      if (match === 'none') this.#wrong.set(digest, hashes);
+      else this.#remember(record.id, digest, match === 'current' ? current : (previous ?? ''));
+      return match;
+    });
+  }
+
+  /** A record from Redis or Postgres was looked up together with the memo; only one from memory was not. */
+  async #askRegion(held: HeldKey, digest: string): Promise<string | undefined> {
+    return held.tier === 'memory' ? await this.#shared?.readVerifiedHash(held.record.id, digest) : undefined;
+  }
+
+  #previous(record: KeyRecord): string | undefined {
+    const { previousSecretHash, previousSecretExpiresAtMs } = record;
+    const inGrace = previousSecretExpiresAtMs !== null && previousSecretExpiresAtMs > this.#now();
+    return previousSecretHash !== null && inGrace ? hashDigest(previousSecretHash) : undefined;
+  }
+
+  #keep(digest: string, verified: string | undefined): string | undefined {
+    if (verified !== undefined) this.#verified.set(digest, verified);
+    return verified;
+  }
+
+  #remember(id: string, digest: string, verified: string): void {
+    this.#verified.set(digest, verified);
+    void this.#shared?.storeVerifiedHash(id, digest, verified);
+  }
+}

@@ -1,0 +1,160 @@
+import { LRUCache } from 'lru-cache';
+import type { Change, ChangeListener } from '../change-feed/change.ts';
+import type { RecentChanges } from '../change-feed/recent-changes.ts';
+import type { KeyRecord } from '../key-record.ts';
+import {
+  type HeldKey,
+  type KeyQuery,
+  type KeyStore,
+  StoreUnavailableError,
+  type Tier,
+} from '../key-store.ts';
+import { SingleFlight } from '../single-flight.ts';
+import type { Freshness } from './freshness.ts';
+import { policies } from './policies.ts';
+import type { Revalidation } from './revalidation.ts';
+
+/** A key may change this often while it is read before the reader gives up. */
+const MAX_FILL_ATTEMPTS = 3;
+
+/** A record in the cache. Whoever holds it sees `stale` turn true when the key changes or the entry is dropped. */
+class Entry implements HeldKey {
+  readonly tier: Tier = 'memory';
+  readonly record: KeyRecord;
+  confirmedAtMs: number;
+  stale = false;
+
+  constructor(record: KeyRecord, confirmedAtMs: number) {
+    this.record = record;
+    this.confirmedAtMs = confirmedAtMs;
+  }
+}
+
+/** An entry in the hand of the request that filled it: says where it came from, and follows the entry otherwise. */
+class FilledEntry implements HeldKey {
+  readonly tier: Tier;
+  readonly verifiedHash: string | undefined;
+  readonly entry: Entry;
+
+  constructor(entry: Entry, from: HeldKey) {
+    this.entry = entry;
+    this.tier = from.tier;
+    this.verifiedHash = from.verifiedHash;
+  }
+
+  get record(): KeyRecord {
+    return this.entry.record;
+  }
+  get confirmedAtMs(): number {
+    return this.entry.confirmedAtMs;
+  }
+  get stale(): boolean {
+    return this.entry.stale;
+  }
+}
+
+/** What the memory cache stands on. */
+export interface MemoryKeyStoreParts {
+  inner: KeyStore;
+  freshness: Freshness;
+  changes: RecentChanges;
+  revalidation: Revalidation;
+  now: () => number;
+  maxEntries: number;
+}
+
+/**
+ * Key records in this process (L1). Not safe without a change feed that it listens to: entries are dropped when the
+ * feed says so, and only while the feed is not whole are they checked.
+ *
+ * Fence: what was read is stored only if no newer version was seen since the read began; otherwise it is read again.
+ */
+export class MemoryKeyStore implements KeyStore, ChangeListener {
+  readonly #parts: MemoryKeyStoreParts;
+  readonly #entries: LRUCache<string, Entry>;
+  readonly #absent: LRUCache<string, number>;
+  readonly #flights = new SingleFlight<HeldKey | undefined>();
+  /** Entries that were pushed out by others, for metrics. */
+  evictions = 0;
+
+  constructor(parts: MemoryKeyStoreParts) {
+    this.#parts = parts;
+    this.#entries = new LRUCache({
+      max: parts.maxEntries,
+      dispose: (entry, _id, reason) => {
+        // Answers may still point at the entry, and nothing will tell them of changes any more.
+        entry.stale = true;
+        if (reason === 'evict') this.evictions += 1;
+      },
+    });
+    this.#absent = new LRUCache({ max: policies.absentKey.maxEntries, ttl: policies.absentKey.lifeMs });
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  async get(query: KeyQuery): Promise<HeldKey | undefined> {
+    const { freshness } = this.#parts;
+    const entry = this.#entries.get(query.id);
+    if (entry !== undefined) {
+      const usable = freshness.judge(entry.confirmedAtMs) === 'fresh' || (await this.#revalidate(entry));
+      if (usable) return entry;
+    }
+    const absentSinceMs = this.#absent.get(query.id);
+    if (absentSinceMs !== undefined && freshness.judge(absentSinceMs) === 'fresh') return undefined;
+    return await this.#flights.run(query.digest, () => this.#fill(query));
+  }
+
+  apply(change: Change): void {
+    if (change.entity === 'everything') {
+      this.#entries.clear();
+      this.#absent.clear();
+    } else if (change.entity === 'key') {
+      this.#absent.delete(change.id);
+      const entry = this.#entries.peek(change.id);
+      if (entry !== undefined && entry.record.version < change.version) this.#entries.delete(change.id);
+    }
+  }
+
+  /** Whether the entry may be used; one that is out of date is dropped. */
+  async #revalidate(entry: Entry): Promise<boolean> {
+    const checked = await this.#parts.revalidation.check(entry);
+    if (checked.result === 'confirmed') entry.confirmedAtMs = Math.max(entry.confirmedAtMs, checked.atMs);
+    if (checked.result === 'outdated' && this.#entries.peek(entry.record.id) === entry) {
+      this.#entries.delete(entry.record.id);
+    }
+    return checked.result !== 'outdated' && !entry.stale;
+  }
+
+  async #fill(query: KeyQuery): Promise<HeldKey | undefined> {
+    const { inner, changes } = this.#parts;
+    for (let attempt = 0; attempt < MAX_FILL_ATTEMPTS; attempt += 1) {
+      const askedAtMs = this.#parts.now();
+      const seenBefore = changes.keyVersion(query.id);
+      const generation = changes.generation;
+      const held = await inner.get(query);
+      if (generation !== changes.generation) continue;
+      if (held === undefined) {
+        if (changes.keyVersion(query.id) !== seenBefore) continue;
+        this.#absent.set(query.id, askedAtMs);
+        return undefined;
+      }
+      if (changes.keyVersion(query.id) > held.record.version) continue;
+      return new FilledEntry(this.#store(held), held);
+    }
+    throw new StoreUnavailableError('A replica that is behind the change feed');
+  }
+
+  #store(held: HeldKey): Entry {
+    const { id, version } = held.record;
+    const existing = this.#entries.peek(id);
+    if (existing !== undefined && existing.record.version >= version) {
+      existing.confirmedAtMs = Math.max(existing.confirmedAtMs, held.confirmedAtMs);
+      return existing;
+    }
+    const entry = new Entry(held.record, held.confirmedAtMs);
+    this.#entries.set(id, entry);
+    return entry;
+  }
+}

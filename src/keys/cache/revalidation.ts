@@ -1,0 +1,45 @@
+import { type HeldKey, type KeyVersions, StoreUnavailableError } from '../key-store.ts';
+import { SingleFlight } from '../single-flight.ts';
+import type { Freshness } from './freshness.ts';
+
+/** What came of checking a copy: confirmed now, confirmed long ago but the best there is, or out of date. */
+export type Revalidated =
+  | { result: 'confirmed'; atMs: number }
+  | { result: 'unconfirmed' }
+  | { result: 'outdated' };
+
+/** Checks copies of key records by version, as the freshness contract asks while the change feed is not whole. */
+export class Revalidation {
+  readonly #versions: KeyVersions;
+  readonly #freshness: Freshness;
+  readonly #now: () => number;
+  readonly #flights = new SingleFlight<{ version: number | undefined; askedAtMs: number }>();
+
+  constructor(versions: KeyVersions, freshness: Freshness, now: () => number) {
+    this.#versions = versions;
+    this.#freshness = freshness;
+    this.#now = now;
+  }
+
+  /** @throws {StoreUnavailableError} when Postgres is gone and the copy is older than `maxStalenessMs` */
+  async check(held: HeldKey): Promise<Revalidated> {
+    try {
+      const { version, askedAtMs } = await this.#current(held.record.id);
+      return version === held.record.version
+        ? { result: 'confirmed', atMs: askedAtMs }
+        : { result: 'outdated' };
+    } catch (error) {
+      const usable =
+        error instanceof StoreUnavailableError && this.#freshness.judge(held.confirmedAtMs) !== 'expired';
+      if (!usable) throw error;
+      return { result: 'unconfirmed' };
+    }
+  }
+
+  #current(id: string) {
+    return this.#flights.run(id, async () => {
+      const askedAtMs = this.#now();
+      return { version: await this.#versions.currentVersion(id), askedAtMs };
+    });
+  }
+}

@@ -1,0 +1,74 @@
+import type { Config } from '../../config.ts';
+import type { Change } from './change.ts';
+import type { Batch, ChangeSource, Lag } from './change-source.ts';
+import { FeedConnection, type FeedConnectionOptions } from './feed-connection.ts';
+import { ListenSource } from './listen-source.ts';
+import { PollSource } from './poll-source.ts';
+
+/** The source that fits the replica, by `FEED_MODE`. */
+export function changeSourceFor(config: Config, now: () => number): ChangeSource {
+  const url = config.CHANGE_FEED_DATABASE_URL ?? config.REPLICA_DATABASE_URL ?? '';
+  const options: FeedConnectionOptions = {
+    connectTimeoutMs: config.DATABASE_CONNECT_TIMEOUT_MS,
+    queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
+  };
+  const listen = () => new ListenSource(url, options);
+  const poll = () => new PollSource(url, options, now);
+  if (config.FEED_MODE === 'listen') return listen();
+  if (config.FEED_MODE === 'poll') return poll();
+  return new DetectedSource(url, options, (standby) => (standby ? poll() : listen()));
+}
+
+/** Asks the replica, on the first connection, whether it is a physical standby, and is the fitting source from then on. */
+class DetectedSource implements ChangeSource {
+  readonly #url: string;
+  readonly #options: FeedConnectionOptions;
+  readonly #choose: (standby: boolean) => ChangeSource;
+  #chosen: ChangeSource | undefined;
+
+  constructor(url: string, options: FeedConnectionOptions, choose: (standby: boolean) => ChangeSource) {
+    this.#url = url;
+    this.#options = options;
+    this.#choose = choose;
+  }
+
+  async connect(wake: () => void, broken: (error: Error) => void): Promise<void> {
+    this.#chosen ??= this.#choose(await this.#isStandby());
+    await this.#chosen.connect(wake, broken);
+  }
+
+  begin(windowMs: number, limit: number): Promise<{ changes: Change[]; trustedSinceMs: number }> {
+    return this.#source.begin(windowMs, limit);
+  }
+
+  read(): Promise<Batch> {
+    return this.#source.read();
+  }
+
+  lag(): Promise<Lag | undefined> {
+    return this.#source.lag();
+  }
+
+  close(): void {
+    this.#chosen?.close();
+  }
+
+  get #source(): ChangeSource {
+    if (this.#chosen === undefined) throw new Error('not connected');
+    return this.#chosen;
+  }
+
+  async #isStandby(): Promise<boolean> {
+    const ignore = () => {};
+    const connection = await FeedConnection.open(this.#url, this.#options, {
+      notified: ignore,
+      broken: ignore,
+    });
+    try {
+      const [row] = await connection.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
+      return row?.standby === true;
+    } finally {
+      connection.close();
+    }
+  }
+}
