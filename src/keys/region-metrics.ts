@@ -75,7 +75,7 @@ export function registerRegionMetrics(registry: Registry, region: RegionParts, n
   gauge('iam_change_feed_connected', '1 while the change feed has a connection.', () =>
     Number(feed.connected),
   );
-  counter(
+  labelled(
     'iam_change_feed_events_total',
     'Changes applied, and connections lost.',
     'event',
