@@ -120,6 +120,37 @@ export const settings = {
     .default(8_000)
     .describe('Longest a stopping server waits for requests under way.'),
 
+  RATE_LIMIT_PER_MINUTE: integer(1, 1_000_000)
+    .default(600)
+    .describe('Requests a minute that the control plane takes from one address; beyond it 429.'),
+  TRUSTED_PROXIES: list
+    .default([])
+    .describe(
+      'Addresses or networks (CIDR) of proxies whose X-Forwarded-For the control plane believes, separated by commas.',
+    ),
+  INTERNAL_KEY_QUOTA: integer(0, 10_000_000)
+    .default(10_000)
+    .describe('Active internal keys an organization may have.'),
+  EXPIRY_CHECK_INTERVAL_MS: integer(100, 86_400_000)
+    .default(3_600_000)
+    .describe('How often the control plane looks for keys that expire soon.'),
+  EXPIRY_WEBHOOK_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({ secret: true })
+    .describe('Told of keys that expire in 30, 7 and 1 days; left out: log and metric only.'),
+  EXPIRY_WEBHOOK_SECRET: z
+    .string()
+    .min(16)
+    .optional()
+    .meta({ secret: true })
+    .describe('Signs what is sent to EXPIRY_WEBHOOK_URL (HMAC-SHA-256). Needed with it.'),
+  CONVERT_ALLOWED_HOSTS: list
+    .default([])
+    .describe(
+      'Elasticsearch endpoints whose native keys may be converted, as origin=organization/project type/project id, separated by commas.',
+    ),
+
   TLS_CERT_FILE: z.string().optional().describe('PEM certificate; with TLS_KEY_FILE the service speaks TLS.'),
   TLS_KEY_FILE: z.string().optional().describe('PEM key of TLS_CERT_FILE.'),
   TLS_CLIENT_CA_FILE: z
@@ -141,6 +172,13 @@ const schema = z.object(settings).superRefine((config, context) => {
       code: 'custom',
       path: ['CACHE_KEYS'],
       message: 'needed with REDIS_URL (openssl rand -base64 32)',
+    });
+  }
+  if (config.EXPIRY_WEBHOOK_URL !== undefined && config.EXPIRY_WEBHOOK_SECRET === undefined) {
+    context.addIssue({
+      code: 'custom',
+      path: ['EXPIRY_WEBHOOK_SECRET'],
+      message: 'needed with EXPIRY_WEBHOOK_URL',
     });
   }
   if (config.TLS_CLIENT_CA_FILE !== undefined && config.TLS_CERT_FILE === undefined) {

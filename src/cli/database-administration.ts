@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { userInfo } from 'node:os';
 import type pg from 'pg';
-import { type Config, loadConfig } from '../config.ts';
+import { loadConfig } from '../config.ts';
 import { CustomRoles } from '../control-plane/custom-roles.ts';
 import { Database } from '../control-plane/database.ts';
 import { ApiError } from '../control-plane/errors.ts';
 import { KeyLifecycle } from '../control-plane/key-lifecycle.ts';
 import { isKeyId } from '../control-plane/key-rows.ts';
-import type { LifecycleParts } from '../control-plane/lifecycle-parts.ts';
+import { type LifecycleParts, lifecycleParts } from '../control-plane/lifecycle-parts.ts';
 import { listOrganizations } from '../control-plane/organizations.ts';
 import type { Actor, Principal } from '../control-plane/principal.ts';
 import { createPool } from '../database/pool.ts';
@@ -30,22 +30,8 @@ export function openPrimary(environment: NodeJS.ProcessEnv = process.env): OpenP
     queryTimeoutMs: Math.max(config.DATABASE_QUERY_TIMEOUT_MS, 5_000),
     onIdleError: () => {},
   });
-  return { pool, parts: lifecycleParts(config, pool) };
-}
-
-/** The life cycle over a pool of the primary, with the clock and randomness of the real world. */
-export function lifecycleParts(config: Config, pool: pg.Pool): LifecycleParts {
-  return {
-    database: new Database(pool),
-    now: Date.now,
-    randomBytes,
-    hashParameters: {
-      memoryKiB: config.ARGON2_MEMORY_KIB,
-      timeCost: config.ARGON2_TIME_COST,
-      parallelism: config.ARGON2_PARALLELISM,
-    },
-    credentialPrefix: config.CREDENTIAL_PREFIX,
-  };
+  const database = new Database(pool);
+  return { pool, parts: lifecycleParts(config, database, { now: Date.now, randomBytes }) };
 }
 
 /** Who runs the command: the name that the operating system has for the user. */

@@ -7,11 +7,12 @@ import type { Queries } from './database.ts';
 import { ApiError } from './errors.ts';
 import { once, type RetryGuard } from './idempotency.ts';
 import { checkNewKey } from './key-input.ts';
-import { countActive, insertKey, selectKey } from './key-rows.ts';
+import { insertKey, selectKey } from './key-rows.ts';
 import { type KeyWithCredential, keyView } from './key-view.ts';
 import type { LifecycleParts } from './lifecycle-parts.ts';
 import { lockOrganization, requireStanding } from './organizations.ts';
 import type { Principal } from './principal.ts';
+import { requireRoom } from './quota.ts';
 
 const LEGACY_ID_CHARS = 20;
 const LEGACY_SECRET_BYTES = 16;
@@ -46,16 +47,11 @@ export async function createKey(
   const nowMs = parts.now();
   const fresh = await freshSecret(parts);
   const { answer, replayed } = await parts.database.transaction(async (transaction) => {
-    const { keyQuota } = await lockOrganization(transaction, organizationId);
+    const organization = await lockOrganization(transaction, organizationId);
     await requireStanding(transaction, principal, { owner: true, nowMs });
     return once(transaction, principal, options.retry, nowMs, async () => {
       const internal = options.internal ?? false;
-      const active = await countActive(transaction, organizationId, { internal, nowMs });
-      if (active >= keyQuota) {
-        throw new ApiError('QUOTA_EXCEEDED', {
-          message: `The organization has ${active} active API keys and may have ${keyQuota}. Revoke one that is not needed.`,
-        });
-      }
+      await requireRoom(transaction, parts, organization, { internal, nowMs });
       const made = await writeKey(transaction, parts, principal, fresh, {
         description: asked.description,
         internal,

@@ -1,3 +1,4 @@
+import type { Config } from '../config.ts';
 import type { HashParameters } from '../credential/hash.ts';
 import type { Database } from './database.ts';
 
@@ -9,4 +10,24 @@ export interface LifecycleParts {
   hashParameters: HashParameters;
   /** Written in front of new credentials. */
   credentialPrefix: string;
+  /** Active internal keys an organization may have; its quota of external ones is in its row. */
+  internalKeyQuota: number;
+}
+
+export function lifecycleParts(
+  config: Config,
+  database: Database,
+  world: Pick<LifecycleParts, 'now' | 'randomBytes'>,
+): LifecycleParts {
+  return {
+    database,
+    ...world,
+    hashParameters: {
+      memoryKiB: config.ARGON2_MEMORY_KIB,
+      timeCost: config.ARGON2_TIME_COST,
+      parallelism: config.ARGON2_PARALLELISM,
+    },
+    credentialPrefix: config.CREDENTIAL_PREFIX,
+    internalKeyQuota: config.INTERNAL_KEY_QUOTA,
+  };
 }

@@ -1,15 +1,15 @@
 import type { KeyRecord } from '../keys/key-record.ts';
 import { recordEvent } from './audit.ts';
 import { freshSecret } from './create-key.ts';
-import type { Queries } from './database.ts';
 import { ApiError } from './errors.ts';
 import { once, type RetryGuard } from './idempotency.ts';
 import { checkRotation, type Rotation } from './key-input.ts';
-import { countActive, type NewSecret, replaceSecret, selectKey } from './key-rows.ts';
+import { type NewSecret, replaceSecret, selectKey } from './key-rows.ts';
 import { type KeyWithCredential, keyStatus, keyView } from './key-view.ts';
 import type { LifecycleParts } from './lifecycle-parts.ts';
 import { lockOrganization, requireStanding } from './organizations.ts';
 import type { Principal } from './principal.ts';
+import { requireRoom } from './quota.ts';
 
 export interface RotateOptions {
   /** Rotate although the grace period of the last rotation still runs. */
@@ -35,14 +35,14 @@ export async function rotateKey(
   const nowMs = parts.now();
   const fresh = await freshSecret(parts, id);
   const { answer, replayed } = await parts.database.transaction(async (transaction) => {
-    const { keyQuota } = await lockOrganization(transaction, organizationId);
+    const organization = await lockOrganization(transaction, organizationId);
     await requireStanding(transaction, principal, { owner: true, nowMs });
     return once(transaction, principal, options.retry, nowMs, async () => {
       const before = await selectKey(transaction, organizationId, id);
       if (before === undefined) throw new ApiError('KEY_NOT_FOUND');
       refuseImpossible(before, rotation, options.force === true, nowMs);
       if (keyStatus(before, nowMs) === 'expired') {
-        await requireRoom(transaction, organizationId, keyQuota, before.internal, nowMs);
+        await requireRoom(transaction, parts, organization, { internal: before.internal, nowMs });
       }
       const after = await replaceSecret(
         transaction,
@@ -91,15 +91,4 @@ function newSecret(key: KeyRecord, rotation: Rotation, secretHash: string, nowMs
     previousSecretExpiresAtMs: keepsOld ? nowMs + rotation.graceMs : null,
     expiresAtMs,
   };
-}
-
-async function requireRoom(
-  transaction: Queries,
-  organizationId: string,
-  keyQuota: number,
-  internal: boolean,
-  nowMs: number,
-): Promise<void> {
-  const active = await countActive(transaction, organizationId, { internal, nowMs });
-  if (active >= keyQuota) throw new ApiError('QUOTA_EXCEEDED');
 }

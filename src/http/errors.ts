@@ -41,6 +41,12 @@ export const ERRORS = {
     type: 'AUTHORIZATION.DENIED',
     message: 'The API key is good and grants nothing here.',
   },
+  TOO_MANY_INTERNAL_API_KEYS: {
+    code: '0x3196F8',
+    status: 429,
+    type: 'QUOTA.API_KEY',
+    message: 'The organization has as many active internal API keys as it may have.',
+  },
   INTERNAL: {
     code: '0x1C6964',
     status: 500,
@@ -53,6 +59,24 @@ export const ERRORS = {
     status: 400,
     type: 'REQUEST.INVALID',
     message: 'The request is not valid.',
+  },
+  REQUEST_CONFLICT: {
+    code: '0x1A0409',
+    status: 409,
+    type: 'REQUEST.CONFLICT',
+    message: 'The request does not fit the present state.',
+  },
+  KEY_QUOTA: {
+    code: '0x1A1409',
+    status: 409,
+    type: 'QUOTA.API_KEY',
+    message: 'The organization has as many active API keys as it may have.',
+  },
+  RATE_LIMITED: {
+    code: '0x1A0429',
+    status: 429,
+    type: 'REQUEST.RATE_LIMITED',
+    message: 'Too many requests; the Retry-After header says when to come back.',
   },
   NOT_FOUND: {
     code: '0x1A0404',

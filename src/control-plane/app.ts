@@ -1,0 +1,85 @@
+import rateLimit from '@fastify/rate-limit';
+import underPressure from '@fastify/under-pressure';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { Config } from '../config.ts';
+import { errorRendering } from '../http/error-rendering.ts';
+import { IamError } from '../http/errors.ts';
+import type { KeyAuthenticator } from '../http/key-authenticator.ts';
+import { serverOptions } from '../http/server-options.ts';
+import type { CustomRoles } from './custom-roles.ts';
+import { ApiError } from './errors.ts';
+import { authenticateCaller, type Caller } from './http/caller.ts';
+import { apiErrorAnswers } from './http/error-answers.ts';
+import { jsonBody } from './http/json-body.ts';
+import type { KeyLifecycle } from './key-lifecycle.ts';
+import { rfc3339 } from './key-view.ts';
+import type { RefusalTrail } from './refusal-trail.ts';
+import { keyRoutes } from './routes/keys.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The key behind a request of `/api/v1`, set before its body is read. */
+    caller: Caller;
+  }
+}
+
+/** What the routes call. */
+export interface ControlPlaneServices {
+  authenticator: KeyAuthenticator;
+  keys: KeyLifecycle;
+  roles: CustomRoles;
+  refusals: RefusalTrail;
+}
+
+const UIAM = '/uiam/';
+
+/** The HTTP face of the control plane; what it does is in the objects it is given. */
+export async function controlPlaneApp(
+  config: Config,
+  logger: Logger,
+  services: ControlPlaneServices,
+  prepare: (app: FastifyInstance) => void = () => {},
+): Promise<FastifyInstance> {
+  const app = fastify({
+    ...serverOptions(config, logger),
+    trustProxy: config.TRUSTED_PROXIES.length > 0 ? config.TRUSTED_PROXIES : false,
+  }) as unknown as FastifyInstance;
+  // Schemas of routes are for the reference; the objects behind the routes check their input themselves.
+  app.setValidatorCompiler(() => (value: unknown) => ({ value }));
+  app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
+  await app.register(errorRendering);
+  await app.register(jsonBody);
+  prepare(app);
+
+  // Before authentication: a flood must not reach the database or argon2.
+  await app.register(rateLimit, {
+    max: config.RATE_LIMIT_PER_MINUTE,
+    timeWindow: 60_000,
+    errorResponseBuilder: (request) =>
+      request.url.startsWith(UIAM) ? new IamError('RATE_LIMITED') : new ApiError('RATE_LIMITED'),
+  });
+  await app.register(underPressure, {
+    maxEventLoopDelay: 2_000,
+    pressureHandler: () => {
+      throw new IamError('OVERLOADED', { message: 'The control plane is overloaded; try again shortly.' });
+    },
+  });
+  await app.register(async (api) => elasticCloudApi(api, services), { prefix: '/api/v1' });
+  return app;
+}
+
+/** `/api/v1`: every call comes with a key, which is authenticated before anything else is looked at. */
+async function elasticCloudApi(api: FastifyInstance, services: ControlPlaneServices): Promise<void> {
+  await api.register(apiErrorAnswers);
+  api.addHook('onRequest', async (request, reply) => {
+    const caller = await services.refusals.watch(request, () =>
+      authenticateCaller(services.authenticator, request),
+    );
+    request.caller = caller;
+    if (caller.key.expiresAtMs !== null) {
+      reply.header('x-elastic-api-key-expiration', rfc3339(caller.key.expiresAtMs));
+    }
+  });
+  keyRoutes(api, services.keys);
+}

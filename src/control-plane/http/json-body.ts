@@ -1,0 +1,24 @@
+import fp from 'fastify-plugin';
+import { ApiError } from '../errors.ts';
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Parses JSON bodies. The JSON content type without any body is fine: clients of the protocol send it. */
+export const jsonBody = fp(
+  async (app) => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser(
+      /^application\/(?:[\w.-]+\+)?json\b/i,
+      { parseAs: 'buffer' },
+      (_request: unknown, body: string | Buffer, done: (error: Error | null, body?: unknown) => void) => {
+        if (body.length === 0) return done(null, undefined);
+        try {
+          return done(null, JSON.parse(utf8.decode(body as Buffer)));
+        } catch {
+          return done(new ApiError('BODY_INVALID'));
+        }
+      },
+    );
+  },
+  { name: 'json-body' },
+);

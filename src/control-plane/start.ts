@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Config } from '../config.ts';
+import { createPool } from '../database/pool.ts';
+import { ClientAuthentication } from '../http/client-authentication.ts';
+import type { HealthState } from '../http/health.ts';
+import { KeyAuthenticator } from '../http/key-authenticator.ts';
+import { listeningUrl } from '../http/listening-url.ts';
+import { managementApp } from '../http/management-app.ts';
+import { BoundedVerifier } from '../keys/bounded-verifier.ts';
+import { PostgresKeyStore } from '../keys/postgres-key-store.ts';
+import { Replica } from '../keys/replica.ts';
+import { Argon2SecretVerifier } from '../keys/secret-verifier.ts';
+import { controlPlaneApp } from './app.ts';
+import { CustomRoles } from './custom-roles.ts';
+import { Database } from './database.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { KeyLifecycle } from './key-lifecycle.ts';
+import { lifecycleParts } from './lifecycle-parts.ts';
+import { controlPlaneMetrics, measureRequests } from './metrics.ts';
+import { RefusalTrail } from './refusal-trail.ts';
+
+/** Callers that may wait for a connection to the primary. */
+const MAX_WAITING_LOOKUPS = 256;
+
+/** A control plane that listens. */
+export interface ControlPlane {
+  url: string;
+  managementUrl: string;
+  /** Unready first, then drains, then lets go of everything. */
+  close(): Promise<void>;
+}
+
+/** Builds the control plane and starts it; resolves when it listens. It starts without the primary, too. */
+export async function startControlPlane(config: Config, logger: Logger): Promise<ControlPlane> {
+  const now = Date.now;
+  const pool = createPool(config.PRIMARY_DATABASE_URL ?? '', {
+    applicationName: 'iam-control-plane',
+    size: config.DATABASE_POOL_SIZE,
+    connectTimeoutMs: config.DATABASE_CONNECT_TIMEOUT_MS,
+    queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
+    onIdleError: (error) => logger.warn({ err: error }, 'a connection to the primary broke'),
+  });
+  const database = new Database(pool);
+  const parts = lifecycleParts(config, database, { now, randomBytes });
+  const verifier = new BoundedVerifier(new Argon2SecretVerifier(now), {
+    concurrency: config.ARGON2_CONCURRENCY,
+    queueLimit: config.ARGON2_QUEUE_LIMIT,
+  });
+  const authenticator = new KeyAuthenticator({
+    acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
+    keys: new PostgresKeyStore(new Replica(pool, MAX_WAITING_LOOKUPS), now),
+    secrets: verifier,
+    clientAuthentication: new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS),
+    now,
+  });
+  const heartbeat = new Heartbeat(database, logger);
+  const registry = controlPlaneMetrics({ heartbeat, verifier });
+  const services = {
+    authenticator,
+    keys: new KeyLifecycle(parts),
+    roles: new CustomRoles(parts),
+    refusals: new RefusalTrail(database),
+  };
+  const app = await controlPlaneApp(config, logger, services, (made) => measureRequests(made, registry));
+  const health: HealthState = {
+    closing: false,
+    get started() {
+      return heartbeat.begun;
+    },
+    // The primary being away is no obstacle: every other instance has the same one.
+    obstacles: () => (heartbeat.begun ? [] : ['the primary has not answered yet']),
+  };
+  const management = await managementApp({ health, registry, logger });
+  await management.listen({ host: config.HOST, port: config.MANAGEMENT_PORT });
+  await app.listen({ host: config.HOST, port: config.CONTROL_PLANE_PORT });
+  heartbeat.start();
+
+  return {
+    url: listeningUrl(app),
+    managementUrl: listeningUrl(management),
+    close: async () => {
+      health.closing = true;
+      await app.close();
+      await heartbeat.stop();
+      await pool.end();
+      await management.close();
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import { loadConfig } from '../../src/config.ts';
+import { type ControlPlane, startControlPlane } from '../../src/control-plane/start.ts';
+import { createLogger } from '../../src/http/logger.ts';
+import { type IssuedKey, insertKey } from './keys.ts';
+import { createPrimary, type TestPrimary } from './primary.ts';
+import type { Answer } from './regional.ts';
+
+/** Sent by services that are ours. */
+export const CLIENT_SECRET = 'test-client-secret';
+
+/** A control plane on free ports with a primary of its own. */
+export interface TestControlPlane extends ControlPlane {
+  primary: TestPrimary;
+  logLines: string[];
+}
+
+/** @param settings win over those that suit tests */
+export async function startTestControlPlane(
+  settings: Record<string, string> = {},
+  primary?: TestPrimary,
+): Promise<TestControlPlane> {
+  const own = primary ?? (await createPrimary());
+  const logLines: string[] = [];
+  const logger = createLogger(
+    { level: 'debug', serviceName: 'iam-control-plane' },
+    { write: (line) => void logLines.push(line) },
+  );
+  const config = loadConfig({
+    PRIMARY_DATABASE_URL: own.controlPlaneUrl,
+    CONTROL_PLANE_PORT: '0',
+    MANAGEMENT_PORT: '0',
+    CREDENTIAL_PREFIX: 'essu_dev',
+    CLIENT_AUTHENTICATION_SECRETS: CLIENT_SECRET,
+    ARGON2_MEMORY_KIB: '8',
+    RATE_LIMIT_PER_MINUTE: '1000000',
+    DATABASE_QUERY_TIMEOUT_MS: '5000',
+    DATABASE_CONNECT_TIMEOUT_MS: '5000',
+    ...settings,
+  });
+  const controlPlane = await startControlPlane(config, logger);
+  return {
+    ...controlPlane,
+    primary: own,
+    logLines,
+    close: async () => {
+      await controlPlane.close();
+      if (primary === undefined) await own.close();
+    },
+  };
+}
+
+export const OWNER_ASSIGNMENTS = { organization: [{ role_id: 'organization-admin' }] };
+
+/** A new organization with one owner key. */
+export async function newOrganization(pool: pg.Pool, keyQuota = 500): Promise<IssuedKey> {
+  const organizationId = `org-${randomUUID()}`;
+  await pool.query('INSERT INTO organizations (id, name, key_quota) VALUES ($1, $1, $2)', [
+    organizationId,
+    keyQuota,
+  ]);
+  return insertKey(pool, { organizationId, roleAssignments: OWNER_ASSIGNMENTS });
+}
+
+/** Calls the control plane over real HTTP. */
+export async function callApi(
+  controlPlane: { url: string },
+  method: string,
+  path: string,
+  authorization: string | undefined,
+  options: { body?: unknown; rawBody?: string | Buffer; headers?: Record<string, string> } = {},
+): Promise<Answer> {
+  const body = options.rawBody ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
+  const response = await fetch(`${controlPlane.url}${path}`, {
+    method,
+    headers: {
+      ...(method === 'GET' ? {} : { 'content-type': 'application/json' }),
+      ...(authorization === undefined ? {} : { authorization }),
+      ...options.headers,
+    },
+    ...(body === undefined ? {} : { body }),
+  });
+  const text = await response.text();
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? undefined : JSON.parse(text),
+  };
+}
+
+export interface AuditRow {
+  actor_type: string;
+  actor_id: string;
+  action: string;
+  outcome: string;
+  target_id: string | null;
+  reason: string | null;
+  // biome-ignore lint/suspicious/noExplicitAny: looked into field by field
+  before: any;
+  // biome-ignore lint/suspicious/noExplicitAny: looked into field by field
+  after: any;
+}
+
+/** The trail of an organization, oldest first. */
+export async function auditOf(pool: pg.Pool, organizationId: string): Promise<AuditRow[]> {
+  const { rows } = await pool.query('SELECT * FROM audit_events WHERE organization_id = $1 ORDER BY id', [
+    organizationId,
+  ]);
+  return rows;
+}
