@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { threadPoolSize } from '../cli/thread-pool.ts';
 import { type Config, settings } from '../config.ts';
@@ -42,20 +41,18 @@ export async function startDevServices(options: DevServicesOptions): Promise<voi
       },
       loss: () => 'fatal',
     }),
-    !existsSync(new URL('../control-plane/start.ts', import.meta.url))
-      ? undefined
-      : startOne(options, {
-          name: 'control plane',
-          command: 'control-plane',
-          managementPort: plan.controlPlaneManagement,
-          env: {
-            ...common,
-            CONTROL_PLANE_PORT: String(plan.controlPlane),
-            PRIMARY_DATABASE_URL: urls.primary,
-          },
-          // Stopped by a person who wants to see that regions do not care; a failure of its own is another matter.
-          loss: ({ code, signal }) => (signal !== null || code === 0 ? 'goes on' : 'fatal'),
-        }),
+    startOne(options, {
+      name: 'control plane',
+      command: 'control-plane',
+      managementPort: plan.controlPlaneManagement,
+      env: {
+        ...common,
+        CONTROL_PLANE_PORT: String(plan.controlPlane),
+        PRIMARY_DATABASE_URL: urls.primary,
+      },
+      // Stopped by a person who wants to see that regions do not care; a failure of its own is another matter.
+      loss: ({ code, signal }) => (signal !== null || code === 0 ? 'goes on' : 'fatal'),
+    }),
   ]);
   for (const result of started) if (result.status === 'rejected') throw result.reason;
 }

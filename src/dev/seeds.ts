@@ -4,7 +4,7 @@ import { bootstrap } from '../control-plane/bootstrap.ts';
 import { Database } from '../control-plane/database.ts';
 import { KeyLifecycle } from '../control-plane/key-lifecycle.ts';
 import { selectKey } from '../control-plane/key-rows.ts';
-import type { LifecycleParts } from '../control-plane/lifecycle-parts.ts';
+import { type LifecycleParts, lifecycleParts } from '../control-plane/lifecycle-parts.ts';
 import { listOrganizations } from '../control-plane/organizations.ts';
 import { decodeCredential } from '../credential/format.ts';
 import { verifySecret } from '../credential/hash.ts';
@@ -62,17 +62,7 @@ export async function seed(
     queryTimeoutMs: 5_000,
     onIdleError: () => {}, // the next statement says it
   });
-  const parts: LifecycleParts = {
-    database: new Database(pool),
-    now: Date.now,
-    randomBytes,
-    hashParameters: {
-      memoryKiB: config.ARGON2_MEMORY_KIB,
-      timeCost: config.ARGON2_TIME_COST,
-      parallelism: config.ARGON2_PARALLELISM,
-    },
-    credentialPrefix: config.CREDENTIAL_PREFIX,
-  };
+  const parts = lifecycleParts(config, new Database(pool), { now: Date.now, randomBytes });
   try {
     const organizations = await listOrganizations(parts.database);
     if (!organizations.some(({ id }) => id === DEMO_ORGANIZATION_ID)) {
