@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { ControlPlaneMetrics } from '../../src/control-plane/metrics.ts';
 import { registerRegionMetrics } from '../../src/keys/region-metrics.ts';
 import { AuthenticationMetrics } from '../../src/regional/authentication-metrics.ts';
 import { code, GENERATED, table } from './markdown.ts';
@@ -16,6 +17,16 @@ function regionalMetrics(): Described[] {
   const registry = new Registry();
   new AuthenticationMetrics(registry);
   registerRegionMetrics(registry, { redis: {} } as never, () => 0);
+  return registry.getMetricsAsArray() as unknown as Described[];
+}
+
+/** The metrics a control plane registers. */
+function controlPlaneMetrics(): Described[] {
+  const registry = new Registry();
+  new ControlPlaneMetrics(registry, {
+    heartbeat: { failures: 0 },
+    verifier: { load: { running: 0, waiting: 0 } },
+  });
   return registry.getMetricsAsArray() as unknown as Described[];
 }
 
@@ -39,5 +50,9 @@ series does not grow with customers. Beside these, ${code('prom-client')} adds i
 ${table(['Metric', 'Type', 'Labels', 'Meaning'], rows(regionalMetrics()))}
 
 Redis metrics exist where ${code('REDIS_URL')} is set.
+
+## Control plane
+
+${table(['Metric', 'Type', 'Labels', 'Meaning'], rows(controlPlaneMetrics()))}
 `;
 }

@@ -54,11 +54,14 @@ export async function controlPlaneApp(
 
   // Before authentication: a flood must not reach the database or argon2.
   await app.register(rateLimit, {
+    global: false,
     max: config.RATE_LIMIT_PER_MINUTE,
     timeWindow: 60_000,
     errorResponseBuilder: (request) =>
       request.url.startsWith(UIAM) ? new IamError('RATE_LIMITED') : new ApiError('RATE_LIMITED'),
   });
+  // As a hook of the whole server, since the plugin's own hooks would run after authentication.
+  app.addHook('onRequest', app.rateLimit());
   await app.register(underPressure, {
     maxEventLoopDelay: 2_000,
     pressureHandler: () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { createPool } from '../database/pool.ts';
 import { ClientAuthentication } from '../http/client-authentication.ts';
@@ -17,7 +18,7 @@ import { Database } from './database.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { KeyLifecycle } from './key-lifecycle.ts';
 import { lifecycleParts } from './lifecycle-parts.ts';
-import { controlPlaneMetrics, measureRequests } from './metrics.ts';
+import { ControlPlaneMetrics } from './metrics.ts';
 import { RefusalTrail } from './refusal-trail.ts';
 
 /** Callers that may wait for a connection to the primary. */
@@ -55,14 +56,16 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     now,
   });
   const heartbeat = new Heartbeat(database, logger);
-  const registry = controlPlaneMetrics({ heartbeat, verifier });
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const metrics = new ControlPlaneMetrics(registry, { heartbeat, verifier });
   const services = {
     authenticator,
     keys: new KeyLifecycle(parts),
     roles: new CustomRoles(parts),
     refusals: new RefusalTrail(database),
   };
-  const app = await controlPlaneApp(config, logger, services, (made) => measureRequests(made, registry));
+  const app = await controlPlaneApp(config, logger, services, (made) => metrics.measure(made));
   const health: HealthState = {
     closing: false,
     get started() {
