@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { ControlPlaneMetrics } from '../../src/control-plane/metrics.ts';
-import { registerRegionMetrics } from '../../src/keys/region-metrics.ts';
+import { registerRegionMetrics, verifierObserver } from '../../src/keys/region-metrics.ts';
 import { AuthenticationMetrics } from '../../src/regional/authentication-metrics.ts';
 import { code, GENERATED, table } from './markdown.ts';
 
@@ -8,7 +8,8 @@ import { code, GENERATED, table } from './markdown.ts';
 interface Described {
   name: string;
   help: string;
-  labelNames: readonly string[];
+  /** Absent where a metric has none. */
+  labelNames?: readonly string[];
   type: string;
 }
 
@@ -16,6 +17,7 @@ interface Described {
 function regionalMetrics(): Described[] {
   const registry = new Registry();
   new AuthenticationMetrics(registry);
+  verifierObserver(registry);
   registerRegionMetrics(registry, { redis: {} } as never, () => 0);
   return registry.getMetricsAsArray() as unknown as Described[];
 }
@@ -33,7 +35,12 @@ function controlPlaneMetrics(): Described[] {
 function rows(metrics: readonly Described[]): string[][] {
   return metrics
     .toSorted((a, b) => a.name.localeCompare(b.name))
-    .map(({ name, type, labelNames, help }) => [code(name), type, labelNames.map(code).join(', '), help]);
+    .map(({ name, type, labelNames = [], help }) => [
+      code(name),
+      type,
+      labelNames.map(code).join(', '),
+      help,
+    ]);
 }
 
 /** docs/metrics.md */
