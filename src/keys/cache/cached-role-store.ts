@@ -66,9 +66,10 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
     const changes = this.#changes;
     for (let attempt = 0; attempt < MAX_FILL_ATTEMPTS; attempt += 1) {
       const { generation } = changes;
-      const seenBefore = changes.rolesVersion(id);
+      const markBefore = changes.rolesMark(id);
       const held = await this.#inner.get(scope);
-      if (generation !== changes.generation || changes.rolesVersion(id) !== seenBefore) continue;
+      if (generation !== changes.generation || changes.rolesMark(id) !== markBefore) continue;
+      if (held.confirmedAtMs <= changes.forgottenUntilMs) continue;
       const entry = new Entry(held);
       this.#entries.set(id, entry);
       return entry;

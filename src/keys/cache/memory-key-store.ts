@@ -11,6 +11,7 @@ import {
 } from '../key-store.ts';
 import { SingleFlight } from '../single-flight.ts';
 import type { Freshness } from './freshness.ts';
+import { Interner } from './interner.ts';
 import { policies } from './policies.ts';
 import type { Revalidation } from './revalidation.ts';
 
@@ -74,6 +75,7 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
   readonly #entries: LRUCache<string, Entry>;
   readonly #absent: LRUCache<string, number>;
   readonly #flights = new SingleFlight<HeldKey | undefined>();
+  readonly #shared = new Interner(policies.sharedTexts.maxEntries);
   /** Entries that were pushed out by others, for metrics. */
   evictions = 0;
 
@@ -134,7 +136,7 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
       const seenBefore = changes.keyVersion(query.id);
       const generation = changes.generation;
       const held = await inner.get(query);
-      if (generation !== changes.generation) continue;
+      if (generation !== changes.generation || askedAtMs <= changes.forgottenUntilMs) continue;
       if (held === undefined) {
         if (changes.keyVersion(query.id) !== seenBefore) continue;
         this.#absent.set(query.id, askedAtMs);
@@ -153,7 +155,7 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
       existing.confirmedAtMs = Math.max(existing.confirmedAtMs, held.confirmedAtMs);
       return existing;
     }
-    const entry = new Entry(held.record, held.confirmedAtMs);
+    const entry = new Entry(this.#shared.record(held.record), held.confirmedAtMs);
     this.#entries.set(id, entry);
     return entry;
   }

@@ -23,6 +23,10 @@ export interface ChangeFeedParts {
   windowLimit: number;
 }
 
+interface Connection {
+  brokenBy: Error | undefined;
+}
+
 /**
  * Keeps the caches of this process in step with the replica. It reads when it is woken and, woken or not, every
  * `checkIntervalMs`: a read that succeeds proves that everything committed before it has been applied, and only that
@@ -32,7 +36,7 @@ export class ChangeFeed {
   readonly #parts: ChangeFeedParts;
   readonly #alarm = new Alarm();
   #stopping = false;
-  #brokenBy: Error | undefined;
+  #connection: Connection = { brokenBy: undefined };
   #begun = false;
   #running: Promise<void> | undefined;
   #connected = false;
@@ -87,11 +91,13 @@ export class ChangeFeed {
   }
 
   async #connect(): Promise<void> {
-    this.#brokenBy = undefined;
+    const connection: Connection = { brokenBy: undefined };
+    this.#connection = connection;
     await this.#parts.source.connect(
       () => this.#alarm.ring(),
       (error) => {
-        this.#brokenBy ??= error;
+        // A connection that was given up may report its end late, when the next one is in use.
+        connection.brokenBy ??= error;
         this.#alarm.ring();
       },
     );
@@ -104,7 +110,7 @@ export class ChangeFeed {
     let lagAtMs = 0;
     while (!this.#stopping) {
       this.#alarm.reset();
-      if (this.#brokenBy !== undefined) throw this.#brokenBy;
+      if (this.#connection.brokenBy !== undefined) throw this.#connection.brokenBy;
       const askedAtMs = now();
       const { changes, more } = await source.read();
       for (const change of changes) this.#apply(change);
@@ -119,10 +125,13 @@ export class ChangeFeed {
   }
 
   async #begin(): Promise<void> {
-    const { source, changes, windowMs, windowLimit } = this.#parts;
+    const { source, changes, listeners, windowMs, windowLimit } = this.#parts;
     const past = await source.begin(windowMs, windowLimit);
-    changes.trustedSinceMs = Math.max(changes.trustedSinceMs, past.trustedSinceMs);
-    for (const change of past.changes) this.#apply(change);
+    changes.begin(past.trustedSinceMs);
+    for (const change of past.changes) changes.apply(change);
+    // Whatever was cached before this may be older than any of these changes. One order to drop it, and not a
+    // replay: a pod that starts must not repeat the last minutes' changes towards Redis.
+    for (const listener of listeners) listener.apply({ entity: 'everything' });
     this.#begun = true;
   }
 

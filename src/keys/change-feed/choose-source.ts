@@ -12,7 +12,7 @@ export function changeSourceFor(config: Config, now: () => number): ChangeSource
     connectTimeoutMs: config.DATABASE_CONNECT_TIMEOUT_MS,
     queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
   };
-  const listen = () => new ListenSource(url, options);
+  const listen = () => new ListenSource(url, options, now);
   const poll = () => new PollSource(url, options, now);
   if (config.FEED_MODE === 'listen') return listen();
   if (config.FEED_MODE === 'poll') return poll();

@@ -4,8 +4,12 @@ import { FeedConnection, type FeedConnectionOptions } from './feed-connection.ts
 
 const BATCH = 5_000;
 
-interface ChangeRow {
+interface Position {
   seq: string;
+  at: string;
+}
+
+interface ChangeRow extends Position {
   entity: string;
   id: string;
   version: string;
@@ -19,12 +23,15 @@ export class ListenSource implements ChangeSource {
   readonly #url: string;
   readonly #options: FeedConnectionOptions;
   #connection: FeedConnection | undefined;
-  #lastSeq = 0;
+  readonly #now: () => number;
+  /** The last row that was read; its time tells it from another row that has the same number after a restore. */
+  #last = { seq: '0', at: '' };
   #mustCompare = false;
 
-  constructor(url: string, options: FeedConnectionOptions) {
+  constructor(url: string, options: FeedConnectionOptions, now: () => number) {
     this.#url = url;
     this.#options = options;
+    this.#now = now;
   }
 
   async connect(wake: () => void, broken: (error: Error) => void): Promise<void> {
@@ -34,17 +41,16 @@ export class ListenSource implements ChangeSource {
   }
 
   async begin(windowMs: number, limit: number): Promise<{ changes: Change[]; trustedSinceMs: number }> {
-    const [newest] = await this.#query<{ seq: string }>('SELECT coalesce(max(seq), 0) AS seq FROM changes');
-    const lastSeq = Number(newest?.seq ?? 0);
-    const rows = await this.#query<ChangeRow & { at: Date }>(
-      `SELECT seq, entity, id, version, at FROM changes
+    const last = await this.#newest();
+    const rows = await this.#query<ChangeRow & { at_ms: string }>(
+      `SELECT seq, at::text, entity, id, version, extract(epoch FROM at) * 1000 AS at_ms FROM changes
        WHERE seq <= $1 AND at > now() - make_interval(secs => $2) ORDER BY seq DESC LIMIT $3`,
-      [lastSeq, windowMs / 1_000, limit],
+      [last.seq, windowMs / 1_000, limit],
     );
-    this.#lastSeq = lastSeq;
+    this.#last = last;
     this.#mustCompare = false;
-    const trustedSinceMs =
-      rows.length < limit ? Date.now() - windowMs : (rows.at(-1)?.at.getTime() ?? Date.now());
+    const nowMs = this.#now();
+    const trustedSinceMs = rows.length < limit ? nowMs - windowMs : Number(rows.at(-1)?.at_ms ?? nowMs);
     return { changes: rows.reverse().map(toChange), trustedSinceMs };
   }
 
@@ -55,11 +61,10 @@ export class ListenSource implements ChangeSource {
       if (!continues) return { changes: [{ entity: 'everything' }], more: true };
     }
     const rows = await this.#query<ChangeRow>(
-      'SELECT seq, entity, id, version FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2',
-      [this.#lastSeq, BATCH],
+      'SELECT seq, at::text, entity, id, version FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2',
+      [this.#last.seq, BATCH],
     );
-    const last = rows.at(-1);
-    if (last !== undefined) this.#lastSeq = Number(last.seq);
+    this.#last = rows.at(-1) ?? this.#last;
     return { changes: rows.map(toChange), more: rows.length === BATCH };
   }
 
@@ -76,15 +81,22 @@ export class ListenSource implements ChangeSource {
     this.#connection = undefined;
   }
 
-  /** Whether the table still goes on from where we are: not restored from a backup, not pruned past us. */
+  /**
+   * Whether the table still goes on from the row we have read last. It does not when the replica was restored from a
+   * backup, also one that has passed our number meanwhile, or when the row was pruned because we were away so long.
+   */
   async #continues(): Promise<boolean> {
-    const [row] = await this.#query<{ first: string; last: string }>(
-      'SELECT coalesce(min(seq), 0) AS first, coalesce(max(seq), 0) AS last FROM changes',
-    );
-    const goesOn =
-      row !== undefined && Number(row.last) >= this.#lastSeq && Number(row.first) <= this.#lastSeq + 1;
-    if (!goesOn) this.#lastSeq = Number(row?.last ?? 0);
-    return goesOn;
+    const [row] = await this.#query<{ at: string }>('SELECT at::text FROM changes WHERE seq = $1', [
+      this.#last.seq,
+    ]);
+    if (row?.at === this.#last.at) return true;
+    this.#last = await this.#newest();
+    return false;
+  }
+
+  async #newest(): Promise<Position> {
+    const [row] = await this.#query<Position>('SELECT seq, at::text FROM changes ORDER BY seq DESC LIMIT 1');
+    return row ?? { seq: '0', at: '' };
   }
 
   #query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]> {

@@ -10,6 +10,9 @@ const BATCH = 5_000;
  */
 const OVERLAP_MS = 30_000;
 
+/** Clocks of pods that share a Redis differ by less. */
+const CLOCK_SKEW_MS = 5_000;
+
 interface ChangeRow {
   entity: 'key' | 'roles';
   id: string;
@@ -24,16 +27,20 @@ const CHANGED = `
 /**
  * Follows a physical standby, which is read-only and knows neither LISTEN nor our `changes` table: rows are read by
  * version, again and again, with an overlap. A change arrives with the delay of the poll interval.
+ *
+ * Not safe for rows that are deleted outright: they leave no version behind. The control plane's login cannot do that.
  */
 export class PollSource implements ChangeSource {
   readonly #url: string;
   readonly #options: FeedConnectionOptions;
   readonly #now: () => number;
   #connection: FeedConnection | undefined;
+  #highest = 0;
   /** Highest version seen, at moments of the last `OVERLAP_MS`; the first is where reading starts. */
   #seen: { version: number; atMs: number }[] = [];
   /** Versions of the overlap that were handed over already. */
   #delivered = new Set<number>();
+  #mustCompare = false;
 
   constructor(url: string, options: FeedConnectionOptions, now: () => number) {
     this.#url = url;
@@ -43,36 +50,43 @@ export class PollSource implements ChangeSource {
 
   async connect(_wake: () => void, broken: (error: Error) => void): Promise<void> {
     this.#connection = await FeedConnection.open(this.#url, this.#options, { notified: () => {}, broken });
+    this.#mustCompare = true;
   }
 
-  async begin(windowMs: number, limit: number): Promise<{ changes: Change[]; trustedSinceMs: number }> {
-    const startedAtMs = this.#now();
-    const rows = await this.#query<ChangeRow & { changed_at: Date }>(
-      `SELECT entity, id, version, changed_at FROM (${CHANGED}) AS changed
-       WHERE changed_at > now() - make_interval(secs => $1) ORDER BY version DESC LIMIT $2`,
-      [windowMs / 1_000, limit],
-    );
+  /**
+   * Nothing that other pods read before this moment is trusted unchecked: rows say when they changed on the primary,
+   * not when that reached this standby, so no window of them could vouch for it.
+   */
+  async begin(): Promise<{ changes: Change[]; trustedSinceMs: number }> {
+    // The overlap is counted from the newest row, since a standby that lags has newer ones yet to come.
     const [oldEnough] = await this.#query<{ version: string }>(
-      `SELECT coalesce(max(version), 0) AS version FROM (${CHANGED}) AS changed
-       WHERE changed_at <= now() - make_interval(secs => $1)`,
+      `WITH changed AS (${CHANGED})
+       SELECT coalesce(max(version), 0) AS version FROM changed
+       WHERE changed_at <= least(now(), (SELECT max(changed_at) FROM changed)) - make_interval(secs => $1)`,
       [OVERLAP_MS / 1_000],
     );
-    this.#seen = [{ version: Number(oldEnough?.version ?? 0), atMs: startedAtMs }];
-    this.#delivered = new Set();
-    const trustedSinceMs =
-      rows.length < limit ? startedAtMs - windowMs : (rows.at(-1)?.changed_at.getTime() ?? startedAtMs);
-    return { changes: rows.reverse().map(toChange), trustedSinceMs };
+    this.#startFrom(Number(oldEnough?.version ?? 0));
+    this.#mustCompare = false;
+    return { changes: [], trustedSinceMs: this.#now() + CLOCK_SKEW_MS };
   }
 
   async read(): Promise<Batch> {
+    if (this.#mustCompare) {
+      const wentBack = await this.#wentBack();
+      this.#mustCompare = false;
+      if (wentBack) return { changes: [{ entity: 'everything' }], more: true };
+    }
     const startedAtMs = this.#now();
-    const from = this.#seen[0]?.version ?? 0;
     const rows = await this.#query<ChangeRow>(
       `SELECT entity, id, version FROM (${CHANGED}) AS changed WHERE version > $1 AND NOT version = ANY($2::bigint[])
        ORDER BY version LIMIT $3`,
-      [from, [...this.#delivered], BATCH],
+      [this.#seen[0]?.version ?? 0, [...this.#delivered], BATCH],
     );
-    for (const row of rows) this.#delivered.add(Number(row.version));
+    for (const row of rows) {
+      const version = Number(row.version);
+      this.#delivered.add(version);
+      this.#highest = Math.max(this.#highest, version);
+    }
     const more = rows.length === BATCH;
     if (!more) this.#moveOverlap(startedAtMs);
     return { changes: rows.map(toChange), more };
@@ -90,12 +104,30 @@ export class PollSource implements ChangeSource {
     this.#connection = undefined;
   }
 
+  #startFrom(version: number): void {
+    this.#highest = version;
+    this.#seen = [{ version, atMs: this.#now() }];
+    this.#delivered = new Set();
+  }
+
   #moveOverlap(startedAtMs: number): void {
-    const highest = Math.max(this.#seen.at(-1)?.version ?? 0, ...this.#delivered);
-    this.#seen.push({ version: highest, atMs: startedAtMs });
-    while ((this.#seen[1]?.atMs ?? startedAtMs) <= startedAtMs - OVERLAP_MS) this.#seen.shift();
+    this.#seen.push({ version: this.#highest, atMs: startedAtMs });
+    let passed = 0;
+    while ((this.#seen[passed + 1]?.atMs ?? startedAtMs) <= startedAtMs - OVERLAP_MS) passed += 1;
+    if (passed === 0) return;
+    this.#seen.splice(0, passed);
     const floor = this.#seen[0]?.version ?? 0;
     for (const version of this.#delivered) if (version <= floor) this.#delivered.delete(version);
+  }
+
+  /** Versions only grow, unless the primary was restored from a backup: then reading starts over. */
+  async #wentBack(): Promise<boolean> {
+    const [row] = await this.#query<{ version: string }>(
+      `SELECT coalesce(max(version), 0) AS version FROM (${CHANGED}) AS changed`,
+    );
+    if (Number(row?.version ?? 0) >= this.#highest) return false;
+    await this.begin();
+    return true;
   }
 
   #query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]> {

@@ -1,8 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { Change, ChangeListener } from './change.ts';
 
+/** Clocks of pods that share a Redis differ by less. */
+const CLOCK_SKEW_MS = 5_000;
+
 interface Noted {
-  version: number;
+  /** Version of a key; for roles a number that differs at each change. */
+  mark: number;
   atMs: number;
 }
 
@@ -11,13 +15,19 @@ interface Noted {
  * not stored and not believed, however late it turns up (from a slow read, from Redis, from a restored dump).
  */
 export class RecentChanges implements ChangeListener {
-  /** Copies read before this moment may be older than changes that are no longer remembered. */
-  trustedSinceMs = Number.NEGATIVE_INFINITY;
+  /**
+   * Copies that another pod read before this moment may be older than changes that are not remembered here. Before
+   * the feed has begun that is any copy.
+   */
+  trustedSinceMs = Number.POSITIVE_INFINITY;
+  /** A change noted at or before this moment may have been forgotten: a read that began earlier is not stored. */
+  forgottenUntilMs = Number.NEGATIVE_INFINITY;
   /** Grows when everything that is cached became unreliable; a read that spans it is not stored. */
   generation = 0;
   readonly #now: () => number;
   readonly #keys: LRUCache<string, Noted>;
   readonly #roles: LRUCache<string, Noted>;
+  #roleChanges = 0;
 
   /** @param lifeMs longer than any copy of a record can live outside of this process */
   constructor(now: () => number, limits: { lifeMs: number; maxEntries: number }) {
@@ -28,32 +38,45 @@ export class RecentChanges implements ChangeListener {
         ttl: limits.lifeMs,
         // Under a flood of changes the oldest is forgotten early: from then on older copies are not trusted unchecked.
         dispose: (noted, _id, reason) => {
-          if (reason === 'evict') this.trustedSinceMs = Math.max(this.trustedSinceMs, noted.atMs);
+          if (reason === 'evict') this.#forget(noted.atMs);
         },
       });
     this.#keys = cache();
     this.#roles = cache();
   }
 
+  /** From now on changes are noted one by one; those since `sinceMs` are handed over next. */
+  begin(sinceMs: number): void {
+    this.trustedSinceMs = sinceMs;
+  }
+
   apply(change: Change): void {
+    const atMs = this.#now();
     if (change.entity === 'everything') {
-      this.trustedSinceMs = this.#now();
+      // What was noted stays: the replica that we talk to now may be one that is behind the last.
+      this.trustedSinceMs = Math.max(this.trustedSinceMs, atMs + CLOCK_SKEW_MS);
       this.generation += 1;
-      return;
-    }
-    const noted = change.entity === 'key' ? this.#keys : this.#roles;
-    if (change.version > (noted.peek(change.id)?.version ?? -1)) {
-      noted.set(change.id, { version: change.version, atMs: this.#now() });
+    } else if (change.entity === 'roles') {
+      // Not the version: roles of one scope may commit in another order than that of their versions.
+      this.#roleChanges += 1;
+      this.#roles.set(change.id, { mark: this.#roleChanges, atMs });
+    } else if (change.version > this.keyVersion(change.id)) {
+      this.#keys.set(change.id, { mark: change.version, atMs });
     }
   }
 
   /** Newest version of a key that was seen; -1 when nothing was seen of it lately. */
   keyVersion(id: string): number {
-    return this.#keys.peek(id)?.version ?? -1;
+    return this.#keys.peek(id)?.mark ?? -1;
   }
 
-  /** Newest version among the roles of a scope that was seen; -1 when nothing was seen of it lately. */
-  rolesVersion(scopeId: string): number {
-    return this.#roles.peek(scopeId)?.version ?? -1;
+  /** A number that is another one after each change of the roles of a scope; -1 when nothing was seen lately. */
+  rolesMark(scopeId: string): number {
+    return this.#roles.peek(scopeId)?.mark ?? -1;
+  }
+
+  #forget(atMs: number): void {
+    this.forgottenUntilMs = Math.max(this.forgottenUntilMs, atMs);
+    this.trustedSinceMs = Math.max(this.trustedSinceMs, atMs + CLOCK_SKEW_MS);
   }
 }
