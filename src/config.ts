@@ -99,6 +99,9 @@ export const settings = {
   CACHE_MAX_BYTES: integer(1_048_576, 68_719_476_736)
     .default(1_073_741_824)
     .describe('Estimated memory that a process spends on cached answers.'),
+  FAST_LANE: flag
+    .default(true)
+    .describe('Answer what is in memory before Fastify; false sends every call the long way, for diagnosis.'),
   FEED_MODE: z
     .enum(['auto', 'listen', 'poll'])
     .default('auto')

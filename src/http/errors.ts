@@ -47,6 +47,12 @@ export const ERRORS = {
     type: 'QUOTA.API_KEY',
     message: 'The organization has as many active internal API keys as it may have.',
   },
+  CONVERSION_CREATOR: {
+    code: '0x357391',
+    status: 400,
+    type: 'CONVERSION.CREATOR',
+    message: 'The creator of the native API key is no cloud user; only keys of cloud users are converted.',
+  },
   INTERNAL: {
     code: '0x1C6964',
     status: 500,
@@ -77,6 +83,40 @@ export const ERRORS = {
     status: 429,
     type: 'REQUEST.RATE_LIMITED',
     message: 'Too many requests; the Retry-After header says when to come back.',
+  },
+  CONVERSION_KEY: {
+    code: '0x1A1400',
+    status: 400,
+    type: 'CONVERSION.KEY',
+    message:
+      'The Elasticsearch endpoint does not accept the native API key: it is wrong, expired or invalidated.',
+  },
+  CONVERSION_ENDPOINT: {
+    code: '0x1A2400',
+    status: 400,
+    type: 'CONVERSION.ENDPOINT',
+    message:
+      'Keys of this Elasticsearch endpoint are not converted here. Endpoints are named without a path.',
+  },
+  CONVERSION_RIGHTS: {
+    code: '0x1A3400',
+    status: 400,
+    type: 'CONVERSION.RIGHTS',
+    message:
+      'What the native API key may do, limited by the roles of its creator, cannot be written as role descriptors.',
+  },
+  CONVERSION_UNAVAILABLE: {
+    code: '0x1A2503',
+    status: 503,
+    type: 'CONVERSION.UNAVAILABLE',
+    message: 'The Elasticsearch endpoint does not answer as expected right now; try again shortly.',
+  },
+  CONTROL_PLANE_UNAVAILABLE: {
+    code: '0x1A1503',
+    status: 503,
+    type: 'SERVICE.CONTROL_PLANE',
+    message:
+      'The control plane cannot be reached right now; authentication goes on. Try again shortly, with the same Idempotency-Key.',
   },
   NOT_FOUND: {
     code: '0x1A0404',

@@ -1,21 +1,23 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Freshness } from '../keys/cache/freshness.ts';
+import { Interner } from '../keys/cache/interner.ts';
+import { policies } from '../keys/cache/policies.ts';
 import type { HeldKey } from '../keys/key-store.ts';
 import type { HeldRoles } from '../keys/role-store.ts';
+import type { AnswerText } from './answer.ts';
 import type { AuthenticationCall } from './authentication-service.ts';
 
 /** An answer with everything that it follows from. */
-export interface BasedAnswer {
-  body: string;
+export interface BasedAnswer extends AnswerText {
   key: HeldKey;
   roles: readonly HeldRoles[];
   /** When time alone ends it: the key expires, or the grace period of the old secret is over. */
   goodUntilMs: number;
 }
 
-/** Rough weight of an entry beside its body, in bytes. */
-const ENTRY_BYTES = 400;
+/** Rough weight of an entry beside its own text, in bytes. */
+const ENTRY_BYTES = 300;
 
 /**
  * Whole answers by digest of all that decides them. An answer is served only while the very key record and the very
@@ -23,6 +25,7 @@ const ENTRY_BYTES = 400;
  */
 export class AnswerCache {
   readonly #answers: LRUCache<string, BasedAnswer>;
+  readonly #shared = new Interner(policies.sharedTexts.maxEntries);
   readonly #freshness: Freshness;
   readonly #now: () => number;
   /** Answers that were pushed out by others, for metrics. */
@@ -34,7 +37,7 @@ export class AnswerCache {
     this.#answers = new LRUCache({
       max: limits.maxEntries,
       maxSize: limits.maxBytes,
-      sizeCalculation: (answer) => answer.body.length + ENTRY_BYTES,
+      sizeCalculation: (answer) => answer.own.length + ENTRY_BYTES,
       dispose: (_answer, _digest, reason) => {
         if (reason === 'evict') this.evictions += 1;
       },
@@ -45,29 +48,36 @@ export class AnswerCache {
     return this.#answers.size;
   }
 
+  /** The body of the answer to this call, if it is known and still right. */
   get(digest: string): string | undefined {
     const answer = this.#answers.get(digest);
-    if (answer === undefined) return undefined;
-    if (this.#current(answer)) return answer.body;
-    if (answer.key.stale || answer.goodUntilMs <= this.#now()) this.#answers.delete(digest);
-    return undefined;
+    if (answer === undefined || !this.#isCurrent(answer)) return undefined;
+    return answer.shared + answer.own;
   }
 
   set(digest: string, answer: BasedAnswer): void {
+    answer.shared = this.#shared.text(answer.shared);
     this.#answers.set(digest, answer);
   }
 
-  #current({ key, roles, goodUntilMs }: BasedAnswer): boolean {
-    const usable = (held: HeldKey | HeldRoles) =>
-      !held.stale && this.#freshness.judge(held.confirmedAtMs) === 'fresh';
-    return goodUntilMs > this.#now() && usable(key) && roles.every(usable);
+  #isCurrent({ key, roles, goodUntilMs }: BasedAnswer): boolean {
+    if (key.stale || goodUntilMs <= this.#now() || !this.#isFresh(key)) return false;
+    for (const held of roles) {
+      if (held.stale || !this.#isFresh(held)) return false;
+    }
+    return true;
+  }
+
+  #isFresh(held: HeldKey | HeldRoles): boolean {
+    return this.#freshness.judge(held.confirmedAtMs) === 'fresh';
   }
 }
 
-/** Names everything that decides an answer; parts are separated so that no two calls share a name. */
-export function callDigest(call: AuthenticationCall): string {
-  const { authorization, client, rawQuery, body } = call;
-  const head = JSON.stringify([authorization, client.secret, client.certificate, rawQuery]);
-  if (body === undefined) return hash('sha256', head, 'base64url');
-  return hash('sha256', Buffer.concat([Buffer.from(`${head}\n`), body]), 'base64url');
+/**
+ * Names everything that decides an answer, in one SHA-256. No part but the last, the body, can hold a line feed, so no
+ * two calls share a name.
+ */
+export function callDigest({ authorization, client, rawQuery, body }: AuthenticationCall): string {
+  const text = `${client.certificate ? 'certificate' : ''}\n${client.secret === undefined ? '' : `=${client.secret}`}\n${authorization ?? ''}\n${rawQuery}\n${body === undefined ? '' : body.toString('latin1')}`;
+  return hash('sha256', text, 'binary');
 }

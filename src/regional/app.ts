@@ -3,21 +3,36 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { errorRendering } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
+import { serverWith } from '../http/node-server.ts';
 import { serverOptions } from '../http/server-options.ts';
 import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.ts';
 import { authenticationRoute } from './authentication-route.ts';
 import type { AuthenticationService } from './authentication-service.ts';
+import type { FastLane } from './fast-lane.ts';
+
+/** What the HTTP face shows. */
+export interface RegionalAppParts {
+  service: AuthenticationService;
+  fastLane: FastLane;
+  metrics: AuthenticationMetrics;
+}
 
 /** The HTTP face of the regional service; what it does is in the objects it is given. */
 export async function regionalApp(
   config: Config,
   logger: Logger,
-  service: AuthenticationService,
-  metrics: AuthenticationMetrics,
+  parts: RegionalAppParts,
 ): Promise<FastifyInstance> {
-  const app = fastify(serverOptions(config, logger)) as FastifyInstance;
+  const { service, fastLane, metrics } = parts;
+  const app = fastify({
+    ...serverOptions(config, logger),
+    serverFactory: serverWith((next) => fastLane.before(next)),
+  } as object) as FastifyInstance;
   await app.register(errorRendering);
   await app.register(jsonBytes);
+  app.addHook('preClose', async () => {
+    fastLane.closed = true;
+  });
   app.addHook('onResponse', async (_request, reply) =>
     metrics.observe(outcomeOf(reply.statusCode), reply.tier, reply.elapsedTime / 1_000),
   );

@@ -1,4 +1,5 @@
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, type Registry } from 'prom-client';
+import { FlatHistogram } from '../http/flat-histogram.ts';
 import type { Tier } from '../keys/key-store.ts';
 
 /** What became of a call; bounded, since it is a label. */
@@ -19,29 +20,47 @@ export function outcomeOf(status: number): Outcome {
   return outcomesByStatus[status] ?? (status < 400 ? 'granted' : 'error');
 }
 
+const BUCKETS_SECONDS = [
+  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+];
+
 /** Metrics of `_authenticate`. */
 export class AuthenticationMetrics {
   readonly #requests: Counter<'outcome' | 'tier'>;
-  readonly #duration: Histogram;
+  readonly #duration: FlatHistogram;
+  #memoryHits = 0;
 
   constructor(registry: Registry) {
+    const drain = () => this.#drainMemoryHits();
     this.#requests = new Counter({
       name: 'iam_authentication_requests_total',
       help: 'Calls to _authenticate by outcome and by the slowest place the answer needed.',
       labelNames: ['outcome', 'tier'],
       registers: [registry],
+      collect: drain,
     });
-    this.#duration = new Histogram({
-      name: 'iam_authentication_duration_seconds',
-      help: 'Time from the end of the request headers to the answer.',
-      buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
-      registers: [registry],
-    });
+    this.#duration = new FlatHistogram(
+      'iam_authentication_duration_seconds',
+      'Time from the end of the request headers to the answer.',
+      BUCKETS_SECONDS,
+    );
+    registry.registerMetric(this.#duration.metric);
   }
 
   /** @param durationSeconds from the arrival of the request to its answer */
   observe(outcome: Outcome, tier: Tier | 'none', durationSeconds: number): void {
     this.#requests.inc({ outcome, tier });
     this.#duration.observe(durationSeconds);
+  }
+
+  /** A call that was granted from memory; the hot path, so nothing is allocated here. */
+  observeMemoryHit(durationMs: number): void {
+    this.#memoryHits += 1;
+    this.#duration.observe(durationMs / 1_000);
+  }
+
+  #drainMemoryHits(): void {
+    this.#requests.inc({ outcome: 'granted', tier: 'memory' }, this.#memoryHits);
+    this.#memoryHits = 0;
   }
 }

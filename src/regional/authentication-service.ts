@@ -11,7 +11,7 @@ export interface AuthenticationCall extends PresentedCredential {
   /** Query string as it was sent, without the question mark. */
   rawQuery: string;
   /** Raw body; `undefined` when there is none. */
-  body: Uint8Array | undefined;
+  body: Buffer | undefined;
 }
 
 /** The JSON text of a 200, and the slowest place that was needed for it. */
@@ -47,9 +47,9 @@ export class AuthenticationService {
     );
     const { granted, denied } = partition(resolved);
     if (denied.length > 0 && granted.length === 0) throw nothingGranted(denied);
-    const body = writeAnswer(held.record, request, granted, denied);
-    this.#answers.set(digest, { body, key: held, roles: basisOf(resolved), goodUntilMs });
-    return { body, tier: held.tier };
+    const text = writeAnswer(held.record, request, granted, denied);
+    this.#answers.set(digest, { ...text, key: held, roles: basisOf(resolved), goodUntilMs });
+    return { body: text.shared + text.own, tier: held.tier };
   }
 }
 

@@ -12,6 +12,7 @@ import { AnswerCache } from './answer-cache.ts';
 import { regionalApp } from './app.ts';
 import { AuthenticationMetrics } from './authentication-metrics.ts';
 import { AuthenticationService } from './authentication-service.ts';
+import { FastLane } from './fast-lane.ts';
 import { RoleResolver } from './role-resolver.ts';
 
 /** A regional service that listens. */
@@ -58,7 +59,10 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     },
     obstacles: () => (region.feed.begun ? [] : ['the change feed has not caught up with the replica yet']),
   };
-  const app = await regionalApp(config, logger, service, new AuthenticationMetrics(registry));
+  const metrics = new AuthenticationMetrics(registry);
+  const fastLane = new FastLane(answers, metrics);
+  fastLane.closed = !config.FAST_LANE;
+  const app = await regionalApp(config, logger, { service, fastLane, metrics });
   const management = await managementApp({ health, registry, logger });
   await management.listen({ host: config.HOST, port: config.MANAGEMENT_PORT });
   await app.listen({ host: config.HOST, port: config.REGIONAL_PORT });

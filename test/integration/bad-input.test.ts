@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MAX_CONTEXTS } from '../../src/regional/authentication-request.ts';
-import { AUTHENTICATE_PATH } from '../../src/regional/authentication-route.ts';
+import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
 import { call } from '../support/http-call.ts';
 import { type IssuedKey, insertKey } from '../support/keys.ts';
 import { expectRefusal } from '../support/refusal.ts';

@@ -11,6 +11,8 @@ export const policies = {
   absentKey: { lifeMs: 10_000, maxEntries: 100_000 },
   /** Roles of a project: few and shared by all of its keys. */
   roles: { maxEntries: 100_000 },
+  /** Parts of records and answers that many keys have in common. */
+  sharedTexts: { maxEntries: 20_000 },
   /**
    * Changes that are remembered, so that an older copy from Redis or from a slow read is recognised. Longer than any
    * sealed record lives, by a margin for clocks that differ between pods.
