@@ -1,0 +1,91 @@
+import { connect, type Socket } from 'node:net';
+
+const BUFFER_BYTES = 256 * 1024;
+const END_OF_HEAD = '\r\n\r\n';
+
+/**
+ * One keep-alive connection with one request in flight: as little HTTP as telling the end of an answer takes.
+ * Answers have a Content-Length; nothing is pipelined.
+ */
+export class Connection {
+  /** When the request that is under way left, as the caller set it. */
+  sentAtMs = 0;
+  /** Bytes of the last answer. */
+  answerBytes = 0;
+  readonly #socket: Socket;
+  readonly #onAnswer: (connection: Connection, status: number) => void;
+  #head = '';
+  #remaining = 0;
+  #status = 0;
+  /** Length of an answer that came in one piece with status 200; the next one is likely to be alike. */
+  #usualBytes = -1;
+
+  constructor(
+    port: number,
+    onReady: (connection: Connection) => void,
+    onAnswer: (connection: Connection, status: number) => void,
+    onEnd: (error: Error) => void,
+  ) {
+    this.#onAnswer = onAnswer;
+    this.#socket = connect({
+      port,
+      host: '127.0.0.1',
+      noDelay: true,
+      onread: {
+        buffer: Buffer.allocUnsafe(BUFFER_BYTES),
+        callback: (bytes, buffer) => {
+          this.#read(buffer as Buffer, bytes);
+          return true;
+        },
+      },
+    });
+    this.#socket.once('connect', () => onReady(this));
+    this.#socket.once('error', (error) => onEnd(new Error(`port ${port}: ${error.message}`)));
+    this.#socket.once('close', () => onEnd(new Error(`port ${port} closed a connection`)));
+  }
+
+  send(request: Uint8Array): void {
+    this.#socket.write(request);
+  }
+
+  destroy(): void {
+    this.#socket.removeAllListeners('close');
+    this.#socket.destroy();
+  }
+
+  #read(buffer: Buffer, bytes: number): void {
+    if (this.#remaining > 0) {
+      this.#remaining -= bytes;
+      this.answerBytes += bytes;
+    } else {
+      const isUsual = bytes === this.#usualBytes && this.#head === '' && buffer[9] === 0x32; // '2' of 200
+      if (isUsual) {
+        this.answerBytes = bytes;
+        this.#onAnswer(this, 200);
+        return;
+      }
+      this.#readHead(buffer, bytes);
+    }
+    if (this.#remaining === 0 && this.#status > 0) {
+      const status = this.#status;
+      this.#status = 0;
+      this.#onAnswer(this, status);
+    }
+  }
+
+  #readHead(buffer: Buffer, bytes: number): void {
+    this.#head += buffer.toString('latin1', 0, bytes);
+    const end = this.#head.indexOf(END_OF_HEAD);
+    if (end < 0) return;
+    const head = this.#head.slice(0, end);
+    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+    if (length === undefined) throw new Error(`an answer without Content-Length: ${head}`);
+    this.#status = Number(head.slice(9, 12));
+    const total = end + END_OF_HEAD.length + Number(length);
+    this.#remaining = total - this.#head.length;
+    this.answerBytes = total;
+    if (this.#remaining > 0) this.answerBytes -= this.#remaining;
+    if (bytes === total && this.#status === 200) this.#usualBytes = total;
+    this.#head = '';
+  }
+}

@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { migrate } from '../../src/database/migrate.ts';
+import { seedPredefinedRoles } from '../../src/database/seed-predefined-roles.ts';
+import type { PostgresServer } from '../../src/dev/postgres/server.ts';
+
+/** A migrated regional database, filled directly: replication is not what is measured. */
+export interface RegionDatabase {
+  name: string;
+  /** As the SELECT-only login of the service. */
+  url: string;
+  /** Runs statements as the owner; the change feed does not hear of new keys. */
+  fill(work: (client: pg.Client) => Promise<unknown>): Promise<void>;
+}
+
+/** Creates a regional database with the predefined roles and no keys. */
+export async function createRegionDatabase(server: PostgresServer): Promise<RegionDatabase> {
+  const name = `bench_${randomBytes(6).toString('hex')}`;
+  const password = 'bench-only';
+  await withClient(server.url(), (client) => client.query(`CREATE DATABASE ${name}`));
+  await migrate(server.url(name), 'region');
+  await withClient(server.url(name), async (client) => {
+    await seedPredefinedRoles(client);
+    await client.query(`ALTER ROLE iam_regional LOGIN PASSWORD '${password}'`);
+  });
+  return {
+    name,
+    url: server.url(name, 'iam_regional', password),
+    fill: (work) =>
+      withClient(server.url(name), async (client) => {
+        // One row of the feed for each of a million keys would only make the filling slow.
+        await client.query('ALTER TABLE api_keys DISABLE TRIGGER record_change');
+        await work(client);
+        await client.query('ALTER TABLE api_keys ENABLE ALWAYS TRIGGER record_change');
+        await client.query('VACUUM ANALYZE api_keys');
+      }),
+  };
+}
+
+export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** A key as it is written into the table. */
+export interface KeyRow {
+  id: string;
+  secretHash: string;
+  organizationId: string;
+  roleAssignments: unknown;
+}
+
+const BATCH = 5_000;
+
+/** Writes keys. */
+export async function insertKeys(client: pg.Client, rows: readonly KeyRow[]): Promise<void> {
+  for (let first = 0; first < rows.length; first += BATCH) {
+    await client.query(
+      `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by, version)
+       SELECT id, organization_id, 'ingest of the web shop, production', secret_hash, role_assignments, 'user-' || organization_id, 1
+       FROM jsonb_to_recordset($1::jsonb) AS row (id text, organization_id text, secret_hash text, role_assignments jsonb)`,
+      [
+        JSON.stringify(
+          rows.slice(first, first + BATCH).map((row) => ({
+            id: row.id,
+            organization_id: row.organizationId,
+            secret_hash: row.secretHash,
+            role_assignments: row.roleAssignments,
+          })),
+        ),
+      ],
+    );
+  }
+}
+
+/** Assignments that give the application role `viewer` on one Elasticsearch project. */
+export function viewerOn(organizationId: string, projectId: string) {
+  return {
+    project: {
+      elasticsearch: [
+        {
+          role_id: 'elasticsearch-viewer',
+          organization_id: organizationId,
+          all: false,
+          project_ids: [projectId],
+          application_roles: ['viewer'],
+        },
+      ],
+    },
+  };
+}

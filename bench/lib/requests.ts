@@ -1,0 +1,33 @@
+import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
+
+/** The bytes of a whole POST, as a keep-alive client sends it. */
+export function httpPost(path: string, headers: Record<string, string>, body: string): Buffer {
+  const head = Object.entries({
+    host: '127.0.0.1',
+    connection: 'keep-alive',
+    ...headers,
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(`POST ${path} HTTP/1.1\r\n${head.join('')}\r\n${body}`);
+}
+
+/** A project that a call asks about, as the protocol spells it. */
+export interface Context {
+  projectId: string;
+  projectType: string;
+  organizationId: string;
+}
+
+/** One call to `_authenticate`. */
+export function authenticateRequest(authorization: string, contexts: readonly Context[]): Buffer {
+  const body = JSON.stringify({
+    contexts: contexts.map((context) => ({
+      type: 'project',
+      project_id: context.projectId,
+      project_type: context.projectType,
+      project_organization_id: context.organizationId,
+    })),
+  });
+  return httpPost(AUTHENTICATE_PATH, { authorization }, body);
+}

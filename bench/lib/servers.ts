@@ -1,0 +1,42 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '../../src/dev/ports.ts';
+import { type PostgresServer, startPostgres } from '../../src/dev/postgres/server.ts';
+import { type RedisServer, startRedis } from '../../src/dev/redis/server.ts';
+import type { Bench } from './bench.ts';
+
+/** Everything fits into memory, and nothing waits for a disk: cases are about the service. */
+const settings = {
+  max_connections: '100',
+  shared_buffers: '1GB',
+  fsync: 'off',
+  full_page_writes: 'off',
+  max_wal_size: '8GB',
+  checkpoint_timeout: '30min',
+  autovacuum: 'off',
+  jit: 'off',
+};
+
+/** A Postgres of its own for the run, on the processors that the measured process does not have. */
+export async function startBenchPostgres(bench: Bench): Promise<PostgresServer> {
+  const directory = await mkdtemp(join(tmpdir(), 'regional-iam-bench-'));
+  await chmod(directory, 0o711);
+  bench.defer(() => rm(directory, { recursive: true, force: true }));
+  const server = await startPostgres({
+    dataDirectory: join(directory, 'postgres'),
+    port: await freePort(),
+    superuserPassword: randomBytes(12).toString('hex'),
+    settings,
+  });
+  bench.defer(() => server.stop('immediate'));
+  return server;
+}
+
+/** A Redis of its own for the run, without persistence. */
+export async function startBenchRedis(bench: Bench): Promise<RedisServer> {
+  const server = await startRedis({ port: await freePort() });
+  bench.defer(() => server.stop());
+  return server;
+}

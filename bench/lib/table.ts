@@ -1,0 +1,43 @@
+import type { Row } from './row.ts';
+
+/** Three significant digits, or whole numbers from 100 on. */
+export function figure(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
+  return String(Number(value.toPrecision(3)));
+}
+
+/** What a row says, cell by cell; used on the terminal and in the documentation. */
+export function cells(row: Row): string[] {
+  const unit = row.kind === 'ratio' ? ' ×' : ` ${row.unit}`;
+  const { median, min, max } = row.comparison;
+  const target =
+    row.target === null ? '' : `${row.target.bound === 'at least' ? '≥' : '≤'} ${row.target.value}${unit}`;
+  return [
+    row.case,
+    row.measure,
+    row.against,
+    `${figure(median)}${unit}`,
+    `${figure(min)} – ${figure(max)}`,
+    `${figure(row.subject)} ${row.unit}`,
+    row.baseline === null ? '' : `${figure(row.baseline)} ${row.unit}`,
+    target,
+    row.met === null ? '' : row.met ? 'met' : 'MISSED',
+  ];
+}
+
+export const headings = ['case', 'measure', 'against', 'figure', 'min – max', 'ours', 'theirs', 'target', ''];
+
+/** The rows as aligned text; notes below. */
+export function textTable(rows: readonly Row[]): string {
+  const lines = [headings, ...rows.map(cells)];
+  const widths = headings.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
+  const table = lines.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+  const notes = rows.flatMap((row) => row.notes.map((note) => `${row.case}, ${row.measure}: ${note}`));
+  return [...table, '', ...notes].join('\n');
+}
