@@ -1,3 +1,4 @@
+import { FairQueue } from './fair-queue.ts';
 import { type HeldKey, OverloadedError } from './key-store.ts';
 import type { SecretMatch, SecretVerifier } from './secret-verifier.ts';
 
@@ -15,14 +16,14 @@ export type VerifierObserver = (waitSeconds: number, runSeconds: number) => void
  * Lets a fixed number of comparisons run and a fixed number wait; the next one is refused at once, since a caller
  * that waits longer than its own timeout only makes the queue worse.
  *
- * One key may fill at most half of the queue: a storm of wrong secrets for it does not shut out everybody else.
+ * Keys take turns, and when the queue is full it is the key with the most waiting that gives up a place: a storm of
+ * wrong secrets for one key neither delays nor shuts out the others.
  */
 export class BoundedVerifier implements SecretVerifier {
   readonly #inner: SecretVerifier;
   readonly #limits: VerifierLimits;
-  readonly #waiting: (() => void)[] = [];
-  readonly #byKey = new Map<string, number>();
   readonly #observer: VerifierObserver;
+  readonly #waiting = new FairQueue<PromiseWithResolvers<void>>();
   #running = 0;
 
   constructor(inner: SecretVerifier, limits: VerifierLimits, observer: VerifierObserver = () => {}) {
@@ -33,42 +34,38 @@ export class BoundedVerifier implements SecretVerifier {
 
   /** Comparisons under way and waiting, for metrics. */
   get load(): { running: number; waiting: number } {
-    return { running: this.#running, waiting: this.#waiting.length };
+    return { running: this.#running, waiting: this.#waiting.size };
   }
 
   /** @throws {OverloadedError} when the queue is full */
   async match(held: HeldKey, secret: string, digest: string): Promise<SecretMatch> {
-    const { id } = held.record;
     const askedAtMs = performance.now();
-    await this.#enter(id);
+    if (this.#running < this.#limits.concurrency) this.#running += 1;
+    else await this.#turnOf(held.record.id);
     const startedAtMs = performance.now();
     try {
       return await this.#inner.match(held, secret, digest);
     } finally {
-      this.#leave(id);
+      this.#handOn();
       this.#observer((startedAtMs - askedAtMs) / 1_000, (performance.now() - startedAtMs) / 1_000);
     }
   }
 
-  async #enter(id: string): Promise<void> {
-    const { concurrency, queueLimit } = this.#limits;
-    const ofKey = this.#byKey.get(id) ?? 0;
-    const mustWait = this.#running >= concurrency;
-    if (mustWait && (this.#waiting.length >= queueLimit || ofKey > queueLimit / 2)) {
-      throw new OverloadedError('too many credentials wait to be verified');
+  async #turnOf(id: string): Promise<void> {
+    const turn = Promise.withResolvers<void>();
+    this.#waiting.push(id, turn);
+    if (this.#waiting.size > this.#limits.queueLimit) {
+      this.#waiting
+        .dropFromLongest()
+        ?.reject(new OverloadedError('too many credentials wait to be verified'));
     }
-    this.#byKey.set(id, ofKey + 1);
-    if (mustWait) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running += 1;
+    await turn.promise;
   }
 
-  /** Hands the place on to the one that has waited longest, so that `#running` does not change. */
-  #leave(id: string): void {
-    const ofKey = (this.#byKey.get(id) ?? 1) - 1;
-    if (ofKey === 0) this.#byKey.delete(id);
-    else this.#byKey.set(id, ofKey);
+  /** Gives the place to the next one, so that `#running` does not change, or leaves it free. */
+  #handOn(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#running -= 1;
-    else next();
+    else next.resolve();
   }
 }

@@ -99,6 +99,7 @@ function redisOf(config: Config, logger: Logger): RedisLink | undefined {
     url: config.REDIS_URL,
     cluster: config.REDIS_CLUSTER,
     timeoutMs: config.REDIS_TIMEOUT_MS,
-    onError: (error) => logger.warn({ err: error }, 'Redis is not reachable; going on without it'),
+    onLost: (error) => logger.warn({ err: error }, 'Redis is not reachable or too slow; going on without it'),
+    onBack: () => logger.info('Redis is used again'),
   });
 }

@@ -1,4 +1,4 @@
-import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
+import { BrokenCircuitError, CircuitState, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
 import type { Pool, QueryConfig, QueryResultRow } from 'pg';
 import { OverloadedError, StoreUnavailableError } from './key-store.ts';
 
@@ -27,6 +27,8 @@ export class Replica {
   async query<Row extends QueryResultRow>(statement: QueryConfig): Promise<Row[]> {
     if (this.#pool.waitingCount >= this.#maxWaiting)
       throw new OverloadedError('too many lookups wait for Postgres');
+    // While one statement tries whether Postgres is back, the others do not wait for what becomes of it.
+    if (this.#breaker.state === CircuitState.HalfOpen) throw new StoreUnavailableError('Postgres');
     try {
       const result = await this.#breaker.execute(() => this.#pool.query<Row>(statement));
       return result.rows;

@@ -1,53 +1,52 @@
-import { BrokenCircuitError, CircuitState, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
-import { Cluster, Redis } from 'ioredis';
+import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
+import { ReplyError } from 'ioredis';
+import { connectRedis, type RedisClient } from './redis-client.ts';
 
 /** Failures in a row after which Redis is left alone, and for how long. */
 const BREAK_AFTER_FAILURES = 5;
 const TRY_AGAIN_AFTER_MS = 1_000;
-
-/** Redis as this service uses it: `RedisLink` adds deadline and breaker. */
-export type RedisClient = Redis | Cluster;
 
 export interface RedisLinkOptions {
   url: string;
   cluster: boolean;
   /** Deadline of a command. */
   timeoutMs: number;
-  onError: (error: Error) => void;
+  /** Told once when Redis stops being of use, whatever happens after that, and once when it is used again. */
+  onLost: (error: Error) => void;
+  onBack: () => void;
+}
+
+/** Redis did not answer within the deadline. */
+class LateError extends Error {
+  override name = 'LateError';
 }
 
 /**
- * Stores a value at a place unless a newer one is there. Values start with their version in 16 hexadecimal digits;
- * a value that is nothing else is a tombstone. An equal version is overwritten, except by a tombstone.
- */
-const STORE_UNLESS_NEWER = `
-local held = redis.call('GETRANGE', KEYS[1], 0, 15)
-if held > ARGV[1] or (held == ARGV[1] and ARGV[2] == '') then return 0 end
-redis.call('SET', KEYS[1], ARGV[1] .. ARGV[2], 'PX', ARGV[3])
-return 1`;
-
-interface Scripted {
-  storeUnlessNewer(place: string, version: string, sealed: Buffer | string, lifeMs: number): Promise<number>;
-}
-
-/**
- * The connection to Redis. Nothing here ever fails a request: a command that errs, is late, or is not sent because
- * Redis is known to be gone resolves to `undefined`.
+ * Redis as this service uses it: with a deadline and a breaker. Nothing here ever fails a request: a command that errs,
+ * is late, or is not sent because Redis is known to be gone resolves to `undefined`.
  */
 export class RedisLink {
-  readonly #client: RedisClient & Scripted;
-  readonly #breaker = circuitBreaker(handleAll, {
-    halfOpenAfter: TRY_AGAIN_AFTER_MS,
-    breaker: new ConsecutiveBreaker(BREAK_AFTER_FAILURES),
-  });
+  readonly #client: RedisClient;
+  readonly #options: RedisLinkOptions;
+  // An error that Redis itself replies with (out of memory, loading, no permission) is an answer, and a quick one:
+  // it must not end the use of what still works. The breaker is against silence.
+  readonly #breaker = circuitBreaker(
+    handleWhen((error) => !(error instanceof ReplyError)),
+    { halfOpenAfter: TRY_AGAIN_AFTER_MS, breaker: new ConsecutiveBreaker(BREAK_AFTER_FAILURES) },
+  );
+  #lost = false;
   /** Commands by what became of them, for metrics. */
-  readonly counts = { ok: 0, failed: 0, skipped: 0 };
+  readonly counts = { ok: 0, failed: 0, late: 0, skipped: 0 };
 
   constructor(options: RedisLinkOptions) {
-    const client = connect(options);
-    client.on('error', options.onError);
-    client.defineCommand('storeUnlessNewer', { numberOfKeys: 1, lua: STORE_UNLESS_NEWER });
-    this.#client = client as typeof client & Scripted;
+    this.#options = options;
+    this.#client = connectRedis(options.url, options.cluster);
+    this.#client.on('error', (error: unknown) => this.#lose(error as Error));
+    this.#client.on('ready', () => this.#regain());
+    this.#breaker.onBreak((reason) => {
+      if ('error' in reason) this.#lose(reason.error as Error);
+    });
+    this.#breaker.onReset(() => this.#regain());
   }
 
   /** 0 closed (in use), 1 half open (being tried), 2 open (left alone). */
@@ -77,30 +76,59 @@ export class RedisLink {
   }
 
   async #run<T>(command: () => Promise<T>): Promise<T | undefined> {
+    // While one command tries whether Redis is back, no other request waits for the result.
+    if (this.#breaker.state === CircuitState.HalfOpen) {
+      this.counts.skipped += 1;
+      return undefined;
+    }
+    let sent = false;
     try {
-      const answer = await this.#breaker.execute(command);
+      const answer = await this.#breaker.execute(() => {
+        sent = true;
+        return this.#inTime(command());
+      });
       this.counts.ok += 1;
       return answer;
     } catch (error) {
-      if (error instanceof BrokenCircuitError) this.counts.skipped += 1;
-      else this.counts.failed += 1;
+      this.counts[!sent ? 'skipped' : error instanceof LateError ? 'late' : 'failed'] += 1;
       return undefined;
     }
   }
-}
 
-/** Without these a command hangs for as long as an outage lasts. */
-function connect({ url, cluster, timeoutMs }: RedisLinkOptions): RedisClient {
-  const connection = {
-    commandTimeout: timeoutMs,
-    connectTimeout: 1_000,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-  };
-  const client = { enableOfflineQueue: false, enableAutoPipelining: true };
-  const pauseMs = (attempt: number) => Math.min(50 * attempt, 1_000);
-  if (!cluster) return new Redis(url, { ...connection, ...client, retryStrategy: pauseMs });
-  return new Cluster([url], { ...client, redisOptions: connection, clusterRetryStrategy: pauseMs });
+  /**
+   * When time is up the sockets are looked at once more: after a pause of this process the answer may have been lying
+   * there, and Redis must not be blamed for it.
+   */
+  #inTime<T>(answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => setImmediate(() => reject(new LateError('Redis did not answer in time'))),
+        this.#options.timeoutMs,
+      );
+      answer.then(
+        (value) => {
+          clearTimeout(timer);
+          resolve(value);
+        },
+        (error: unknown) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      );
+    });
+  }
+
+  #lose(error: Error): void {
+    if (this.#lost) return;
+    this.#lost = true;
+    this.#options.onLost(error);
+  }
+
+  #regain(): void {
+    if (!this.#lost || this.breakerState !== 0 || this.#client.status !== 'ready') return;
+    this.#lost = false;
+    this.#options.onBack();
+  }
 }
 
 /** Bytes that `writeVersion` puts in front of a value. */

@@ -3,7 +3,8 @@ import type { KeyRecord } from '../../key-record.ts';
 import { policies } from '../policies.ts';
 import { CachePlaces, type Places } from './cache-places.ts';
 import { type RedisLink, VERSION_PREFIX_BYTES } from './redis-link.ts';
-import { SealedBox } from './sealed-box.ts';
+import { type Opened, SealedBox } from './sealed-box.ts';
+import { TombstoneQueue } from './tombstone-queue.ts';
 
 /** What Redis knew about a presented credential. */
 export interface RegionCacheAnswer {
@@ -12,7 +13,7 @@ export interface RegionCacheAnswer {
   verifiedHash: string | undefined;
 }
 
-const NOTHING: RegionCacheAnswer = { record: undefined, verifiedHash: undefined };
+type Value = Buffer | null | undefined;
 
 /**
  * What the pods of a region share (L2): key records, short-lived, and verified-secret memos, long-lived. Everything
@@ -24,6 +25,7 @@ export class RegionCache implements ChangeListener {
   readonly #box: SealedBox;
   readonly #now: () => number;
   readonly #recordLifeMs: number;
+  readonly #tombstones: TombstoneQueue;
 
   /** @param recordLifeMs how long a record may be used at all without Postgres, `MAX_STALENESS_MS` */
   constructor(link: RedisLink, secrets: readonly Buffer[], now: () => number, recordLifeMs: number) {
@@ -32,73 +34,78 @@ export class RegionCache implements ChangeListener {
     this.#box = new SealedBox(secrets, now);
     this.#now = now;
     this.#recordLifeMs = recordLifeMs;
+    this.#tombstones = new TombstoneQueue((id, version) => this.#bury(id, version));
   }
 
   /** One round trip, also while a sealing key is being rotated. */
   async read(id: string, digest: string): Promise<RegionCacheAnswer> {
     const places = this.#places.of(id, digest);
     const answers = await Promise.all(places.map(({ record, secret }) => this.#link.read(record, secret)));
-    let best = NOTHING;
+    let record: RegionCacheAnswer['record'];
     for (const [index, place] of places.entries()) {
-      const [record, secret] = answers[index] ?? [];
-      best = {
-        record: best.record ?? this.#openRecord(record, place.record, id),
-        verifiedHash: best.verifiedHash ?? this.#open(secret, place.secret),
-      };
+      record ??= this.#openRecord(answers[index]?.[0], place.record, id);
     }
-    return best;
+    return { record, verifiedHash: this.#openMemo(places, (index) => answers[index]?.[1]) };
   }
 
   /** The memo alone, for a request that holds the record already. */
   async readVerifiedHash(id: string, digest: string): Promise<string | undefined> {
-    for (const { secret } of this.#places.of(id, digest)) {
-      const [value] = (await this.#link.read(secret)) ?? [];
-      const opened = this.#open(value, secret);
-      if (opened !== undefined) return opened;
-    }
-    return undefined;
+    const places = this.#places.of(id, digest);
+    const answers = await Promise.all(places.map(({ secret }) => this.#link.read(secret)));
+    return this.#openMemo(places, (index) => answers[index]?.[0]);
   }
 
   /** Stores a record unless Redis has seen a newer version of the key. */
   async storeRecord(record: KeyRecord, confirmedAtMs: number): Promise<void> {
-    const lifeMs = confirmedAtMs + this.#recordLifeMs - this.#now();
+    const expiresAtMs = confirmedAtMs + this.#recordLifeMs;
+    const lifeMs = expiresAtMs - this.#now();
     if (lifeMs <= 0) return;
     const [place] = this.#places.records(record.id) as [string];
-    const sealed = this.#box.seal(
-      JSON.stringify({ record, confirmedAtMs }),
-      place,
-      confirmedAtMs + this.#recordLifeMs,
-    );
+    const sealed = this.#box.seal(JSON.stringify({ record, confirmedAtMs }), place, expiresAtMs);
     await this.#link.writeVersion(place, record.version, sealed, Math.ceil(lifeMs));
   }
 
   async storeVerifiedHash(id: string, digest: string, verifiedHash: string): Promise<void> {
-    const { lifeMs } = policies.secretMemo;
     const [{ secret }] = this.#places.of(id, digest) as [Places];
-    await this.#link.write(secret, this.#box.seal(verifiedHash, secret, this.#now() + lifeMs), lifeMs);
+    await this.#storeMemo(secret, verifiedHash, this.#now() + policies.secretMemo.lifeMs);
   }
 
   /** Leaves a tombstone for each changed key, so that no slower pod stores what it read before the change. */
   apply(change: Change): void {
-    if (change.entity !== 'key') return;
-    for (const place of this.#places.records(change.id)) {
-      void this.#link.writeVersion(
-        place,
-        change.version,
-        undefined,
-        this.#recordLifeMs + policies.recentChanges.marginMs,
-      );
-    }
+    if (change.entity === 'key') this.#tombstones.add(change.id, change.version);
   }
 
-  #openRecord(value: Buffer | null | undefined, place: string, id: string): RegionCacheAnswer['record'] {
-    const payload = this.#open(value?.subarray(VERSION_PREFIX_BYTES), place);
-    if (payload === undefined) return undefined;
-    const answer = JSON.parse(payload) as { record: KeyRecord; confirmedAtMs: number };
+  async #bury(id: string, version: number): Promise<void> {
+    const lifeMs = this.#recordLifeMs + policies.recentChanges.marginMs;
+    await Promise.all(
+      this.#places.records(id).map((place) => this.#link.writeVersion(place, version, undefined, lifeMs)),
+    );
+  }
+
+  #openRecord(value: Value, place: string, id: string): RegionCacheAnswer['record'] {
+    const opened = this.#open(value?.subarray(VERSION_PREFIX_BYTES), place);
+    if (opened === undefined) return undefined;
+    const answer = JSON.parse(opened.payload) as { record: KeyRecord; confirmedAtMs: number };
     return answer.record.id === id ? answer : undefined;
   }
 
-  #open(value: Buffer | null | undefined, place: string): string | undefined {
+  /** One that an older key has sealed is sealed anew, with what is left of its life: the older key may go soon. */
+  #openMemo(places: readonly Places[], valueAt: (index: number) => Value): string | undefined {
+    for (const [index, { secret }] of places.entries()) {
+      const opened = this.#open(valueAt(index), secret);
+      if (opened === undefined) continue;
+      if (index > 0) void this.#storeMemo((places[0] as Places).secret, opened.payload, opened.expiresAtMs);
+      return opened.payload;
+    }
+    return undefined;
+  }
+
+  async #storeMemo(place: string, verifiedHash: string, expiresAtMs: number): Promise<void> {
+    const sealed = this.#box.seal(verifiedHash, place, expiresAtMs);
+    await this.#link.write(place, sealed, Math.ceil(expiresAtMs - this.#now()));
+  }
+
+  #open(value: Value, place: string): Opened | undefined {
     return value === null || value === undefined ? undefined : this.#box.open(value, place);
   }
 }

@@ -1,15 +1,30 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 
 const ALGORITHM = 'aes-256-gcm';
 const FINGERPRINT_BYTES = 4;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const EXPIRY_BYTES = 8;
-const HEADER_BYTES = FINGERPRINT_BYTES + NONCE_BYTES + TAG_BYTES;
+const NONCE_END = FINGERPRINT_BYTES + NONCE_BYTES;
+const HEADER_BYTES = NONCE_END + TAG_BYTES;
 
 interface SealingKey {
   fingerprint: number;
-  key: Buffer;
+  /** A `KeyObject`: giving node the raw bytes each time makes every operation several times as slow. */
+  key: KeyObject;
+}
+
+/** What was sealed, and until when it may be used; milliseconds since the epoch. */
+export interface Opened {
+  payload: string;
+  expiresAtMs: number;
 }
 
 /**
@@ -20,57 +35,75 @@ interface SealingKey {
 export class SealedBox {
   readonly #keys: readonly SealingKey[];
   readonly #now: () => number;
-  // NIST SP 800-38D 8.2.1: a part of its own for every process and a counter. Random nonces would be good for only
-  // 2^32 values under one key.
-  readonly #nonceStart = randomBytes(6);
-  #nonceCounter = 0;
+  readonly #nonces = new Nonces();
 
   /** @param secrets 32 bytes each; the first seals, all open */
   constructor(secrets: readonly Buffer[], now: () => number) {
     this.#now = now;
     this.#keys = secrets.map((secret) => ({
-      fingerprint: Buffer.from(hkdfSync('sha256', secret, '', 'iam-cache-fingerprint', 4)).readUInt32BE(),
-      key: Buffer.from(hkdfSync('sha256', secret, '', 'iam-cache-seal', 32)),
+      fingerprint: derive(secret, 'iam-cache-fingerprint', FINGERPRINT_BYTES).readUInt32BE(),
+      key: createSecretKey(derive(secret, 'iam-cache-seal', 32)),
     }));
   }
 
   /** @param place name of the place the value goes to; the same must be given to open it */
   seal(payload: string, place: string, expiresAtMs: number): Buffer {
     const [{ fingerprint, key }] = this.#keys as [SealingKey];
-    const nonce = this.#nextNonce();
+    const nonce = this.#nonces.next();
     const cipher = createCipheriv(ALGORITHM, key, nonce).setAAD(Buffer.from(place));
     const expiry = Buffer.allocUnsafe(EXPIRY_BYTES);
     expiry.writeDoubleBE(expiresAtMs);
-    const body = Buffer.concat([cipher.update(expiry), cipher.update(payload, 'utf8'), cipher.final()]);
+    const body = [cipher.update(expiry), cipher.update(payload, 'utf8'), cipher.final()];
     const head = Buffer.allocUnsafe(FINGERPRINT_BYTES);
     head.writeUInt32BE(fingerprint);
-    return Buffer.concat([head, nonce, cipher.getAuthTag(), body]);
+    return Buffer.concat([head, nonce, cipher.getAuthTag(), ...body]);
   }
 
-  /** The payload, or `undefined` for anything that is not a value of ours, for this place, in its time. */
-  open(sealed: Buffer, place: string): string | undefined {
+  /** `undefined` for anything that is not a value of ours, for this place, in its time. */
+  open(sealed: Buffer, place: string): Opened | undefined {
     if (sealed.length < HEADER_BYTES + EXPIRY_BYTES) return undefined;
     const fingerprint = sealed.readUInt32BE(0);
     const key = this.#keys.find((candidate) => candidate.fingerprint === fingerprint)?.key;
     if (key === undefined) return undefined;
-    const nonce = sealed.subarray(FINGERPRINT_BYTES, FINGERPRINT_BYTES + NONCE_BYTES);
-    const decipher = createDecipheriv(ALGORITHM, key, nonce)
+    const decipher = createDecipheriv(ALGORITHM, key, sealed.subarray(FINGERPRINT_BYTES, NONCE_END))
       .setAAD(Buffer.from(place))
-      .setAuthTag(sealed.subarray(FINGERPRINT_BYTES + NONCE_BYTES, HEADER_BYTES));
+      .setAuthTag(sealed.subarray(NONCE_END, HEADER_BYTES));
     const opened = decipher.update(sealed.subarray(HEADER_BYTES));
     try {
       decipher.final();
     } catch {
       return undefined;
     }
-    return opened.readDoubleBE(0) > this.#now() ? opened.toString('utf8', EXPIRY_BYTES) : undefined;
+    const expiresAtMs = opened.readDoubleBE(0);
+    if (!(expiresAtMs > this.#now())) return undefined;
+    return { payload: opened.toString('utf8', EXPIRY_BYTES), expiresAtMs };
   }
+}
 
-  #nextNonce(): Buffer {
+const COUNTER_BYTES = 4;
+
+/**
+ * Nonces that do not repeat under one key (NIST SP 800-38D 8.2): a random start of 64 bits and a counter, a new start
+ * whenever the counter is used up. Nonces that are random as a whole are good for 2^32 values; these are good for
+ * 2^16 starts of a process, each with 2^32 values, at the same odds of a repetition (2^-32).
+ */
+class Nonces {
+  #start = randomBytes(NONCE_BYTES - COUNTER_BYTES);
+  #counter = 0;
+
+  next(): Buffer {
+    if (this.#counter === 2 ** (8 * COUNTER_BYTES)) {
+      this.#start = randomBytes(NONCE_BYTES - COUNTER_BYTES);
+      this.#counter = 0;
+    }
     const nonce = Buffer.allocUnsafe(NONCE_BYTES);
-    this.#nonceStart.copy(nonce);
-    nonce.writeUIntBE(this.#nonceCounter, 6, 6);
-    this.#nonceCounter += 1;
+    this.#start.copy(nonce);
+    nonce.writeUInt32BE(this.#counter, NONCE_BYTES - COUNTER_BYTES);
+    this.#counter += 1;
     return nonce;
   }
+}
+
+function derive(secret: Buffer, purpose: string, bytes: number): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', purpose, bytes));
 }

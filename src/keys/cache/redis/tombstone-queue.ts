@@ -1,0 +1,39 @@
+/** Written at a time, and remembered at most. */
+const CONCURRENCY = 64;
+const MAX_WAITING = 10_000;
+
+/**
+ * Writes tombstones a few at a time, so that a flood of changes (a start after a long stop, a mass revocation) does
+ * not hold up the lookups on the same connection. When it cannot keep up the oldest are left out: pods recognise an
+ * outdated record by what they know of changes, the tombstone only spares them the look.
+ */
+export class TombstoneQueue {
+  readonly #write: (id: string, version: number) => Promise<unknown>;
+  readonly #waiting = new Map<string, number>();
+  #writing = 0;
+
+  /** @param write must not reject */
+  constructor(write: (id: string, version: number) => Promise<unknown>) {
+    this.#write = write;
+  }
+
+  add(id: string, version: number): void {
+    const waiting = this.#waiting.get(id) ?? version;
+    this.#waiting.delete(id);
+    this.#waiting.set(id, Math.max(waiting, version));
+    if (this.#waiting.size > MAX_WAITING) this.#take();
+    while (this.#writing < CONCURRENCY && this.#waiting.size > 0) void this.#writeUntilEmpty();
+  }
+
+  async #writeUntilEmpty(): Promise<void> {
+    this.#writing += 1;
+    for (let next = this.#take(); next !== undefined; next = this.#take()) await this.#write(...next);
+    this.#writing -= 1;
+  }
+
+  #take(): [id: string, version: number] | undefined {
+    const next = this.#waiting.entries().next().value;
+    if (next !== undefined) this.#waiting.delete(next[0]);
+    return next;
+  }
+}

@@ -1,0 +1,80 @@
+import { outcome } from './pods.ts';
+import { authenticate } from './regional.ts';
+
+/** What became of calls, and how long they took, in milliseconds. */
+export interface LoadReport {
+  outcomes: Record<string, number>;
+  calls: number;
+  p50Ms: number;
+  p99Ms: number;
+  maxMs: number;
+}
+
+/** Calls made one after another by a few clients; each call is timed. */
+export class Load {
+  readonly #timesMs: number[] = [];
+  readonly #outcomes: Record<string, number> = {};
+
+  /** One call; its answer counts. Gives the outcome. */
+  async call(pod: { url: string }, authorization: string): Promise<string> {
+    const begun = performance.now();
+    const result = outcome(await authenticate(pod, authorization));
+    this.#timesMs.push(performance.now() - begun);
+    this.#outcomes[result] = (this.#outcomes[result] ?? 0) + 1;
+    return result;
+  }
+
+  /** Each of these once, a few at a time. */
+  async callAll(pod: { url: string }, authorizations: readonly string[], clients = 8): Promise<void> {
+    const left = [...authorizations];
+    const client = async () => {
+      for (let next = left.pop(); next !== undefined; next = left.pop()) await this.call(pod, next);
+    };
+    await Promise.all(Array.from({ length: clients }, client));
+  }
+
+  /** These in turns, on every pod, for as long as the work takes. */
+  async during(
+    pods: readonly { url: string }[],
+    authorizations: readonly string[],
+    work: () => Promise<unknown>,
+    clients = 2,
+  ): Promise<void> {
+    let working = true;
+    let turn = 0;
+    const client = async () => {
+      while (working) {
+        turn += 1;
+        await this.call(
+          pods[turn % pods.length] as { url: string },
+          authorizations[turn % authorizations.length] as string,
+        );
+      }
+    };
+    const running = Promise.all(Array.from({ length: clients }, client));
+    try {
+      await work();
+    } finally {
+      working = false;
+      await running;
+    }
+  }
+
+  report(): LoadReport {
+    const sorted = this.#timesMs.toSorted((one, other) => one - other);
+    const quantile = (share: number) =>
+      Number((sorted[Math.ceil(share * sorted.length) - 1] ?? 0).toFixed(1));
+    return {
+      outcomes: { ...this.#outcomes },
+      calls: sorted.length,
+      p50Ms: quantile(0.5),
+      p99Ms: quantile(0.99),
+      maxMs: quantile(1),
+    };
+  }
+}
+
+/** Shows figures of a test in the output of the run; docs/failure-modes.md states them. */
+export function printFigures(name: string, figures: object): void {
+  process.stdout.write(`figures: ${name}: ${JSON.stringify(figures)}\n`);
+}

@@ -1,0 +1,93 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { BoundedVerifier, type VerifierLimits } from '../../../src/keys/bounded-verifier.ts';
+import type { KeyRecord } from '../../../src/keys/key-record.ts';
+import { type HeldKey, OverloadedError } from '../../../src/keys/key-store.ts';
+import type { SecretMatch } from '../../../src/keys/secret-verifier.ts';
+
+/** A verifier whose comparisons end when the test says so. */
+function verifier(limits: VerifierLimits) {
+  const running: { secret: string; flight: PromiseWithResolvers<SecretMatch> }[] = [];
+  const inner = {
+    match: (_held: HeldKey, secret: string) => {
+      const flight = Promise.withResolvers<SecretMatch>();
+      running.push({ secret, flight });
+      return flight.promise;
+    },
+  };
+  const times: [waitSeconds: number, runSeconds: number][] = [];
+  const bounded = new BoundedVerifier(inner, limits, (...pair) => times.push(pair));
+  const ask = (id: string, secret: string) => {
+    const answer = bounded.match(held(id), secret, secret).catch((error: unknown) => error);
+    return answer;
+  };
+  const finishOne = async () => {
+    running.shift()?.flight.resolve('current');
+    await turn();
+  };
+  return { bounded, running, times, ask, finishOne, names: () => running.map(({ secret }) => secret) };
+}
+
+function held(id: string): HeldKey {
+  return { record: { id } as KeyRecord, tier: 'postgres', confirmedAtMs: 0, stale: false };
+}
+
+it('no more comparisons run at a time than may, and the others follow', async () => {
+  const { ask, names, finishOne, bounded } = verifier({ concurrency: 2, queueLimit: 10 });
+  const answers = ['1', '2', '3', '4', '5'].map((secret) => ask(`key-${secret}`, secret));
+  expect(names()).toEqual(['1', '2']);
+  expect(bounded.load).toEqual({ running: 2, waiting: 3 });
+  for (let left = 5; left > 0; left -= 1) await finishOne();
+  expect(await Promise.all(answers)).toEqual(Array.from({ length: 5 }, () => 'current'));
+  expect(bounded.load).toEqual({ running: 0, waiting: 0 });
+});
+
+it('a comparison that fails gives its place on', async () => {
+  const { ask, running, names } = verifier({ concurrency: 1, queueLimit: 10 });
+  const first = ask('a', '1');
+  void ask('b', '2');
+  running.shift()?.flight.reject(new Error('broken'));
+  expect(await first).toEqual(new Error('broken'));
+  await turn();
+  expect(names()).toEqual(['2']);
+});
+
+it('beyond the queue a comparison is refused at once', async () => {
+  const { ask, bounded } = verifier({ concurrency: 1, queueLimit: 2 });
+  for (const id of ['a', 'b', 'c']) void ask(id, id);
+  expect(await ask('d', 'd')).toBeInstanceOf(OverloadedError);
+  expect(bounded.load).toEqual({ running: 1, waiting: 2 });
+});
+
+it('with no queue at all only what can run at once is taken', async () => {
+  const { ask } = verifier({ concurrency: 1, queueLimit: 0 });
+  void ask('a', '1');
+  expect(await ask('b', '2')).toBeInstanceOf(OverloadedError);
+});
+
+it('a storm against one key does not shut out another: the storm gives up a place for it', async () => {
+  const { ask, bounded, names, finishOne } = verifier({ concurrency: 1, queueLimit: 4 });
+  const storm = Array.from({ length: 100 }, (_, index) => ask('attacked', `wrong-${index}`));
+  expect(bounded.load.waiting).toBe(4);
+  const cold = ask('cold', 'right');
+  await finishOne();
+  expect(names()).toEqual(['wrong-1']);
+  await finishOne();
+  expect(names()).toEqual(['right']); // ahead of the two of the storm that came before it
+  while (bounded.load.running > 0) await finishOne();
+  expect(await cold).toBe('current');
+  const refused = (await Promise.all(storm)).filter((answer) => answer instanceof OverloadedError);
+  expect(refused).toHaveLength(100 - 1 - 3);
+});
+
+it('wait and run are told of each comparison, and of none that was refused', async () => {
+  const { ask, times, finishOne } = verifier({ concurrency: 1, queueLimit: 1 });
+  for (const id of ['a', 'b', 'c']) void ask(id, id);
+  await finishOne();
+  await finishOne();
+  expect(times).toHaveLength(2);
+  for (const [waitSeconds, runSeconds] of times) {
+    expect(waitSeconds).toBeGreaterThanOrEqual(0);
+    expect(runSeconds).toBeGreaterThanOrEqual(0);
+  }
+});
