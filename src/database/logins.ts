@@ -36,7 +36,7 @@ const ITERATIONS = 4096;
  * The SCRAM-SHA-256 verifier that Postgres keeps for a password (RFC 5803, as psql's \password sends it): statements
  * end up in logs and in pg_stat_statements, so the password itself never goes into one.
  */
-export function scramVerifier(password: string, salt: Buffer): string {
+function scramVerifier(password: string, salt: Buffer): string {
   const salted = pbkdf2Sync(password.normalize('NFKC'), salt, ITERATIONS, 32, 'sha256');
   const hmac = (text: string) => createHmac('sha256', salted).update(text).digest();
   const storedKey = createHash('sha256').update(hmac('Client Key')).digest('base64');

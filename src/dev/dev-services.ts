@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { threadPoolSize } from '../cli/thread-pool.ts';
-import { type Config, settings } from '../config.ts';
+import type { Config } from '../config.ts';
+import { both } from './both.ts';
 import { childEnvironment, type ServerExit } from './child-process.ts';
 import type { DatabaseUrls } from './databases.ts';
 import type { Part, Parts } from './parts.ts';
+import { passedSettings } from './passed-settings.ts';
 import type { PortPlan } from './port-plan.ts';
 import type { DevSecrets } from './secrets.ts';
 import { logTail } from './service-log.ts';
@@ -28,7 +30,7 @@ const SHUTDOWN_TIMEOUT_MS = 3_000;
 export async function startDevServices(options: DevServicesOptions): Promise<void> {
   const { plan, urls, redisUrl } = options;
   const common = commonSettings(options);
-  const started = await Promise.allSettled([
+  await both(
     startOne(options, {
       name: 'regional service',
       command: 'regional',
@@ -53,8 +55,7 @@ export async function startDevServices(options: DevServicesOptions): Promise<voi
       // Stopped by a person who wants to see that regions do not care; a failure of its own is another matter.
       loss: ({ code, signal }) => (signal !== null || code === 0 ? 'goes on' : 'fatal'),
     }),
-  ]);
-  for (const result of started) if (result.status === 'rejected') throw result.reason;
+  );
 }
 
 interface OneService {
@@ -84,13 +85,9 @@ async function startOne({ state, parts }: DevServicesOptions, service: OneServic
 
 /** What the user set for both services, under what this topology decides itself. */
 function commonSettings({ environment, config, secrets }: DevServicesOptions): NodeJS.ProcessEnv {
-  const given = Object.keys(settings).flatMap((name) => {
-    const value = environment[name];
-    return value ? [[name, value] as const] : [];
-  });
   return {
     ...childEnvironment,
-    ...Object.fromEntries(given),
+    ...passedSettings(environment),
     HOST: '127.0.0.1',
     CREDENTIAL_PREFIX: config.CREDENTIAL_PREFIX,
     CLIENT_AUTHENTICATION_SECRETS: secrets.clientSecret,

@@ -44,7 +44,11 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
     stdio: ['ignore', log.fd, log.fd, 'ipc'],
     detached: true, // Ctrl-C at the terminal reaches the supervisor only
   });
-  await once(child, 'spawn').finally(() => log.close());
+  try {
+    await once(child, 'spawn');
+  } finally {
+    await log.close();
+  }
   const pid = child.pid as number;
   const exited = new Promise<ServerExit>((resolve) => {
     child.once('close', (code, signal) => resolve({ code, signal }));

@@ -3,12 +3,14 @@ import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../config.ts';
+import { both } from './both.ts';
 import { prepareDatabases, untilReplicated } from './databases.ts';
 import { cliEnvironment, demoEnvironment } from './demo-environment.ts';
 import { startDevPostgres } from './dev-postgres.ts';
 import { startDevRedis } from './dev-redis.ts';
 import { startDevServices } from './dev-services.ts';
 import type { Parts } from './parts.ts';
+import { passedSettings } from './passed-settings.ts';
 import { portPlan, wantedPorts } from './port-plan.ts';
 import { assertPortsFree } from './ports.ts';
 import { stopLeftoverPostmaster } from './postgres/leftover.ts';
@@ -21,9 +23,9 @@ import { stopLeftoverService } from './service-process.ts';
 import { emptyStateDirectory, type StateDirectory } from './state-directory.ts';
 
 /** Prefix of every credential that is made here, so that nobody takes one for the real thing. */
-export const DEV_CREDENTIAL_PREFIX = 'essu_dev';
+const DEV_CREDENTIAL_PREFIX = 'essu_dev';
 
-export interface TopologyOptions {
+interface TopologyOptions {
   state: StateDirectory;
   reset: boolean;
   portBase: number;
@@ -42,7 +44,7 @@ export interface TopologyOptions {
 export async function startTopology(options: TopologyOptions): Promise<void> {
   const { state, environment, parts, say, signal } = options;
   const plan = portPlan(options.portBase);
-  const config = loadConfig({ ...environment, CREDENTIAL_PREFIX: DEV_CREDENTIAL_PREFIX });
+  const config = loadConfig({ ...passedSettings(environment), CREDENTIAL_PREFIX: DEV_CREDENTIAL_PREFIX });
 
   await stopLeftovers(state);
   const secrets = await openState(options);
@@ -51,12 +53,12 @@ export async function startTopology(options: TopologyOptions): Promise<void> {
   signal.throwIfAborted();
 
   say('Starting Postgres: a primary and a regional server.');
-  const [servers, redisUrl] = await allOrThrow([
+  const [servers, redisUrl] = await both(
     startDevPostgres(state, plan, secrets, parts),
     environment.REDIS_URL
       ? Promise.resolve(environment.REDIS_URL)
       : startDevRedis(state, plan, secrets, parts, redisBinary),
-  ]);
+  );
   if (redisUrl === undefined) {
     say('Running without Redis: REDIS_URL is not set, and no redis-server or valkey-server is on the PATH.');
   }
@@ -68,10 +70,10 @@ export async function startTopology(options: TopologyOptions): Promise<void> {
 
   say('Starting the control plane and the regional service.');
   const save = () => writeSecrets(state.directory, secrets);
-  await allOrThrow([
+  await both(
     seed(urls.primary, config, secrets, save),
     startDevServices({ state, plan, secrets, parts, environment, config, urls, redisUrl }),
-  ]);
+  );
   await untilReplicated(servers.primary, servers.region, async () => {
     signal.throwIfAborted();
     await sleep(20);
@@ -104,12 +106,4 @@ async function openState({ state, reset }: TopologyOptions): Promise<DevSecrets>
   const secrets = generateSecrets(randomBytes);
   await writeSecrets(state.directory, secrets);
   return secrets;
-}
-
-/** Waits for all, also when one fails: nothing may still be starting while the rest is being stopped. */
-async function allOrThrow<T extends readonly unknown[]>(
-  work: readonly [...{ [K in keyof T]: Promise<T[K]> }],
-): Promise<T> {
-  await Promise.allSettled(work);
-  return (await Promise.all(work)) as unknown as T;
 }

@@ -7,8 +7,11 @@ import { authenticate, projectContext } from '../../support/regional.ts';
 import { createDevProject, type DevProject, type DevRun, stillRunning, untilGone } from './dev-project.ts';
 import { freePortBase } from './free-port-base.ts';
 
+/** Replication takes milliseconds; a machine that is busy with other tests may take longer. */
+const PATIENT = { timeout: 10_000, interval: 20 };
+
 /** The tests of this file tell one story, in order: each goes on where the one before it stopped. */
-describe('npm start', () => {
+describe('npm start', { timeout: 60_000 }, () => {
   let project: DevProject;
   let run: DevRun;
   let base: number;
@@ -74,12 +77,14 @@ describe('npm start', () => {
 
   it('a key made with the printed command authenticates in the region', async () => {
     created = JSON.parse(await project.paste(`${(await run.line(/keys create/)).trim()} --json`));
-    await expect.poll(async () => (await asksForDemoProject(created.key)).status).toBe(200);
+    await expect.poll(async () => (await asksForDemoProject(created.key)).status, PATIENT).toBe(200);
   });
 
   it('a key revoked with the printed command is refused in the region', async () => {
     await project.paste((await run.line(/keys revoke/)).replace('KEY_ID', created.id));
-    await expect.poll(async () => (await asksForDemoProject(created.key)).body.error?.code).toBe('0xD38358');
+    await expect
+      .poll(async () => (await asksForDemoProject(created.key)).body.error?.code, PATIENT)
+      .toBe('0xD38358');
   });
 
   it('prints a command that shows the metrics', async () => {
