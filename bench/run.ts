@@ -1,10 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { cases } from './cases/index.ts';
 import { Bench } from './lib/bench.ts';
-import { pinSelf } from './lib/pinning.ts';
+import { type Pinning, pinSelf } from './lib/pinning.ts';
 import { storeResult } from './lib/results.ts';
 import type { Row } from './lib/row.ts';
 import { textTable } from './lib/table.ts';
+import { profile } from './profile.ts';
 
 interface Options {
   pairs: number;
@@ -16,7 +17,7 @@ interface Options {
 /** `npm run bench`. Exit code 0 also when a target is missed (the table says so); 1 when a case could not be run. */
 const program = new Command('bench')
   .description('Measures the regional service side by side with baselines, in alternation.')
-  .argument('[case...]', 'cases to run; left out: all of them')
+  .argument('[case...]', 'cases to run, left out: all of them; or `profile`: a CPU profile of the warm path')
   .option('--list', 'say which cases there are')
   .option('--pairs <count>', 'measurements of each side', positive, 5)
   .option('--seconds <seconds>', 'length of one measurement', positive, 3)
@@ -27,38 +28,54 @@ const program = new Command('bench')
       for (const [name, { summary }] of Object.entries(cases)) console.log(`${name.padEnd(18)} ${summary}`);
       return;
     }
+    const pinning = pinSelf();
+    if (names[0] === 'profile') {
+      await within('profile', options, pinning, async (bench) => console.log(await profile(bench)));
+      return;
+    }
     const unknown = names.filter((name) => !Object.hasOwn(cases, name));
     if (unknown.length > 0) program.error(`There is no case ${unknown.join(', ')}; see --list.`);
-    const rows = await runCases(names.length > 0 ? names : Object.keys(cases), options);
+    const rows = await runCases(names.length > 0 ? names : Object.keys(cases), options, pinning);
     console.log(options.json ? JSON.stringify(rows, null, 2) : textTable(rows));
   });
 
+let running: Bench | undefined;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void running?.close().finally(() => process.exit(1)));
+}
 await program.parseAsync();
 
-async function runCases(names: readonly string[], { pairs, seconds }: Options): Promise<Row[]> {
-  const pinning = pinSelf();
-  let running: Bench | undefined;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void running?.close().finally(() => process.exit(1)));
-  }
+async function runCases(names: readonly string[], options: Options, pinning: Pinning | undefined) {
   const all: Row[] = [];
   for (const name of names) {
-    const log = (message: string) => console.error(`[${name}] ${message}`);
-    const bench = new Bench({ pairs, seconds, pinning, log });
-    running = bench;
-    try {
+    await within(name, options, pinning, async (bench) => {
       const run = await cases[name]?.load();
       const rows = (await run?.(bench)) ?? [];
       await storeResult(name, rows, bench.options, new Date());
       all.push(...rows);
-    } catch (error) {
-      process.exitCode = 1;
-      log(`failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    } finally {
-      await bench.close();
-    }
+    });
   }
   return all;
+}
+
+/** Gives the work what it needs and takes it all away again; a failure is told and counts in the exit code. */
+async function within(
+  name: string,
+  { pairs, seconds }: Options,
+  pinning: Pinning | undefined,
+  work: (bench: Bench) => Promise<void>,
+): Promise<void> {
+  const log = (message: string) => console.error(`[${name}] ${message}`);
+  const bench = new Bench({ pairs, seconds, pinning, log });
+  running = bench;
+  try {
+    await work(bench);
+  } catch (error) {
+    process.exitCode = 1;
+    log(`failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  } finally {
+    await bench.close();
+  }
 }
 
 function positive(text: string): number {

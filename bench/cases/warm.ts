@@ -1,15 +1,11 @@
 import { startBaseline } from '../lib/baseline.ts';
 import type { Bench } from '../lib/bench.ts';
 import { differences, exchange } from '../lib/exchange.ts';
-import { benchKeys, CHEAP_HASH } from '../lib/keys.ts';
 import { loadedSide, told } from '../lib/loaded-side.ts';
 import { tierShare } from '../lib/metrics.ts';
-import { projectRequest, viewerRow } from '../lib/one-project.ts';
 import { alternate } from '../lib/pairs.ts';
-import { createRegionDatabase, insertKeys } from '../lib/region-database.ts';
-import { startRegional } from '../lib/regional.ts';
 import { pairedRow, type Row } from '../lib/row.ts';
-import { startBenchPostgres } from '../lib/servers.ts';
+import { warmWorld } from '../lib/warm-world.ts';
 
 const CONNECTIONS = 32;
 const KEYS = 1_000;
@@ -20,15 +16,8 @@ const WARM_UP_REQUESTS = 20_000;
  * over, and a thousand in turn.
  */
 export async function warm(bench: Bench): Promise<Row[]> {
-  const database = await createRegionDatabase(await startBenchPostgres(bench));
-  const keys = await benchKeys('warm', KEYS, CHEAP_HASH);
-  await database.fill((client) => insertKeys(client, keys.map(viewerRow)));
-  const service = await startRegional(bench, database.url);
-
-  const requests = keys.map(projectRequest);
+  const { service, requests, answer } = await warmWorld(bench, KEYS);
   const first = requests[0] as Buffer;
-  const answer = await exchange(service.port, first);
-  if (answer.status !== 200) throw new Error(`the service answered ${answer.status}: ${answer.body}`);
   const bare = await startBaseline(bench, 'bare-fastify', { ANSWER: answer.body });
 
   bench.log('warming up both sides');
