@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
+import { callerFields } from './caller-fields.ts';
 import { errorBody, IamError, RETRY_AFTER_SECONDS } from './errors.ts';
 
 /** Fastify's own refusals in our terms. */
@@ -50,10 +51,11 @@ export const errorRendering = fp(
     });
     app.setErrorHandler((thrown, request, reply) => {
       const error = toIamError(thrown);
+      const fields = { 'error.code': error.row.code, ...callerFields(request.headers) };
       if (error.row.status >= 500) {
-        request.log.error({ err: error.cause ?? error, error_code: error.row.code }, error.row.message);
+        request.log.error({ err: error.cause ?? error, ...fields }, error.row.message);
       } else {
-        request.log.debug({ error_code: error.row.code, resource: error.resource }, error.message);
+        request.log.debug({ ...fields, resource: error.resource }, error.message);
       }
       return sendError(error, request, reply);
     });

@@ -11,7 +11,7 @@ import { requestIds } from './request-id.ts';
 export function serverOptions(config: Config, logger: Logger): FastifyServerOptions {
   return {
     loggerInstance: logger,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'http.request.id' }),
     genReqId: requestIds(),
     bodyLimit: config.BODY_LIMIT_BYTES,
     // A client has this long for a whole request; idle connections outlive the idle time of usual load balancers.

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MAX_CONTEXTS } from '../../src/regional/authentication-request.ts';
 import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
+import { MAX_CONTEXTS } from '../../src/regional/authentication-request.ts';
 import { call } from '../support/http-call.ts';
 import { type IssuedKey, insertKey } from '../support/keys.ts';
 import { expectRefusal } from '../support/refusal.ts';
@@ -13,7 +13,7 @@ let key: IssuedKey;
 
 beforeAll(async () => {
   world = await createWorld();
-  regional = await startRegional(world.replicaUrl);
+  regional = await startRegional(world.replicaUrl, { DATABASE_CONNECT_TIMEOUT_MS: '10000' });
   key = await insertKey(world.primary, {
     roleAssignments: {
       project: { elasticsearch: [{ role_id: 'x', all: true, application_roles: ['viewer', 'of-p7'] }] },

@@ -26,6 +26,7 @@ beforeAll(async () => {
     TLS_CERT_FILE: server.files.cert,
     TLS_KEY_FILE: server.files.key,
     TLS_CLIENT_CA_FILE: authority.certFile,
+    DATABASE_CONNECT_TIMEOUT_MS: '10000',
   });
   internal = await insertKey(world.primary, { internal: true });
   external = await insertKey(world.primary);
@@ -100,6 +101,7 @@ it('a TLS server without client authorities takes no certificate for client auth
   const other = await startRegional(world.replicaUrl, {
     TLS_CERT_FILE: server.files.cert,
     TLS_KEY_FILE: server.files.key,
+    DATABASE_CONNECT_TIMEOUT_MS: '10000',
   });
   try {
     expect(await ask(internal, await authority.issue('node-2'), {}, other)).toEqual([401, '0x8560B2']);

@@ -10,7 +10,8 @@ let healthy: IssuedKey;
 
 beforeAll(async () => {
   world = await createWorld();
-  regional = await startRegional(world.replicaUrl);
+  // Generous: on a busy machine a first connection takes its time, and that is not what is tested here.
+  regional = await startRegional(world.replicaUrl, { DATABASE_CONNECT_TIMEOUT_MS: '10000' });
   healthy = await insertKey(world.primary, {
     roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer']),
   });
@@ -69,6 +70,22 @@ it.each(brokenRows)(
     if (row.secretHash) expect(JSON.stringify(lines)).not.toContain(row.secretHash);
   },
 );
+
+it('the log line of a failure carries the request id of the answer and the ids of the caller', async () => {
+  const broken = await insertKey(world.primary, { secretHash: 'broken' });
+  await world.replicated();
+  const traceId = '0af7651916cd43dd8448eb211c80319c';
+  const answer = await authenticate(regional, broken.authorization, {
+    headers: { 'x-opaque-id': 'node-1/4711', traceparent: `00-${traceId}-b7ad6b7169203331-01` },
+  });
+  const line = regional.logLines.map((text) => JSON.parse(text)).find((one) => one['trace.id'] === traceId);
+  expect(line).toMatchObject({
+    'log.level': 'error',
+    'http.request.id': answer.body.request_id,
+    'labels.opaque_id': 'node-1/4711',
+    'error.code': '0x1A0513',
+  });
+});
 
 it('a key that is repaired on the primary works again', async () => {
   const key = await insertKey(world.primary, { roleAssignments: 'broken' });

@@ -5,7 +5,8 @@ import { authenticate, startRegional, type TestRegional } from '../support/regio
 import { startTcpProxy, type TcpProxy } from '../support/servers/tcp-proxy.ts';
 import { createWorld, type World } from '../support/world.ts';
 
-/** Connect timeout and query timeout of the default configuration, and some air for a busy machine. */
+const timeouts = { DATABASE_CONNECT_TIMEOUT_MS: '500', DATABASE_QUERY_TIMEOUT_MS: '1000' };
+/** Both timeouts, and some air for a busy machine. */
 const LONGEST_ANSWER_MS = 2_500;
 
 let world: World;
@@ -19,7 +20,7 @@ beforeAll(async () => {
   proxy = await startTcpProxy({ targetPort: Number(url.port) });
   url.port = String(proxy.port);
   replicaUrl = url.href;
-  regional = await startRegional(replicaUrl);
+  regional = await startRegional(replicaUrl, timeouts);
 });
 afterEach(() => proxy.restore());
 afterAll(async () => {
@@ -87,14 +88,14 @@ it('a replica that comes back is used at once', async () => {
   expect((await authenticate(regional, key.authorization)).status).toBe(503);
   await proxy.restore();
   await expect
-    .poll(async () => (await authenticate(regional, key.authorization)).status, { timeout: 2_000 })
+    .poll(async () => (await authenticate(regional, key.authorization)).status, { timeout: 10_000 })
     .toBe(200);
 });
 
 it('a service that starts without its replica is live and unready, answers 503, and becomes ready by itself', async () => {
   const key = await newKey();
   await proxy.cut();
-  const late = await startRegional(replicaUrl);
+  const late = await startRegional(replicaUrl, timeouts);
   try {
     const status = async (probe: string) => (await fetch(`${late.managementUrl}/${probe}`)).status;
     expect([await status('livez'), await status('startupz'), await status('readyz')]).toEqual([
@@ -102,9 +103,9 @@ it('a service that starts without its replica is live and unready, answers 503, 
     ]);
     expectRefusal(await authenticate(late, key.authorization), 503, '0x1A0503');
     await proxy.restore();
-    await expect.poll(() => status('readyz'), { timeout: 5_000 }).toBe(200);
+    await expect.poll(() => status('readyz'), { timeout: 20_000 }).toBe(200);
     expect(await status('startupz')).toBe(200);
-    expect((await authenticate(late, key.authorization)).status).toBe(200);
+    await expect.poll(async () => (await authenticate(late, key.authorization)).status).toBe(200);
   } finally {
     await late.close();
   }

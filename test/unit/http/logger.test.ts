@@ -51,7 +51,7 @@ describe('redaction takes out', () => {
 
   it('nothing that helps to understand a line', () => {
     const line =
-      '{"error":{"message":"connect ECONNREFUSED 127.0.0.1:5432","stack_trace":"at /srv/iam/node_modules/pg-pool/index.js:45:11"},"error_code":"0x1A0503","resource":"0b6Q5cQ3QRCz7afNV5UsIA"}';
+      '{"error":{"message":"connect ECONNREFUSED 127.0.0.1:5432","stack_trace":"at /srv/iam/node_modules/pg-pool/index.js:45:11"},"error.code":"0x1A0503","resource":"0b6Q5cQ3QRCz7afNV5UsIA"}';
     expect(redact(line)).toBe(line);
   });
 });
