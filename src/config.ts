@@ -123,6 +123,12 @@ export const settings = {
     .default(8_000)
     .describe('Longest a stopping server waits for requests under way.'),
 
+  CONTROL_PLANE_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'Control plane that the regional service hands _grant, _convert and revocations on to; left out: it has no such calls.',
+    ),
   RATE_LIMIT_PER_MINUTE: integer(1, 1_000_000)
     .default(600)
     .describe('Requests a minute that the control plane takes from one address; beyond it 429.'),

@@ -5,17 +5,18 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { errorRendering } from '../http/error-rendering.ts';
 import { IamError } from '../http/errors.ts';
-import type { KeyAuthenticator } from '../http/key-authenticator.ts';
 import { serverOptions } from '../http/server-options.ts';
 import type { CustomRoles } from './custom-roles.ts';
+import type { Queries } from './database.ts';
 import { ApiError } from './errors.ts';
 import { authenticateCaller, type Caller } from './http/caller.ts';
 import { apiErrorAnswers } from './http/error-answers.ts';
 import { jsonBody } from './http/json-body.ts';
-import type { KeyLifecycle } from './key-lifecycle.ts';
 import { rfc3339 } from './key-view.ts';
-import type { RefusalTrail } from './refusal-trail.ts';
+import { auditRoute } from './routes/audit.ts';
 import { keyRoutes } from './routes/keys.ts';
+import { roleRoutes } from './routes/roles.ts';
+import { type UiamServices, uiamRoutes } from './routes/uiam.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -25,11 +26,9 @@ declare module 'fastify' {
 }
 
 /** What the routes call. */
-export interface ControlPlaneServices {
-  authenticator: KeyAuthenticator;
-  keys: KeyLifecycle;
+export interface ControlPlaneServices extends UiamServices {
   roles: CustomRoles;
-  refusals: RefusalTrail;
+  database: Queries;
 }
 
 const UIAM = '/uiam/';
@@ -69,6 +68,7 @@ export async function controlPlaneApp(
     },
   });
   await app.register(async (api) => elasticCloudApi(api, services), { prefix: '/api/v1' });
+  await app.register(async (uiam) => uiamRoutes(uiam, services), { prefix: '/uiam/api/v1/api-keys' });
   return app;
 }
 
@@ -85,4 +85,6 @@ async function elasticCloudApi(api: FastifyInstance, services: ControlPlaneServi
     }
   });
   keyRoutes(api, services.keys);
+  roleRoutes(api, services.roles);
+  auditRoute(api, services.database);
 }

@@ -101,35 +101,10 @@ export class CustomRoles {
     });
   }
 
-  async #write(
-    principal: Principal,
-    scope: Scope,
-    name: string,
-    descriptor: RoleDescriptor,
-  ): Promise<boolean> {
-    const { organizationId } = principal;
+  #write(principal: Principal, scope: Scope, name: string, descriptor: RoleDescriptor): Promise<boolean> {
     return this.#parts.database.transaction(async (transaction) => {
       await this.#enter(transaction, principal);
-      const before = await selectRole(transaction, organizationId, scope, name);
-      if (before === undefined) await requireRoom(transaction, organizationId, scope);
-      await transaction.query(
-        `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor)
-         VALUES ($1, $2, $3, $4, $5::jsonb)
-         ON CONFLICT (organization_id, project_type, project_id, name)
-         DO UPDATE SET descriptor = EXCLUDED.descriptor, deleted_at = NULL`,
-        [organizationId, scope.projectType, scope.projectId, name, JSON.stringify(descriptor)],
-      );
-      await recordEvent(transaction, {
-        organizationId,
-        actor: principal.actor,
-        action: 'role.put',
-        outcome: 'success',
-        targetType: 'role',
-        targetId: roleId(scope, name),
-        before,
-        after: descriptor,
-      });
-      return before === undefined;
+      return putRole(transaction, principal, scope, name, descriptor);
     });
   }
 
@@ -159,6 +134,40 @@ export class CustomRoles {
 interface Scope {
   projectType: ProjectType;
   projectId: string;
+}
+
+/**
+ * Writes a role and its event in a transaction of the caller's, which holds the lock of the organization.
+ * @returns whether there was none of that name
+ */
+export async function putRole(
+  transaction: Queries,
+  principal: Principal,
+  scope: Scope,
+  name: string,
+  descriptor: RoleDescriptor,
+): Promise<boolean> {
+  const { organizationId } = principal;
+  const before = await selectRole(transaction, organizationId, scope, name);
+  if (before === undefined) await requireRoom(transaction, organizationId, scope);
+  await transaction.query(
+    `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor)
+     VALUES ($1, $2, $3, $4, $5::jsonb)
+     ON CONFLICT (organization_id, project_type, project_id, name)
+     DO UPDATE SET descriptor = EXCLUDED.descriptor, deleted_at = NULL`,
+    [organizationId, scope.projectType, scope.projectId, name, JSON.stringify(descriptor)],
+  );
+  await recordEvent(transaction, {
+    organizationId,
+    actor: principal.actor,
+    action: 'role.put',
+    outcome: 'success',
+    targetType: 'role',
+    targetId: roleId(scope, name),
+    before,
+    after: descriptor,
+  });
+  return before === undefined;
 }
 
 function checkProject({ projectType, projectId }: Project): Scope {

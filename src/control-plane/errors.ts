@@ -29,6 +29,11 @@ export const API_ERRORS = {
     status: 409,
     message: 'The organization has as many active API keys as it may have. Revoke one that is not needed.',
   },
+  INTERNAL_QUOTA_EXCEEDED: {
+    code: 'api_keys.internal_quota_exceeded',
+    status: 429,
+    message: 'The organization has as many active internal API keys as it may have.',
+  },
   LAST_OWNER: {
     code: 'api_keys.last_owner',
     status: 409,

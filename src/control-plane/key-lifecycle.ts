@@ -1,6 +1,8 @@
 import { type AuditAction, recordEvent } from './audit.ts';
 import { type Created, type CreateOptions, createKey } from './create-key.ts';
 import { ApiError } from './errors.ts';
+import { grantKey } from './grant-key.ts';
+import type { RetryGuard } from './idempotency.ts';
 import { checked, revokeKeysSchema } from './key-input.ts';
 import { selectKey } from './key-rows.ts';
 import { type KeyView, keyStatus, keyView, rfc3339 } from './key-view.ts';
@@ -24,6 +26,13 @@ export class KeyLifecycle {
   create(principal: Principal, input: unknown, options?: CreateOptions): Promise<Created> {
     return this.#attempt(principal, 'api_key.create', undefined, () =>
       createKey(this.#parts, principal, input, options),
+    );
+  }
+
+  /** @param input body of `_grant`, unchecked */
+  grant(principal: Principal & { keyId: string }, input: unknown, retry?: RetryGuard): Promise<Created> {
+    return this.#attempt(principal, 'api_key.grant', undefined, () =>
+      grantKey(this.#parts, principal, input, retry),
     );
   }
 

@@ -19,7 +19,7 @@ export async function requireRoom(
   const active = await countActive(transaction, organization.id, key);
   if (active < quota) return;
   const kind = key.internal ? 'active internal API keys' : 'active API keys';
-  throw new ApiError('QUOTA_EXCEEDED', {
+  throw new ApiError(key.internal ? 'INTERNAL_QUOTA_EXCEEDED' : 'QUOTA_EXCEEDED', {
     message: `The organization has ${active} ${kind} and may have ${quota}. Revoke one that is not needed.`,
   });
 }

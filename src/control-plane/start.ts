@@ -13,8 +13,12 @@ import { PostgresKeyStore } from '../keys/postgres-key-store.ts';
 import { Replica } from '../keys/replica.ts';
 import { Argon2SecretVerifier } from '../keys/secret-verifier.ts';
 import { controlPlaneApp } from './app.ts';
+import { KeyConversion } from './convert/convert-keys.ts';
+import { allowedEndpoints } from './convert/endpoints.ts';
 import { CustomRoles } from './custom-roles.ts';
 import { Database } from './database.ts';
+import { ExpiryWatch } from './expiry/expiry-watch.ts';
+import type { Webhook } from './expiry/webhook.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { KeyLifecycle } from './key-lifecycle.ts';
 import { lifecycleParts } from './lifecycle-parts.ts';
@@ -48,19 +52,31 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     concurrency: config.ARGON2_CONCURRENCY,
     queueLimit: config.ARGON2_QUEUE_LIMIT,
   });
+  const clientAuthentication = new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS);
   const authenticator = new KeyAuthenticator({
     acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
     keys: new PostgresKeyStore(new Replica(pool, MAX_WAITING_LOOKUPS), now),
     secrets: verifier,
-    clientAuthentication: new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS),
+    clientAuthentication,
     now,
   });
   const heartbeat = new Heartbeat(database, logger);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const metrics = new ControlPlaneMetrics(registry, { heartbeat, verifier });
+  const expiry = new ExpiryWatch({
+    database,
+    logger,
+    metrics,
+    now,
+    checkIntervalMs: config.EXPIRY_CHECK_INTERVAL_MS,
+    webhook: webhookOf(config),
+  });
   const services = {
     authenticator,
+    clientAuthentication,
+    database,
+    conversion: new KeyConversion(parts, allowedEndpoints(config.CONVERT_ALLOWED_HOSTS)),
     keys: new KeyLifecycle(parts),
     roles: new CustomRoles(parts),
     refusals: new RefusalTrail(database),
@@ -78,6 +94,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
   await management.listen({ host: config.HOST, port: config.MANAGEMENT_PORT });
   await app.listen({ host: config.HOST, port: config.CONTROL_PLANE_PORT });
   heartbeat.start();
+  expiry.start();
 
   return {
     url: listeningUrl(app),
@@ -85,9 +102,14 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     close: async () => {
       health.closing = true;
       await app.close();
-      await heartbeat.stop();
+      await Promise.all([heartbeat.stop(), expiry.stop()]);
       await pool.end();
       await management.close();
     },
   };
+}
+
+function webhookOf(config: Config): Webhook | undefined {
+  const { EXPIRY_WEBHOOK_URL: url, EXPIRY_WEBHOOK_SECRET: secret } = config;
+  return url === undefined || secret === undefined ? undefined : { url, secret };
 }

@@ -76,6 +76,9 @@ const uiamNames: Partial<Record<ApiErrorName, ErrorName>> = {
   UNAUTHENTICATED: 'API_KEY_REVOKED',
   PERMISSION_DENIED: 'AUTHORIZATION_DENIED',
   QUOTA_EXCEEDED: 'KEY_QUOTA',
+  INTERNAL_QUOTA_EXCEEDED: 'TOO_MANY_INTERNAL_API_KEYS',
+  ORGANIZATION_NOT_FOUND: 'REQUEST_CONFLICT',
+  ROLE_INVALID: 'CONVERSION_RIGHTS',
   LAST_OWNER: 'REQUEST_CONFLICT',
   KEY_NOT_FOUND: 'API_KEY_MISSING',
   RATE_LIMITED: 'RATE_LIMITED',
@@ -86,7 +89,8 @@ const uiamNames: Partial<Record<ApiErrorName, ErrorName>> = {
 export function fromApiError(thrown: unknown): unknown {
   if (!(thrown instanceof ApiError)) return thrown;
   const field = thrown.problems[0]?.fields?.[0];
-  return new IamError(uiamNames[thrown.reason] ?? 'INTERNAL', {
+  const name = uiamNames[thrown.reason] ?? 'INTERNAL';
+  return new IamError(name, {
     message: thrown.message,
     ...(field !== undefined && { resource: field }),
     cause: thrown,

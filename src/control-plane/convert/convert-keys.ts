@@ -1,0 +1,199 @@
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import { toIamError } from '../../http/error-rendering.ts';
+import { IamError } from '../../http/errors.ts';
+import { predefinedRoles } from '../../roles/predefined.ts';
+import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descriptor.ts';
+import { freshSecret, writeKey } from '../create-key.ts';
+import { putRole } from '../custom-roles.ts';
+import { fromApiError } from '../http/error-answers.ts';
+import { checked } from '../key-input.ts';
+import type { LifecycleParts } from '../lifecycle-parts.ts';
+import { lockOrganization } from '../organizations.ts';
+import type { Actor, Principal } from '../principal.ts';
+import { requireRoom } from '../quota.ts';
+import { effectiveDescriptors } from './effective-descriptors.ts';
+import { type EndpointProject, originOf } from './endpoints.ts';
+import { type NativeKey, readNativeKey } from './native-key.ts';
+
+const MAX_KEYS = 100;
+const AT_A_TIME = 4;
+
+/** Realms whose users live in one cluster only. */
+const LOCAL_REALMS: ReadonlySet<string> = new Set([
+  'file',
+  'native',
+  'reserved',
+  '_service_account',
+  '_es_api_key',
+]);
+
+/** Body of `POST /uiam/api/v1/api-keys/_convert`. */
+export const convertKeysSchema = z.strictObject({
+  keys: z
+    .array(
+      z.strictObject({
+        type: z.literal('elasticsearch'),
+        key: z.string().min(1).max(1_024).describe('A native key in its encoded form: base64 of id:secret.'),
+        endpoint: z.string().max(2_048).describe('Elasticsearch endpoint that issued it, as an origin.'),
+      }),
+    )
+    .min(1)
+    .max(MAX_KEYS, `must name at most ${MAX_KEYS} keys`),
+});
+
+type Conversion = z.output<typeof convertKeysSchema>['keys'][number];
+
+const failedSchema = z.object({
+  status: z.literal('failed'),
+  code: z.string(),
+  message: z.string(),
+  resource: z.string().nullable(),
+  type: z.string(),
+});
+const convertedSchema = z.object({
+  status: z.literal('success'),
+  id: z.string(),
+  key: z.string(),
+  description: z.string(),
+  organization_id: z.string(),
+  internal: z.boolean(),
+  role_assignments: z.unknown(),
+  creation_date: z.string(),
+  expiration_date: z.string().nullable(),
+});
+export const convertAnswerSchema = z.object({
+  results: z.array(z.discriminatedUnion('status', [convertedSchema, failedSchema])),
+});
+
+type Result = z.output<typeof convertAnswerSchema>['results'][number];
+
+/** Makes internal unified keys with the rights of native ones; each succeeds or fails for itself. */
+export class KeyConversion {
+  readonly #parts: LifecycleParts;
+  readonly #endpoints: ReadonlyMap<string, EndpointProject>;
+
+  constructor(parts: LifecycleParts, endpoints: ReadonlyMap<string, EndpointProject>) {
+    this.#parts = parts;
+    this.#endpoints = endpoints;
+  }
+
+  /** @param input unchecked @returns results in the order of the input */
+  async convert(actor: Actor, input: unknown): Promise<{ results: Result[] }> {
+    const { keys } = checked(convertKeysSchema, input);
+    const results: Result[] = [];
+    for (let start = 0; start < keys.length; start += AT_A_TIME) {
+      const some = keys.slice(start, start + AT_A_TIME);
+      results.push(...(await Promise.all(some.map((key) => this.#settle(actor, key)))));
+    }
+    return { results };
+  }
+
+  async #settle(actor: Actor, asked: Conversion): Promise<Result> {
+    try {
+      return await this.#one(actor, asked);
+    } catch (thrown) {
+      const error = toIamError(fromApiError(thrown));
+      return {
+        status: 'failed',
+        code: error.row.code,
+        message: error.message,
+        resource: error.resource,
+        type: error.row.type,
+      };
+    }
+  }
+
+  async #one(actor: Actor, asked: Conversion): Promise<Result> {
+    const project = this.#endpoints.get(originOf(asked.endpoint) ?? '');
+    if (project === undefined) throw new IamError('CONVERSION_ENDPOINT');
+    const native = await readNativeKey(project.origin, asked.key);
+    const nowMs = this.#parts.now();
+    refuseUnfit(native, nowMs);
+    const descriptors = rightsOf(native);
+    const fresh = await freshSecret(this.#parts);
+    const principal: Principal = {
+      actor,
+      organizationId: project.organizationId,
+      userId: native.username,
+    };
+    const made = await this.#parts.database.transaction(async (transaction) => {
+      const organization = await lockOrganization(transaction, project.organizationId);
+      await requireRoom(transaction, this.#parts, organization, { internal: true, nowMs });
+      const roles: string[] = [];
+      for (const [index, descriptor] of descriptors.entries()) {
+        const known = predefinedRoles.find(
+          (role) => role.projectType === project.projectType && sameRights(role.descriptor, descriptor),
+        );
+        const name = known?.name ?? `converted-${native.id}-${index}`;
+        if (known === undefined) await putRole(transaction, principal, project, name, descriptor);
+        roles.push(name);
+      }
+      return writeKey(transaction, this.#parts, principal, fresh, {
+        description: native.name || `converted from ${native.id}`,
+        internal: true,
+        assignments: {
+          project: {
+            [project.projectType]: [
+              {
+                role_id: `${project.projectType}-application-only`,
+                organization_id: project.organizationId,
+                all: false,
+                project_ids: [project.projectId],
+                application_roles: roles,
+              },
+            ],
+          },
+        },
+        expiresAtMs: native.expiration ?? null,
+        nowMs,
+        action: 'api_key.convert',
+      });
+    });
+    return {
+      status: 'success',
+      id: made.id,
+      key: made.key,
+      description: made.description,
+      organization_id: made.organization_id,
+      internal: made.internal,
+      role_assignments: made.role_assignments,
+      creation_date: made.creation_date,
+      expiration_date: made.expiration_date ?? null,
+    };
+  }
+}
+
+function refuseUnfit(native: NativeKey, nowMs: number): void {
+  if (native.invalidated === true) throw new IamError('CONVERSION_KEY');
+  if (native.expiration != null && native.expiration <= nowMs) throw new IamError('CONVERSION_KEY');
+  if (native.realm_type != null && LOCAL_REALMS.has(native.realm_type)) {
+    throw new IamError('CONVERSION_CREATOR');
+  }
+}
+
+/** @throws {IamError} when the rights are no role descriptors of a serverless project */
+function rightsOf(native: NativeKey): readonly RoleDescriptor[] {
+  const limits = native.limited_by?.flatMap(Object.values);
+  if (limits === undefined || limits.length === 0) throw new IamError('CONVERSION_RIGHTS');
+  const own = Object.values(native.role_descriptors ?? {});
+  const effective = effectiveDescriptors(own.map(readDescriptor), limits.map(readDescriptor));
+  if (effective === undefined) throw new IamError('CONVERSION_RIGHTS');
+  return effective;
+}
+
+/** Metadata is left out: it holds marks of Elasticsearch's own that a custom role may not have. */
+function readDescriptor({ metadata: _metadata, ...descriptor }: Record<string, unknown>): RoleDescriptor {
+  const read = checkRoleDescriptor(descriptor);
+  if (read.ok) return read.descriptor;
+  const [first] = read.violations;
+  throw new IamError('CONVERSION_RIGHTS', {
+    message: `The rights of the API key are none that a project’s role can have: ${first?.path} ${first?.message}.`,
+  });
+}
+
+function sameRights(one: RoleDescriptor, other: RoleDescriptor): boolean {
+  const { metadata: _one, description: _first, ...left } = one;
+  const { metadata: _other, description: _second, ...right } = other;
+  return isDeepStrictEqual(left, right);
+}

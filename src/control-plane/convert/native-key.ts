@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { IamError } from '../../http/errors.ts';
+
+const TIMEOUT_MS = 5_000;
+const MAX_ANSWER_BYTES = 1_048_576;
+
+const descriptors = z.record(z.string(), z.record(z.string(), z.unknown()));
+
+const authenticateSchema = z.object({
+  authentication_type: z.string(),
+  api_key: z.object({ id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/) }).optional(),
+});
+
+const nativeKeySchema = z.object({
+  id: z.string(),
+  name: z.string().nullish(),
+  expiration: z.number().nullish(),
+  invalidated: z.boolean().optional(),
+  username: z.string(),
+  realm_type: z.string().nullish(),
+  role_descriptors: descriptors.nullish(),
+  limited_by: z.array(descriptors).nullish(),
+});
+
+/** A native key as its Elasticsearch tells of it (`GET /_security/api_key`). Times are milliseconds. */
+export type NativeKey = z.output<typeof nativeKeySchema>;
+
+/**
+ * Asks an Elasticsearch endpoint who a native key is and what it may do, as that key itself: the proof that the
+ * caller has it. `limited_by` is the snapshot of its creator's roles; the key may do what both allow.
+ *
+ * @param origin on the allow list; redirects are not followed, since they would leave it
+ * @throws {IamError} of the CONVERSION rows
+ */
+export async function readNativeKey(origin: string, credential: string): Promise<NativeKey> {
+  const self = await get(origin, '/_security/_authenticate', credential, authenticateSchema);
+  if (self.authentication_type !== 'api_key' || self.api_key === undefined) {
+    throw new IamError('CONVERSION_KEY', { message: 'The endpoint does not know this as a native API key.' });
+  }
+  const path = `/_security/api_key?id=${encodeURIComponent(self.api_key.id)}&with_limited_by=true`;
+  const { api_keys: found } = await get(
+    origin,
+    path,
+    credential,
+    z.object({ api_keys: z.array(nativeKeySchema) }),
+  );
+  const key = found.find(({ id }) => id === self.api_key?.id);
+  if (key === undefined) {
+    throw new IamError('CONVERSION_RIGHTS', { message: 'The API key may not read its own definition.' });
+  }
+  return key;
+}
+
+async function get<T extends z.ZodType>(
+  origin: string,
+  path: string,
+  credential: string,
+  schema: T,
+): Promise<z.output<T>> {
+  const response = await ask(`${origin}${path}`, credential);
+  if (response.status === 401) throw new IamError('CONVERSION_KEY');
+  if (response.status === 403) {
+    throw new IamError('CONVERSION_RIGHTS', {
+      message:
+        'The API key may not read its own definition with its limits; Elasticsearch wants manage_api_key for that.',
+    });
+  }
+  if (response.status !== 200) throw new IamError('CONVERSION_UNAVAILABLE');
+  const parsed = schema.safeParse(response.body);
+  if (!parsed.success) throw new IamError('CONVERSION_UNAVAILABLE', { cause: parsed.error });
+  return parsed.data;
+}
+
+async function ask(url: string, credential: string): Promise<{ status: number; body: unknown }> {
+  try {
+    const response = await fetch(url, {
+      headers: { authorization: `ApiKey ${credential}`, accept: 'application/json' },
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    return { status: response.status, body: JSON.parse(await boundedText(response)) };
+  } catch (error) {
+    throw new IamError('CONVERSION_UNAVAILABLE', { cause: error });
+  }
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,73 @@
+import type { Queries } from '../database.ts';
+
+/** Days before the end of a key at which its organization is warned, longest first. */
+export const WARN_DAYS_AHEAD = [30, 7, 1] as const;
+
+/** A warning that is due, and goes out once. */
+export interface ExpiryNotice {
+  /** Decimal text: the same in every repetition of a delivery. */
+  id: string;
+  key_id: string;
+  organization_id: string;
+  description: string;
+  user_id: string;
+  expires_at: Date;
+  days_ahead: number;
+}
+
+/**
+ * Finds the warnings that became due and marks them as given, in one statement: whoever inserts the row gives the
+ * warning, however many instances look and however often they restart.
+ *
+ * Only the nearest warning counts: a key found with 5 days to go is told of 7, not of 30 as well. A key whose whole
+ * life is shorter than the days is not told of them at all: nobody needs a warning with the creation.
+ */
+export async function takeDueNotices(on: Queries, nowMs: number): Promise<ExpiryNotice[]> {
+  return on.query<ExpiryNotice>(
+    `WITH due AS (
+       SELECT id, organization_id, description, created_by, expires_at, min(days) AS days
+       FROM api_keys CROSS JOIN unnest($2::int[]) AS days
+       WHERE revoked_at IS NULL AND expires_at > $1 AND expires_at <= $1 + days * interval '1 day'
+         AND expires_at - created_at > days * interval '1 day'
+       GROUP BY id, organization_id, description, created_by, expires_at
+     ), taken AS (
+       INSERT INTO expiry_notices (key_id, organization_id, expires_at, days_ahead)
+       SELECT id, organization_id, expires_at, days FROM due
+       ON CONFLICT (key_id, expires_at, days_ahead) DO NOTHING
+       RETURNING id, key_id, organization_id, expires_at, days_ahead
+     )
+     SELECT taken.id::text, taken.key_id, taken.organization_id, due.description, due.created_by AS user_id,
+       taken.expires_at, taken.days_ahead
+     FROM taken JOIN due ON due.id = taken.key_id ORDER BY taken.id`,
+    [new Date(nowMs), WARN_DAYS_AHEAD],
+  );
+}
+
+/** Tries of a delivery before it is given up, about a day with the waits between them. */
+export const MAX_ATTEMPTS = 12;
+
+/**
+ * Takes warnings whose delivery is due, and puts their next attempt off before anything is sent: an instance that
+ * dies on the way leaves them to the others, after the wait.
+ */
+export async function claimDeliveries(on: Queries, nowMs: number, limit: number): Promise<ExpiryNotice[]> {
+  return on.query<ExpiryNotice>(
+    `WITH claimed AS (
+       UPDATE expiry_notices SET attempts = attempts + 1,
+         next_attempt_at = $1 + least(interval '4 hours', interval '30 seconds' * power(2, attempts))
+       WHERE id IN (
+         SELECT id FROM expiry_notices
+         WHERE delivered_at IS NULL AND attempts < $2 AND next_attempt_at <= $1
+         ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+       RETURNING id, key_id, organization_id, expires_at, days_ahead
+     )
+     SELECT claimed.id::text, claimed.key_id, claimed.organization_id, api_keys.description,
+       api_keys.created_by AS user_id, claimed.expires_at, claimed.days_ahead
+     FROM claimed JOIN api_keys ON api_keys.id = claimed.key_id ORDER BY claimed.id`,
+    [new Date(nowMs), MAX_ATTEMPTS, limit],
+  );
+}
+
+export async function markDelivered(on: Queries, id: string, nowMs: number): Promise<void> {
+  await on.query('UPDATE expiry_notices SET delivered_at = $2 WHERE id = $1', [id, new Date(nowMs)]);
+}

@@ -1,0 +1,51 @@
+import { createHmac } from 'node:crypto';
+import type { ExpiryNotice } from './notices.ts';
+
+const TIMEOUT_MS = 10_000;
+
+/** Where warnings are posted to, and what signs them. */
+export interface Webhook {
+  url: string;
+  secret: string;
+}
+
+/**
+ * Posts a warning, signed by the Standard Webhooks scheme: `webhook-signature: v1,<base64>` is HMAC-SHA-256 over
+ * `<webhook-id>.<webhook-timestamp>.<body>`. The id is the same in every repetition, so a receiver can drop doubles.
+ * @throws Error when the receiver does not answer 2xx in time
+ */
+export async function postNotice(webhook: Webhook, notice: ExpiryNotice, nowMs: number): Promise<void> {
+  const body = JSON.stringify({
+    type: 'api_key.expiring',
+    timestamp: new Date(nowMs).toISOString(),
+    data: {
+      key_id: notice.key_id,
+      organization_id: notice.organization_id,
+      description: notice.description,
+      user_id: notice.user_id,
+      expiration_date: notice.expires_at.toISOString(),
+      days_ahead: notice.days_ahead,
+    },
+  });
+  const id = `expiry-notice-${notice.id}`;
+  const timestamp = String(Math.floor(nowMs / 1_000));
+  const response = await fetch(webhook.url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'webhook-id': id,
+      'webhook-timestamp': timestamp,
+      'webhook-signature': `v1,${signature(webhook.secret, `${id}.${timestamp}.${body}`)}`,
+    },
+    body,
+    redirect: 'error',
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  await response.body?.cancel();
+  if (!response.ok) throw new Error(`the webhook answered ${response.status}`);
+}
+
+/** HMAC-SHA-256, base64. */
+export function signature(secret: string, signed: string): string {
+  return createHmac('sha256', secret).update(signed).digest('base64');
+}

@@ -1,0 +1,150 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { predefinedRoles } from '../../roles/predefined.ts';
+import { PROJECT_TYPES } from '../../roles/project-type.ts';
+import { type RoleDescriptor, roleDescriptorSchema } from '../../roles/role-descriptor.ts';
+import type { CustomRoles, Project } from '../custom-roles.ts';
+import { ApiError } from '../errors.ts';
+import { principalOf, requireOwner } from '../http/caller.ts';
+import { errorAnswers } from '../http/schemas.ts';
+
+const ROLES = '/projects/:project_type/:project_id/roles';
+
+interface ProjectParams {
+  project_type: string;
+  project_id: string;
+}
+interface RoleParams extends ProjectParams {
+  name: string;
+}
+
+/** Custom roles of projects, in the words of Elasticsearch's own role calls, and the predefined ones. */
+export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
+  app.put<{ Params: RoleParams }>(`${ROLES}/:name`, { schema: docs.put }, async (request) => {
+    const { params } = request;
+    const { created, warnings } = await roles.put(
+      principalOf(request.caller, request),
+      projectOf(params),
+      params.name,
+      request.body,
+    );
+    return { role: { created }, ...(warnings.length > 0 && { warnings }) };
+  });
+
+  app.get<{ Params: RoleParams }>(`${ROLES}/:name`, { schema: docs.get }, async (request) => {
+    requireOwner(request.caller);
+    const { key } = request.caller;
+    const role = await roles.get(key.organizationId, projectOf(request.params), request.params.name);
+    return { [role.name]: native(role.descriptor) };
+  });
+
+  app.delete<{ Params: RoleParams }>(`${ROLES}/:name`, { schema: docs.remove }, async (request) => {
+    const { params } = request;
+    await roles.remove(principalOf(request.caller, request), projectOf(params), params.name);
+    return { found: true };
+  });
+
+  app.get<{ Params: ProjectParams }>(ROLES, { schema: docs.list }, async (request) => {
+    requireOwner(request.caller);
+    const { key } = request.caller;
+    const found = await roles.list(key.organizationId, projectOf(request.params));
+    return Object.fromEntries(found.map(({ name, descriptor }) => [name, native(descriptor)]));
+  });
+
+  app.get<{ Querystring: { project_type?: string } }>(
+    '/roles',
+    { schema: docs.predefined },
+    async (request) => {
+      const { project_type: type } = request.query;
+      if (type !== undefined && !PROJECT_TYPES.some((known) => known === type)) {
+        throw new ApiError('ROLE_INVALID', {
+          message: `project_type: must be one of ${PROJECT_TYPES.join(', ')}`,
+          fields: ['project_type'],
+        });
+      }
+      const asked = predefinedRoles.filter((role) => type === undefined || role.projectType === type);
+      return {
+        roles: asked.map(({ projectType, name, descriptor }) => ({
+          project_type: projectType,
+          name,
+          descriptor,
+        })),
+      };
+    },
+  );
+}
+
+function projectOf(params: ProjectParams): Project {
+  return { projectType: params.project_type, projectId: params.project_id };
+}
+
+/** Elasticsearch shows this field with every role; it means that the license covers the role. */
+function native(descriptor: RoleDescriptor) {
+  return { ...descriptor, transient_metadata: { enabled: true } };
+}
+
+const tags = ['Roles'];
+const projectParams = z.object({
+  project_type: z.enum(PROJECT_TYPES),
+  project_id: z.string(),
+});
+const roleParams = projectParams.extend({ name: z.string().describe('Name of the role.') });
+const nativeRoles = z
+  .record(z.string(), roleDescriptorSchema.extend({ transient_metadata: z.object({ enabled: z.boolean() }) }))
+  .describe('Role descriptors by name.');
+
+const docs = {
+  put: {
+    tags,
+    summary: 'Create or replace a custom role',
+    description: "The body is that of Elasticsearch's PUT /_security/role/{name}. Owners only.",
+    params: roleParams,
+    body: roleDescriptorSchema,
+    response: {
+      200: z.object({
+        role: z.object({ created: z.boolean().describe('false: it took the place of one of that name.') }),
+        warnings: z.array(z.string()).optional().describe('Privileges that are not known.'),
+      }),
+      ...errorAnswers(400, 403, 413),
+    },
+  },
+  get: {
+    tags,
+    summary: 'Get a custom role',
+    description: 'Owners only.',
+    params: roleParams,
+    response: { 200: nativeRoles, ...errorAnswers(403, 404) },
+  },
+  remove: {
+    tags,
+    summary: 'Delete a custom role',
+    description: 'Keys that name the role lose what it gave. Owners only.',
+    params: roleParams,
+    response: { 200: z.object({ found: z.literal(true) }), ...errorAnswers(403, 404) },
+  },
+  list: {
+    tags,
+    summary: 'List the custom roles of a project',
+    description: 'Owners only.',
+    params: projectParams,
+    response: { 200: nativeRoles, ...errorAnswers(400, 403) },
+  },
+  predefined: {
+    tags,
+    summary: 'List the predefined roles with their descriptors',
+    description: 'Every key may.',
+    querystring: z.object({ project_type: z.enum(PROJECT_TYPES).optional() }),
+    response: {
+      200: z.object({
+        roles: z.array(
+          z.object({
+            project_type: z.enum(PROJECT_TYPES),
+            name: z.string(),
+            descriptor: roleDescriptorSchema,
+          }),
+        ),
+      }),
+      ...errorAnswers(400),
+    },
+  },
+};

@@ -1,0 +1,123 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { ClientAuthentication } from '../../http/client-authentication.ts';
+import { sendError, toIamError } from '../../http/error-rendering.ts';
+import { IamError } from '../../http/errors.ts';
+import type { KeyAuthenticator } from '../../http/key-authenticator.ts';
+import { convertAnswerSchema, convertKeysSchema, type KeyConversion } from '../convert/convert-keys.ts';
+import { grantKeySchema } from '../grant-key.ts';
+import { actorOf, authenticateCaller, clientProof, principalOf, retryGuard } from '../http/caller.ts';
+import { fromApiError } from '../http/error-answers.ts';
+import { forceQuery, idempotencyHeaders, idParams } from '../http/schemas.ts';
+import type { KeyLifecycle } from '../key-lifecycle.ts';
+import type { RefusalTrail } from '../refusal-trail.ts';
+import { forced } from './keys.ts';
+
+/** What the UIAM calls stand on. */
+export interface UiamServices {
+  authenticator: KeyAuthenticator;
+  clientAuthentication: ClientAuthentication;
+  keys: KeyLifecycle;
+  conversion: KeyConversion;
+  refusals: RefusalTrail;
+}
+
+/** The key calls of services: `_grant`, revocation by the key itself, `_convert`. Errors are those of `_authenticate`. */
+export async function uiamRoutes(app: FastifyInstance, services: UiamServices): Promise<void> {
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = toIamError(fromApiError(thrown));
+    if (error.row.status >= 500) request.log.error({ err: error.cause ?? error }, error.row.message);
+    return sendError(error, request, reply);
+  });
+
+  app.post('/_grant', { schema: docs.grant }, async (request, reply) => {
+    const caller = await services.refusals.watch(request, () =>
+      authenticateCaller(services.authenticator, request),
+    );
+    const principal = { ...principalOf(caller, request), keyId: caller.key.id };
+    const { key, replayed } = await services.keys.grant(principal, request.body, retryGuard(caller, request));
+    if (replayed) reply.header('idempotent-replayed', 'true');
+    reply.header('cache-control', 'no-store');
+    return { id: key.id, key: key.key, description: key.description };
+  });
+
+  app.delete<{ Params: { id: string } }>('/:id', { schema: docs.revoke }, async (request, reply) => {
+    const { id } = request.params;
+    try {
+      const caller = await authenticateCaller(services.authenticator, request);
+      if (caller.key.id !== id) {
+        throw new IamError('AUTHORIZATION_DENIED', { message: 'A key can revoke only itself here.' });
+      }
+      await services.keys.revoke(principalOf(caller, request), id, { self: true, force: forced(request) });
+    } catch (error) {
+      // A key that is gone is what was asked for; clients tried again for ever when it was an error.
+      if (!isGone(error, id)) throw error;
+    }
+    return reply.code(204).send();
+  });
+
+  app.post('/_convert', { schema: docs.convert }, async (request, reply) => {
+    if (!services.clientAuthentication.isTrusted(clientProof(request))) {
+      throw new IamError('CLIENT_AUTHENTICATION', {
+        message: 'This call needs client authentication (X-Client-Authentication or a client certificate).',
+      });
+    }
+    reply.header('cache-control', 'no-store');
+    return services.conversion.convert(actorOf('client', 'uiam', request), request.body);
+  });
+}
+
+/** Whether the secret was right and the key had ended already. */
+function isGone(error: unknown, id: string): boolean {
+  if (!(error instanceof IamError) || error.resource !== id) return false;
+  return error.reason === 'API_KEY_REVOKED' || error.reason === 'API_KEY_EXPIRED';
+}
+
+const tags = ['UIAM'];
+const uiamError = z
+  .object({
+    request_id: z.string(),
+    error: z.object({
+      code: z.string(),
+      message: z.string(),
+      resource: z.string().nullable(),
+      type: z.string(),
+    }),
+  })
+  .describe('A refusal.');
+const clientHeaders = z.object({
+  'x-client-authentication': z.string().optional().describe('The shared secret of a trusted caller.'),
+});
+const refusals = (...statuses: number[]) =>
+  Object.fromEntries([400, 401, 429, 503, ...statuses].map((status) => [status, uiamError]));
+
+const docs = {
+  grant: {
+    tags,
+    summary: "Make a key with the caller's rights on projects",
+    headers: clientHeaders.extend(idempotencyHeaders.shape),
+    body: grantKeySchema,
+    response: {
+      200: z.object({ id: z.string(), key: z.string(), description: z.string() }),
+      ...refusals(403, 409),
+    },
+  },
+  revoke: {
+    tags,
+    summary: 'Revoke the key that the call is made with',
+    description: 'A key that has ended already is no error.',
+    headers: clientHeaders,
+    params: idParams,
+    querystring: forceQuery,
+    response: { 204: z.null().describe('It is revoked.'), ...refusals(403, 409) },
+  },
+  convert: {
+    tags,
+    summary: 'Convert native Elasticsearch keys',
+    description:
+      'Makes an internal key for each, with the rights it has now. Client authentication only; allow-listed endpoints only.',
+    headers: clientHeaders,
+    body: convertKeysSchema,
+    response: { 200: convertAnswerSchema, ...refusals() },
+  },
+};

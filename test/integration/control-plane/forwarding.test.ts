@@ -1,0 +1,91 @@
+import fastify, { type FastifyInstance } from 'fastify';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { errorRendering } from '../../../src/http/error-rendering.ts';
+import { jsonBytes } from '../../../src/http/json-bytes.ts';
+import { listeningUrl } from '../../../src/http/listening-url.ts';
+import { forwarding } from '../../../src/regional/forwarding.ts';
+import {
+  CLIENT_SECRET,
+  callApi,
+  newOrganization,
+  startTestControlPlane,
+  type TestControlPlane,
+} from '../../support/control-plane.ts';
+import { insertKey, projectRoles } from '../../support/keys.ts';
+import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
+
+const BASE = '/uiam/api/v1/api-keys';
+const GRANT = {
+  description: 'granted',
+  internal: true,
+  role_assignments: { limit: { access: ['application'], resource: ['project'] } },
+};
+
+let controlPlane: TestControlPlane;
+let proxy: TcpProxy;
+let app: FastifyInstance;
+let region: { url: string };
+beforeAll(async () => {
+  controlPlane = await startTestControlPlane({ TRUSTED_PROXIES: '127.0.0.1' });
+  proxy = await startTcpProxy({ targetPort: Number(new URL(controlPlane.url).port) });
+  app = fastify() as unknown as FastifyInstance;
+  await app.register(errorRendering);
+  await app.register(jsonBytes);
+  await app.register(forwarding(`http://127.0.0.1:${proxy.port}`));
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  region = { url: listeningUrl(app) };
+});
+afterAll(async () => {
+  await app?.close();
+  await proxy?.close();
+  await controlPlane?.close();
+});
+
+async function viewer() {
+  const owner = await newOrganization(controlPlane.primary.pool);
+  return insertKey(controlPlane.primary.pool, {
+    organizationId: owner.organizationId,
+    roleAssignments: projectRoles('elasticsearch', 'shop', ['viewer']),
+  });
+}
+
+test('the three key calls reach the control plane with their headers, and its answers come back', async () => {
+  const key = await viewer();
+  const granted = await callApi(region, 'POST', `${BASE}/_grant`, key.authorization, { body: GRANT });
+  expect(granted.status).toBe(200);
+  expect(granted.body).toEqual({
+    id: expect.any(String),
+    key: expect.stringMatching(/^essu_dev_/),
+    description: 'granted',
+  });
+  const gone = await callApi(region, 'DELETE', `${BASE}/${granted.body.id}`, `ApiKey ${granted.body.key}`, {
+    headers: { 'x-client-authentication': CLIENT_SECRET },
+  });
+  expect([gone.status, gone.body]).toEqual([204, undefined]);
+  const convert = await callApi(region, 'POST', `${BASE}/_convert`, undefined, { body: { keys: [] } });
+  expect([convert.status, convert.body.error.code]).toEqual([401, '0x8560B2']);
+  const { rows } = await controlPlane.primary.pool.query(
+    'SELECT source_ip FROM audit_events WHERE target_id = $1',
+    [granted.body.id],
+  );
+  expect(rows.map((row) => row.source_ip)).toEqual(['127.0.0.1', '127.0.0.1']);
+});
+
+test('a control plane that is away is 503 with a code, and never 500', async () => {
+  const key = await viewer();
+  await proxy.cut();
+  try {
+    for (const [method, path] of [
+      ['POST', '/_grant'],
+      ['POST', '/_convert'],
+      ['DELETE', `/${key.id}`],
+    ] as const) {
+      const answer = await callApi(region, method, `${BASE}${path}`, key.authorization);
+      expect([answer.status, answer.body.error.code]).toEqual([503, '0x1A1503']);
+      expect(answer.headers.get('retry-after')).toBe('1');
+    }
+  } finally {
+    await proxy.restore();
+  }
+  expect((await callApi(region, 'DELETE', `${BASE}/${key.id}`, key.authorization)).status).toBe(204);
+});
