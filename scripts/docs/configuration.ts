@@ -78,7 +78,7 @@ environment sets wins.
 
 ${table(['Variable', 'Values', 'Default', 'What it does'], rows)}
 
-Settings marked *secret* never appear in a log or an error.
+Settings marked _secret_ never appear in a log or an error.
 `;
 }
 
