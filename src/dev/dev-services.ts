@@ -39,6 +39,7 @@ export async function startDevServices(options: DevServicesOptions): Promise<voi
         ...common,
         REGIONAL_PORT: String(plan.regional),
         REPLICA_DATABASE_URL: urls.replica,
+        CONTROL_PLANE_URL: `http://127.0.0.1:${plan.controlPlane}`,
         ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl, CACHE_KEYS: options.secrets.cacheKey }),
       },
       loss: () => 'fatal',
