@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { errorRendering } from '../http/error-rendering.ts';
 import { IamError } from '../http/errors.ts';
+import { openApi } from '../http/openapi.ts';
 import { serverOptions } from '../http/server-options.ts';
 import type { CustomRoles } from './custom-roles.ts';
 import type { Queries } from './database.ts';
@@ -12,6 +13,7 @@ import { ApiError } from './errors.ts';
 import { authenticateCaller, type Caller } from './http/caller.ts';
 import { apiErrorAnswers } from './http/error-answers.ts';
 import { jsonBody } from './http/json-body.ts';
+import { referencePage } from './http/reference-page.ts';
 import { rfc3339 } from './key-view.ts';
 import { auditRoute } from './routes/audit.ts';
 import { keyRoutes } from './routes/keys.ts';
@@ -32,6 +34,12 @@ export interface ControlPlaneServices extends UiamServices {
 }
 
 const UIAM = '/uiam/';
+
+const REFERENCE = {
+  title: 'regional-iam control plane',
+  description:
+    'The life cycle of unified API keys and of custom roles. Send a key as "Authorization: ApiKey <credential>".',
+};
 
 /** The HTTP face of the control plane; what it does is in the objects it is given. */
 export async function controlPlaneApp(
@@ -67,6 +75,8 @@ export async function controlPlaneApp(
       throw new IamError('OVERLOADED', { message: 'The control plane is overloaded; try again shortly.' });
     },
   });
+  await app.register(openApi, REFERENCE);
+  await app.register(referencePage);
   await app.register(async (api) => elasticCloudApi(api, services), { prefix: '/api/v1' });
   await app.register(async (uiam) => uiamRoutes(uiam, services), { prefix: '/uiam/api/v1/api-keys' });
   return app;

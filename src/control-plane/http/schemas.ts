@@ -1,6 +1,10 @@
 import { z } from 'zod';
 import { roleAssignmentsSchema } from '../../roles/role-assignments.ts';
+import { roleDescriptorSchema } from '../../roles/role-descriptor.ts';
 import { createKeySchema } from '../key-input.ts';
+
+z.globalRegistry.add(roleAssignmentsSchema, { id: 'RoleAssignments' });
+z.globalRegistry.add(roleDescriptorSchema, { id: 'RoleDescriptor' });
 
 /**
  * Shapes for the reference: inputs are checked by the objects behind the routes, which name every violation, and
@@ -23,14 +27,16 @@ export const keySchema = z
       .optional()
       .describe('After a rotation: until when the secret before it is accepted.'),
   })
-  .describe('An API key.');
+  .describe('An API key.')
+  .meta({ id: 'ApiKey' });
 
 export const keyWithCredentialSchema = keySchema
   .extend({
     key: z.string().describe('The credential. This answer is the only one that holds it.'),
     warnings: z.array(z.string()).optional().describe('What in role_assignments has no effect today.'),
   })
-  .describe('An API key with its credential.');
+  .describe('An API key with its credential.')
+  .meta({ id: 'ApiKeyWithCredential' });
 
 export const createKeyBody = createKeySchema.extend({
   role_assignments: roleAssignmentsSchema
@@ -54,7 +60,8 @@ export const errorsSchema = z
       }),
     ),
   })
-  .describe('A refusal; the header x-cloud-error-codes repeats the code.');
+  .describe('A refusal; the header x-cloud-error-codes repeats the code.')
+  .meta({ id: 'Errors' });
 
 export const emptySchema = z.object({}).describe('Nothing to tell: it is done.');
 export const idParams = z.object({ id: z.string().describe('Id of the API key.') });

@@ -4,6 +4,7 @@ import type { ClientAuthentication } from '../../http/client-authentication.ts';
 import { sendError, toIamError } from '../../http/error-rendering.ts';
 import { IamError } from '../../http/errors.ts';
 import type { KeyAuthenticator } from '../../http/key-authenticator.ts';
+import { uiamErrorSchema } from '../../http/openapi.ts';
 import { convertAnswerSchema, convertKeysSchema, type KeyConversion } from '../convert/convert-keys.ts';
 import { grantKeySchema } from '../grant-key.ts';
 import { actorOf, authenticateCaller, clientProof, principalOf, retryGuard } from '../http/caller.ts';
@@ -74,22 +75,11 @@ function isGone(error: unknown, id: string): boolean {
 }
 
 const tags = ['UIAM'];
-const uiamError = z
-  .object({
-    request_id: z.string(),
-    error: z.object({
-      code: z.string(),
-      message: z.string(),
-      resource: z.string().nullable(),
-      type: z.string(),
-    }),
-  })
-  .describe('A refusal.');
 const clientHeaders = z.object({
   'x-client-authentication': z.string().optional().describe('The shared secret of a trusted caller.'),
 });
 const refusals = (...statuses: number[]) =>
-  Object.fromEntries([400, 401, 429, 503, ...statuses].map((status) => [status, uiamError]));
+  Object.fromEntries([400, 401, 429, 503, ...statuses].map((status) => [status, uiamErrorSchema]));
 
 const docs = {
   grant: {

@@ -1,0 +1,70 @@
+import { STATUS_CODES } from 'node:http';
+import swagger from '@fastify/swagger';
+import fp from 'fastify-plugin';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+
+/** What a server's document says of itself. */
+export interface OpenApiOptions {
+  title: string;
+  description: string;
+}
+
+/** The body of an error of the UIAM paths, as a schema; `errorBody` writes it. */
+export const uiamErrorSchema = z
+  .object({
+    request_id: z.string(),
+    error: z.object({
+      code: z.string().describe('See the table of errors.'),
+      message: z.string(),
+      resource: z.string().nullable().describe('What the error is about: an id, a field.'),
+      type: z.string(),
+    }),
+  })
+  .describe('A refusal.')
+  .meta({ id: 'UiamError' });
+
+/** Collects the schemas of the routes registered after it into an OpenAPI document, `app.swagger()`. */
+export const openApi = fp(
+  async (app, options: OpenApiOptions) => {
+    await app.register(swagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: { ...options, version: '1', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+        servers: [{ url: '/', description: 'This server' }],
+        components: {
+          securitySchemes: {
+            apiKey: {
+              type: 'apiKey',
+              in: 'header',
+              name: 'Authorization',
+              description: 'ApiKey <credential>',
+            },
+          },
+        },
+        security: [{ apiKey: [] }],
+      },
+      transform: jsonSchemaTransform,
+      transformObject: (document) => withDescriptions(jsonSchemaTransformObject(document) as Document),
+    });
+  },
+  { name: 'openapi' },
+);
+
+/** The part of a document that is looked at here. */
+interface Document {
+  paths?: Record<string, Record<string, { responses?: Record<string, { description?: string }> }>>;
+}
+
+/** Answers whose schema is a reference come without a description; the name of the status is better than none. */
+function withDescriptions(document: Document): never {
+  for (const operations of Object.values(document.paths ?? {})) {
+    for (const { responses = {} } of Object.values(operations)) {
+      for (const [status, response] of Object.entries(responses)) {
+        if (response.description === 'Default Response')
+          response.description = STATUS_CODES[status] ?? status;
+      }
+    }
+  }
+  return document as never;
+}
