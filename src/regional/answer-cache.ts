@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Freshness } from '../keys/cache/freshness.ts';
 import { Interner } from '../keys/cache/interner.ts';
@@ -6,7 +5,6 @@ import { policies } from '../keys/cache/policies.ts';
 import type { HeldKey } from '../keys/key-store.ts';
 import type { HeldRoles } from '../keys/role-store.ts';
 import type { AnswerText } from './answer.ts';
-import type { AuthenticationCall } from './authentication-service.ts';
 
 /** An answer with everything that it follows from. */
 export interface BasedAnswer extends AnswerText {
@@ -71,13 +69,4 @@ export class AnswerCache {
   #isFresh(held: HeldKey | HeldRoles): boolean {
     return this.#freshness.judge(held.confirmedAtMs) === 'fresh';
   }
-}
-
-/**
- * Names everything that decides an answer, in one SHA-256. No part but the last, the body, can hold a line feed, so no
- * two calls share a name.
- */
-export function callDigest({ authorization, client, rawQuery, body }: AuthenticationCall): string {
-  const text = `${client.certificate ? 'certificate' : ''}\n${client.secret === undefined ? '' : `=${client.secret}`}\n${authorization ?? ''}\n${rawQuery}\n${body === undefined ? '' : body.toString('latin1')}`;
-  return hash('sha256', text, 'binary');
 }

@@ -1,18 +1,11 @@
-import type { KeyAuthenticator, PresentedCredential } from '../http/key-authenticator.ts';
+import type { KeyAuthenticator } from '../http/key-authenticator.ts';
 import type { Tier } from '../keys/key-store.ts';
 import { writeAnswer } from './answer.ts';
-import { type AnswerCache, callDigest } from './answer-cache.ts';
+import type { AnswerCache } from './answer-cache.ts';
+import { type AuthenticationCall, callDigest } from './authentication-call.ts';
 import { parseAuthenticationRequest } from './authentication-request.ts';
 import { nothingGranted } from './denial.ts';
 import type { ResolvedContext, RoleResolver } from './role-resolver.ts';
-
-/** One call to `_authenticate`, as it came over the wire. */
-export interface AuthenticationCall extends PresentedCredential {
-  /** Query string as it was sent, without the question mark. */
-  rawQuery: string;
-  /** Raw body; `undefined` when there is none. */
-  body: Buffer | undefined;
-}
 
 /** The JSON text of a 200, and the slowest place that was needed for it. */
 export interface AuthenticationAnswer {

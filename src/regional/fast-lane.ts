@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { type AnswerCache, callDigest } from './answer-cache.ts';
+import type { AnswerCache } from './answer-cache.ts';
+import { callDigest } from './authentication-call.ts';
 import type { AuthenticationMetrics } from './authentication-metrics.ts';
 import { AUTHENTICATE_PATH } from './authentication-path.ts';
 
