@@ -12,6 +12,7 @@ export interface WireAnswer {
 /** Sends one request and reads its answer, byte for byte. */
 export async function exchange(port: number, request: Uint8Array): Promise<WireAnswer> {
   const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {}); // `once` below rejects with it
   socket.write(request);
   let text = '';
   while (true) {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { migrate } from '../../src/database/migrate.ts';
 import { seedPredefinedRoles } from '../../src/database/seed-predefined-roles.ts';
-import type { PostgresServer } from '../../src/dev/postgres/server.ts';
+import { type BenchPostgres, withClient } from './servers.ts';
 
 /** A migrated regional database, filled directly: replication is not what is measured. */
 export interface RegionDatabase {
@@ -14,10 +14,11 @@ export interface RegionDatabase {
 }
 
 /** Creates a regional database with the predefined roles and no keys. */
-export async function createRegionDatabase(server: PostgresServer): Promise<RegionDatabase> {
+export async function createRegionDatabase(postgres: BenchPostgres): Promise<RegionDatabase> {
   const name = `bench_${randomBytes(6).toString('hex')}`;
   const password = 'bench-only';
-  await withClient(server.url(), (client) => client.query(`CREATE DATABASE ${name}`));
+  const { server } = postgres;
+  await postgres.createDatabase(name);
   await migrate(server.url(name), 'region');
   await withClient(server.url(name), async (client) => {
     await seedPredefinedRoles(client);
@@ -35,16 +36,6 @@ export async function createRegionDatabase(server: PostgresServer): Promise<Regi
         await client.query('VACUUM ANALYZE api_keys');
       }),
   };
-}
-
-export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
 }
 
 /** A key as it is written into the table. */

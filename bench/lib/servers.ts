@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { freePort } from '../../src/dev/ports.ts';
 import { type PostgresServer, startPostgres } from '../../src/dev/postgres/server.ts';
 import { type RedisServer, startRedis } from '../../src/dev/redis/server.ts';
@@ -19,8 +20,13 @@ const settings = {
   jit: 'off',
 };
 
-/** A Postgres of its own for the run, on the processors that the measured process does not have. */
-export async function startBenchPostgres(bench: Bench): Promise<PostgresServer> {
+/** A Postgres of its own for a case, on the processors that the measured process does not have. */
+export interface BenchPostgres {
+  server: PostgresServer;
+  createDatabase(name: string): Promise<void>;
+}
+
+export async function startBenchPostgres(bench: Bench): Promise<BenchPostgres> {
   const directory = await mkdtemp(join(tmpdir(), 'regional-iam-bench-'));
   await chmod(directory, 0o711);
   bench.defer(() => rm(directory, { recursive: true, force: true }));
@@ -31,12 +37,28 @@ export async function startBenchPostgres(bench: Bench): Promise<PostgresServer> 
     settings,
   });
   bench.defer(() => server.stop('immediate'));
-  return server;
+  return {
+    server,
+    createDatabase: async (name) => {
+      await withClient(server.url(), (client) => client.query(`CREATE DATABASE ${name}`));
+    },
+  };
 }
 
-/** A Redis of its own for the run, without persistence. */
+/** A Redis of its own for a case, without persistence. */
 export async function startBenchRedis(bench: Bench): Promise<RedisServer> {
   const server = await startRedis({ port: await freePort() });
   bench.defer(() => server.stop());
   return server;
+}
+
+/** Connects, works, disconnects. */
+export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
 }

@@ -4,10 +4,11 @@ import { benchKeys, CHEAP_HASH } from './keys.ts';
 import { projectRequest, viewerRow } from './one-project.ts';
 import { createRegionDatabase, insertKeys } from './region-database.ts';
 import { type Regional, startRegional } from './regional.ts';
-import { startBenchPostgres } from './servers.ts';
+import { type BenchPostgres, startBenchPostgres } from './servers.ts';
 
 /** A service, and keys that it can answer for. */
 export interface WarmWorld {
+  postgres: BenchPostgres;
   service: Regional;
   /** One call of each key. */
   requests: Buffer[];
@@ -21,12 +22,13 @@ export async function warmWorld(
   count: number,
   options: Parameters<typeof startRegional>[2] = {},
 ): Promise<WarmWorld> {
-  const database = await createRegionDatabase(await startBenchPostgres(bench));
+  const postgres = await startBenchPostgres(bench);
+  const database = await createRegionDatabase(postgres);
   const keys = await benchKeys('warm', count, CHEAP_HASH);
   await database.fill((client) => insertKeys(client, keys.map(viewerRow)));
   const service = await startRegional(bench, database.url, options);
   const requests = keys.map(projectRequest);
   const answer = await exchange(service.port, requests[0] as Buffer);
   if (answer.status !== 200) throw new Error(`the service answered ${answer.status}: ${answer.body}`);
-  return { service, requests, answer };
+  return { postgres, service, requests, answer };
 }

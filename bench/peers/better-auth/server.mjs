@@ -1,0 +1,48 @@
+import { createServer } from 'node:http';
+import { apiKey } from '@better-auth/api-key';
+import { betterAuth } from 'better-auth';
+import { getMigrations } from 'better-auth/db/migration';
+import pg from 'pg';
+
+/**
+ * What somebody who writes TypeScript would reach for: better-auth with its API-key plugin on Postgres, rate limits
+ * off, behind a bare node:http server. Announces itself with the keys it has made.
+ *
+ * Environment: `PORT`, `DATABASE_URL` (an empty database), `KEYS` (how many to make).
+ */
+const { PORT, DATABASE_URL, KEYS } = process.env;
+
+const options = {
+  secret: 'a secret of the benchmark, and of nothing else',
+  baseURL: `http://127.0.0.1:${PORT}`,
+  database: new pg.Pool({ connectionString: DATABASE_URL, max: 8 }),
+  rateLimit: { enabled: false },
+  emailAndPassword: { enabled: true },
+  telemetry: { enabled: false },
+  plugins: [apiKey({ rateLimit: { enabled: false } })],
+};
+const auth = betterAuth(options);
+await (await getMigrations(options)).runMigrations();
+
+const { user } = await auth.api.signUpEmail({
+  body: { email: 'bench@example.com', password: 'only for the benchmark', name: 'bench' },
+});
+const keys = [];
+for (let index = 0; index < Number(KEYS); index += 1) {
+  keys.push((await auth.api.createApiKey({ body: { userId: user.id, name: `key ${index}` } })).key);
+}
+
+createServer((request, response) => {
+  request.on('data', () => {});
+  request.on('end', async () => {
+    const key = request.headers.authorization?.slice('ApiKey '.length) ?? '';
+    const result = await auth.api.verifyApiKey({ body: { key } });
+    const body = JSON.stringify(result);
+    response.writeHead(result.valid ? 200 : 401, {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': Buffer.byteLength(body),
+    });
+    response.end(body);
+  });
+}).listen(Number(PORT), '127.0.0.1', () => process.send?.(keys));
+process.on('disconnect', () => process.exit());
