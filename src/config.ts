@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { hashBounds } from './credential/hash.ts';
 
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const list = z
@@ -65,9 +66,15 @@ export const settings = {
     .describe(
       'Shared secrets that trusted callers send in X-Client-Authentication, separated by commas; several while one is rotated.',
     ),
-  ARGON2_MEMORY_KIB: integer(8, 1_048_576).default(4_096).describe('argon2id memory for new hashes, in KiB.'),
-  ARGON2_TIME_COST: integer(1, 16).default(1).describe('argon2id passes for new hashes.'),
-  ARGON2_PARALLELISM: integer(1, 16).default(1).describe('argon2id lanes for new hashes.'),
+  ARGON2_MEMORY_KIB: integer(hashBounds.memoryKiB.min, hashBounds.memoryKiB.max)
+    .default(4_096)
+    .describe('argon2id memory for new hashes, in KiB.'),
+  ARGON2_TIME_COST: integer(hashBounds.timeCost.min, hashBounds.timeCost.max)
+    .default(1)
+    .describe('argon2id passes for new hashes.'),
+  ARGON2_PARALLELISM: integer(hashBounds.parallelism.min, hashBounds.parallelism.max)
+    .default(1)
+    .describe('argon2id lanes for new hashes.'),
   ARGON2_CONCURRENCY: integer(1, 64)
     .default(availableParallelism())
     .meta({ default: 'processors of the machine' })
@@ -94,10 +101,10 @@ export const settings = {
       'Keys that seal what goes into Redis, each 32 bytes in base64, separated by commas: the first writes, all read. Needed with REDIS_URL.',
     ),
   CACHE_MAX_ENTRIES: integer(1, 10_000_000)
-    .default(1_000_000)
+    .default(200_000)
     .describe('Most keys, and most answers, that a process keeps in memory.'),
   CACHE_MAX_BYTES: integer(1_048_576, 68_719_476_736)
-    .default(1_073_741_824)
+    .default(268_435_456)
     .describe('Estimated memory that a process spends on cached answers.'),
   FAST_LANE: flag
     .default(true)
@@ -160,6 +167,16 @@ export const settings = {
       'Elasticsearch endpoints whose native keys may be converted, as origin=organization/project type/project id, separated by commas.',
     ),
 
+  IAM_CONTROL_PLANE_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('With IAM_API_KEY: iam keys and iam roles speak to this control plane, not to a database.'),
+  IAM_API_KEY: z
+    .string()
+    .optional()
+    .meta({ secret: true })
+    .describe('Credential that iam keys and iam roles use at IAM_CONTROL_PLANE_URL.'),
+
   TLS_CERT_FILE: z.string().optional().describe('PEM certificate; with TLS_KEY_FILE the service speaks TLS.'),
   TLS_KEY_FILE: z.string().optional().describe('PEM key of TLS_CERT_FILE.'),
   TLS_CLIENT_CA_FILE: z
@@ -174,6 +191,13 @@ const schema = z.object(settings).superRefine((config, context) => {
       code: 'custom',
       path: ['TLS_KEY_FILE'],
       message: 'TLS_CERT_FILE and TLS_KEY_FILE go together',
+    });
+  }
+  if (config.ARGON2_MEMORY_KIB < 8 * config.ARGON2_PARALLELISM) {
+    context.addIssue({
+      code: 'custom',
+      path: ['ARGON2_MEMORY_KIB'],
+      message: 'at least 8 for each of ARGON2_PARALLELISM',
     });
   }
   if (config.REDIS_URL !== undefined && config.CACHE_KEYS.length === 0) {

@@ -4,6 +4,7 @@ import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
 import { callerFields } from './caller-fields.ts';
 import { errorBody, IamError, RETRY_AFTER_SECONDS } from './errors.ts';
+import { LogLimiter } from './log-limiter.ts';
 
 /** Fastify's own refusals in our terms. */
 const frameworkErrors: Record<string, () => IamError> = {
@@ -43,6 +44,7 @@ export function sendError(error: IamError, request: FastifyRequest, reply: Fasti
 /** The one place where errors become answers and log lines. */
 export const errorRendering = fp(
   async (app) => {
+    const limiter = new LogLimiter(Date.now);
     // RFC 9112, 3.2: a request of HTTP/1.1 names its host, or is refused.
     app.addHook('onRequest', async (request) => {
       if (request.headers.host === undefined && request.raw.httpVersion !== '1.0') {
@@ -53,7 +55,13 @@ export const errorRendering = fp(
       const error = toIamError(thrown);
       const fields = { 'error.code': error.row.code, ...callerFields(request.headers) };
       if (error.row.status >= 500) {
-        request.log.error({ err: error.cause ?? error, ...fields }, error.row.message);
+        const suppressed = limiter.admit(`${error.row.code} ${error.resource ?? ''}`);
+        if (suppressed !== undefined) {
+          request.log.error(
+            { err: error.cause ?? error, ...fields, reason: deepestMessage(error), suppressed },
+            error.row.message,
+          );
+        }
       } else {
         request.log.debug({ ...fields, resource: error.resource }, error.message);
       }
@@ -63,3 +71,8 @@ export const errorRendering = fp(
   },
   { name: 'error-rendering' },
 );
+
+/** What was wrong at the bottom of it: "the password is wrong" says more than "Postgres did not answer". */
+function deepestMessage(error: Error): string {
+  return error.cause instanceof Error ? deepestMessage(error.cause) : error.message;
+}

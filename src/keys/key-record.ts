@@ -34,6 +34,11 @@ export class QuarantinedKeyError extends Error {
     this.keyId = keyId;
     this.field = field;
   }
+
+  /** The column alone. */
+  get column(): string {
+    return this.field.split('.')[0] ?? '';
+  }
 }
 
 const time = z.date().transform((date) => date.getTime());

@@ -5,6 +5,7 @@ import { errorRendering } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
 import { serverWith } from '../http/node-server.ts';
 import { serverOptions } from '../http/server-options.ts';
+import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.ts';
 import { authenticationRoute } from './authentication-route.ts';
 import type { AuthenticationService } from './authentication-service.ts';
@@ -33,6 +34,9 @@ export async function regionalApp(
   await app.register(jsonBytes);
   app.addHook('preClose', async () => {
     fastLane.closed = true;
+  });
+  app.addHook('onError', async (_request, _reply, error) => {
+    if (error instanceof QuarantinedKeyError) metrics.observeQuarantined(error.column);
   });
   app.addHook('onResponse', async (_request, reply) =>
     metrics.observe(outcomeOf(reply.statusCode), reply.tier, reply.elapsedTime / 1_000),

@@ -28,6 +28,7 @@ const BUCKETS_SECONDS = [
 export class AuthenticationMetrics {
   readonly #requests: Counter<'outcome' | 'tier'>;
   readonly #duration: FlatHistogram;
+  readonly #quarantined: Counter<'column'>;
   #memoryHits = 0;
 
   constructor(registry: Registry) {
@@ -45,6 +46,17 @@ export class AuthenticationMetrics {
       BUCKETS_SECONDS,
     );
     registry.registerMetric(this.#duration.metric);
+    this.#quarantined = new Counter({
+      name: 'iam_quarantined_keys_total',
+      help: 'Calls refused because the stored row of their key is broken, by the column that is.',
+      labelNames: ['column'],
+      registers: [registry],
+    });
+  }
+
+  /** A call with a key whose row does not parse. */
+  observeQuarantined(column: string): void {
+    this.#quarantined.inc({ column });
   }
 
   /** @param durationSeconds from the arrival of the request to its answer */

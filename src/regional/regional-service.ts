@@ -64,20 +64,21 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
   fastLane.closed = !config.FAST_LANE;
   const app = await regionalApp(config, logger, { service, fastLane, metrics });
   const management = await managementApp({ health, registry, logger });
-  await management.listen({ host: config.HOST, port: config.MANAGEMENT_PORT });
-  await app.listen({ host: config.HOST, port: config.REGIONAL_PORT });
-  region.feed.start();
-
-  return {
-    url: listeningUrl(app),
-    managementUrl: listeningUrl(management),
-    close: async () => {
-      health.closing = true;
-      await app.close();
-      await region.feed.stop();
-      region.redis?.close();
-      await pool.end();
-      await management.close();
-    },
+  const close = async () => {
+    health.closing = true;
+    await app.close();
+    await region.feed.stop();
+    region.redis?.close();
+    await pool.end();
+    await management.close();
   };
+  try {
+    await management.listen({ host: config.HOST, port: config.MANAGEMENT_PORT });
+    await app.listen({ host: config.HOST, port: config.REGIONAL_PORT });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  region.feed.start();
+  return { url: listeningUrl(app), managementUrl: listeningUrl(management), close };
 }
