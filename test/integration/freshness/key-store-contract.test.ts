@@ -1,0 +1,168 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { RedisKeyStore } from '../../../src/keys/cache/redis/redis-key-store.ts';
+import { RedisLink } from '../../../src/keys/cache/redis/redis-link.ts';
+import { RegionCache } from '../../../src/keys/cache/redis/region-cache.ts';
+import { Revalidation } from '../../../src/keys/cache/revalidation.ts';
+import { QuarantinedKeyError } from '../../../src/keys/key-record.ts';
+import {
+  type HeldKey,
+  type KeyStore,
+  StoreUnavailableError,
+  type Tier,
+} from '../../../src/keys/key-store.ts';
+import { type KeyStack, startKeyStack } from '../../support/key-stack.ts';
+import { type IssuedKey, insertKey, newCredential, projectRoles, revokeKey } from '../../support/keys.ts';
+import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
+import { createWorld, type World } from '../../support/world.ts';
+
+let world: World;
+let redis: TestRedis;
+
+beforeAll(async () => {
+  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
+});
+afterAll(async () => {
+  await redis?.stop();
+  await world?.close();
+});
+
+/** What every key store is built from here: a pod's own stack, and a Redis layer of its own. */
+interface Layers {
+  stack: KeyStack;
+  redisStore: KeyStore;
+}
+
+const stores: [string, Tier, (layers: Layers) => KeyStore][] = [
+  ['Postgres', 'postgres', ({ stack }) => stack.postgres],
+  ['Redis over Postgres', 'redis', ({ redisStore }) => redisStore],
+  ['memory over Postgres', 'memory', ({ stack }) => stack.memory],
+];
+
+describe.each(stores)('the key store %s', (_name, tier, pick) => {
+  let stack: KeyStack;
+  let link: RedisLink;
+  let store: KeyStore;
+
+  beforeEach(async () => {
+    stack = await startKeyStack(world);
+    link = new RedisLink({
+      url: redis.url,
+      cluster: false,
+      timeoutMs: 1_000,
+      onLost: () => {},
+      onBack: () => {},
+    });
+    const cache = new RegionCache(link, [randomBytes(32)], Date.now, 900_000);
+    const { postgres, changes, freshness } = stack;
+    const revalidation = new Revalidation(postgres, freshness, Date.now);
+    store = pick({
+      stack,
+      redisStore: new RedisKeyStore({ inner: postgres, cache, freshness, changes, revalidation }),
+    });
+  });
+  afterEach(async () => {
+    await stack.stop();
+    link.close();
+  });
+
+  /** Asks until the answer comes from as near as this store can give it. */
+  async function get(id: string): Promise<HeldKey | undefined> {
+    let held: HeldKey | undefined;
+    for (let times = 0; times < 3; times += 1) held = await store.get({ id, digest: `digest of ${id}` });
+    return held;
+  }
+
+  async function newKey(fields: Parameters<typeof insertKey>[1] = {}): Promise<IssuedKey> {
+    const key = await insertKey(world.primary, fields);
+    await world.replicated();
+    return key;
+  }
+
+  it('gives every field of a key, the same at every lookup', async () => {
+    const expiresAt = new Date(Date.now() + 3_600_000);
+    const roleAssignments = projectRoles('security', 'p1', ['viewer']);
+    const key = await newKey({ expiresAt, internal: true, roleAssignments });
+    const first = await store.get({ id: key.id, digest: 'one' });
+    expect(first?.record).toEqual({
+      id: key.id,
+      organizationId: key.organizationId,
+      description: 'test',
+      secretHash: expect.stringMatching(/^\$argon2id\$/),
+      previousSecretHash: null,
+      previousSecretExpiresAtMs: null,
+      roleAssignments: expect.objectContaining(roleAssignments),
+      internal: true,
+      createdBy: 'user-1',
+      createdAtMs: expect.any(Number),
+      expiresAtMs: expiresAt.getTime(),
+      revokedAtMs: null,
+      version: expect.any(Number),
+    });
+    expect((await get(key.id))?.record).toEqual(first?.record);
+  });
+
+  it('says since when what it gives is known to be right', async () => {
+    const key = await newKey();
+    const askedAtMs = Date.now();
+    expect((await store.get({ id: key.id, digest: 'one' }))?.confirmedAtMs).toBeGreaterThanOrEqual(askedAtMs);
+    expect((await get(key.id))?.confirmedAtMs).toBeLessThanOrEqual(Date.now());
+  });
+
+  it('gives a key from as near as it can once it has met it', async () => {
+    const key = await newKey();
+    await expect.poll(async () => (await get(key.id))?.tier).toBe(tier);
+  });
+
+  it('knows nothing of an id that does not exist', async () => {
+    expect(await get(newCredential().id)).toBeUndefined();
+  });
+
+  it('gives a revoked key as revoked, and one that is revoked later too', async () => {
+    const dead = await newKey({ revokedAt: new Date() });
+    expect((await get(dead.id))?.record.revokedAtMs).toEqual(expect.any(Number));
+
+    const key = await newKey();
+    expect((await get(key.id))?.record.revokedAtMs).toBeNull();
+    await revokeKey(world.primary, key.id);
+    await world.replicated();
+    await expect.poll(async () => (await get(key.id))?.record.revokedAtMs).toEqual(expect.any(Number));
+  });
+
+  it('gives a key that was created after it was asked for', async () => {
+    const key = await insertKey(world.primary);
+    await get(key.id);
+    await expect.poll(async () => (await get(key.id))?.record.id).toBe(key.id);
+  });
+
+  it('answers many who ask at once alike', async () => {
+    const key = await newKey();
+    const held = await Promise.all(
+      Array.from({ length: 50 }, (_, nth) => store.get({ id: key.id, digest: `digest ${nth % 5}` })),
+    );
+    expect(new Set(held.map((one) => one?.record.version)).size).toBe(1);
+  });
+
+  it('quarantines a row that is broken, each time it is asked, and recovers with the row', async () => {
+    const key = await newKey();
+    await world.region.query(`UPDATE api_keys SET role_assignments = '"broken"' WHERE id = $1`, [key.id]);
+    await expect.poll(() => get(key.id).catch((error) => error)).toBeInstanceOf(QuarantinedKeyError);
+    await expect(get(key.id)).rejects.toThrow(QuarantinedKeyError);
+    await world.primary.query(`UPDATE api_keys SET description = 'repaired' WHERE id = $1`, [key.id]);
+    await world.replicated();
+    await expect
+      .poll(async () => (await get(key.id).catch(() => undefined))?.record.description)
+      .toBe('repaired');
+  });
+
+  it('says that the store is unavailable, and not that the key is unknown, when Postgres cannot be read', async () => {
+    const key = await newKey();
+    await world.region.query('ALTER TABLE api_keys RENAME TO hidden');
+    try {
+      await expect(store.get({ id: key.id, digest: 'one' })).rejects.toThrow(StoreUnavailableError);
+    } finally {
+      await world.region.query('ALTER TABLE hidden RENAME TO api_keys');
+    }
+    expect((await get(key.id))?.record.id).toBe(key.id);
+  });
+});

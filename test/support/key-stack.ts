@@ -1,0 +1,63 @@
+import pino from 'pino';
+import { Freshness } from '../../src/keys/cache/freshness.ts';
+import { MemoryKeyStore } from '../../src/keys/cache/memory-key-store.ts';
+import { Revalidation } from '../../src/keys/cache/revalidation.ts';
+import type { Change } from '../../src/keys/change-feed/change.ts';
+import { ChangeFeed } from '../../src/keys/change-feed/change-feed.ts';
+import { ListenSource } from '../../src/keys/change-feed/listen-source.ts';
+import { RecentChanges } from '../../src/keys/change-feed/recent-changes.ts';
+import type { KeyStore } from '../../src/keys/key-store.ts';
+import { PostgresKeyStore } from '../../src/keys/postgres-key-store.ts';
+import { Replica } from '../../src/keys/replica.ts';
+import type { World } from './world.ts';
+
+/** The key stores of a pod over a real replica, without HTTP, so that a test can get between two of them. */
+export interface KeyStack {
+  postgres: PostgresKeyStore;
+  memory: MemoryKeyStore;
+  changes: RecentChanges;
+  freshness: Freshness;
+  feed: ChangeFeed;
+  /** What the feed has handed to every cache, in order. */
+  applied: readonly Change[];
+  stop(): Promise<void>;
+}
+
+/**
+ * Builds the stack and resolves when its change feed has begun.
+ * @param between wraps Postgres as the memory cache sees it
+ * @param Changes another kind of fence than the real one
+ */
+export async function startKeyStack(
+  world: World,
+  between: (postgres: KeyStore) => KeyStore = (postgres) => postgres,
+  Changes: typeof RecentChanges = RecentChanges,
+): Promise<KeyStack> {
+  const now = Date.now;
+  const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
+  const changes = new Changes(now, { lifeMs: 1_200_000, maxEntries: 10_000 });
+  const postgres = new PostgresKeyStore(new Replica(world.region, 100), now);
+  const memory = new MemoryKeyStore({
+    inner: between(postgres),
+    freshness,
+    changes,
+    revalidation: new Revalidation(postgres, freshness, now),
+    now,
+    maxEntries: 10_000,
+  });
+  const applied: Change[] = [];
+  const feed = new ChangeFeed({
+    source: new ListenSource(world.replicaUrl, { connectTimeoutMs: 1_000, queryTimeoutMs: 1_000 }, now),
+    freshness,
+    changes,
+    listeners: [memory, { apply: (change) => void applied.push(change) }],
+    logger: pino({ level: 'silent' }),
+    now,
+    checkIntervalMs: 200,
+    windowMs: 1_200_000,
+    windowLimit: 10_000,
+  });
+  feed.start();
+  while (!feed.begun) await new Promise((resolve) => setTimeout(resolve, 5));
+  return { postgres, memory, changes, freshness, feed, applied, stop: () => feed.stop() };
+}
