@@ -1,12 +1,23 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { hashSecret } from '../../../src/credential/hash.ts';
 import { subscribeRegion, unsubscribeRegion } from '../../../src/database/subscription.ts';
-import { type IssuedKey, insertKey, revokeKey } from '../../support/keys.ts';
+import {
+  authorizationOf,
+  type IssuedKey,
+  insertKey,
+  newCredential,
+  projectRoles,
+  revokeKey,
+  TEST_HASH_PARAMETERS,
+} from '../../support/keys.ts';
 import { metric, type Pods, startPods } from '../../support/pods.ts';
+import { projectContext } from '../../support/regional.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
 import { createWorld, type World } from '../../support/world.ts';
 
 const REVALIDATE_AFTER_MS = 2_000;
+const UNKNOWN = '401 0x28D520';
 const REVOKED = '401 0xD38358';
 
 let world: World;
@@ -84,6 +95,51 @@ describe('a key that is revoked while the change feed', () => {
     await proxy.restore();
     await feedsConnected(1);
     expect(await refusedAfterMs(later)).toBeLessThan(REVALIDATE_AFTER_MS + 1_000);
+  });
+});
+
+describe('while the change feed is cut off', () => {
+  beforeEach(() => startWith({ REVALIDATE_AFTER_MS: String(REVALIDATE_AFTER_MS) }));
+
+  it('roles, rotations and new keys are followed within REVALIDATE_AFTER and a second, too', async () => {
+    const key = await insertKey(world.primary, {
+      roleAssignments: projectRoles('elasticsearch', 'p1', ['reader']),
+    });
+    const define = (cluster: string) =>
+      world.primary.query(
+        `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
+         VALUES ($1, 'elasticsearch', 'p1', 'reader', $2, 0)
+         ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
+        [key.organizationId, JSON.stringify({ cluster: [cluster] })],
+      );
+    await define('monitor');
+    const contexts = [projectContext('p1', key.organizationId)];
+    const cluster = async () =>
+      (await pods.authenticate(key.authorization, { contexts })).map(
+        ({ body }) => body.contexts?.[0].role_descriptors.reader?.cluster[0],
+      );
+    await expect.poll(cluster).toEqual(['monitor', 'monitor']);
+    const rotated = await warmKey();
+    const stranger = newCredential();
+    expect(await pods.outcomes(authorizationOf(stranger))).toEqual([UNKNOWN, UNKNOWN]);
+
+    await proxy.cut();
+    await feedsConnected(0);
+    await define('manage');
+    await world.primary.query('UPDATE api_keys SET secret_hash = $2 WHERE id = $1', [
+      rotated.id,
+      await hashSecret(newCredential().secret, TEST_HASH_PARAMETERS),
+    ]);
+    const created = await insertKey(world.primary);
+    await world.primary.query('UPDATE api_keys SET id = $2 WHERE id = $1', [created.id, stranger.id]);
+    const arrived = authorizationOf({ ...stranger, secret: created.secret });
+
+    const timeout = REVALIDATE_AFTER_MS + 1_000;
+    await Promise.all([
+      expect.poll(cluster, { timeout }).toEqual(['manage', 'manage']),
+      expect.poll(() => pods.outcomes(rotated.authorization), { timeout }).toEqual([UNKNOWN, UNKNOWN]),
+      expect.poll(() => pods.outcomes(arrived), { timeout }).toEqual(['200', '200']),
+    ]);
   });
 });
 
