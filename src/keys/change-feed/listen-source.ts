@@ -2,7 +2,7 @@ import type { Change } from './change.ts';
 import type { Batch, ChangeSource, Lag } from './change-source.ts';
 import { FeedConnection, type FeedConnectionOptions } from './feed-connection.ts';
 
-const BATCH = 5_000;
+const BATCH = 1_000;
 
 interface Position {
   seq: string;
