@@ -5,7 +5,7 @@ import { type Pinning, pinSelf } from './lib/pinning.ts';
 import { storeResult } from './lib/results.ts';
 import type { Row } from './lib/row.ts';
 import { textTable } from './lib/table.ts';
-import { profile } from './profile.ts';
+import { profile, profiledPaths } from './profile.ts';
 
 interface Options {
   pairs: number;
@@ -17,7 +17,10 @@ interface Options {
 /** `npm run bench`. Exit code 0 also when a target is missed (the table says so); 1 when a case could not be run. */
 const program = new Command('bench')
   .description('Measures the regional service side by side with baselines, in alternation.')
-  .argument('[case...]', 'cases to run, left out: all of them; or `profile`: a CPU profile of the warm path')
+  .argument(
+    '[case...]',
+    'cases to run, left out: all of them; or `profile [warm|redis|cold]`: a CPU profile of a path',
+  )
   .option('--list', 'say which cases there are')
   .option('--pairs <count>', 'measurements of each side', positive, 5)
   .option('--seconds <seconds>', 'length of one measurement', positive, 3)
@@ -30,7 +33,9 @@ const program = new Command('bench')
     }
     const pinning = pinSelf();
     if (names[0] === 'profile') {
-      await within('profile', options, pinning, async (bench) => console.log(await profile(bench)));
+      const path = names[1] ?? 'warm';
+      if (!Object.hasOwn(profiledPaths, path)) program.error(`There is no path ${path} to profile.`);
+      await within('profile', options, pinning, async (bench) => console.log(await profile(bench, path)));
       return;
     }
     const unknown = names.filter((name) => !Object.hasOwn(cases, name));

@@ -1,3 +1,4 @@
+import type { HashParameters } from '../../src/credential/hash.ts';
 import type { Bench } from './bench.ts';
 import { exchange, type WireAnswer } from './exchange.ts';
 import { benchKeys, CHEAP_HASH } from './keys.ts';
@@ -20,11 +21,11 @@ export interface WarmWorld {
 export async function warmWorld(
   bench: Bench,
   count: number,
-  options: Parameters<typeof startRegional>[2] = {},
+  options: Parameters<typeof startRegional>[2] & { hash?: HashParameters } = {},
 ): Promise<WarmWorld> {
   const postgres = await startBenchPostgres(bench);
   const database = await createRegionDatabase(postgres);
-  const keys = await benchKeys('warm', count, CHEAP_HASH);
+  const keys = await benchKeys('warm', count, options.hash ?? CHEAP_HASH);
   await database.fill((client) => insertKeys(client, keys.map(viewerRow)));
   const service = await startRegional(bench, database.url, options);
   const requests = keys.map(projectRequest);
