@@ -25,7 +25,7 @@ export class Load {
   }
 
   /** Each of these once, a few at a time. */
-  async callAll(pod: { url: string }, authorizations: readonly string[], clients = 8): Promise<void> {
+  async callAll(pod: { url: string }, authorizations: readonly string[], clients = 4): Promise<void> {
     const left = [...authorizations];
     const client = async () => {
       for (let next = left.pop(); next !== undefined; next = left.pop()) await this.call(pod, next);
