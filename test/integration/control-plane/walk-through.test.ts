@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { redact } from '../../../src/http/logger.ts';
 import { createDevProject, type DevProject, type DevRun } from '../dev/dev-project.ts';
 import { freePortBase } from '../dev/free-port-base.ts';
 
@@ -23,6 +24,7 @@ it('the walk-through of docs/control-plane.md, pasted line by line, says what th
   const script = blocks.join('\n');
   const promised = [...script.matchAll(/^authenticate .*# (\d{3})$/gm)].map(([, status]) => status);
   expect(promised).toHaveLength(8);
-  const answers = (await project.paste(script)).split('\n').filter((line) => /^\d{3}$/.test(line));
-  expect(answers).toEqual(promised);
+  const output = await project.paste(`exec 2>&1\n${script}\necho "$CREATED"`);
+  const answers = output.split('\n').filter((line) => /^\d{3}$/.test(line));
+  expect(answers, redact(output)).toEqual(promised);
 }, 60_000);
