@@ -1,0 +1,58 @@
+import { Redis } from 'ioredis';
+import { inject } from 'vitest';
+import { freePort } from '../../../src/dev/ports.ts';
+import { type RedisServer, startRedis } from '../../../src/dev/redis/server.ts';
+
+/** A Redis Cluster of three masters, on loopback. */
+export interface TestRedisCluster {
+  /** Of the first node. */
+  url: string;
+  nodes: readonly RedisServer[];
+  stop(): Promise<void>;
+}
+
+const SLOTS = 16_384;
+
+/** Whether this machine has the binary that a cluster takes; a shared server is none. */
+export function canStartCluster(): boolean {
+  return inject('redis').kind === 'binary';
+}
+
+/** Starts three nodes that want a password, and joins them; resolves when all slots are served. */
+export async function startTestRedisCluster(directory: string, password: string): Promise<TestRedisCluster> {
+  const provision = inject('redis');
+  if (provision.kind !== 'binary') throw new Error('A Redis Cluster needs a redis-server binary.');
+  const nodes = await Promise.all(
+    ['a', 'b', 'c'].map(async (name) =>
+      startRedis({
+        binary: provision.binary,
+        port: await freePort(),
+        directory: `${directory}/${name}`,
+        password,
+        detached: false,
+        args: ['--cluster-enabled', 'yes', '--masterauth', password],
+      }),
+    ),
+  );
+  const clients = nodes.map((node) => new Redis(node.url));
+  const [first] = clients as [Redis];
+  const share = Math.ceil(SLOTS / nodes.length);
+  for (const [index, client] of clients.entries()) {
+    await client.cluster('ADDSLOTSRANGE', index * share, Math.min((index + 1) * share, SLOTS) - 1);
+    await client.cluster('SET-CONFIG-EPOCH', index + 1);
+  }
+  for (const node of nodes.slice(1)) await first.cluster('MEET', '127.0.0.1', node.port);
+  for (const client of clients) {
+    while (!(await client.cluster('INFO')).includes('cluster_state:ok')) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    client.disconnect();
+  }
+  return {
+    url: (nodes[0] as RedisServer).url,
+    nodes,
+    stop: async () => {
+      await Promise.all(nodes.map((node) => node.kill()));
+    },
+  };
+}
