@@ -118,7 +118,7 @@ describe('while the change feed is cut off', () => {
       (await pods.authenticate(key.authorization, { contexts })).map(
         ({ body }) => body.contexts?.[0].role_descriptors.reader?.cluster[0],
       );
-    await expect.poll(cluster).toEqual(['monitor', 'monitor']);
+    await expect.poll(cluster, { timeout: 5_000 }).toEqual(['monitor', 'monitor']);
     const rotated = await warmKey();
     const stranger = newCredential();
     expect(await pods.outcomes(authorizationOf(stranger))).toEqual([UNKNOWN, UNKNOWN]);

@@ -16,6 +16,8 @@ import { type IssuedKey, insertKey, newCredential, projectRoles, revokeKey } fro
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
 import { createWorld, type World } from '../../support/world.ts';
 
+const PATIENTLY = { timeout: 10_000 };
+
 let world: World;
 let redis: TestRedis;
 
@@ -111,7 +113,7 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
 
   it('gives a key from as near as it can once it has met it', async () => {
     const key = await newKey();
-    await expect.poll(async () => (await get(key.id))?.tier).toBe(tier);
+    await expect.poll(async () => (await get(key.id))?.tier, PATIENTLY).toBe(tier);
   });
 
   it('knows nothing of an id that does not exist', async () => {
@@ -126,13 +128,15 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
     expect((await get(key.id))?.record.revokedAtMs).toBeNull();
     await revokeKey(world.primary, key.id);
     await world.replicated();
-    await expect.poll(async () => (await get(key.id))?.record.revokedAtMs).toEqual(expect.any(Number));
+    await expect
+      .poll(async () => (await get(key.id))?.record.revokedAtMs, PATIENTLY)
+      .toEqual(expect.any(Number));
   });
 
   it('gives a key that was created after it was asked for', async () => {
     const key = await insertKey(world.primary);
     await get(key.id);
-    await expect.poll(async () => (await get(key.id))?.record.id).toBe(key.id);
+    await expect.poll(async () => (await get(key.id))?.record.id, PATIENTLY).toBe(key.id);
   });
 
   it('answers many who ask at once alike', async () => {
@@ -146,7 +150,9 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
   it('quarantines a row that is broken, each time it is asked, and recovers with the row', async () => {
     const key = await newKey();
     await world.region.query(`UPDATE api_keys SET role_assignments = '"broken"' WHERE id = $1`, [key.id]);
-    await expect.poll(() => get(key.id).catch((error) => error)).toBeInstanceOf(QuarantinedKeyError);
+    await expect
+      .poll(() => get(key.id).catch((error) => error), PATIENTLY)
+      .toBeInstanceOf(QuarantinedKeyError);
     await expect(get(key.id)).rejects.toThrow(QuarantinedKeyError);
     await world.primary.query(`UPDATE api_keys SET description = 'repaired' WHERE id = $1`, [key.id]);
     await world.replicated();

@@ -64,7 +64,10 @@ async function overtake(
     const read = await gates[0]?.read;
     await change();
     await expect
-      .poll(() => stack.applied.some((one) => one.entity === 'key' && one.id === id), { interval: 2 })
+      .poll(() => stack.applied.some((one) => one.entity === 'key' && one.id === id), {
+        interval: 2,
+        timeout: 10_000,
+      })
       .toBe(true);
     gates[0]?.open();
     await asked;

@@ -16,8 +16,8 @@ import { revokeWarmKeys } from '../../support/revocations.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
 import { createWorld, type World } from '../../support/world.ts';
 
-/** The contract says 100 ms at p99; a machine that is busy with other tests gets some air. */
-const GENEROUS_P99_MS = 250;
+/** The contract says 100 ms at p99. Other tests run beside this one; test/soak/revocation.test.ts is stricter. */
+const GENEROUS_P99_MS = 1_000;
 const REVOKED = '401 0xD38358';
 const UNKNOWN = '401 0x28D520';
 

@@ -99,7 +99,7 @@ it('a role that is deleted is gone on every pod', async () => {
   await replicated();
   const ask = () =>
     pods.outcomes(key.authorization, { contexts: [projectContext('p1', key.organizationId)] });
-  await expect.poll(ask).toEqual(['200', '200']);
+  await expect.poll(ask, { timeout: 5_000 }).toEqual(['200', '200']);
   await primary.query('UPDATE roles SET deleted_at = clock_timestamp() WHERE organization_id = $1', [
     key.organizationId,
   ]);

@@ -1,0 +1,26 @@
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { policies } from '../../../src/keys/cache/policies.ts';
+
+const UNITS: readonly [number, string][] = [
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+  [1_000, 's'],
+];
+
+/** A time as the page writes it. */
+function inWords(ms: number): string {
+  const [size, unit] = UNITS.find(([one]) => ms % one === 0) ?? [1, 'ms'];
+  return `${ms / size} ${unit}`;
+}
+
+it.each(Object.entries(policies))(
+  'docs/caching.md says the life and the cap of %s as they are in the code',
+  async (name, policy: { lifeMs?: number; marginMs?: number; maxEntries?: number }) => {
+    const page = await readFile(new URL('../../../docs/caching.md', import.meta.url), 'utf8');
+    const row = page.split('\n').find((line) => line.startsWith('|') && line.includes(`\`${name}\``));
+    const times = [policy.lifeMs, policy.marginMs].filter((ms) => ms !== undefined).map(inWords);
+    const caps = policy.maxEntries === undefined ? [] : [policy.maxEntries.toLocaleString('en-US')];
+    for (const text of [...times, ...caps]) expect(row).toContain(text);
+  },
+);
