@@ -3,7 +3,7 @@ import type { KeyView, KeyWithCredential } from '../control-plane/key-view.ts';
 import type { KeyPage } from '../control-plane/list-keys.ts';
 
 /** Body of a creation, as HTTP takes it; `internal` only at the database. */
-export interface CreateRequest {
+interface CreateRequest {
   body: { description: string; expiration?: string; role_assignments?: unknown };
   internal: boolean;
 }

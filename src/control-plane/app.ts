@@ -1,5 +1,4 @@
 import rateLimit from '@fastify/rate-limit';
-import underPressure from '@fastify/under-pressure';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
@@ -69,12 +68,6 @@ export async function controlPlaneApp(
   });
   // As a hook of the whole server, since the plugin's own hooks would run after authentication.
   app.addHook('onRequest', app.rateLimit());
-  await app.register(underPressure, {
-    maxEventLoopDelay: 2_000,
-    pressureHandler: () => {
-      throw new IamError('OVERLOADED', { message: 'The control plane is overloaded; try again shortly.' });
-    },
-  });
   await app.register(openApi, REFERENCE);
   await app.register(referencePage);
   await app.register(async (api) => elasticCloudApi(api, services), { prefix: '/api/v1' });

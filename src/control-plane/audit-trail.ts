@@ -26,7 +26,7 @@ export const auditQuerySchema = z.object({
     .describe('Id of the last event of the page before.'),
 });
 
-export const auditEventSchema = z
+const auditEventSchema = z
   .object({
     id: z.string(),
     at: z.iso.datetime(),

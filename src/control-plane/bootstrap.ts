@@ -37,11 +37,10 @@ export async function bootstrap(
   if (name === '' || unstorable(name).length > 0) throw invalid('name', 'must be a text');
   const nowMs = parts.now();
   const lifeMs = options.lifeMs === undefined ? DEFAULT_LIFE_MS : options.lifeMs;
-  const fresh = await freshSecret(parts);
   const key = await parts.database.transaction(async (transaction) => {
     await createOrganization(transaction, actor, { id: organizationId, name, keyQuota });
     const principal = { actor, organizationId, userId: actor.id };
-    return writeKey(transaction, parts, principal, fresh, {
+    return writeKey(transaction, parts, principal, await freshSecret(parts), {
       description: 'First owner key',
       internal: false,
       assignments: { organization: [{ role_id: OWNER_ROLE_ID, organization_id: organizationId }] },

@@ -45,14 +45,13 @@ export async function createKey(
   const { organizationId } = principal;
   const assignments = asked.assignments && withinOrganization(asked.assignments, organizationId);
   const nowMs = parts.now();
-  const fresh = await freshSecret(parts);
   const { answer, replayed } = await parts.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, organizationId);
     await requireStanding(transaction, principal, { owner: true, nowMs });
     return once(transaction, principal, options.retry, nowMs, async () => {
       const internal = options.internal ?? false;
       await requireRoom(transaction, parts, organization, { internal, nowMs });
-      const made = await writeKey(transaction, parts, principal, fresh, {
+      const made = await writeKey(transaction, parts, principal, await freshSecret(parts), {
         description: asked.description,
         internal,
         assignments: assignments ?? (await ownAssignments(transaction, principal)),
@@ -66,7 +65,10 @@ export async function createKey(
   return { key: answer, replayed };
 }
 
-/** A new secret and its hash: computed before the transaction, since hashing takes milliseconds. */
+/**
+ * A new secret and its hash. Hashing costs milliseconds: it is done once every rule has been looked at, so that nobody
+ * who is refused can make this service work.
+ */
 export interface FreshSecret {
   id: string;
   credential: string;

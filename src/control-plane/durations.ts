@@ -10,9 +10,9 @@ export const DAY_MS = 86_400_000;
 /** Life of a key that does not say: 90 days, as in Elastic Cloud. */
 export const DEFAULT_LIFE_MS = 90 * DAY_MS;
 /** Longest life of a key that ends at all. */
-export const MAX_LIFE_MS = 365 * DAY_MS;
+const MAX_LIFE_MS = 365 * DAY_MS;
 export const MAX_GRACE_MS = 30 * DAY_MS;
-export const DEFAULT_GRACE_MS = DAY_MS;
+const DEFAULT_GRACE_MS = DAY_MS;
 
 /** `"30d"`, `"3h"`, `"0"` … in milliseconds; `undefined` when it is none. */
 export function parseDuration(text: string): number | undefined {

@@ -46,7 +46,6 @@ export async function grantKey(
   const life = asked.expiration === undefined ? undefined : parseLife(asked.expiration);
   if (life !== undefined && 'problem' in life) throw invalidExpiration(life.problem);
   const nowMs = parts.now();
-  const fresh = await freshSecret(parts);
   const { answer, replayed } = await parts.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, principal.organizationId);
     await requireStanding(transaction, principal, { owner: false, nowMs });
@@ -60,7 +59,7 @@ export async function grantKey(
         });
       }
       await requireRoom(transaction, parts, organization, { internal: asked.internal, nowMs });
-      return writeKey(transaction, parts, principal, fresh, {
+      return writeKey(transaction, parts, principal, await freshSecret(parts), {
         description: asked.description,
         internal: asked.internal,
         assignments,

@@ -1,6 +1,7 @@
 import { KEY_COLUMNS, type KeyRecord, keyRecordFromRow } from '../keys/key-record.ts';
 import { OWNER } from './assignment-scope.ts';
 import type { Queries } from './database.ts';
+import type { KeyStatus } from './key-view.ts';
 
 type Row = { id: string } & Record<string, unknown>;
 
@@ -66,8 +67,7 @@ export async function countActive(
 /** What revocation looks at: works on rows that do not parse too, since those are worth revoking. */
 export interface RevocableKey {
   id: string;
-  internal: boolean;
-  revoked: boolean;
+  status: KeyStatus;
   activeOwner: boolean;
 }
 
@@ -78,7 +78,9 @@ export async function selectRevocable(
   nowMs: number,
 ): Promise<RevocableKey[]> {
   return on.query<RevocableKey>(
-    `SELECT id, internal, revoked_at IS NOT NULL AS revoked, ${ACTIVE} AND NOT internal AND ${OWNER} AS "activeOwner"
+    `SELECT id,
+       CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN expires_at <= $2 THEN 'expired' ELSE 'active' END AS status,
+       ${ACTIVE} AND NOT internal AND ${OWNER} AS "activeOwner"
      FROM api_keys WHERE organization_id = $1 AND id = ANY($3)`,
     [organizationId, new Date(nowMs), ids.filter(isKeyId)],
   );

@@ -37,7 +37,7 @@ export async function revokeKeys(
       if (left === 0) throw new ApiError('LAST_OWNER');
     }
     for (const key of found) {
-      if (key.revoked) continue;
+      if (key.status === 'revoked') continue;
       await markRevoked(transaction, key.id, `${principal.actor.type}:${principal.actor.id}`, nowMs);
       await recordEvent(transaction, {
         organizationId,
@@ -46,7 +46,7 @@ export async function revokeKeys(
         outcome: 'success',
         targetType: 'api_key',
         targetId: key.id,
-        before: { status: 'active' },
+        before: { status: key.status },
         after: { status: 'revoked', forced: options.force === true },
       });
     }

@@ -33,7 +33,6 @@ export async function rotateKey(
   const rotation = checkRotation(input);
   const { organizationId } = principal;
   const nowMs = parts.now();
-  const fresh = await freshSecret(parts, id);
   const { answer, replayed } = await parts.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, organizationId);
     await requireStanding(transaction, principal, { owner: true, nowMs });
@@ -44,6 +43,7 @@ export async function rotateKey(
       if (keyStatus(before, nowMs) === 'expired') {
         await requireRoom(transaction, parts, organization, { internal: before.internal, nowMs });
       }
+      const fresh = await freshSecret(parts, id);
       const after = await replaceSecret(
         transaction,
         id,

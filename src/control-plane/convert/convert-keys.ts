@@ -111,7 +111,6 @@ export class KeyConversion {
     const nowMs = this.#parts.now();
     refuseUnfit(native, nowMs);
     const descriptors = rightsOf(native);
-    const fresh = await freshSecret(this.#parts);
     const principal: Principal = {
       actor,
       organizationId: project.organizationId,
@@ -129,7 +128,7 @@ export class KeyConversion {
         if (known === undefined) await putRole(transaction, principal, project, name, descriptor);
         roles.push(name);
       }
-      return writeKey(transaction, this.#parts, principal, fresh, {
+      return writeKey(transaction, this.#parts, principal, await freshSecret(this.#parts), {
         description: native.name || `converted from ${native.id}`,
         internal: true,
         assignments: {

@@ -1,7 +1,7 @@
 import type { Queries } from '../database.ts';
 
 /** Days before the end of a key at which its organization is warned, longest first. */
-export const WARN_DAYS_AHEAD = [30, 7, 1] as const;
+const WARN_DAYS_AHEAD = [30, 7, 1] as const;
 
 /** A warning that is due, and goes out once. */
 export interface ExpiryNotice {
@@ -44,7 +44,7 @@ export async function takeDueNotices(on: Queries, nowMs: number): Promise<Expiry
 }
 
 /** Tries of a delivery before it is given up, about a day with the waits between them. */
-export const MAX_ATTEMPTS = 12;
+const MAX_ATTEMPTS = 12;
 
 /**
  * Takes warnings whose delivery is due, and puts their next attempt off before anything is sent: an instance that

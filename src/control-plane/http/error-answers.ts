@@ -32,7 +32,7 @@ const speaking: ReadonlySet<ErrorName> = new Set([
 ]);
 
 /** Whatever was thrown, as an error of the `/api/v1` registry. */
-export function toApiError(thrown: unknown): ApiError {
+function toApiError(thrown: unknown): ApiError {
   if (thrown instanceof ApiError) return thrown;
   const error = toIamError(thrown);
   const name = names[error.reason] ?? 'INTERNAL';
@@ -43,7 +43,7 @@ export function toApiError(thrown: unknown): ApiError {
 }
 
 /** Answers an error in the shape of the Elastic Cloud API. */
-export function sendApiError(error: ApiError, reply: FastifyReply): FastifyReply {
+function sendApiError(error: ApiError, reply: FastifyReply): FastifyReply {
   const { code, status } = error.row;
   if (status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
   if (status === 401) reply.header('www-authenticate', 'ApiKey');

@@ -50,7 +50,7 @@ export const keyPageSchema = z.object({
   unreadable_keys: z.array(z.string()).optional(),
 });
 
-export const errorsSchema = z
+const errorsSchema = z
   .object({
     errors: z.array(
       z.object({

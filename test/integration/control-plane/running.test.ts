@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  callApi,
+  newOrganization,
+  startTestControlPlane,
+  type TestControlPlane,
+} from '../../support/control-plane.ts';
+import { createPrimary, type TestPrimary } from '../../support/primary.ts';
+import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
+
+const KEYS = '/api/v1/users/auth/keys';
+
+let primary: TestPrimary;
+let proxy: TcpProxy;
+let controlPlane: TestControlPlane;
+beforeAll(async () => {
+  primary = await createPrimary();
+  const url = new URL(primary.controlPlaneUrl);
+  proxy = await startTcpProxy({ targetPort: Number(url.port) });
+  url.port = String(proxy.port);
+  await proxy.cut();
+  controlPlane = await startTestControlPlane(
+    { DATABASE_QUERY_TIMEOUT_MS: '500', DATABASE_CONNECT_TIMEOUT_MS: '500' },
+    { ...primary, controlPlaneUrl: url.href },
+  );
+});
+afterAll(async () => {
+  await controlPlane?.close();
+  await proxy?.close();
+  await primary?.close();
+});
+const probe = async (path: string) => (await fetch(`${controlPlane.managementUrl}${path}`)).status;
+
+test('starts while the primary is away, and is ready once it is there', async () => {
+  expect([await probe('/livez'), await probe('/startupz'), await probe('/readyz')]).toEqual([200, 503, 503]);
+  await proxy.restore();
+  await expect.poll(() => probe('/readyz'), { timeout: 10_000 }).toBe(200);
+  expect(await probe('/startupz')).toBe(200);
+});
+
+test('writes the heartbeat again and again', async () => {
+  const beat = async () =>
+    (await primary.pool.query('SELECT beat_at FROM heartbeat')).rows[0].beat_at.getTime();
+  const first = await beat();
+  await expect.poll(beat, { timeout: 5_000 }).toBeGreaterThan(first);
+});
+
+test('a primary that goes silent is 503 in bounded time, and everything goes on when it is back', async () => {
+  const owner = await newOrganization(primary.pool);
+  proxy.blackhole();
+  const began = performance.now();
+  const answer = await callApi(controlPlane, 'POST', KEYS, owner.authorization, {
+    body: { description: 'x' },
+  });
+  expect([answer.status, answer.body.errors[0].code]).toEqual([503, 'root.unavailable']);
+  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(await probe('/readyz')).toBe(200);
+  await proxy.restore();
+  const create = async () =>
+    (await callApi(controlPlane, 'POST', KEYS, owner.authorization, { body: { description: 'x' } })).status;
+  await expect.poll(create, { timeout: 10_000 }).toBe(201);
+});
+
+test('a connection that ends in the middle of a transaction ends neither the process nor the next call', async () => {
+  const owner = await newOrganization(primary.pool);
+  const create = () =>
+    callApi(controlPlane, 'POST', KEYS, owner.authorization, { body: { description: 'x' } });
+  for (let round = 0; round < 5; round += 1) {
+    const attempts = [create(), create(), create()];
+    await primary.pool.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE application_name = 'iam-control-plane' AND datname = current_database()`,
+    );
+    for (const { status } of await Promise.all(attempts)) expect([201, 503]).toContain(status);
+  }
+  await expect.poll(async () => (await create()).status, { timeout: 10_000 }).toBe(201);
+});
+
+test('its metrics name routes and statuses, and no key and no organization', async () => {
+  const owner = await newOrganization(primary.pool);
+  await callApi(controlPlane, 'GET', `${KEYS}/${owner.id}`, owner.authorization);
+  const text = await (await fetch(`${controlPlane.managementUrl}/metrics`)).text();
+  expect(text).toContain('route="/api/v1/users/auth/keys/:id",status="200"');
+  expect(text).toContain('iam_heartbeat_failures_total');
+  expect(text).not.toContain(owner.id);
+  expect(text).not.toContain(owner.organizationId);
+});
+
+test('its login can neither drop nor alter, and cannot delete keys or rewrite the trail', async () => {
+  const { Client } = await import('pg').then((module) => module.default);
+  const client = new Client({ connectionString: primary.controlPlaneUrl });
+  await client.connect();
+  try {
+    for (const sql of [
+      'DROP TABLE api_keys',
+      'ALTER TABLE api_keys ADD COLUMN x int',
+      'DELETE FROM api_keys',
+      'TRUNCATE api_keys',
+      'UPDATE audit_events SET reason = NULL',
+      'DELETE FROM audit_events',
+      'ALTER TABLE audit_events DISABLE TRIGGER ALL',
+      'DELETE FROM organizations',
+      'CREATE TABLE x ()',
+    ]) {
+      await expect(client.query(sql), sql).rejects.toThrow(/permission denied|must be owner/);
+    }
+  } finally {
+    await client.end();
+  }
+});
