@@ -68,7 +68,7 @@ export async function contexts100(bench: Bench): Promise<Row[]> {
   async function echo(request: Buffer): Promise<Baseline> {
     const answer = await exchange(service.port, request);
     if (answer.status !== 200) throw new Error(`the service answered ${answer.status}: ${answer.body}`);
-    return await startBaseline(bench, 'baselines/bare-fastify.ts', { ANSWER: answer.body, PARSE: 'bytes' });
+    return await startBaseline(bench, 'baselines/bare-fastify.mjs', { ANSWER: answer.body, PARSE: 'bytes' });
   }
 
   async function rowsWith(connections: number): Promise<Row[]> {

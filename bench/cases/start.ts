@@ -3,6 +3,7 @@ import { freePort } from '../../src/dev/ports.ts';
 import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
 import type { Bench } from '../lib/bench.ts';
 import { startNode } from '../lib/child.ts';
+import { cpuSeconds } from '../lib/cpu-time.ts';
 import { PREFIX } from '../lib/keys.ts';
 import { fillWithManyKeys } from '../lib/many-keys.ts';
 import { alternate } from '../lib/pairs.ts';
@@ -13,6 +14,11 @@ import { startBenchPostgres } from '../lib/servers.ts';
 import { untilAnswered } from '../lib/until-answered.ts';
 
 const KEYS = 1_000_000;
+
+interface Started {
+  ms: number;
+  cpuMs: number;
+}
 
 const script = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -37,7 +43,7 @@ export async function start(bench: Bench): Promise<Row[]> {
   const theirs = async () => {
     const port = await freePort();
     return await timed(
-      script('../baselines/bare-fastify.ts'),
+      script('../baselines/bare-fastify.mjs'),
       [],
       port,
       httpPost(AUTHENTICATE_PATH, {}, '{}'),
@@ -50,7 +56,7 @@ export async function start(bench: Bench): Promise<Row[]> {
   await ours();
   await theirs();
   const pairs = await alternate(bench.options.pairs, ours, theirs, ({ subject, baseline }) =>
-    bench.log(`${Math.round(subject)} ms against ${Math.round(baseline)} ms`),
+    bench.log(`${told(subject)} against ${told(baseline)}`),
   );
   return [
     pairedRow(
@@ -62,7 +68,17 @@ export async function start(bench: Bench): Promise<Row[]> {
         target: { bound: 'at most', value: 300 },
         notes: ['the figure is what the service takes longer'],
       },
-      pairs,
+      pairs.map(({ subject, baseline }) => ({ subject: subject.ms, baseline: baseline.ms })),
+      'difference',
+    ),
+    pairedRow(
+      {
+        case: 'start',
+        measure: 'processor time until then',
+        against: 'the same of the bare Fastify',
+        unit: 'ms',
+      },
+      pairs.map(({ subject, baseline }) => ({ subject: subject.cpuMs, baseline: baseline.cpuMs })),
       'difference',
     ),
   ];
@@ -73,16 +89,20 @@ export async function start(bench: Bench): Promise<Row[]> {
     port: number,
     request: Buffer,
     env: Record<string, string>,
-  ): Promise<number> {
+  ): Promise<Started> {
     const startedAtMs = performance.now();
     const child = startNode(path, { processors: bench.options.pinning?.server, args, env });
     try {
       await untilAnswered(port, request);
-      return performance.now() - startedAtMs;
+      return { ms: performance.now() - startedAtMs, cpuMs: (await cpuSeconds(child.pid)) * 1_000 };
     } finally {
       await child.stop();
     }
   }
+}
+
+function told({ ms, cpuMs }: Started): string {
+  return `${Math.round(ms)} ms (${Math.round(cpuMs)} ms of processor time)`;
 }
 
 function get(path: string): Buffer {

@@ -18,7 +18,7 @@ const WARM_UP_REQUESTS = 20_000;
 export async function warm(bench: Bench): Promise<Row[]> {
   const { service, requests, answer } = await warmWorld(bench, KEYS);
   const first = requests[0] as Buffer;
-  const bare = await startBaseline(bench, 'baselines/bare-fastify.ts', { ANSWER: answer.body });
+  const bare = await startBaseline(bench, 'baselines/bare-fastify.mjs', { ANSWER: answer.body });
 
   bench.log('warming up both sides');
   const generator = bench.generator();

@@ -2,7 +2,8 @@ import fastify from 'fastify';
 
 /**
  * The baseline of everything that is answered from memory: one POST route of a bare Fastify, no schema, no hooks, no
- * logger, that has Fastify parse the body and sends a text that was there before. Announces that it is up.
+ * logger, that has Fastify parse the body and sends a text that was there before. Announces that it is up. In
+ * JavaScript, so that its start does not pay for types.
  *
  * Environment: `PORT`, `PATH_TO_ANSWER`, `ANSWER` (the text), `PARSE` (`json`, the default, or `bytes`: the body is
  * taken in and not looked at).
