@@ -1,5 +1,8 @@
 import type { Change } from './change.ts';
 
+/** Clocks of pods that share a Redis differ by less. */
+export const CLOCK_SKEW_MS = 5_000;
+
 /** What a source hands over: changes in the order in which they were committed. */
 export interface Batch {
   changes: Change[];

@@ -1,12 +1,19 @@
 import type { Change } from './change.ts';
-import type { Batch, ChangeSource, Lag } from './change-source.ts';
+import { type Batch, type ChangeSource, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
 import { FeedConnection, type FeedConnectionOptions } from './feed-connection.ts';
 
 const BATCH = 1_000;
+/** As `BATCH`, for what changed before this process began. */
+const PAST_PAGE = 5_000;
 
 interface Position {
   seq: string;
   at: string;
+}
+
+interface PastRow extends Omit<ChangeRow, 'at'> {
+  transaction: string;
+  recent: boolean;
 }
 
 interface ChangeRow extends Position {
@@ -40,18 +47,34 @@ export class ListenSource implements ChangeSource {
     this.#mustCompare = true;
   }
 
+  /** Goes back page by page, so that no single query takes long after a flood of changes. */
   async begin(windowMs: number, limit: number): Promise<{ changes: Change[]; trustedSinceMs: number }> {
     const last = await this.#newest();
-    const rows = await this.#query<ChangeRow & { at_ms: string }>(
-      `SELECT seq, at::text, entity, id, version, extract(epoch FROM at) * 1000 AS at_ms FROM changes
-       WHERE seq <= $1 AND at > now() - make_interval(secs => $2) ORDER BY seq DESC LIMIT $3`,
-      [last.seq, windowMs / 1_000, limit],
-    );
+    const changes: Change[] = [];
+    let whole = false;
+    let before = String(Number(last.seq) + 1);
+    let transaction = '';
+    while (!whole && changes.length < limit) {
+      const rows = await this.#query<PastRow>(
+        `SELECT seq, entity, id, version, xmin::text AS transaction,
+                at > clock_timestamp() - make_interval(secs => $1) AS recent
+         FROM changes WHERE seq < $2 ORDER BY seq DESC LIMIT $3`,
+        [windowMs / 1_000, before, PAST_PAGE],
+      );
+      for (const row of rows) {
+        // A transaction's rows were all seen at its end, however long before that the first was written.
+        whole ||= !row.recent && row.transaction !== transaction;
+        if (whole) break;
+        transaction = row.transaction;
+        before = row.seq;
+        changes.push(toChange(row));
+      }
+      whole ||= rows.length < PAST_PAGE;
+    }
     this.#last = last;
     this.#mustCompare = false;
     const nowMs = this.#now();
-    const trustedSinceMs = rows.length < limit ? nowMs - windowMs : Number(rows.at(-1)?.at_ms ?? nowMs);
-    return { changes: rows.reverse().map(toChange), trustedSinceMs };
+    return { changes: changes.reverse(), trustedSinceMs: whole ? nowMs - windowMs : nowMs + CLOCK_SKEW_MS };
   }
 
   async read(): Promise<Batch> {
@@ -105,7 +128,7 @@ export class ListenSource implements ChangeSource {
   }
 }
 
-function toChange(row: ChangeRow): Change {
+function toChange(row: Omit<ChangeRow, 'at'>): Change {
   if (row.entity === 'key' || row.entity === 'roles') {
     return { entity: row.entity, id: row.id, version: Number(row.version) };
   }

@@ -1,5 +1,5 @@
 import type { Change } from './change.ts';
-import type { Batch, ChangeSource, Lag } from './change-source.ts';
+import { type Batch, type ChangeSource, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
 import { FeedConnection, type FeedConnectionOptions } from './feed-connection.ts';
 
 const BATCH = 1_000;
@@ -9,9 +9,6 @@ const BATCH = 1_000;
  * read again, since they may turn up after higher ones.
  */
 const OVERLAP_MS = 30_000;
-
-/** Clocks of pods that share a Redis differ by less. */
-const CLOCK_SKEW_MS = 5_000;
 
 interface ChangeRow {
   entity: 'key' | 'roles';
@@ -59,10 +56,15 @@ export class PollSource implements ChangeSource {
    */
   async begin(): Promise<{ changes: Change[]; trustedSinceMs: number }> {
     // The overlap is counted from the newest row, since a standby that lags has newer ones yet to come.
-    const [oldEnough] = await this.#query<{ version: string }>(
-      `WITH changed AS (${CHANGED})
-       SELECT coalesce(max(version), 0) AS version FROM changed
-       WHERE changed_at <= least(now(), (SELECT max(changed_at) FROM changed)) - make_interval(secs => $1)`,
+    const [oldEnough] = await this.#query<{ version: string | null }>(
+      `SELECT greatest(
+         (SELECT max(version) FROM api_keys WHERE changed_at <= until),
+         (SELECT max(version) FROM roles WHERE changed_at <= until)
+       ) AS version
+       FROM (SELECT least(now(), greatest(
+         (SELECT max(changed_at) FROM api_keys),
+         (SELECT max(changed_at) FROM roles)
+       )) - make_interval(secs => $1) AS until) AS overlap`,
       [OVERLAP_MS / 1_000],
     );
     this.#startFrom(Number(oldEnough?.version ?? 0));
@@ -122,8 +124,8 @@ export class PollSource implements ChangeSource {
 
   /** Versions only grow, unless the primary was restored from a backup: then reading starts over. */
   async #wentBack(): Promise<boolean> {
-    const [row] = await this.#query<{ version: string }>(
-      `SELECT coalesce(max(version), 0) AS version FROM (${CHANGED}) AS changed`,
+    const [row] = await this.#query<{ version: string | null }>(
+      'SELECT greatest((SELECT max(version) FROM api_keys), (SELECT max(version) FROM roles)) AS version',
     );
     if (Number(row?.version ?? 0) >= this.#highest) return false;
     await this.begin();

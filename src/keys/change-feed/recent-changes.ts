@@ -1,8 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Change, ChangeListener } from './change.ts';
-
-/** Clocks of pods that share a Redis differ by less. */
-const CLOCK_SKEW_MS = 5_000;
+import { CLOCK_SKEW_MS } from './change-source.ts';
 
 interface Noted {
   /** Version of a key; for roles a number that differs at each change. */

@@ -157,7 +157,7 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
     await world.primary.query(`UPDATE api_keys SET description = 'repaired' WHERE id = $1`, [key.id]);
     await world.replicated();
     await expect
-      .poll(async () => (await get(key.id).catch(() => undefined))?.record.description)
+      .poll(async () => (await get(key.id).catch(() => undefined))?.record.description, PATIENTLY)
       .toBe('repaired');
   });
 
