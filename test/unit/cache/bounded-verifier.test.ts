@@ -29,7 +29,7 @@ function verifier(limits: VerifierLimits) {
 }
 
 function held(id: string): HeldKey {
-  return { record: { id } as KeyRecord, tier: 'postgres', confirmedAtMs: 0, stale: false };
+  return { record: { id } as KeyRecord, tier: 'postgres', confirmedAtMs: 0, stale: false, outdated: false };
 }
 
 it('no more comparisons run at a time than may, and the others follow', async () => {

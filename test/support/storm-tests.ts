@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { hashSecret } from '../../src/credential/hash.ts';
+import { authorizationOf, newCredential } from './keys.ts';
+import { Load, printFigures } from './load.ts';
+import { type Pods, startPods } from './pods.ts';
+import { startTestRedis, type TestRedis } from './servers/redis.ts';
+import { latency, liveHeapMiB, Storm } from './storm.ts';
+import { createWorld, type World } from './world.ts';
+
+/** How hard it blows. */
+export interface StormSize {
+  coldKeys: number;
+  wrongSecrets: number;
+}
+
+const SHED = '503 0x1A0529';
+const WRONG = '401 0x28D520';
+/** As in production: a comparison takes milliseconds, so that a storm really is one. */
+const HASH_PARAMETERS = { memoryKiB: 4_096, timeCost: 1, parallelism: 1 };
+/** Of warm traffic, on a machine that is busy with the storm's clients too. */
+const WARM_P99_MS = 500;
+/** Live heap that a cold key may leave behind (record, memo, answer). */
+const HEAP_KIB_PER_KEY = 8;
+/** Live heap that a storm may leave behind on top: remembered wrong secrets, pools, compiled code. */
+const HEAP_MIB = 48;
+
+interface Key {
+  id: string;
+  authorization: string;
+}
+
+/** The same guarantees at two sizes: a small one in every run, the full one in the soak suite. */
+export function stormTests({ coldKeys, wrongSecrets }: StormSize): void {
+  let world: World;
+  let redis: TestRedis;
+  let pods: Pods;
+  let warm: Key[];
+
+  beforeAll(async () => {
+    [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
+    pods = await startPods(1, world.replicaUrl, redis.url, { ARGON2_QUEUE_LIMIT: '64' });
+    warm = await newKeys(20);
+    await new Load().callAll(pod(), warm.map(sent));
+  });
+  afterAll(async () => {
+    await pods?.stop();
+    await redis?.stop();
+    await world?.close();
+  });
+
+  const pod = () => pods.all[0] as Pods['all'][number];
+  const sent = (key: Key) => key.authorization;
+
+  /** Many keys with one secret between them, since hashing as in production takes its time. */
+  async function newKeys(count: number): Promise<Key[]> {
+    const organizationId = `org-${randomUUID()}`;
+    await world.primary.query('INSERT INTO organizations (id, name) VALUES ($1, $1)', [organizationId]);
+    const { secret } = newCredential();
+    const ids = Array.from({ length: count }, () => newCredential().id);
+    await world.primary.query(
+      `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by, version)
+       SELECT id, $1, 'test', $3, '{}', 'user-1', 0 FROM unnest($2::text[]) AS given (id)`,
+      [organizationId, ids, await hashSecret(secret, HASH_PARAMETERS)],
+    );
+    await world.replicated();
+    return ids.map((id) => ({ id, authorization: authorizationOf({ id, secret, layout: 'v1' }) }));
+  }
+
+  /** Warm traffic at a steady pace while a storm blows, and what the storm left in memory. */
+  async function weather(storm: () => Storm, meanwhile: () => Promise<void> = async () => {}) {
+    const heapBeforeMiB = liveHeapMiB();
+    const traffic = new Storm({
+      kind: 'again',
+      url: pod().url,
+      clients: 2,
+      pauseMs: 5,
+      authorizations: warm.map(sent),
+    });
+    const begun = performance.now();
+    const running = storm();
+    await meanwhile();
+    const blown = await running.done;
+    const seconds = (performance.now() - begun) / 1_000;
+    const calm = await traffic.stop();
+    const heapGrowthMiB = Number((liveHeapMiB() - heapBeforeMiB).toFixed(1));
+    expect(calm.outcomes).toEqual({ 200: calm.timesMs.length });
+    expect(latency(calm).p99Ms).toBeLessThan(WARM_P99_MS);
+    expect(blown.sheddingWithoutRetryAfter).toBe(0);
+    return { blown, figures: { seconds, storm: blown.outcomes, warm: latency(calm), heapGrowthMiB } };
+  }
+
+  it(`a storm of ${coldKeys} cold keys leaves warm traffic alone; what is shed is 503 with Retry-After and succeeds later`, async () => {
+    const cold = await newKeys(coldKeys);
+    const { blown, figures } = await weather(
+      () => new Storm({ kind: 'each', url: pod().url, clients: 300, authorizations: cold.map(sent) }),
+    );
+    printFigures(`storm of ${coldKeys} cold keys`, figures);
+    const { 200: granted = 0, [SHED]: shed = 0 } = blown.outcomes;
+    expect(granted + shed).toBe(coldKeys);
+    expect(granted).toBeGreaterThan(0);
+    expect(figures.heapGrowthMiB).toBeLessThan(HEAP_MIB + (coldKeys * HEAP_KIB_PER_KEY) / 1_024);
+
+    const later = new Load();
+    await later.callAll(pod(), blown.shed.slice(0, 200), 2);
+    expect(later.report().outcomes).toEqual(
+      blown.shed.length === 0 ? {} : { 200: Math.min(blown.shed.length, 200) },
+    );
+  });
+
+  it(`a storm of ${wrongSecrets} wrong secrets for one key shuts out neither its holder nor keys that are cold`, async () => {
+    const [attacked, ...others] = (await newKeys(1)).concat(await newKeys(60)) as [Key, ...Key[]];
+    await new Load().callAll(pod(), [attacked.authorization]);
+    const [holder, cold] = [new Load(), new Load()];
+    const { blown, figures } = await weather(
+      () => new Storm({ kind: 'wrong', url: pod().url, clients: 200, id: attacked.id, count: wrongSecrets }),
+      async () => {
+        for (const key of others) {
+          await holder.call(pod(), attacked.authorization);
+          await cold.call(pod(), key.authorization);
+        }
+      },
+    );
+    printFigures(`storm of ${wrongSecrets} wrong secrets for one key`, {
+      ...figures,
+      holder: holder.report(),
+      cold: cold.report(),
+    });
+    const { [WRONG]: wrong = 0, [SHED]: shed = 0 } = blown.outcomes;
+    expect(wrong + shed).toBe(wrongSecrets);
+    expect(shed).toBeGreaterThan(0);
+    expect(holder.report().outcomes).toEqual({ 200: others.length });
+    expect(cold.report().outcomes).toEqual({ 200: others.length });
+    expect(figures.heapGrowthMiB).toBeLessThan(HEAP_MIB);
+  });
+}

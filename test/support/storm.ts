@@ -1,0 +1,58 @@
+import { once } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Worker } from 'node:worker_threads';
+
+/** What a storm sends: each of these once, wrong secrets for one id, or these again and again until it is stopped. */
+export type StormOrder = { url: string; clients: number; pauseMs?: number } & (
+  | { kind: 'each' | 'again'; authorizations: readonly string[] }
+  | { kind: 'wrong'; id: string; count: number }
+);
+
+/** What became of it. */
+export interface StormReport {
+  outcomes: Record<string, number>;
+  /** Credentials that were answered 503. */
+  shed: string[];
+  sheddingWithoutRetryAfter: number;
+  timesMs: number[];
+}
+
+/** Clients in a thread of their own. */
+export class Storm {
+  readonly #worker: Worker;
+  /** Resolves when all is answered. */
+  readonly done: Promise<StormReport>;
+
+  constructor(order: StormOrder) {
+    this.#worker = new Worker(new URL('./storm-client.ts', import.meta.url), {
+      workerData: order,
+      execArgv: [],
+    });
+    this.done = Promise.race([
+      once(this.#worker, 'message').then(([report]) => report as StormReport),
+      once(this.#worker, 'error').then(([error]) => Promise.reject(error)),
+    ]);
+  }
+
+  stop(): Promise<StormReport> {
+    this.#worker.postMessage('stop');
+    return this.done;
+  }
+}
+
+/** Quantiles, in milliseconds. */
+export function latency({ timesMs }: { timesMs: readonly number[] }) {
+  const sorted = timesMs.toSorted((one, other) => one - other);
+  const quantile = (share: number) => Number((sorted[Math.ceil(share * sorted.length) - 1] ?? 0).toFixed(1));
+  return { calls: sorted.length, p50Ms: quantile(0.5), p99Ms: quantile(0.99), maxMs: quantile(1) };
+}
+
+/** Live heap of this thread after a collection, in MiB. */
+export function liveHeapMiB(): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  collect();
+  return Number((process.memoryUsage().heapUsed / 1_048_576).toFixed(1));
+}
