@@ -13,7 +13,11 @@ interface Hashed {
   secretHash: string;
 }
 
-process.on('message', async (batch: Hashed[]) => {
+process.on('message', (batch: Hashed[]) => void verifyAll(batch));
+process.on('disconnect', () => process.exit());
+process.send?.('up');
+
+async function verifyAll(batch: readonly Hashed[]): Promise<void> {
   const startedAtMs = performance.now();
   let next = 0;
   const worker = async () => {
@@ -24,6 +28,4 @@ process.on('message', async (batch: Hashed[]) => {
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
   process.send?.({ perSecond: batch.length / ((performance.now() - startedAtMs) / 1_000) });
-});
-process.on('disconnect', () => process.exit());
-process.send?.('up');
+}

@@ -10,7 +10,7 @@ export function parseMetrics(text: string): Map<string, number> {
 }
 
 /** Calls to `_authenticate` by the tier that answered them. */
-export function requestsByTier(metrics: ReadonlyMap<string, number>): Record<string, number> {
+function requestsByTier(metrics: ReadonlyMap<string, number>): Record<string, number> {
   const tiers: Record<string, number> = {};
   for (const [name, value] of metrics) {
     if (!name.startsWith('iam_authentication_requests_total{')) continue;

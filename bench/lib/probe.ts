@@ -24,6 +24,8 @@ const answers: Record<string, () => Promise<unknown>> = {
   'stop profile': async () => (await session.post('Profiler.stop')).profile,
 };
 
-process.on('message', async (question: string) => {
+async function answer(question: string): Promise<void> {
   process.send?.({ [question]: await answers[question]?.() });
-});
+}
+
+process.on('message', (question: string) => void answer(question));

@@ -48,7 +48,7 @@ export async function startRegional(
 }
 
 /** Asks `/readyz` until it says 200. */
-export async function untilReady(managementPort: number, everyMs = 10): Promise<void> {
+async function untilReady(managementPort: number, everyMs = 10): Promise<void> {
   const deadline = performance.now() + 30_000;
   while (performance.now() < deadline) {
     const response = await fetch(`http://127.0.0.1:${managementPort}/readyz`).catch(() => undefined);

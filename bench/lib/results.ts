@@ -5,7 +5,7 @@ import type { BenchOptions } from './bench.ts';
 import type { Row } from './row.ts';
 
 /** Where figures were taken. */
-export interface Machine {
+interface Machine {
   processors: number;
   model: string;
   memoryGiB: number;

@@ -2,11 +2,10 @@ import type { LoadPlan } from './plan.ts';
 import { runLoad } from './run-load.ts';
 
 /** Entry of the load generator's own process: a plan comes in, a result goes out. */
-process.on('message', async (plan: LoadPlan) => {
-  try {
-    process.send?.({ result: await runLoad(plan) });
-  } catch (error) {
-    process.send?.({ error: error instanceof Error ? error.message : String(error) });
-  }
+process.on('message', (plan: LoadPlan) => {
+  runLoad(plan).then(
+    (result) => process.send?.({ result }),
+    (error: Error) => process.send?.({ error: error.message }),
+  );
 });
 process.on('disconnect', () => process.exit());

@@ -32,17 +32,19 @@ for (let index = 0; index < Number(KEYS); index += 1) {
   keys.push((await auth.api.createApiKey({ body: { userId: user.id, name: `key ${index}` } })).key);
 }
 
+async function verify(request, response) {
+  const key = request.headers.authorization?.slice('ApiKey '.length) ?? '';
+  const result = await auth.api.verifyApiKey({ body: { key } });
+  const body = JSON.stringify(result);
+  response.writeHead(result.valid ? 200 : 401, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+  });
+  response.end(body);
+}
+
 createServer((request, response) => {
   request.on('data', () => {});
-  request.on('end', async () => {
-    const key = request.headers.authorization?.slice('ApiKey '.length) ?? '';
-    const result = await auth.api.verifyApiKey({ body: { key } });
-    const body = JSON.stringify(result);
-    response.writeHead(result.valid ? 200 : 401, {
-      'content-type': 'application/json; charset=utf-8',
-      'content-length': Buffer.byteLength(body),
-    });
-    response.end(body);
-  });
+  request.on('end', () => void verify(request, response));
 }).listen(Number(PORT), '127.0.0.1', () => process.send?.(keys));
 process.on('disconnect', () => process.exit());

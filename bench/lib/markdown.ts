@@ -1,0 +1,17 @@
+/** A table in Markdown. */
+export function markdownTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(headings), line(headings.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/**
+ * Puts generated text between `<!-- name -->` and `<!-- /name -->`.
+ * @throws Error when the page has no such place
+ */
+export function replaceBlock(page: string, name: string, text: string): string {
+  const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const [from, to] = [page.indexOf(open), page.indexOf(close)];
+  if (from < 0 || to < from) throw new Error(`the page has no ${open} … ${close}`);
+  return `${page.slice(0, from + open.length)}\n${text}\n${page.slice(to)}`;
+}
