@@ -5,10 +5,16 @@ import { FeedConnection, type FeedConnectionOptions } from './feed-connection.ts
 const BATCH = 1_000;
 
 /**
- * Longest that a transaction may take on the primary from being given a version to its commit. Versions within it are
- * read again, since they may turn up after higher ones.
+ * Longest that a transaction may take on the primary from being given a version to its commit: so long a version that
+ * was passed over is looked for.
  */
 const OVERLAP_MS = 30_000;
+
+interface Gap {
+  first: number;
+  last: number;
+  sinceMs: number;
+}
 
 interface ChangeRow {
   entity: 'key' | 'roles';
@@ -16,14 +22,16 @@ interface ChangeRow {
   version: string;
 }
 
-const CHANGED = `
-  SELECT 'key' AS entity, id, version, changed_at FROM api_keys
+/** @param where condition on the rows of either table */
+const changed = (where: string) => `
+  SELECT 'key' AS entity, id, version FROM api_keys WHERE ${where}
   UNION ALL
-  SELECT 'roles', json_build_array(organization_id, project_type, project_id)::text, version, changed_at FROM roles`;
+  SELECT 'roles', json_build_array(organization_id, project_type, project_id)::text, version FROM roles WHERE ${where}`;
 
 /**
  * Follows a physical standby, which is read-only and knows neither LISTEN nor our `changes` table: rows are read by
- * version, again and again, with an overlap. A change arrives with the delay of the poll interval.
+ * version, again and again; a version that is missing is looked for a while longer, since its transaction may commit
+ * last. A change arrives with the delay of the poll interval.
  *
  * Not safe for rows that are deleted outright: they leave no version behind. The control plane's login cannot do that.
  */
@@ -33,10 +41,8 @@ export class PollSource implements ChangeSource {
   readonly #now: () => number;
   #connection: FeedConnection | undefined;
   #highest = 0;
-  /** Highest version seen, at moments of the last `OVERLAP_MS`; the first is where reading starts. */
-  #seen: { version: number; atMs: number }[] = [];
-  /** Versions of the overlap that were handed over already. */
-  #delivered = new Set<number>();
+  /** Versions below the highest that nobody has been seen with: of transactions that commit late, or overwritten. */
+  #gaps: Gap[] = [];
   #mustCompare = false;
 
   constructor(url: string, options: FeedConnectionOptions, now: () => number) {
@@ -67,7 +73,8 @@ export class PollSource implements ChangeSource {
        )) - make_interval(secs => $1) AS until) AS overlap`,
       [OVERLAP_MS / 1_000],
     );
-    this.#startFrom(Number(oldEnough?.version ?? 0));
+    this.#highest = Number(oldEnough?.version ?? 0);
+    this.#gaps = [];
     this.#mustCompare = false;
     return { changes: [], trustedSinceMs: this.#now() + CLOCK_SKEW_MS };
   }
@@ -79,19 +86,18 @@ export class PollSource implements ChangeSource {
       if (wentBack) return { changes: [{ entity: 'everything' }], more: true };
     }
     const startedAtMs = this.#now();
-    const rows = await this.#query<ChangeRow>(
-      `SELECT entity, id, version FROM (${CHANGED}) AS changed WHERE version > $1 AND NOT version = ANY($2::bigint[])
-       ORDER BY version LIMIT $3`,
-      [this.#seen[0]?.version ?? 0, [...this.#delivered], BATCH],
-    );
-    for (const row of rows) {
-      const version = Number(row.version);
-      this.#delivered.add(version);
-      this.#highest = Math.max(this.#highest, version);
-    }
-    const more = rows.length === BATCH;
-    if (!more) this.#moveOverlap(startedAtMs);
-    return { changes: rows.map(toChange), more };
+    // First what is late: a version that is passed over by the second query had not been committed before it.
+    const late = await this.#late();
+    const rows = await this.#query<ChangeRow>(`${changed('version > $1')} ORDER BY version LIMIT $2`, [
+      this.#highest,
+      BATCH,
+    ]);
+    // From here on nothing can fail: what has been moved past is handed over.
+    const more = Math.max(late.length, rows.length) === BATCH;
+    for (const row of late) this.#fill(Number(row.version));
+    if (!more) this.#gaps = this.#gaps.filter((gap) => gap.sinceMs > startedAtMs - OVERLAP_MS);
+    for (const row of rows) this.#advance(Number(row.version), startedAtMs);
+    return { changes: [...late, ...rows].map(toChange), more };
   }
 
   async lag(): Promise<Lag | undefined> {
@@ -106,20 +112,33 @@ export class PollSource implements ChangeSource {
     this.#connection = undefined;
   }
 
-  #startFrom(version: number): void {
-    this.#highest = version;
-    this.#seen = [{ version, atMs: this.#now() }];
-    this.#delivered = new Set();
+  /** What turned up in the gaps since they were noticed. */
+  async #late(): Promise<ChangeRow[]> {
+    if (this.#gaps.length === 0) return [];
+    return await this.#query<ChangeRow>(
+      `SELECT late.* FROM unnest($1::bigint[], $2::bigint[]) AS gap (first, last)
+       CROSS JOIN LATERAL (${changed('version BETWEEN first AND last')}) AS late
+       LIMIT $3`,
+      [this.#gaps.map(({ first }) => first), this.#gaps.map(({ last }) => last), BATCH],
+    );
   }
 
-  #moveOverlap(startedAtMs: number): void {
-    this.#seen.push({ version: this.#highest, atMs: startedAtMs });
-    let passed = 0;
-    while ((this.#seen[passed + 1]?.atMs ?? startedAtMs) <= startedAtMs - OVERLAP_MS) passed += 1;
-    if (passed === 0) return;
-    this.#seen.splice(0, passed);
-    const floor = this.#seen[0]?.version ?? 0;
-    for (const version of this.#delivered) if (version <= floor) this.#delivered.delete(version);
+  #advance(version: number, sinceMs: number): void {
+    if (version > this.#highest + 1) {
+      this.#gaps.push({ first: this.#highest + 1, last: version - 1, sinceMs });
+    }
+    this.#highest = version;
+  }
+
+  #fill(version: number): void {
+    this.#gaps = this.#gaps.flatMap((gap) => {
+      if (version < gap.first || version > gap.last) return [gap];
+      const around = [
+        { ...gap, last: version - 1 },
+        { ...gap, first: version + 1 },
+      ];
+      return around.filter(({ first, last }) => first <= last);
+    });
   }
 
   /** Versions only grow, unless the primary was restored from a backup: then reading starts over. */
