@@ -49,14 +49,19 @@ export class KeyAuthenticator {
    * @returns the presented key
    * @throws {IamError} 401 when the credential is not good; errors of the stores pass through (they become 503)
    */
-  async authenticate(presented: PresentedCredential): Promise<AuthenticatedKey> {
-    const authenticated = await this.#prove(this.decode(presented.authorization));
+  async authenticate({ authorization, client }: PresentedCredential): Promise<AuthenticatedKey> {
+    return await this.authenticateCredential(this.decode(authorization), client);
+  }
+
+  /** `authenticate` for a caller that has decoded the credential. */
+  async authenticateCredential(credential: Credential, client: ClientProof): Promise<AuthenticatedKey> {
+    const authenticated = await this.#prove(credential);
     const { record } = authenticated.held;
     if (record.revokedAtMs !== null) throw new IamError('API_KEY_REVOKED', { resource: record.id });
     if (record.expiresAtMs !== null && record.expiresAtMs <= this.#parts.now()) {
       throw new IamError('API_KEY_EXPIRED', { resource: record.id });
     }
-    if (!this.#parts.clientAuthentication.allows(record.internal, presented.client)) {
+    if (!this.#parts.clientAuthentication.allows(record.internal, client)) {
       throw new IamError('CLIENT_AUTHENTICATION', {
         resource: record.id,
         message: clientRule(record.internal),
@@ -93,7 +98,7 @@ export class KeyAuthenticator {
       const held = await keys.get({ id: credential.id, digest });
       if (held === undefined) throw new IamError('API_KEY_MISSING');
       const match = await secrets.match(held, credential.secret, digest);
-      if (held.stale) continue;
+      if (held.outdated) continue;
       const matches = match === 'current' || (match === 'previous' && !this.#graceIsOver(held.record));
       if (!matches) throw new IamError('API_KEY_MISSING');
       return { held, goodUntilMs: goodUntilMs(held.record, match) };

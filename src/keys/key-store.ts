@@ -16,6 +16,8 @@ export interface HeldKey {
   /** When Postgres was asked for this record, or for its version; milliseconds since the epoch. */
   readonly confirmedAtMs: number;
   /** A change of this key has been seen since the record was read: look it up again before relying on it. */
+  readonly outdated: boolean;
+  /** Outdated, or out of the cache and so not told of changes any more: nothing made from it may be kept. */
   readonly stale: boolean;
   /** Digest of the hash that the presented credential is remembered to match, if the store knew it on the way. */
   readonly verifiedHash?: string | undefined;

@@ -20,7 +20,9 @@ export class PostgresKeyStore implements KeyStore, KeyVersions {
       values: [id],
     });
     const row = rows[0];
-    return row && { record: keyRecordFromRow(row), tier: 'postgres', confirmedAtMs, stale: false };
+    return (
+      row && { record: keyRecordFromRow(row), tier: 'postgres', confirmedAtMs, outdated: false, stale: false }
+    );
   }
 
   async currentVersion(id: string): Promise<number | undefined> {

@@ -1,29 +1,29 @@
 import { LRUCache } from 'lru-cache';
 import type { Freshness } from '../keys/cache/freshness.ts';
-import { Interner } from '../keys/cache/interner.ts';
-import { policies } from '../keys/cache/policies.ts';
 import type { HeldKey } from '../keys/key-store.ts';
-import type { HeldRoles } from '../keys/role-store.ts';
-import type { AnswerText } from './answer.ts';
+import type { Rights } from './rights.ts';
 
 /** An answer with everything that it follows from. */
-export interface BasedAnswer extends AnswerText {
+export interface KnownAnswer {
+  rights: Rights;
+  /** Second part of the answer, `writeIdentity`. */
+  identity: string;
   key: HeldKey;
-  roles: readonly HeldRoles[];
   /** When time alone ends it: the key expires, or the grace period of the old secret is over. */
   goodUntilMs: number;
 }
 
 /** Rough weight of an entry beside its own text, in bytes. */
 const ENTRY_BYTES = 300;
+/** A longer text of rights is seldom shared, and counts as the entry's own. */
+const SHARED_BYTES = 8_192;
 
 /**
  * Whole answers by digest of all that decides them. An answer is served only while the very key record and the very
  * role definitions it was made from are current, fresh by the freshness contract, and not run out.
  */
 export class AnswerCache {
-  readonly #answers: LRUCache<string, BasedAnswer>;
-  readonly #shared = new Interner(policies.sharedTexts.maxEntries);
+  readonly #answers: LRUCache<string, KnownAnswer>;
   readonly #freshness: Freshness;
   readonly #now: () => number;
   /** Answers that were pushed out by others, for metrics. */
@@ -35,7 +35,8 @@ export class AnswerCache {
     this.#answers = new LRUCache({
       max: limits.maxEntries,
       maxSize: limits.maxBytes,
-      sizeCalculation: (answer) => answer.own.length + ENTRY_BYTES,
+      sizeCalculation: ({ rights, identity }) =>
+        ENTRY_BYTES + identity.length + (rights.text.length > SHARED_BYTES ? rights.text.length : 0),
       dispose: (_answer, _digest, reason) => {
         if (reason === 'evict') this.evictions += 1;
       },
@@ -50,23 +51,21 @@ export class AnswerCache {
   get(digest: string): string | undefined {
     const answer = this.#answers.get(digest);
     if (answer === undefined || !this.#isCurrent(answer)) return undefined;
-    return answer.shared + answer.own;
+    return answer.rights.text + answer.identity;
   }
 
-  set(digest: string, answer: BasedAnswer): void {
-    answer.shared = this.#shared.text(answer.shared);
+  set(digest: string, answer: KnownAnswer): void {
     this.#answers.set(digest, answer);
   }
 
-  #isCurrent({ key, roles, goodUntilMs }: BasedAnswer): boolean {
-    if (key.stale || goodUntilMs <= this.#now() || !this.#isFresh(key)) return false;
-    for (const held of roles) {
-      if (held.stale || !this.#isFresh(held)) return false;
-    }
+  #isCurrent({ key, rights, goodUntilMs }: KnownAnswer): boolean {
+    if (goodUntilMs <= this.#now() || !isCurrent(key, this.#freshness)) return false;
+    for (const held of rights.basis) if (!isCurrent(held, this.#freshness)) return false;
     return true;
   }
+}
 
-  #isFresh(held: HeldKey | HeldRoles): boolean {
-    return this.#freshness.judge(held.confirmedAtMs) === 'fresh';
-  }
+/** Whether what is held may be used as it is. */
+export function isCurrent(held: { stale: boolean; confirmedAtMs: number }, freshness: Freshness): boolean {
+  return !held.stale && freshness.judge(held.confirmedAtMs) === 'fresh';
 }

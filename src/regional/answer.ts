@@ -5,39 +5,32 @@ import type { ResolvedContext } from './role-resolver.ts';
 
 type GrantedContext = Extract<ResolvedContext, { granted: true }>;
 
-/**
- * The body of a 200 in two parts that follow each other. `shared` is the same for every key with the same rights in
- * the same projects, so that caches hold it once; `own` is about this key. Both are pure ASCII: one byte a character,
- * in memory and on the wire.
- */
-export interface AnswerText {
-  shared: string;
-  own: string;
-}
+// The body of a 200 is written in two parts that follow each other. The first is the same for every key with the same
+// rights in the same projects, so that it is written and kept once; the second is about the key. Descriptors are JSON
+// already and are copied in as they are. Both parts are pure ASCII: one byte a character, in memory and on the wire.
 
-/**
- * Writes an answer. Descriptors are JSON already and are copied in as they are, so the text is put together by hand;
- * everything else goes through `JSON.stringify`.
- */
-export function writeAnswer(
+/** The first part: what the key may do. */
+export function writeRights(
   record: KeyRecord,
   request: AuthenticationRequest,
   granted: readonly GrantedContext[],
   denied: readonly DeniedContext[],
-): AnswerText {
-  const shared = [
-    '"type":"api-key"',
-    `"contexts":${request.contexts === undefined ? 'null' : `[${granted.map((one) => grantedContext(one, request)).join(',')}]`}`,
-    `"denied_contexts":[${denied.map(deniedContext).join(',')}]`,
-    `"role_assignments":${request.includeRoleAssignments ? JSON.stringify(record.roleAssignments) : 'null'}`,
-    '"email":null,"first_name":null,"last_name":null,"token":null',
-  ];
-  const own = [
-    `"user_id":${JSON.stringify(record.createdBy)}`,
-    `"organization_id":${JSON.stringify(record.organizationId)}`,
-    `"credentials":${credentials(record)}`,
-  ];
-  return { shared: ascii(`{${shared.join(',')},`), own: ascii(`${own.join(',')}}`) };
+): string {
+  const contexts =
+    request.contexts === undefined
+      ? 'null'
+      : `[${granted.map((one) => grantedContext(one, request)).join(',')}]`;
+  const assignments = request.includeRoleAssignments ? JSON.stringify(record.roleAssignments) : 'null';
+  return ascii(
+    `{"type":"api-key","contexts":${contexts},"denied_contexts":[${denied.map(deniedContext).join(',')}],"role_assignments":${assignments},"email":null,"first_name":null,"last_name":null,"token":null,`,
+  );
+}
+
+/** The second part: whose key it is. */
+export function writeIdentity(record: KeyRecord): string {
+  return ascii(
+    `"user_id":${JSON.stringify(record.createdBy)},"organization_id":${JSON.stringify(record.organizationId)},"credentials":${credentials(record)}}`,
+  );
 }
 
 function credentials(record: KeyRecord): string {

@@ -1,10 +1,10 @@
-import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { hasClientCertificate } from '../http/server-options.ts';
 import type { Tier } from '../keys/key-store.ts';
+import { type AuthenticationCall, callDigest } from './authentication-call.ts';
 import { AUTHENTICATE_PATH } from './authentication-path.ts';
 import type { AuthenticationService } from './authentication-service.ts';
-import { bodyReadByFastLane } from './fast-lane.ts';
+import { refusalInFastLane } from './fast-lane.ts';
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -13,20 +13,18 @@ declare module 'fastify' {
   }
 }
 
-/** `POST …/_authenticate`. */
+/** `POST …/_authenticate`: requests of an unusual form, and what the fast lane refused. */
 export function authenticationRoute(app: FastifyInstance, service: AuthenticationService): void {
   app.decorateReply('tier', 'none');
   app.post<{ Body: Buffer | undefined }>(
     AUTHENTICATE_PATH,
     {
-      preParsing: (request, _reply, payload, done) => {
-        const body = bodyReadByFastLane(request.raw);
-        done(null, body === undefined ? payload : Readable.from([body]));
-      },
+      // Before the body, which the fast lane has read.
+      onRequest: (request, _reply, done) => done(refusalInFastLane(request.raw) as Error | undefined),
     },
     async (request, reply) => {
       const { headers } = request;
-      const answer = await service.authenticate({
+      const call: AuthenticationCall = {
         authorization: headers.authorization,
         client: {
           secret: headers['x-client-authentication'] as string | undefined,
@@ -34,7 +32,13 @@ export function authenticationRoute(app: FastifyInstance, service: Authenticatio
         },
         rawQuery: (request.raw.url ?? '').slice(AUTHENTICATE_PATH.length + 1),
         body: request.body,
-      });
+      };
+      const digest = callDigest(call);
+      const known = service.recall(digest);
+      const answer =
+        known === undefined
+          ? await service.authenticate(call, digest)
+          : { body: known, tier: 'memory' as const };
       reply.tier = answer.tier;
       return reply.type('application/json; charset=utf-8').send(answer.body);
     },

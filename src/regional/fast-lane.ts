@@ -1,31 +1,31 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { AnswerCache } from './answer-cache.ts';
-import { callDigest } from './authentication-call.ts';
+import { type AuthenticationCall, callDigest } from './authentication-call.ts';
 import type { AuthenticationMetrics } from './authentication-metrics.ts';
 import { AUTHENTICATE_PATH } from './authentication-path.ts';
+import type { AuthenticationService } from './authentication-service.ts';
 
-const requestBody = Symbol('body that the fast lane has read');
+const refusal = Symbol('why the fast lane could not grant the request');
 
-type LaneRequest = IncomingMessage & { [requestBody]?: Buffer };
+type LaneRequest = IncomingMessage & { [refusal]?: unknown };
 
-/** The body of a request that the fast lane has read and then passed on; its stream is at its end. */
-export function bodyReadByFastLane(request: LaneRequest): Buffer | undefined {
-  return request[requestBody];
+/** What was thrown while the fast lane worked on a request that it then passed on; `undefined` for any other. */
+export function refusalInFastLane(request: LaneRequest): unknown {
+  return request[refusal];
 }
 
 /**
- * Answers what is in memory before Fastify sees it: no routing, no hooks, no parsing, nothing serialised. It takes
- * only plain requests of the usual form and passes on everything else, and every miss, so what a caller gets is
- * decided in one place only; the differential test compares both ways byte by byte.
+ * Answers calls of the usual form before Fastify sees them: no routing, no hooks, no parsing of what was parsed
+ * before, and for what is in memory nothing at all but one digest. Requests of any other form, and every refusal, go
+ * on to Fastify, so there is one place that renders errors. The differential test compares both ways byte by byte.
  */
 export class FastLane {
   /** While the server closes Fastify answers, since it also tells clients to let go of the connection. */
   closed = false;
-  readonly #answers: AnswerCache;
+  readonly #service: AuthenticationService;
   readonly #metrics: AuthenticationMetrics;
 
-  constructor(answers: AnswerCache, metrics: AuthenticationMetrics) {
-    this.#answers = answers;
+  constructor(service: AuthenticationService, metrics: AuthenticationMetrics) {
+    this.#service = service;
     this.#metrics = metrics;
   }
 
@@ -34,51 +34,60 @@ export class FastLane {
     return (request: LaneRequest, response) => {
       if (this.closed || !isPlain(request)) return next(request, response);
       const startedAtMs = performance.now();
-      const answerOrPass = (body: Buffer | undefined) => {
-        if (this.#answered(request, response, body))
-          this.#metrics.observeMemoryHit(performance.now() - startedAtMs);
-        else next(request, response);
+      const take = (body: Buffer | undefined) => {
+        this.#answer(callOf(request, body), response, startedAtMs, (error) => {
+          request[refusal] = error;
+          next(request, response);
+        });
       };
-      if (!hasBody(request)) return answerOrPass(undefined);
-      readBody(request, (body) => {
-        request[requestBody] = body;
-        answerOrPass(body);
-      });
+      if (hasBody(request)) readBody(request, take);
+      else take(undefined);
     };
   }
 
-  /** A fault in here must not cost the caller the answer that the long way has. */
-  #answered(request: IncomingMessage, response: ServerResponse, body: Buffer | undefined): boolean {
-    try {
-      return this.#answer(request, response, body);
-    } catch (error) {
-      if (response.headersSent) throw error;
-      return false;
+  #answer(
+    call: AuthenticationCall,
+    response: ServerResponse,
+    startedAtMs: number,
+    refuse: (error: unknown) => void,
+  ): void {
+    const digest = callDigest(call);
+    const known = this.#service.recall(digest);
+    if (known !== undefined) {
+      send(response, known);
+      this.#metrics.observeMemoryHit(performance.now() - startedAtMs);
+      return;
     }
+    this.#service.authenticate(call, digest).then(({ body, tier }) => {
+      send(response, body);
+      this.#metrics.observe('granted', tier, (performance.now() - startedAtMs) / 1_000);
+    }, refuse);
   }
+}
 
-  #answer(request: IncomingMessage, response: ServerResponse, body: Buffer | undefined): boolean {
-    const { headers, url = '' } = request;
-    const digest = callDigest({
-      authorization: headers.authorization,
-      client: {
-        secret: headers['x-client-authentication'] as string | undefined,
-        certificate: (request.socket as { authorized?: boolean }).authorized === true,
-      },
-      rawQuery: url.slice(AUTHENTICATE_PATH.length + 1),
-      body,
-    });
-    const answer = this.#answers.get(digest);
-    if (answer === undefined) return false;
-    response.writeHead(200, [
-      'content-type',
-      'application/json; charset=utf-8',
-      'content-length',
-      String(answer.length),
-    ]);
-    response.end(answer, 'latin1');
-    return true;
-  }
+function callOf(
+  { headers, url = '', socket }: IncomingMessage,
+  body: Buffer | undefined,
+): AuthenticationCall {
+  return {
+    authorization: headers.authorization,
+    client: {
+      secret: headers['x-client-authentication'] as string | undefined,
+      certificate: (socket as { authorized?: boolean }).authorized === true,
+    },
+    rawQuery: url.slice(AUTHENTICATE_PATH.length + 1),
+    body,
+  };
+}
+
+function send(response: ServerResponse, body: string): void {
+  response.writeHead(200, [
+    'content-type',
+    'application/json; charset=utf-8',
+    'content-length',
+    String(body.length),
+  ]);
+  response.end(body, 'latin1');
 }
 
 /** Larger bodies are left to Fastify, which knows the limit. */

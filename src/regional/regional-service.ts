@@ -8,11 +8,12 @@ import { KeyAuthenticator } from '../http/key-authenticator.ts';
 import { listeningUrl } from '../http/listening-url.ts';
 import { managementApp } from '../http/management-app.ts';
 import { keyRegion } from '../keys/key-region.ts';
-import { AnswerCache } from './answer-cache.ts';
+import { AnswerCache, isCurrent } from './answer-cache.ts';
 import { regionalApp } from './app.ts';
 import { AuthenticationMetrics } from './authentication-metrics.ts';
 import { AuthenticationService } from './authentication-service.ts';
 import { FastLane } from './fast-lane.ts';
+import { RightsResolver } from './rights.ts';
 import { RoleResolver } from './role-resolver.ts';
 
 /** A regional service that listens. */
@@ -50,7 +51,10 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     maxEntries: config.CACHE_MAX_ENTRIES,
     maxBytes: config.CACHE_MAX_BYTES,
   });
-  const service = new AuthenticationService(authenticator, new RoleResolver(region.roles), answers);
+  const rights = new RightsResolver(new RoleResolver(region.roles), (held) =>
+    isCurrent(held, region.freshness),
+  );
+  const service = new AuthenticationService(authenticator, rights, answers);
 
   const health: HealthState = {
     closing: false,
@@ -60,7 +64,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     obstacles: () => (region.feed.begun ? [] : ['the change feed has not caught up with the replica yet']),
   };
   const metrics = new AuthenticationMetrics(registry);
-  const fastLane = new FastLane(answers, metrics);
+  const fastLane = new FastLane(service, metrics);
   fastLane.closed = !config.FAST_LANE;
   const app = await regionalApp(config, logger, { service, fastLane, metrics });
   const management = await managementApp({ health, registry, logger });

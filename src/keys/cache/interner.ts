@@ -14,15 +14,18 @@ export class Interner {
     return this.#keep(text, () => ({ value: text })).value;
   }
 
-  /** The record with the parts in common that keys of one organization usually share. */
+  /**
+   * The record with the parts in common that keys of one organization usually share. Equal assignments within an
+   * organization become one object, so that what follows from them can be remembered by it.
+   */
   record(record: KeyRecord): KeyRecord {
-    const assignments = JSON.stringify(record.roleAssignments);
+    const { organizationId, createdBy, roleAssignments } = record;
+    const name = `${organizationId}\n${JSON.stringify(roleAssignments)}`;
     return {
       ...record,
-      organizationId: this.text(record.organizationId),
-      createdBy: this.text(record.createdBy),
-      roleAssignments: this.#keep(`assignments ${assignments}`, () => ({ value: record.roleAssignments }))
-        .value,
+      organizationId: this.text(organizationId),
+      createdBy: this.text(createdBy),
+      roleAssignments: this.#keep(name, () => ({ value: roleAssignments })).value,
     };
   }
 

@@ -20,6 +20,7 @@ export class MemoizedVerifier implements SecretVerifier {
   readonly #inner: SecretVerifier;
   readonly #shared: SharedMemos | undefined;
   readonly #now: () => number;
+  /** The hash that a credential matched: the very string of the record, so that it costs no memory of its own. */
   readonly #verified: LRUCache<string, string>;
   readonly #wrong: LRUCache<string, string>;
   readonly #flights = new SingleFlight<SecretMatch>();
@@ -35,28 +36,32 @@ export class MemoizedVerifier implements SecretVerifier {
 
   async match(held: HeldKey, secret: string, digest: string): Promise<SecretMatch> {
     const { record } = held;
-    const current = hashDigest(record.secretHash);
-    const previous = this.#previous(record);
-    const accepts = (verified: string | undefined): SecretMatch | undefined =>
-      verified === undefined
-        ? undefined
-        : verified === current
-          ? 'current'
-          : verified === previous
-            ? 'previous'
-            : undefined;
+    const previousHash = this.#previousHash(record);
+    const matchOf = (hash: string | undefined): SecretMatch | undefined => {
+      if (hash === undefined) return undefined;
+      return hash === record.secretHash ? 'current' : hash === previousHash ? 'previous' : undefined;
+    };
+    // Told by its digest alone, which is all that leaves this process.
+    const recognise = (verified: string | undefined): SecretMatch | undefined => {
+      if (verified === undefined) return undefined;
+      const hash = [record.secretHash, previousHash].find(
+        (one) => one !== undefined && hashDigest(one) === verified,
+      );
+      if (hash !== undefined) this.#verified.set(digest, hash);
+      return matchOf(hash);
+    };
 
-    const remembered = accepts(this.#verified.get(digest)) ?? accepts(this.#keep(digest, held.verifiedHash));
+    const remembered = matchOf(this.#verified.get(digest)) ?? recognise(held.verifiedHash);
     if (remembered !== undefined) return remembered;
-    const hashes = `${current} ${previous ?? ''}`;
+    const hashes = hashDigest(`${record.secretHash} ${previousHash ?? ''}`);
     if (this.#wrong.get(digest) === hashes) return 'none';
 
     return await this.#flights.run(`${digest} ${hashes}`, async () => {
-      const shared = accepts(this.#keep(digest, await this.#askRegion(held, digest)));
+      const shared = recognise(await this.#askRegion(held, digest));
       if (shared !== undefined) return shared;
       const match = await this.#inner.match(held, secret, digest);
       if (match === 'none') this.#wrong.set(digest, hashes);
-      else this.#remember(record.id, digest, match === 'current' ? current : (previous ?? ''));
+      else this.#remember(record.id, digest, match === 'current' ? record.secretHash : (previousHash ?? ''));
       return match;
     });
   }
@@ -66,19 +71,14 @@ export class MemoizedVerifier implements SecretVerifier {
     return held.tier === 'memory' ? await this.#shared?.readVerifiedHash(held.record.id, digest) : undefined;
   }
 
-  #previous(record: KeyRecord): string | undefined {
+  #previousHash(record: KeyRecord): string | undefined {
     const { previousSecretHash, previousSecretExpiresAtMs } = record;
     const inGrace = previousSecretExpiresAtMs !== null && previousSecretExpiresAtMs > this.#now();
-    return previousSecretHash !== null && inGrace ? hashDigest(previousSecretHash) : undefined;
+    return previousSecretHash !== null && inGrace ? previousSecretHash : undefined;
   }
 
-  #keep(digest: string, verified: string | undefined): string | undefined {
-    if (verified !== undefined) this.#verified.set(digest, verified);
-    return verified;
-  }
-
-  #remember(id: string, digest: string, verified: string): void {
-    this.#verified.set(digest, verified);
-    void this.#shared?.storeVerifiedHash(id, digest, verified);
+  #remember(id: string, digest: string, hash: string): void {
+    this.#verified.set(digest, hash);
+    void this.#shared?.storeVerifiedHash(id, digest, hashDigest(hash));
   }
 }

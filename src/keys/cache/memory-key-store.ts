@@ -20,14 +20,28 @@ const MAX_FILL_ATTEMPTS = 3;
 
 /** A record in the cache. Whoever holds it sees `stale` turn true when the key changes or the entry is dropped. */
 class Entry implements HeldKey {
-  readonly tier: Tier = 'memory';
   readonly record: KeyRecord;
   confirmedAtMs: number;
-  stale = false;
+  /** Why the entry is in the cache no more. */
+  dropped: 'evicted' | 'changed' | undefined;
+  readonly #changes: RecentChanges;
 
-  constructor(record: KeyRecord, confirmedAtMs: number) {
+  constructor(record: KeyRecord, confirmedAtMs: number, changes: RecentChanges) {
     this.record = record;
     this.confirmedAtMs = confirmedAtMs;
+    this.#changes = changes;
+  }
+
+  get tier(): Tier {
+    return 'memory';
+  }
+  get stale(): boolean {
+    return this.dropped !== undefined;
+  }
+  /** Of changes after its eviction the entry was not told. */
+  get outdated(): boolean {
+    if (this.dropped === undefined) return false;
+    return this.dropped === 'changed' || this.#changes.keyVersion(this.record.id) > this.record.version;
   }
 }
 
@@ -48,6 +62,9 @@ class FilledEntry implements HeldKey {
   }
   get confirmedAtMs(): number {
     return this.entry.confirmedAtMs;
+  }
+  get outdated(): boolean {
+    return this.entry.outdated;
   }
   get stale(): boolean {
     return this.entry.stale;
@@ -85,7 +102,7 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
       max: parts.maxEntries,
       dispose: (entry, _id, reason) => {
         // Answers may still point at the entry, and nothing will tell them of changes any more.
-        entry.stale = true;
+        entry.dropped = reason === 'evict' ? 'evicted' : 'changed';
         if (reason === 'evict') this.evictions += 1;
       },
     });
@@ -155,7 +172,7 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
       existing.confirmedAtMs = Math.max(existing.confirmedAtMs, held.confirmedAtMs);
       return existing;
     }
-    const entry = new Entry(this.#shared.record(held.record), held.confirmedAtMs);
+    const entry = new Entry(this.#shared.record(held.record), held.confirmedAtMs, this.#parts.changes);
     this.#entries.set(id, entry);
     return entry;
   }

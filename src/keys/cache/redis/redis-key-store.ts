@@ -29,7 +29,13 @@ export class RedisKeyStore implements KeyStore {
     const { inner, cache } = this.#parts;
     const { record: cached, verifiedHash } = await cache.read(query.id, query.digest);
     if (cached !== undefined) {
-      const held = await this.#admit({ ...cached, tier: 'redis', stale: false, verifiedHash });
+      const held = await this.#admit({
+        ...cached,
+        tier: 'redis',
+        outdated: false,
+        stale: false,
+        verifiedHash,
+      });
       if (held !== undefined) return held;
     }
     const held = await inner.get(query);

@@ -1,0 +1,28 @@
+import { LRUCache } from 'lru-cache';
+import { type AuthenticationRequest, parseAuthenticationRequest } from './authentication-request.ts';
+
+const MAX_ENTRIES = 10_000;
+const MAX_CHARACTERS = 16_777_216;
+
+/**
+ * Reads requests and remembers them by their text: a node asks for the same project again and again, for one key after
+ * the other. Equal requests are one object.
+ */
+export class RequestReader {
+  readonly #known = new LRUCache<string, AuthenticationRequest>({
+    max: MAX_ENTRIES,
+    maxSize: MAX_CHARACTERS,
+    sizeCalculation: (_request, text) => text.length,
+  });
+
+  /** @throws {IamError} 400, see `parseAuthenticationRequest` */
+  read(rawQuery: string, body: Buffer | undefined): AuthenticationRequest {
+    // A query string holds no line feed.
+    const text = `${rawQuery}\n${body?.toString('latin1') ?? ''}`;
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    const request = parseAuthenticationRequest(rawQuery, body);
+    this.#known.set(text, request);
+    return request;
+  }
+}
