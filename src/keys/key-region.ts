@@ -37,7 +37,11 @@ export function keyRegion(config: Config, pool: Pool, logger: Logger, registry: 
     maxStalenessMs: config.MAX_STALENESS_MS,
   });
   const changes = new RecentChanges(now, { lifeMs: windowMs, maxEntries: policies.recentChanges.maxEntries });
-  const replica = new Replica(pool, config.DATABASE_POOL_SIZE * WAITING_PER_CONNECTION);
+  const replica = new Replica(pool, {
+    connections: config.DATABASE_POOL_SIZE,
+    waiting: config.DATABASE_POOL_SIZE * WAITING_PER_CONNECTION,
+    waitMs: config.DATABASE_CONNECT_TIMEOUT_MS,
+  });
 
   const postgresKeys = new PostgresKeyStore(replica, now);
   const revalidation = new Revalidation(postgresKeys, freshness, now);

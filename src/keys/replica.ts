@@ -7,36 +7,84 @@ import { OverloadedError, StoreUnavailableError } from './key-store.ts';
 const BREAK_AFTER_FAILURES = 3;
 const TRY_AGAIN_AFTER_MS = 500;
 
+/** How much may be asked of Postgres. */
+export interface ReplicaLimits {
+  /** Statements at a time: as many as the pool has connections. */
+  connections: number;
+  /** Statements that may wait for their turn, and how long. */
+  waiting: number;
+  waitMs: number;
+}
+
 /**
  * The way to Postgres. Everything that goes wrong with it is a `StoreUnavailableError`. While it is gone callers are
- * told so at once, without waiting for a connection: it is not they who find out whether it is back. And no more than
- * `maxWaiting` of them ever wait for a connection.
+ * told so at once, without waiting for a connection: it is not they who find out whether it is back.
+ *
+ * Statements wait here and not in the pool, whose timeout looks like a Postgres that is gone: too much to do is an
+ * `OverloadedError`, and no reason to leave Postgres alone.
  */
 export class Replica {
   readonly #pool: Pool;
-  readonly #maxWaiting: number;
+  readonly #limits: ReplicaLimits;
   readonly #breaker = circuitBreaker(handleAll, {
     halfOpenAfter: TRY_AGAIN_AFTER_MS,
     breaker: new ConsecutiveBreaker(BREAK_AFTER_FAILURES),
   });
+  readonly #waiting = new Set<PromiseWithResolvers<void>>();
+  #running = 0;
   #recovering = false;
 
-  constructor(pool: Pool, maxWaiting: number) {
+  constructor(pool: Pool, limits: ReplicaLimits) {
     this.#pool = pool;
-    this.#maxWaiting = maxWaiting;
+    this.#limits = limits;
     this.#breaker.onBreak(() => void this.#recover());
   }
 
   /** Runs a statement and returns its rows. */
   async query<Row extends QueryResultRow>(statement: QueryConfig): Promise<Row[]> {
-    if (this.#breaker.state !== CircuitState.Closed) throw new StoreUnavailableError('Postgres');
-    if (this.#pool.waitingCount >= this.#maxWaiting)
-      throw new OverloadedError('too many lookups wait for Postgres');
+    this.#refuseWhileGone();
+    if (this.#running < this.#limits.connections) this.#running += 1;
+    else await this.#turn();
     try {
+      this.#refuseWhileGone();
       return (await this.#breaker.execute(() => this.#pool.query<Row>(statement))).rows;
     } catch (error) {
-      throw new StoreUnavailableError('Postgres', error);
+      throw error instanceof StoreUnavailableError ? error : new StoreUnavailableError('Postgres', error);
+    } finally {
+      this.#handOn();
     }
+  }
+
+  #refuseWhileGone(): void {
+    if (this.#breaker.state !== CircuitState.Closed) throw new StoreUnavailableError('Postgres');
+  }
+
+  async #turn(): Promise<void> {
+    const { waiting, waitMs } = this.#limits;
+    const refusal = () => new OverloadedError('too many lookups wait for Postgres');
+    if (this.#waiting.size >= waiting) throw refusal();
+    const turn = Promise.withResolvers<void>();
+    this.#waiting.add(turn);
+    const timer = setTimeout(() => {
+      this.#waiting.delete(turn);
+      turn.reject(refusal());
+    }, waitMs);
+    try {
+      await turn.promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Gives the place to the one that has waited longest, so that `#running` does not change, or leaves it free. */
+  #handOn(): void {
+    const next = this.#waiting.values().next().value;
+    if (next === undefined) {
+      this.#running -= 1;
+      return;
+    }
+    this.#waiting.delete(next);
+    next.resolve();
   }
 
   /** Tries until Postgres answers, so that it is in use again before anybody asks. */

@@ -36,7 +36,10 @@ export async function startKeyStack(
   const now = Date.now;
   const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
   const changes = new Changes(now, { lifeMs: 1_200_000, maxEntries: 10_000 });
-  const postgres = new PostgresKeyStore(new Replica(world.region, 100), now);
+  const postgres = new PostgresKeyStore(
+    new Replica(world.region, { connections: 4, waiting: 100, waitMs: 1_000 }),
+    now,
+  );
   const memory = new MemoryKeyStore({
     inner: between(postgres),
     freshness,

@@ -10,6 +10,8 @@ const MAX_WAITING = 10_000;
 export class TombstoneQueue {
   readonly #write: (id: string, version: number) => Promise<unknown>;
   readonly #waiting = new Map<string, number>();
+  /** Stays at the front, since all it has passed is gone: a new iterator would step over the gaps each time. */
+  #oldest = this.#waiting.entries();
   #writing = 0;
 
   /** @param write must not reject */
@@ -32,8 +34,13 @@ export class TombstoneQueue {
   }
 
   #take(): [id: string, version: number] | undefined {
-    const next = this.#waiting.entries().next().value;
-    if (next !== undefined) this.#waiting.delete(next[0]);
-    return next;
+    let next = this.#oldest.next();
+    if (next.done === true) {
+      this.#oldest = this.#waiting.entries();
+      next = this.#oldest.next();
+    }
+    if (next.done === true) return undefined;
+    this.#waiting.delete(next.value[0]);
+    return next.value;
   }
 }
