@@ -1,30 +1,5 @@
+import type { AuditEvent } from './audit-event.ts';
 import type { Queries } from './database.ts';
-import type { Actor } from './principal.ts';
-
-export type AuditAction =
-  | 'api_key.create'
-  | 'api_key.grant'
-  | 'api_key.convert'
-  | 'api_key.rotate'
-  | 'api_key.revoke'
-  | 'role.put'
-  | 'role.delete'
-  | 'organization.create'
-  | 'audit.read';
-
-/** One line of the trail. `before` and `after` are public views: nothing secret has a place in them. */
-export interface AuditEvent {
-  organizationId: string | null;
-  actor: Actor;
-  action: AuditAction;
-  outcome: 'success' | 'failure';
-  targetType?: 'api_key' | 'role' | 'organization';
-  targetId?: string | undefined;
-  /** Code of the refusal. */
-  reason?: string | undefined;
-  before?: unknown;
-  after?: unknown;
-}
 
 /** Writes an event; inside the transaction of the change it tells, so that neither exists without the other. */
 export async function recordEvent(on: Queries, event: AuditEvent): Promise<void> {
@@ -48,6 +23,7 @@ export async function recordEvent(on: Queries, event: AuditEvent): Promise<void>
       json(event.after),
     ],
   );
+  on.recorded(event);
 }
 
 function json(value: unknown): string | null {

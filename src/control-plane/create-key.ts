@@ -2,7 +2,8 @@ import { type Credential, encodeCredential, generateCredential } from '../creden
 import { hashSecret } from '../credential/hash.ts';
 import type { RoleAssignments } from '../roles/role-assignments.ts';
 import { withinOrganization } from './assignment-scope.ts';
-import { type AuditAction, recordEvent } from './audit.ts';
+import { recordEvent } from './audit.ts';
+import type { AuditAction } from './audit-event.ts';
 import type { Queries } from './database.ts';
 import { ApiError } from './errors.ts';
 import { once, type RetryGuard } from './idempotency.ts';

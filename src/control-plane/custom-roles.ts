@@ -1,7 +1,8 @@
 import { PROJECT_TYPES, type ProjectType } from '../roles/project-type.ts';
 import { checkRoleDescriptor, type RoleDescriptor } from '../roles/role-descriptor.ts';
 import { checkRoleName } from '../roles/role-name.ts';
-import { type AuditAction, recordEvent } from './audit.ts';
+import { recordEvent } from './audit.ts';
+import type { AuditAction } from './audit-event.ts';
 import type { Queries } from './database.ts';
 import { ApiError, violationsError } from './errors.ts';
 import { recordRefusal } from './key-lifecycle.ts';

@@ -1,10 +1,13 @@
 import pg, { type Pool, type PoolClient } from 'pg';
 import { StoreUnavailableError } from '../keys/key-store.ts';
+import type { AuditEvent } from './audit-event.ts';
 
 /** Runs statements: on any connection, or inside one transaction. */
 export interface Queries {
   /** @throws {StoreUnavailableError} when the database cannot answer now */
   query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** Told of each event of the audit trail as it is written; listeners hear of it once it is committed. */
+  recorded(event: AuditEvent): void;
 }
 
 /** Classes of SQLSTATE that say "not now" and nothing about the statement. */
@@ -13,9 +16,16 @@ const PASSING = /^(08|40|53|55|57|58|25006)/;
 /** The primary, as the life cycle uses it: bounded waits come with the pool, faults become one error. */
 export class Database implements Queries {
   readonly #pool: Pool;
+  readonly #onEvent: (event: AuditEvent) => void;
 
-  constructor(pool: Pool) {
+  /** @param onEvent told of each event of the audit trail that is committed */
+  constructor(pool: Pool, onEvent: (event: AuditEvent) => void = () => {}) {
     this.#pool = pool;
+    this.#onEvent = onEvent;
+  }
+
+  recorded(event: AuditEvent): void {
+    this.#onEvent(event);
   }
 
   async query<Row>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
@@ -32,7 +42,11 @@ export class Database implements Queries {
     const client = await this.#pool.connect().catch((error: unknown) => {
       throw new StoreUnavailableError('Postgres', error);
     });
-    const transaction: Queries = { query: (text, values = []) => rows(client, text, values) };
+    const events: AuditEvent[] = [];
+    const transaction: Queries = {
+      query: (text, values = []) => rows(client, text, values),
+      recorded: (event) => void events.push(event),
+    };
     let broken = false;
     // node-postgres ends the process over a connection that breaks while it is lent and nobody listens.
     const onError = () => {
@@ -43,6 +57,7 @@ export class Database implements Queries {
       await transaction.query('BEGIN');
       const result = await work(transaction);
       await transaction.query('COMMIT');
+      events.forEach(this.#onEvent);
       return result;
     } catch (error) {
       broken = !(await rolledBack(client, error));

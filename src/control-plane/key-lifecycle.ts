@@ -1,4 +1,5 @@
-import { type AuditAction, recordEvent } from './audit.ts';
+import { recordEvent } from './audit.ts';
+import type { AuditAction } from './audit-event.ts';
 import { type Created, type CreateOptions, createKey } from './create-key.ts';
 import { ApiError } from './errors.ts';
 import { grantKey } from './grant-key.ts';

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
-import type { AuditAction } from './audit.ts';
 import { recordEvent } from './audit.ts';
+import type { AuditAction } from './audit-event.ts';
 import type { Queries } from './database.ts';
 import { actorOf, provenKeyId } from './http/caller.ts';
 

@@ -293,6 +293,24 @@ describe('the trail', () => {
     expect(controlPlane.logLines.join('')).not.toContain(made.key);
   });
 
+  test('is a stream of log lines too, of what was committed', async () => {
+    const org = await newOrganization(controlPlane.primary.pool);
+    const made = await create({}, org);
+    await api('DELETE', `${KEYS}/unknown`, undefined, {}, org);
+    const lines = controlPlane.logLines
+      .map((line) => JSON.parse(line))
+      .filter((line) => line['log.logger'] === 'audit' && line.organization.id === org.organizationId);
+    expect(lines).toMatchObject([
+      {
+        event: { action: 'api_key.create', outcome: 'success' },
+        user: { id: org.id },
+        target: { id: made.id },
+      },
+      { event: { action: 'api_key.revoke', outcome: 'failure', reason: 'api_keys.key_not_found' } },
+    ]);
+    expect(JSON.stringify(lines)).not.toContain(made.key);
+  });
+
   test('a revoked key that tries to change something is on record', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const ended = await insertKey(controlPlane.primary.pool, {

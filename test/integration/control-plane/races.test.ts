@@ -174,3 +174,28 @@ describe('a repetition with the same Idempotency-Key', () => {
     expect((await callApi(controlPlane, 'GET', KEYS, `ApiKey ${repeated.body.key}`)).status).toBe(200);
   });
 });
+
+test('changes that wait for one organization keep nobody of another waiting', async () => {
+  const [busy, other] = [await newOrganization(primary.pool), await newOrganization(primary.pool)];
+  const holder = await primary.pool.connect();
+  try {
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM organizations WHERE id = $1 FOR UPDATE', [busy.organizationId]);
+    const waiting = Array.from({ length: 7 }, () => create(busy));
+    await expect
+      .poll(async () => {
+        const { rows } = await primary.pool.query(
+          "SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+        );
+        return rows[0].count;
+      })
+      .toBe(7);
+    for (let count = 0; count < 10; count += 1) {
+      expect((await callApi(controlPlane, 'GET', KEYS, other.authorization)).status).toBe(200);
+    }
+    await holder.query('COMMIT');
+    for (const answer of await Promise.all(waiting)) expect(answer.status).toBe(201);
+  } finally {
+    holder.release();
+  }
+});
