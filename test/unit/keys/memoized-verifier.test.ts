@@ -36,7 +36,7 @@ class SharedMap implements SharedMemos {
 
 function held(fields: Partial<KeyRecord> = {}): HeldKey {
   const record = keyRecord('k', 1, { secretHash: 'right', ...fields });
-  return { record, tier: 'memory', confirmedAtMs: 0, stale: false };
+  return { record, tier: 'memory', confirmedAtMs: 0, outdated: false, stale: false };
 }
 
 function verifier(shared?: SharedMemos) {
