@@ -13,6 +13,7 @@ import { PostgresKeyStore } from '../keys/postgres-key-store.ts';
 import { Replica } from '../keys/replica.ts';
 import { Argon2SecretVerifier } from '../keys/secret-verifier.ts';
 import { controlPlaneApp } from './app.ts';
+import { auditLog } from './audit-log.ts';
 import { KeyConversion } from './convert/convert-keys.ts';
 import { allowedEndpoints } from './convert/endpoints.ts';
 import { CustomRoles } from './custom-roles.ts';
@@ -25,8 +26,12 @@ import { lifecycleParts } from './lifecycle-parts.ts';
 import { ControlPlaneMetrics } from './metrics.ts';
 import { RefusalTrail } from './refusal-trail.ts';
 
-/** Callers that may wait for a connection to the primary. */
-const MAX_WAITING_LOOKUPS = 256;
+/**
+ * Connections for finding out who calls, apart from those for what they ask: changes of one organization wait for each
+ * other, and must not keep everybody else at the door.
+ */
+const LOOKUP_CONNECTIONS = 2;
+const WAITING_LOOKUPS = 256;
 
 /** A control plane that listens. */
 export interface ControlPlane {
@@ -39,14 +44,17 @@ export interface ControlPlane {
 /** Builds the control plane and starts it; resolves when it listens. It starts without the primary, too. */
 export async function startControlPlane(config: Config, logger: Logger): Promise<ControlPlane> {
   const now = Date.now;
-  const pool = createPool(config.PRIMARY_DATABASE_URL ?? '', {
-    applicationName: 'iam-control-plane',
-    size: config.DATABASE_POOL_SIZE,
-    connectTimeoutMs: config.DATABASE_CONNECT_TIMEOUT_MS,
-    queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
-    onIdleError: (error) => logger.warn({ err: error }, 'a connection to the primary broke'),
-  });
-  const database = new Database(pool);
+  const connect = (size: number) =>
+    createPool(config.PRIMARY_DATABASE_URL ?? '', {
+      applicationName: 'iam-control-plane',
+      size,
+      connectTimeoutMs: config.DATABASE_CONNECT_TIMEOUT_MS,
+      queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
+      onIdleError: (error) => logger.warn({ err: error }, 'a connection to the primary broke'),
+    });
+  const pool = connect(config.DATABASE_POOL_SIZE);
+  const lookups = connect(LOOKUP_CONNECTIONS);
+  const database = new Database(pool, auditLog(logger));
   const parts = lifecycleParts(config, database, { now, randomBytes });
   const verifier = new BoundedVerifier(new Argon2SecretVerifier(now), {
     concurrency: config.ARGON2_CONCURRENCY,
@@ -55,12 +63,19 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
   const clientAuthentication = new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS);
   const authenticator = new KeyAuthenticator({
     acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
-    keys: new PostgresKeyStore(new Replica(pool, MAX_WAITING_LOOKUPS), now),
+    keys: new PostgresKeyStore(
+      new Replica(lookups, {
+        connections: LOOKUP_CONNECTIONS,
+        waiting: WAITING_LOOKUPS,
+        waitMs: config.DATABASE_CONNECT_TIMEOUT_MS,
+      }),
+      now,
+    ),
     secrets: verifier,
     clientAuthentication,
     now,
   });
-  const heartbeat = new Heartbeat(database, logger);
+  const heartbeat = new Heartbeat(new Database(lookups), logger);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const metrics = new ControlPlaneMetrics(registry, { heartbeat, verifier });
@@ -103,7 +118,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
       health.closing = true;
       await app.close();
       await Promise.all([heartbeat.stop(), expiry.stop()]);
-      await pool.end();
+      await Promise.all([pool.end(), lookups.end()]);
       await management.close();
     },
   };
