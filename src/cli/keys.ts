@@ -50,6 +50,7 @@ Examples:
   common(keys.command('list'))
     .description('List keys, newest first.')
     .option('--status <status>', 'active, expired, revoked or all', 'active')
+    .option('--kind <kind>', 'external (made by people), internal (made by services) or all', 'external')
     .option('--expiring-within <duration>', 'only active keys that expire within this time, as in 30d')
     .option('--limit <count>', 'most keys to list')
     .option('--after <id>', 'go on after this key')
@@ -134,6 +135,7 @@ async function create(flags: CreateFlags) {
 function listQuery(flags: Record<string, string | boolean | undefined>): Record<string, string> {
   const query: Record<string, unknown> = {
     status: flags.status,
+    kind: flags.kind,
     expiring_within: flags.expiringWithin,
     limit: flags.limit,
     after: flags.after,

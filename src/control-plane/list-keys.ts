@@ -14,6 +14,10 @@ export const listKeysSchema = z.object({
     .enum(['active', 'expired', 'revoked', 'all'])
     .default('active')
     .describe('Which keys. Elastic Cloud shows active ones only.'),
+  kind: z
+    .enum(['external', 'internal', 'all'])
+    .default('external')
+    .describe('Keys that people made, keys that services made (_grant, _convert), or both.'),
   expiring_within: z
     .string()
     .optional()
@@ -49,13 +53,14 @@ export async function listKeys(
   query: unknown,
   nowMs: number,
 ): Promise<KeyPage> {
-  const { status, expiring_within: within, limit, after } = checked(listKeysSchema, query);
+  const { status, kind, expiring_within: within, limit, after } = checked(listKeysSchema, query);
   const horizonMs = within === undefined ? undefined : expiryHorizon(within, status);
   if (after !== undefined) await requireCursor(database, organizationId, after);
   const rows = await database.query<{ id: string } & Record<string, unknown>>(
     `SELECT ${KEY_COLUMNS} FROM api_keys
      WHERE organization_id = $1 AND ${conditions[status]}
        AND ($3::timestamptz IS NULL OR expires_at <= $3)
+       AND ($6::boolean IS NULL OR internal = $6)
        AND ($4::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM api_keys WHERE id = $4))
      ORDER BY created_at DESC, id DESC LIMIT $5`,
     [
@@ -64,6 +69,7 @@ export async function listKeys(
       horizonMs === undefined ? null : new Date(nowMs + horizonMs),
       after ?? null,
       limit + 1,
+      kind === 'all' ? null : kind === 'internal',
     ],
   );
   const page = rows.slice(0, limit);

@@ -13,13 +13,16 @@ import {
   keySchema,
   keyWithCredentialSchema,
 } from '../http/schemas.ts';
-import { revokeKeysSchema, rotateKeySchema } from '../key-input.ts';
+import { checked, revokeKeysSchema, rotateKeySchema } from '../key-input.ts';
 import type { KeyLifecycle } from '../key-lifecycle.ts';
 import type { KeyWithCredential } from '../key-view.ts';
 import { listKeysSchema } from '../list-keys.ts';
 
 const PATH = '/users/auth/keys';
 const tags = ['API keys'];
+const showKeyQuery = z.object({
+  status: z.enum(['revoked', 'all']).optional().describe('Find a revoked key too.'),
+});
 
 /** The key calls of the Elastic Cloud API, and rotation. */
 export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
@@ -45,8 +48,8 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
     const { key } = request.caller;
     // A key may always look at itself.
     if (request.params.id !== key.id) requireOwner(request.caller);
-    const { status } = request.query as { status?: unknown };
-    return keys.show(key.organizationId, request.params.id, status === 'all' || status === 'revoked');
+    const { status } = checked(showKeyQuery, request.query);
+    return keys.show(key.organizationId, request.params.id, status !== undefined);
   });
 
   app.delete<{ Params: { id: string } }>(`${PATH}/:id`, { schema: docs.revoke }, async (request) => {
@@ -112,10 +115,8 @@ const docs = {
     summary: 'Get an API key',
     description: 'Owners, and every key for itself.',
     params: idParams,
-    querystring: z.object({
-      status: z.enum(['revoked', 'all']).optional().describe('Find a revoked key too.'),
-    }),
-    response: { 200: keySchema, ...errorAnswers(403, 404) },
+    querystring: showKeyQuery,
+    response: { 200: keySchema, ...errorAnswers(400, 403, 404) },
   },
   revoke: {
     tags,

@@ -1,9 +1,4 @@
-import fastify, { type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { errorRendering } from '../../../src/http/error-rendering.ts';
-import { jsonBytes } from '../../../src/http/json-bytes.ts';
-import { listeningUrl } from '../../../src/http/listening-url.ts';
-import { forwarding } from '../../../src/regional/forwarding.ts';
 import {
   CLIENT_SECRET,
   callApi,
@@ -12,7 +7,9 @@ import {
   type TestControlPlane,
 } from '../../support/control-plane.ts';
 import { insertKey, projectRoles } from '../../support/keys.ts';
+import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
+import { createWorld, type World } from '../../support/world.ts';
 
 const BASE = '/uiam/api/v1/api-keys';
 const GRANT = {
@@ -21,24 +18,25 @@ const GRANT = {
   role_assignments: { limit: { access: ['application'], resource: ['project'] } },
 };
 
+let world: World;
 let controlPlane: TestControlPlane;
 let proxy: TcpProxy;
-let app: FastifyInstance;
-let region: { url: string };
+let region: TestRegional;
 beforeAll(async () => {
-  controlPlane = await startTestControlPlane({ TRUSTED_PROXIES: '127.0.0.1' });
+  world = await createWorld();
+  const primary = { pool: world.primary, url: world.primaryUrl, controlPlaneUrl: world.primaryUrl };
+  controlPlane = await startTestControlPlane(
+    { TRUSTED_PROXIES: '127.0.0.1' },
+    { ...primary, close: async () => {} },
+  );
   proxy = await startTcpProxy({ targetPort: Number(new URL(controlPlane.url).port) });
-  app = fastify() as unknown as FastifyInstance;
-  await app.register(errorRendering);
-  await app.register(jsonBytes);
-  await app.register(forwarding(`http://127.0.0.1:${proxy.port}`));
-  await app.listen({ port: 0, host: '127.0.0.1' });
-  region = { url: listeningUrl(app) };
+  region = await startRegional(world.replicaUrl, { CONTROL_PLANE_URL: `http://127.0.0.1:${proxy.port}` });
 });
 afterAll(async () => {
-  await app?.close();
+  await region?.close();
   await proxy?.close();
   await controlPlane?.close();
+  await world?.close();
 });
 
 async function viewer() {
@@ -71,8 +69,9 @@ test('the three key calls reach the control plane with their headers, and its an
   expect(rows.map((row) => row.source_ip)).toEqual(['127.0.0.1', '127.0.0.1']);
 });
 
-test('a control plane that is away is 503 with a code, and never 500', async () => {
+test('a control plane that is away is 503 with a code, never 500, and authentication goes on', async () => {
   const key = await viewer();
+  await world.replicated();
   await proxy.cut();
   try {
     for (const [method, path] of [
@@ -84,6 +83,8 @@ test('a control plane that is away is 503 with a code, and never 500', async () 
       expect([answer.status, answer.body.error.code]).toEqual([503, '0x1A1503']);
       expect(answer.headers.get('retry-after')).toBe('1');
     }
+    const contexts = [projectContext('shop', key.organizationId)];
+    expect((await authenticate(region, key.authorization, { contexts })).status).toBe(200);
   } finally {
     await proxy.restore();
   }

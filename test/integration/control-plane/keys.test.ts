@@ -129,6 +129,19 @@ describe('looking', () => {
     expect(await ids('?expiring_within=4d')).toEqual(new Set());
   });
 
+  test('keys of services are listed when they are asked for', async () => {
+    const org = await newOrganization(controlPlane.primary.pool);
+    const { organizationId } = org;
+    const internal = await insertKey(controlPlane.primary.pool, { organizationId, internal: true });
+    const ids = async (query: string) =>
+      (await api('GET', `${KEYS}${query}`, undefined, {}, org)).body.keys.map(
+        (key: { id: string }) => key.id,
+      );
+    expect(await ids('')).toEqual([org.id]);
+    expect(await ids('?kind=internal')).toEqual([internal.id]);
+    expect(new Set(await ids('?kind=all'))).toEqual(new Set([org.id, internal.id]));
+  });
+
   test('pages hold every key once, also while keys are being made', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const made = new Set([org.id]);
