@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
-import type { Pool, QueryConfig, QueryResultRow } from 'pg';
+import { CircuitState, circuitBreaker, handleAll } from 'cockatiel';
+import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg';
 import { OverloadedError, StoreUnavailableError } from './key-store.ts';
+import { SilenceBreaker } from './silence-breaker.ts';
 
-/** Failures in a row after which Postgres is taken to be gone, and how long until it is tried again. */
-const BREAK_AFTER_FAILURES = 3;
+/** When Postgres is taken to be gone, and how long until it is tried again. */
+const GONE_AFTER = { failures: 3, silenceMs: 500 };
 const TRY_AGAIN_AFTER_MS = 500;
 
 /** How much may be asked of Postgres. */
@@ -26,9 +27,10 @@ export interface ReplicaLimits {
 export class Replica {
   readonly #pool: Pool;
   readonly #limits: ReplicaLimits;
+  readonly #silence = new SilenceBreaker(GONE_AFTER);
   readonly #breaker = circuitBreaker(handleAll, {
     halfOpenAfter: TRY_AGAIN_AFTER_MS,
-    breaker: new ConsecutiveBreaker(BREAK_AFTER_FAILURES),
+    breaker: this.#silence,
   });
   readonly #waiting = new Set<PromiseWithResolvers<void>>();
   #running = 0;
@@ -47,11 +49,37 @@ export class Replica {
     else await this.#turn();
     try {
       this.#refuseWhileGone();
-      return (await this.#breaker.execute(() => this.#pool.query<Row>(statement))).rows;
+      return (await this.#breaker.execute(() => this.#ask<Row>(statement))).rows;
     } catch (error) {
       throw error instanceof StoreUnavailableError ? error : new StoreUnavailableError('Postgres', error);
     } finally {
       this.#handOn();
+    }
+  }
+
+  async #ask<Row extends QueryResultRow>(statement: QueryConfig): Promise<QueryResult<Row>> {
+    const client = await this.#connection();
+    // While it is lent the pool does not listen, and an error that nobody listens to ends the process.
+    client.on('error', ignore);
+    let failure: Error | undefined;
+    try {
+      return await client.query<Row>(statement);
+    } catch (error) {
+      failure = error as Error;
+      throw error;
+    } finally {
+      client.off('error', ignore);
+      client.release(failure); // with an error it is not used again
+    }
+  }
+
+  /** To log in costs Postgres more than a lookup: under load that may fail while open connections are answered. */
+  async #connection(): Promise<PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      if (this.#silence.answering) return await this.#pool.connect();
+      throw error;
     }
   }
 
@@ -98,3 +126,5 @@ export class Replica {
     this.#recovering = false;
   }
 }
+
+function ignore(): void {}

@@ -76,5 +76,5 @@ export class Load {
 
 /** Shows figures of a test in the output of the run; docs/failure-modes.md states them. */
 export function printFigures(name: string, figures: object): void {
-  process.stdout.write(`figures: ${name}: ${JSON.stringify(figures)}\n`);
+  console.log(`[figure] ${name}: ${JSON.stringify(figures)}`);
 }

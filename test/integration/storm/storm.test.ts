@@ -1,3 +1,3 @@
 import { stormTests } from '../../support/storm-tests.ts';
 
-stormTests({ coldKeys: 1_000, wrongSecrets: 4_000 });
+stormTests({ coldKeys: 500, wrongSecrets: 2_000 });
