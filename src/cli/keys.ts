@@ -66,7 +66,7 @@ Examples:
     );
 
   common(keys.command('show'))
-    .argument('<id>', 'id of the key')
+    .argument('<id>', 'id of the key; one that begins with "-" goes after "--"')
     .description('Show one key, whatever its status.')
     .action((id: string, flags: KeyOptions) =>
       run(
@@ -77,7 +77,10 @@ Examples:
     );
 
   common(keys.command('revoke'))
-    .argument('<ids...>', 'ids of the keys; all are revoked or none')
+    .argument(
+      '<ids...>',
+      'ids of the keys; all are revoked or none; one that begins with "-" goes after "--"',
+    )
     .description('Revoke keys. That cannot be undone.')
     .option('--force', 'even the last owner key of the organization')
     .action((ids: string[], flags: KeyOptions & { force?: boolean }) =>
@@ -94,7 +97,7 @@ Examples:
     );
 
   common(keys.command('rotate'))
-    .argument('<id>', 'id of the key')
+    .argument('<id>', 'id of the key; one that begins with "-" goes after "--"')
     .description('Give a key a new secret. The old one goes on for the grace period.')
     .option('--grace <duration>', 'how long the old secret goes on: 24h, 7d … or 0 (default: 24h)')
     .option('--expires <duration>', 'a new life from now on (default: the expiration stays)')

@@ -92,6 +92,8 @@ function credentialFor(id: string | undefined, randomBytes: LifecycleParts['rand
     return { id, secret: randomBytes(LEGACY_SECRET_BYTES).toString('base64url'), layout: 'legacy' };
   }
   const generated = generateCredential(randomBytes);
+  // A command line takes an id that begins with "-" for an option: one in 64 is drawn again.
+  if (id === undefined && generated.id.startsWith('-')) return credentialFor(id, randomBytes);
   return { ...generated, id: id ?? generated.id };
 }
 

@@ -7,7 +7,7 @@ import { createPrimary, type TestPrimary } from '../../support/primary.ts';
 let primary: TestPrimary;
 let environment: Record<string, string>;
 const json = async (...args: string[]) => {
-  const result = await iam([...args, '--json'], environment);
+  const result = await iam(args.includes('--') ? args : [...args, '--json'], environment);
   expect(result.stderr).toBe('');
   return JSON.parse(result.stdout);
 };
@@ -66,6 +66,14 @@ describe('iam keys', () => {
     const shown = await iam(['keys', 'show', id], environment);
     expect(shown.stdout).toContain('seen once');
     expect(shown.stdout).not.toContain(credential);
+  });
+
+  test('an id that begins with a dash is taken after --', async () => {
+    await primary.pool.query(
+      `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by)
+       VALUES ('-h3A9zXQRCqTLkmM0aZ1bw', 'org-cli', 'dashed', 'none', '{}', 'user-1')`,
+    );
+    expect((await json('keys', 'show', '--json', '--', '-h3A9zXQRCqTLkmM0aZ1bw')).description).toBe('dashed');
   });
 
   test('a revoked key leaves the default list and stays in --status all', async () => {
