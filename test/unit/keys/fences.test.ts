@@ -253,7 +253,13 @@ function keyChange(version: number, id = KEY): Change {
 }
 
 function heldNow(version: number): HeldKey {
-  return { record: keyRecord(KEY, version), tier: 'postgres', confirmedAtMs: now(), outdated: false, stale: false };
+  return {
+    record: keyRecord(KEY, version),
+    tier: 'postgres',
+    confirmedAtMs: now(),
+    outdated: false,
+    stale: false,
+  };
 }
 
 /** A reader that was overtaken too often gives up with a 503; that is no wrong answer. */
