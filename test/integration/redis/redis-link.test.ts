@@ -131,9 +131,7 @@ it.skipIf(inject('redis').kind !== 'binary')(
     await inUse();
     const { late } = link.counts;
     const answers = Array.from({ length: 10 }, () => link.read('place'));
-    setImmediate(() =>
-      setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3 * TIMEOUT_MS)),
-    );
+    setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3 * TIMEOUT_MS)); // right after they are sent
     expect(await Promise.all(answers)).toEqual(Array.from({ length: 10 }, () => [null]));
     expect(link.counts.late).toBe(late);
   },
