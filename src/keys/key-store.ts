@@ -19,6 +19,8 @@ export interface HeldKey {
   readonly outdated: boolean;
   /** Outdated, or out of the cache and so not told of changes any more: nothing made from it may be kept. */
   readonly stale: boolean;
+  /** What a cache keeps of it, without what belongs to this lookup alone; left out: the object itself. */
+  readonly entry?: HeldKey;
   /** Digest of the hash that the presented credential is remembered to match, if the store knew it on the way. */
   readonly verifiedHash?: string | undefined;
 }

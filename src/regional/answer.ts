@@ -6,7 +6,7 @@ import type { ResolvedContext } from './role-resolver.ts';
 type GrantedContext = Extract<ResolvedContext, { granted: true }>;
 
 // The body of a 200 is written in two parts that follow each other. The first is the same for every key with the same
-// rights in the same projects, so that it is written and kept once; the second is about the key. Descriptors are JSON
+// rights in the same projects of an organization, so that it is written and kept once; the second is about the key. Descriptors are JSON
 // already and are copied in as they are. Both parts are pure ASCII: one byte a character, in memory and on the wire.
 
 /** The first part: what the key may do. */
@@ -22,15 +22,13 @@ export function writeRights(
       : `[${granted.map((one) => grantedContext(one, request)).join(',')}]`;
   const assignments = request.includeRoleAssignments ? JSON.stringify(record.roleAssignments) : 'null';
   return ascii(
-    `{"type":"api-key","contexts":${contexts},"denied_contexts":[${denied.map(deniedContext).join(',')}],"role_assignments":${assignments},"email":null,"first_name":null,"last_name":null,"token":null,`,
+    `{"type":"api-key","contexts":${contexts},"denied_contexts":[${denied.map(deniedContext).join(',')}],"role_assignments":${assignments},"organization_id":${JSON.stringify(record.organizationId)},"email":null,"first_name":null,"last_name":null,"token":null,`,
   );
 }
 
 /** The second part: whose key it is. */
 export function writeIdentity(record: KeyRecord): string {
-  return ascii(
-    `"user_id":${JSON.stringify(record.createdBy)},"organization_id":${JSON.stringify(record.organizationId)},"credentials":${credentials(record)}}`,
-  );
+  return ascii(`"user_id":${JSON.stringify(record.createdBy)},"credentials":${credentials(record)}}`);
 }
 
 function credentials(record: KeyRecord): string {

@@ -42,7 +42,12 @@ export class AuthenticationService {
     const { held, goodUntilMs } = await this.#authenticator.authenticateCredential(credential, call.client);
     const rights = await this.#rights.of(held.record, request);
     const identity = writeIdentity(held.record);
-    this.#answers.set(digest, { rights, identity, key: held, goodUntilMs });
+    this.#answers.set(digest, { rights, identity: flat(identity), key: held.entry ?? held, goodUntilMs });
     return { body: rights.text + identity, tier: held.tier };
   }
+}
+
+/** A string in one piece: one that was put together keeps its pieces in memory, too. */
+function flat(ascii: string): string {
+  return Buffer.from(ascii, 'latin1').toString('latin1');
 }
