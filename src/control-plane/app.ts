@@ -1,4 +1,5 @@
 import rateLimit from '@fastify/rate-limit';
+import sensible from '@fastify/sensible';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
@@ -54,6 +55,7 @@ export async function controlPlaneApp(
   // Schemas of routes are for the reference; the objects behind the routes check their input themselves.
   app.setValidatorCompiler(() => (value: unknown) => ({ value }));
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
+  await app.register(sensible);
   await app.register(errorRendering);
   await app.register(jsonBody);
   prepare(app);

@@ -74,7 +74,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
 /** A credential is not for any cache on the way. */
 function answer(reply: FastifyReply, made: { key: KeyWithCredential; replayed: boolean }): FastifyReply {
   if (made.replayed) reply.header('idempotent-replayed', 'true');
-  return reply.header('cache-control', 'no-store').send(made.key);
+  return reply.cacheControl('no-store').send(made.key);
 }
 
 /** Reads `?force`. @throws {ApiError} for anything but true and false: a guess could revoke too much */

@@ -38,7 +38,7 @@ export async function uiamRoutes(app: FastifyInstance, services: UiamServices): 
     const principal = { ...principalOf(caller, request), keyId: caller.key.id };
     const { key, replayed } = await services.keys.grant(principal, request.body, retryGuard(caller, request));
     if (replayed) reply.header('idempotent-replayed', 'true');
-    reply.header('cache-control', 'no-store');
+    reply.cacheControl('no-store');
     return { id: key.id, key: key.key, description: key.description };
   });
 
@@ -63,7 +63,7 @@ export async function uiamRoutes(app: FastifyInstance, services: UiamServices): 
         message: 'This call needs client authentication (X-Client-Authentication or a client certificate).',
       });
     }
-    reply.header('cache-control', 'no-store');
+    reply.cacheControl('no-store');
     return services.conversion.convert(actorOf('client', 'uiam', request), request.body);
   });
 }
