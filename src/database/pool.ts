@@ -22,7 +22,7 @@ export function createPool(connectionString: string, options: PoolOptions): pg.P
     connectionTimeoutMillis: options.connectTimeoutMs,
     statement_timeout: options.queryTimeoutMs,
     query_timeout: options.queryTimeoutMs + 100,
-    idleTimeoutMillis: 60_000,
+    idleTimeoutMillis: 0, // kept: a storm is no time to log in
     keepAlive: true,
   });
   pool.on('error', options.onIdleError);

@@ -42,6 +42,7 @@ export function keyRegion(config: Config, pool: Pool, logger: Logger, registry: 
     waiting: config.DATABASE_POOL_SIZE * WAITING_PER_CONNECTION,
     waitMs: config.DATABASE_CONNECT_TIMEOUT_MS,
   });
+  void replica.open();
 
   const postgresKeys = new PostgresKeyStore(replica, now);
   const revalidation = new Revalidation(postgresKeys, freshness, now);

@@ -42,6 +42,15 @@ export class Replica {
     this.#breaker.onBreak(() => void this.#recover());
   }
 
+  /**
+   * Opens all connections ahead, for to log in is what Postgres and this process have least time for in a storm.
+   * Those that cannot be opened now are opened when they are needed.
+   */
+  async open(): Promise<void> {
+    const openOne = () => this.#pool.connect().then((client) => client.release(), ignore);
+    await Promise.all(Array.from({ length: this.#limits.connections }, openOne));
+  }
+
   /** Runs a statement and returns its rows. */
   async query<Row extends QueryResultRow>(statement: QueryConfig): Promise<Row[]> {
     this.#refuseWhileGone();

@@ -111,13 +111,13 @@ it.each(faults)(
     }
 
     const before = (await answered(second, 'redis')) ?? 0;
-    await expect
-      .poll(async () => {
-        const shared = (await newKeys(5)).map((key) => key.authorization);
-        for (const pod of pods.all) await new Load().callAll(pod, shared, 1);
-        return ((await answered(second, 'redis')) ?? 0) - before;
-      })
-      .toBeGreaterThan(0);
+    const usedAgain = async () => {
+      const shared = (await newKeys(5)).map((key) => key.authorization);
+      for (const pod of pods.all) await new Load().callAll(pod, shared, 1);
+      return ((await answered(second, 'redis')) ?? 0) - before;
+    };
+    // On a busy machine many an answer of Redis is late; a few in time are enough.
+    await expect.poll(usedAgain, { timeout: 10_000 }).toBeGreaterThan(0);
   },
 );
 
