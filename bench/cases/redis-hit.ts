@@ -88,7 +88,7 @@ export async function redisHit(bench: Bench): Promise<Row[]> {
 async function bytesForEachKey(url: string): Promise<number> {
   const client = new Redis(url);
   try {
-    const names = await client.keys('iam:*');
+    const names = (await client.keys('*')).filter((name) => !name.startsWith('bench:'));
     const lengths = await Promise.all(names.map((name) => client.strlen(name)));
     return Math.round(lengths.reduce((sum, length) => sum + length, 0) / KEYS);
   } finally {

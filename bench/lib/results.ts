@@ -16,6 +16,8 @@ interface Machine {
 /** One case as it was last run. */
 export interface CaseResult {
   takenAt: string;
+  /** Load average of the machine before the case began: what others did to it. */
+  loadBefore: number;
   machine: Machine;
   pairs: number;
   seconds: number;
