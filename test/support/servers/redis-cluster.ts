@@ -20,20 +20,41 @@ export function canStartCluster(): boolean {
 
 /** Starts three nodes that want a password, and joins them; resolves when all slots are served. */
 export async function startTestRedisCluster(directory: string, password: string): Promise<TestRedisCluster> {
+  const nodes: RedisServer[] = [];
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.kill()));
+  };
+  try {
+    for (const name of ['a', 'b', 'c']) nodes.push(await startNode(`${directory}/${name}`, password));
+    await join(nodes);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: (nodes[0] as RedisServer).url, nodes, stop };
+}
+
+/** A node listens on a second port, 10,000 above the first, which somebody may have taken: then on to other ports. */
+async function startNode(directory: string, password: string): Promise<RedisServer> {
   const provision = inject('redis');
   if (provision.kind !== 'binary') throw new Error('A Redis Cluster needs a redis-server binary.');
-  const nodes = await Promise.all(
-    ['a', 'b', 'c'].map(async (name) =>
-      startRedis({
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startRedis({
         binary: provision.binary,
         port: await freePort(),
-        directory: `${directory}/${name}`,
+        directory,
         password,
         detached: false,
         args: ['--cluster-enabled', 'yes', '--masterauth', password],
-      }),
-    ),
-  );
+      });
+    } catch (error) {
+      if (attempt === 5) throw error;
+    }
+  }
+}
+
+async function join(nodes: readonly RedisServer[]): Promise<void> {
   const clients = nodes.map((node) => new Redis(node.url));
   const [first] = clients as [Redis];
   const share = Math.ceil(SLOTS / nodes.length);
@@ -48,11 +69,4 @@ export async function startTestRedisCluster(directory: string, password: string)
     }
     client.disconnect();
   }
-  return {
-    url: (nodes[0] as RedisServer).url,
-    nodes,
-    stop: async () => {
-      await Promise.all(nodes.map((node) => node.kill()));
-    },
-  };
 }
