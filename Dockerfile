@@ -10,6 +10,8 @@ COPY --from=dependencies /srv/iam/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY migrations ./migrations
 COPY src ./src
+# Compiled code for quick starts (src/main.ts); it is read, never written, at run time.
+RUN node src/main.ts regional --help && node src/main.ts control-plane --help
 # Nothing in the image is written at run time: it also runs with a read-only root file system.
 USER node
 # A container is reached from outside of itself. UV_THREADPOOL_SIZE need not be set: the process sizes its thread pool

@@ -1,43 +1,8 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
-import { loadEnvFile } from './cli/env-file.ts';
-import { EXIT, exitCodeHelp } from './cli/exit-codes.ts';
-import { reportFailure } from './cli/failure.ts';
-import { sizeThreadPool } from './cli/thread-pool.ts';
+import { enableCompileCache } from 'node:module';
+import { fileURLToPath } from 'node:url';
 
-type Register = (program: Command) => void;
-
-/** Each command's module, loaded when it is asked for: a service does not read the code of the others. */
-const commands: Record<string, () => Promise<Register>> = {
-  regional: async () => (await import('./cli/serve.ts')).registerRegionalCommand,
-  bootstrap: async () => (await import('./cli/bootstrap.ts')).registerBootstrapCommand,
-  keys: async () => (await import('./cli/keys.ts')).registerKeysCommands,
-  roles: async () => (await import('./cli/roles.ts')).registerRolesCommands,
-  'control-plane': async () => (await import('./cli/control-plane.ts')).registerControlPlaneCommand,
-  migrate: async () => (await import('./cli/migrate.ts')).registerMigrateCommand,
-  dev: async () => (await import('./cli/dev.ts')).registerDevCommand,
-};
-
-const program = new Command('iam')
-  .description('Regional IAM: validates unified API keys next to each Elasticsearch fleet.')
-  .option('--env-file <path>', 'read settings from a file; what the environment sets wins')
-  .configureHelp({ showGlobalOptions: true })
-  .showHelpAfterError('(--help shows what there is)')
-  .addHelpText('after', exitCodeHelp)
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage))
-  .hook('preAction', (main) => {
-    const { envFile } = main.opts<{ envFile?: string }>();
-    if (envFile !== undefined) loadEnvFile(envFile, process.env);
-    // Before the first asynchronous work of the process: that one creates the pool.
-    sizeThreadPool(process.env);
-  });
-
-const asked = process.argv.slice(2).find((argument) => Object.hasOwn(commands, argument));
-const loaders = Object.entries(commands).filter(([name]) => asked === undefined || name === asked);
-for (const [, load] of loaders) (await load())(program);
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.exitCode = await reportFailure(error);
-}
+// Before anything of ours is loaded: compiled code of the last start, types stripped, halves the time to ready. Beside the
+// packages, where only who may change the code may write, and not in a directory that all users share.
+enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url)));
+await import('./cli/program.ts');

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hashDigest } from '../credential/digest.ts';
 import { type RoleAssignments, roleAssignmentsSchema } from '../roles/role-assignments.ts';
 
 /** A key as the service reasons about it. Times are milliseconds since the epoch. */
@@ -84,4 +85,16 @@ export function keyRecordFromRow(row: { id: string } & Record<string, unknown>):
     revokedAtMs: data.revoked_at,
     version: data.version,
   };
+}
+
+/** The hash of a key, current or previous, that has this `hashDigest`. */
+export function hashNamed(
+  { secretHash, previousSecretHash }: KeyRecord,
+  digest: string | undefined,
+): string | undefined {
+  if (digest === undefined) return undefined;
+  if (hashDigest(secretHash) === digest) return secretHash;
+  return previousSecretHash !== null && hashDigest(previousSecretHash) === digest
+    ? previousSecretHash
+    : undefined;
 }

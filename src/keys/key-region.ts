@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import { BoundedVerifier } from './bounded-verifier.ts';
 import { CachedRoleStore } from './cache/cached-role-store.ts';
 import { Freshness } from './cache/freshness.ts';
+import { Interner } from './cache/interner.ts';
 import { MemoizedVerifier } from './cache/memoized-verifier.ts';
 import { MemoryKeyStore } from './cache/memory-key-store.ts';
 import { policies } from './cache/policies.ts';
@@ -46,6 +47,7 @@ export function keyRegion(config: Config, pool: Pool, logger: Logger, registry: 
 
   const postgresKeys = new PostgresKeyStore(replica, now);
   const revalidation = new Revalidation(postgresKeys, freshness, now);
+  const shared = new Interner(policies.sharedTexts.maxEntries);
   const redis = redisOf(config, logger);
   const regionCache =
     redis &&
@@ -54,6 +56,7 @@ export function keyRegion(config: Config, pool: Pool, logger: Logger, registry: 
       config.CACHE_KEYS.map((key) => Buffer.from(key, 'base64')),
       now,
       config.MAX_STALENESS_MS,
+      shared,
     );
   const sharedKeys = regionCache
     ? new RedisKeyStore({ inner: postgresKeys, cache: regionCache, freshness, changes, revalidation })
@@ -65,6 +68,7 @@ export function keyRegion(config: Config, pool: Pool, logger: Logger, registry: 
     revalidation,
     now,
     maxEntries: config.CACHE_MAX_ENTRIES,
+    shared,
   });
 
   const hashing = new BoundedVerifier(

@@ -21,7 +21,7 @@ export interface HeldKey {
   readonly stale: boolean;
   /** What a cache keeps of it, without what belongs to this lookup alone; left out: the object itself. */
   readonly entry?: HeldKey;
-  /** Digest of the hash that the presented credential is remembered to match, if the store knew it on the way. */
+  /** The hash of the record that the presented credential is remembered to match, if the store knew it on the way. */
   readonly verifiedHash?: string | undefined;
 }
 

@@ -1,9 +1,11 @@
 import { LRUCache } from 'lru-cache';
+import type { RoleAssignments } from '../../roles/role-assignments.ts';
 import type { KeyRecord } from '../key-record.ts';
 
 /** Keeps one copy of values that many entries share. Forgetting one is harmless: the next holder has a copy of its own. */
 export class Interner {
   readonly #values: LRUCache<string, object>;
+  readonly #assignments = new WeakSet<RoleAssignments>();
 
   constructor(maxEntries: number) {
     this.#values = new LRUCache({ max: maxEntries });
@@ -15,17 +17,27 @@ export class Interner {
   }
 
   /**
-   * The record with the parts in common that keys of one organization usually share. Equal assignments within an
-   * organization become one object, so that what follows from them can be remembered by it.
+   * Role assignments by their JSON text. Equal assignments within an organization become one object, so that what
+   * follows from them can be remembered by it.
    */
+  assignments(organizationId: string, json: string): RoleAssignments {
+    const { value } = this.#keep(`${organizationId}\n${json}`, () => ({
+      value: JSON.parse(json) as RoleAssignments,
+    }));
+    this.#assignments.add(value);
+    return value;
+  }
+
+  /** The record with the parts in common that keys of one organization usually share. */
   record(record: KeyRecord): KeyRecord {
     const { organizationId, createdBy, roleAssignments } = record;
-    const name = `${organizationId}\n${JSON.stringify(roleAssignments)}`;
     return {
       ...record,
       organizationId: this.text(organizationId),
       createdBy: this.text(createdBy),
-      roleAssignments: this.#keep(name, () => ({ value: roleAssignments })).value,
+      roleAssignments: this.#assignments.has(roleAssignments)
+        ? roleAssignments
+        : this.assignments(organizationId, JSON.stringify(roleAssignments)),
     };
   }
 

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { hashDigest } from '../../credential/digest.ts';
-import type { KeyRecord } from '../key-record.ts';
+import { hashNamed, type KeyRecord } from '../key-record.ts';
 import type { HeldKey } from '../key-store.ts';
 import type { SecretMatch, SecretVerifier } from '../secret-verifier.ts';
 import { SingleFlight } from '../single-flight.ts';
@@ -8,8 +8,8 @@ import { policies } from './policies.ts';
 
 /** Where memos are kept beyond this process. */
 export interface SharedMemos {
-  readVerifiedHash(id: string, digest: string): Promise<string | undefined>;
-  storeVerifiedHash(id: string, digest: string, verifiedHash: string): Promise<void>;
+  readVerifiedDigest(id: string, digest: string): Promise<string | undefined>;
+  storeVerifiedDigest(id: string, digest: string, verifiedDigest: string): Promise<void>;
 }
 
 /**
@@ -41,12 +41,7 @@ export class MemoizedVerifier implements SecretVerifier {
       if (hash === undefined) return undefined;
       return hash === record.secretHash ? 'current' : hash === previousHash ? 'previous' : undefined;
     };
-    // Told by its digest alone, which is all that leaves this process.
-    const recognise = (verified: string | undefined): SecretMatch | undefined => {
-      if (verified === undefined) return undefined;
-      const hash = [record.secretHash, previousHash].find(
-        (one) => one !== undefined && hashDigest(one) === verified,
-      );
+    const recognise = (hash: string | undefined): SecretMatch | undefined => {
       if (hash !== undefined) this.#verified.set(digest, hash);
       return matchOf(hash);
     };
@@ -68,7 +63,8 @@ export class MemoizedVerifier implements SecretVerifier {
 
   /** A record from Redis or Postgres was looked up together with the memo; only one from memory was not. */
   async #askRegion(held: HeldKey, digest: string): Promise<string | undefined> {
-    return held.tier === 'memory' ? await this.#shared?.readVerifiedHash(held.record.id, digest) : undefined;
+    if (held.tier !== 'memory') return undefined;
+    return hashNamed(held.record, await this.#shared?.readVerifiedDigest(held.record.id, digest));
   }
 
   #previousHash(record: KeyRecord): string | undefined {
@@ -79,6 +75,6 @@ export class MemoizedVerifier implements SecretVerifier {
 
   #remember(id: string, digest: string, hash: string): void {
     this.#verified.set(digest, hash);
-    void this.#shared?.storeVerifiedHash(id, digest, hashDigest(hash));
+    void this.#shared?.storeVerifiedDigest(id, digest, hashDigest(hash));
   }
 }

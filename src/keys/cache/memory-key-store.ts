@@ -79,6 +79,8 @@ export interface MemoryKeyStoreParts {
   revalidation: Revalidation;
   now: () => number;
   maxEntries: number;
+  /** Parts that records have in common; left out: of this store alone. */
+  shared?: Interner;
 }
 
 /**
@@ -92,12 +94,13 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
   readonly #entries: LRUCache<string, Entry>;
   readonly #absent: LRUCache<string, number>;
   readonly #flights = new SingleFlight<HeldKey | undefined>();
-  readonly #shared = new Interner(policies.sharedTexts.maxEntries);
+  readonly #shared: Interner;
   /** Entries that were pushed out by others, for metrics. */
   evictions = 0;
 
   constructor(parts: MemoryKeyStoreParts) {
     this.#parts = parts;
+    this.#shared = parts.shared ?? new Interner(policies.sharedTexts.maxEntries);
     this.#entries = new LRUCache({
       max: parts.maxEntries,
       dispose: (entry, _id, reason) => {

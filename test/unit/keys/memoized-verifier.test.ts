@@ -26,10 +26,10 @@ class CountingVerifier implements SecretVerifier {
 class SharedMap implements SharedMemos {
   readonly memos = new Map<string, string>();
 
-  async readVerifiedHash(id: string, digest: string): Promise<string | undefined> {
+  async readVerifiedDigest(id: string, digest: string): Promise<string | undefined> {
     return this.memos.get(`${id} ${digest}`);
   }
-  async storeVerifiedHash(id: string, digest: string, verifiedHash: string): Promise<void> {
+  async storeVerifiedDigest(id: string, digest: string, verifiedHash: string): Promise<void> {
     this.memos.set(`${id} ${digest}`, verifiedHash);
   }
 }

@@ -1,4 +1,5 @@
 import type { RecentChanges } from '../../change-feed/recent-changes.ts';
+import { hashNamed } from '../../key-record.ts';
 import type { HeldKey, KeyQuery, KeyStore } from '../../key-store.ts';
 import type { Freshness } from '../freshness.ts';
 import type { Revalidation } from '../revalidation.ts';
@@ -27,10 +28,14 @@ export class RedisKeyStore implements KeyStore {
 
   async get(query: KeyQuery): Promise<HeldKey | undefined> {
     const { inner, cache } = this.#parts;
-    const { record: cached, verifiedHash } = await cache.read(query.id, query.digest);
+    const { record: cached, verifiedDigest } = await cache.read(query.id, query.digest);
     if (cached !== undefined) {
+      const { record, confirmedAtMs, secretDigest } = cached;
+      const verifiedHash =
+        secretDigest === verifiedDigest ? record.secretHash : hashNamed(record, verifiedDigest);
       const held = await this.#admit({
-        ...cached,
+        record,
+        confirmedAtMs,
         tier: 'redis',
         outdated: false,
         stale: false,
@@ -41,7 +46,7 @@ export class RedisKeyStore implements KeyStore {
     const held = await inner.get(query);
     if (held === undefined) return undefined;
     void cache.storeRecord(held.record, held.confirmedAtMs);
-    return { ...held, verifiedHash };
+    return { ...held, verifiedHash: hashNamed(held.record, verifiedDigest) };
   }
 
   async #admit(held: HeldKey): Promise<HeldKey | undefined> {

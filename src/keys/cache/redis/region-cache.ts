@@ -1,5 +1,7 @@
+import { hashDigest } from '../../../credential/digest.ts';
 import type { Change, ChangeListener } from '../../change-feed/change.ts';
 import type { KeyRecord } from '../../key-record.ts';
+import { Interner } from '../interner.ts';
 import { policies } from '../policies.ts';
 import { CachePlaces, type Places } from './cache-places.ts';
 import { type RedisLink, VERSION_PREFIX_BYTES } from './redis-link.ts';
@@ -8,9 +10,22 @@ import { TombstoneQueue } from './tombstone-queue.ts';
 
 /** What Redis knew about a presented credential. */
 export interface RegionCacheAnswer {
-  record: { record: KeyRecord; confirmedAtMs: number } | undefined;
+  record: CachedRecord | undefined;
   /** Digest of the hash that this credential's secret has been seen to match. */
-  verifiedHash: string | undefined;
+  verifiedDigest: string | undefined;
+}
+
+/** A record as it was when Postgres was asked for it. */
+export interface CachedRecord {
+  record: KeyRecord;
+  confirmedAtMs: number;
+  /** `hashDigest` of the record's current hash, so that it need not be computed at each hit. */
+  secretDigest: string;
+}
+
+/** What is sealed: assignments as text, since most keys of an organization share theirs and it is parsed but once. */
+interface SealedRecord extends Omit<CachedRecord, 'record'> {
+  record: Omit<KeyRecord, 'roleAssignments'> & { roleAssignments: string };
 }
 
 type Value = Buffer | null | undefined;
@@ -25,15 +40,23 @@ export class RegionCache implements ChangeListener {
   readonly #box: SealedBox;
   readonly #now: () => number;
   readonly #recordLifeMs: number;
+  readonly #shared: Interner;
   readonly #tombstones: TombstoneQueue;
 
   /** @param recordLifeMs how long a record may be used at all without Postgres, `MAX_STALENESS_MS` */
-  constructor(link: RedisLink, secrets: readonly Buffer[], now: () => number, recordLifeMs: number) {
+  constructor(
+    link: RedisLink,
+    secrets: readonly Buffer[],
+    now: () => number,
+    recordLifeMs: number,
+    shared = new Interner(policies.sharedTexts.maxEntries),
+  ) {
     this.#link = link;
     this.#places = new CachePlaces(secrets);
     this.#box = new SealedBox(secrets, now);
     this.#now = now;
     this.#recordLifeMs = recordLifeMs;
+    this.#shared = shared;
     this.#tombstones = new TombstoneQueue((id, version) => this.#bury(id, version));
   }
 
@@ -45,11 +68,11 @@ export class RegionCache implements ChangeListener {
     for (const [index, place] of places.entries()) {
       record ??= this.#openRecord(answers[index]?.[0], place.record, id);
     }
-    return { record, verifiedHash: this.#openMemo(places, (index) => answers[index]?.[1]) };
+    return { record, verifiedDigest: this.#openMemo(places, (index) => answers[index]?.[1]) };
   }
 
   /** The memo alone, for a request that holds the record already. */
-  async readVerifiedHash(id: string, digest: string): Promise<string | undefined> {
+  async readVerifiedDigest(id: string, digest: string): Promise<string | undefined> {
     const places = this.#places.of(id, digest);
     const answers = await Promise.all(places.map(({ secret }) => this.#link.read(secret)));
     return this.#openMemo(places, (index) => answers[index]?.[0]);
@@ -61,13 +84,18 @@ export class RegionCache implements ChangeListener {
     const lifeMs = expiresAtMs - this.#now();
     if (lifeMs <= 0) return;
     const [place] = this.#places.records(record.id) as [string];
-    const sealed = this.#box.seal(JSON.stringify({ record, confirmedAtMs }), place, expiresAtMs);
+    const payload: SealedRecord = {
+      record: { ...record, roleAssignments: JSON.stringify(record.roleAssignments) },
+      confirmedAtMs,
+      secretDigest: hashDigest(record.secretHash),
+    };
+    const sealed = this.#box.seal(JSON.stringify(payload), place, expiresAtMs);
     await this.#link.writeVersion(place, record.version, sealed, Math.ceil(lifeMs));
   }
 
-  async storeVerifiedHash(id: string, digest: string, verifiedHash: string): Promise<void> {
+  async storeVerifiedDigest(id: string, digest: string, verifiedDigest: string): Promise<void> {
     const [{ secret }] = this.#places.of(id, digest) as [Places];
-    await this.#storeMemo(secret, verifiedHash, this.#now() + policies.secretMemo.lifeMs);
+    await this.#storeMemo(secret, verifiedDigest, this.#now() + policies.secretMemo.lifeMs);
   }
 
   /** Leaves a tombstone for each changed key, so that no slower pod stores what it read before the change. */
@@ -85,8 +113,10 @@ export class RegionCache implements ChangeListener {
   #openRecord(value: Value, place: string, id: string): RegionCacheAnswer['record'] {
     const opened = this.#open(value?.subarray(VERSION_PREFIX_BYTES), place);
     if (opened === undefined) return undefined;
-    const answer = JSON.parse(opened.payload) as { record: KeyRecord; confirmedAtMs: number };
-    return answer.record.id === id ? answer : undefined;
+    const { record, ...rest } = JSON.parse(opened.payload) as SealedRecord;
+    if (record.id !== id) return undefined;
+    const roleAssignments = this.#shared.assignments(record.organizationId, record.roleAssignments);
+    return { record: { ...record, roleAssignments }, ...rest };
   }
 
   /** One that an older key has sealed is sealed anew, with what is left of its life: the older key may go soon. */
@@ -100,8 +130,8 @@ export class RegionCache implements ChangeListener {
     return undefined;
   }
 
-  async #storeMemo(place: string, verifiedHash: string, expiresAtMs: number): Promise<void> {
-    const sealed = this.#box.seal(verifiedHash, place, expiresAtMs);
+  async #storeMemo(place: string, verifiedDigest: string, expiresAtMs: number): Promise<void> {
+    const sealed = this.#box.seal(verifiedDigest, place, expiresAtMs);
     await this.#link.write(place, sealed, Math.ceil(expiresAtMs - this.#now()));
   }
 
