@@ -1,3 +1,4 @@
+import { loadavg } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { cases } from './cases/index.ts';
 import { Bench } from './lib/bench.ts';
@@ -54,9 +55,10 @@ async function runCases(names: readonly string[], options: Options, pinning: Pin
   const all: Row[] = [];
   for (const name of names) {
     await within(name, options, pinning, async (bench) => {
+      const begun = { at: new Date(), load: loadavg()[0] ?? 0 };
       const run = await cases[name]?.load();
       const rows = (await run?.(bench)) ?? [];
-      await storeResult(name, rows, bench.options, new Date());
+      await storeResult(name, rows, bench.options, begun);
       all.push(...rows);
     });
   }

@@ -39,11 +39,12 @@ export async function storeResult(
   name: string,
   rows: Row[],
   options: BenchOptions,
-  now: Date,
+  begun: { at: Date; load: number },
 ): Promise<void> {
   const results = await readResults();
   results[name] = {
-    takenAt: now.toISOString(),
+    takenAt: begun.at.toISOString(),
+    loadBefore: begun.load,
     machine: machine(options),
     pairs: options.pairs,
     seconds: options.seconds,

@@ -8,17 +8,18 @@ import { type PostgresServer, startPostgres } from '../../src/dev/postgres/serve
 import { type RedisServer, startRedis } from '../../src/dev/redis/server.ts';
 import type { Bench } from './bench.ts';
 
-/** Everything fits into memory, and nothing waits for a disk: cases are about the service. */
+/** Everything fits into memory, and housekeeping does not happen to fall into a measurement. */
 const settings = {
   max_connections: '100',
   shared_buffers: '1GB',
-  fsync: 'off',
-  full_page_writes: 'off',
   max_wal_size: '8GB',
   checkpoint_timeout: '30min',
   autovacuum: 'off',
   jit: 'off',
 };
+
+/** For cases that only read: filling tables need not wait for a disk. */
+const notDurable = { fsync: 'off', full_page_writes: 'off' };
 
 /** A Postgres of its own for a case, on the processors that the measured process does not have. */
 export interface BenchPostgres {
@@ -26,7 +27,10 @@ export interface BenchPostgres {
   createDatabase(name: string): Promise<void>;
 }
 
-export async function startBenchPostgres(bench: Bench): Promise<BenchPostgres> {
+export async function startBenchPostgres(
+  bench: Bench,
+  options: { durable?: boolean } = {},
+): Promise<BenchPostgres> {
   const directory = await mkdtemp(join(tmpdir(), 'regional-iam-bench-'));
   await chmod(directory, 0o711);
   bench.defer(() => rm(directory, { recursive: true, force: true }));
@@ -34,7 +38,7 @@ export async function startBenchPostgres(bench: Bench): Promise<BenchPostgres> {
     dataDirectory: join(directory, 'postgres'),
     port: await freePort(),
     superuserPassword: randomBytes(12).toString('hex'),
-    settings,
+    settings: options.durable ? settings : { ...settings, ...notDurable },
   });
   bench.defer(() => server.stop('immediate'));
   return {

@@ -21,9 +21,9 @@ export interface WarmWorld {
 export async function warmWorld(
   bench: Bench,
   count: number,
-  options: Parameters<typeof startRegional>[2] & { hash?: HashParameters } = {},
+  options: Parameters<typeof startRegional>[2] & { hash?: HashParameters; durable?: boolean } = {},
 ): Promise<WarmWorld> {
-  const postgres = await startBenchPostgres(bench);
+  const postgres = await startBenchPostgres(bench, options);
   const database = await createRegionDatabase(postgres);
   const keys = await benchKeys('warm', count, options.hash ?? CHEAP_HASH);
   await database.fill((client) => insertKeys(client, keys.map(viewerRow)));
