@@ -68,7 +68,7 @@ export function outcome(answer: Answer): string {
 }
 
 /** Resolves when the service says that it is ready. */
-export async function ready(pod: TestRegional): Promise<void> {
+async function ready(pod: TestRegional): Promise<void> {
   for (;;) {
     const answer = await fetch(`${pod.managementUrl}/readyz`);
     await answer.arrayBuffer(); // a body that is not read holds its connection open

@@ -16,7 +16,7 @@ export interface RegionCacheAnswer {
 }
 
 /** A record as it was when Postgres was asked for it. */
-export interface CachedRecord {
+interface CachedRecord {
   record: KeyRecord;
   confirmedAtMs: number;
   /** `hashDigest` of the record's current hash, so that it need not be computed at each hit. */
