@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
@@ -37,6 +38,8 @@ export async function runService(
   try {
     service = await start(logger);
     logger.info(`listening on ${service.url}, management on ${service.managementUrl}`);
+    // Now rather than at the end: a process that is killed would leave the next one to compile again.
+    flushCompileCache();
   } catch (error) {
     logger.fatal({ err: error }, 'the service could not start');
     process.exit(1);

@@ -10,7 +10,6 @@ import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.
 import { authenticationRoute } from './authentication-route.ts';
 import type { AuthenticationService } from './authentication-service.ts';
 import type { FastLane } from './fast-lane.ts';
-import { forwarding } from './forwarding.ts';
 
 /** What the HTTP face shows. */
 export interface RegionalAppParts {
@@ -42,6 +41,10 @@ export async function regionalApp(
     metrics.observe(outcomeOf(reply.statusCode), reply.tier, reply.elapsedTime / 1_000),
   );
   authenticationRoute(app, service);
-  if (config.CONTROL_PLANE_URL !== undefined) await app.register(forwarding(config.CONTROL_PLANE_URL));
+  if (config.CONTROL_PLANE_URL !== undefined) {
+    // Loaded only where it is used: its HTTP client takes as long to load as Fastify.
+    const { forwarding } = await import('./forwarding.ts');
+    await app.register(forwarding(config.CONTROL_PLANE_URL));
+  }
   return app;
 }
