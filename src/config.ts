@@ -101,7 +101,7 @@ export const settings = {
       'Keys that seal what goes into Redis, each 32 bytes in base64, separated by commas: the first writes, all read. Needed with REDIS_URL.',
     ),
   CACHE_MAX_ENTRIES: integer(1, 10_000_000)
-    .default(200_000)
+    .default(100_000)
     .describe('Most keys, and most answers, that a process keeps in memory.'),
   CACHE_MAX_BYTES: integer(1_048_576, 68_719_476_736)
     .default(268_435_456)
