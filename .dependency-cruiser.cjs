@@ -43,6 +43,12 @@ module.exports = {
       from: { path: '^src/(http|keys)/' },
       to: { path: '^src/(regional|control-plane|dev|cli)/' },
     },
+    {
+      name: 'keys-know-no-http',
+      severity: 'error',
+      from: { path: '^src/keys/' },
+      to: { path: '^src/http/' },
+    },
     { name: 'not-to-test', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|bench)/' } },
   ],
   options: {

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { FlatHistogram } from '../http/flat-histogram.ts';
+import { FlatHistogram } from '../metrics/flat-histogram.ts';
 import type { BoundedVerifier, VerifierObserver } from './bounded-verifier.ts';
 import type { Freshness } from './cache/freshness.ts';
 import type { MemoryKeyStore } from './cache/memory-key-store.ts';
