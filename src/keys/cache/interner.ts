@@ -4,16 +4,14 @@ import type { KeyRecord } from '../key-record.ts';
 
 /** Keeps one copy of values that many entries share. Forgetting one is harmless: the next holder has a copy of its own. */
 export class Interner {
-  readonly #values: LRUCache<string, object>;
-  readonly #assignments = new WeakSet<RoleAssignments>();
+  readonly #texts: LRUCache<string, string>;
+  readonly #assignments: LRUCache<string, RoleAssignments>;
+  readonly #kept = new WeakSet<RoleAssignments>();
 
+  /** @param maxEntries most texts, and most assignments, that are kept */
   constructor(maxEntries: number) {
-    this.#values = new LRUCache({ max: maxEntries });
-  }
-
-  /** The copy that is kept of an equal text. */
-  text(text: string): string {
-    return this.#keep(text, () => ({ value: text })).value;
+    this.#texts = new LRUCache({ max: maxEntries });
+    this.#assignments = new LRUCache({ max: maxEntries });
   }
 
   /**
@@ -21,11 +19,13 @@ export class Interner {
    * follows from them can be remembered by it.
    */
   assignments(organizationId: string, json: string): RoleAssignments {
-    const { value } = this.#keep(`${organizationId}\n${json}`, () => ({
-      value: JSON.parse(json) as RoleAssignments,
-    }));
-    this.#assignments.add(value);
-    return value;
+    const name = JSON.stringify([organizationId, json]);
+    const kept = this.#assignments.get(name);
+    if (kept !== undefined) return kept;
+    const assignments = JSON.parse(json) as RoleAssignments;
+    this.#kept.add(assignments);
+    this.#assignments.set(name, assignments);
+    return assignments;
   }
 
   /** The record with the parts in common that keys of one organization usually share. */
@@ -33,19 +33,18 @@ export class Interner {
     const { organizationId, createdBy, roleAssignments } = record;
     return {
       ...record,
-      organizationId: this.text(organizationId),
-      createdBy: this.text(createdBy),
-      roleAssignments: this.#assignments.has(roleAssignments)
+      organizationId: this.#text(organizationId),
+      createdBy: this.#text(createdBy),
+      roleAssignments: this.#kept.has(roleAssignments)
         ? roleAssignments
         : this.assignments(organizationId, JSON.stringify(roleAssignments)),
     };
   }
 
-  #keep<T>(name: string, make: () => { value: T }): { value: T } {
-    const kept = this.#values.get(name) as { value: T } | undefined;
+  #text(text: string): string {
+    const kept = this.#texts.get(text);
     if (kept !== undefined) return kept;
-    const made = make();
-    this.#values.set(name, made);
-    return made;
+    this.#texts.set(text, text);
+    return text;
   }
 }
