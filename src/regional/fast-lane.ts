@@ -23,16 +23,19 @@ export class FastLane {
   closed = false;
   readonly #service: AuthenticationService;
   readonly #metrics: AuthenticationMetrics;
+  readonly #bodyLimit: number;
 
-  constructor(service: AuthenticationService, metrics: AuthenticationMetrics) {
+  /** @param bodyLimit most bytes of a body; what is longer is Fastify's to refuse */
+  constructor(service: AuthenticationService, metrics: AuthenticationMetrics, bodyLimit: number) {
     this.#service = service;
     this.#metrics = metrics;
+    this.#bodyLimit = bodyLimit;
   }
 
   /** Puts the lane before Fastify's listener. */
   before(next: RequestListener): RequestListener {
     return (request: LaneRequest, response) => {
-      if (this.closed || !isPlain(request)) return next(request, response);
+      if (this.closed || !isPlain(request, this.#bodyLimit)) return next(request, response);
       const startedAtMs = performance.now();
       const take = (body: Buffer | undefined) => {
         this.#answer(callOf(request, body), response, startedAtMs, (error) => {
@@ -90,17 +93,14 @@ function send(response: ServerResponse, body: string): void {
   response.end(body, 'latin1');
 }
 
-/** Larger bodies are left to Fastify, which knows the limit. */
-const LARGEST_BODY = 262_144;
-
 /** Whether a request has just the form that callers use: the usual content type, a length, a host. */
-function isPlain({ method, url = '', headers }: IncomingMessage): boolean {
+function isPlain({ method, url = '', headers }: IncomingMessage, bodyLimit: number): boolean {
   if (method !== 'POST' || !url.startsWith(AUTHENTICATE_PATH)) return false;
   if (url.length > AUTHENTICATE_PATH.length && url[AUTHENTICATE_PATH.length] !== '?') return false;
   if (headers.host === undefined || headers['transfer-encoding'] !== undefined) return false;
   const { 'content-type': type, 'content-length': length } = headers;
   if (type !== 'application/json' && !(type === undefined && length === undefined)) return false;
-  return length === undefined || Number(length) <= LARGEST_BODY;
+  return length === undefined || Number(length) <= bodyLimit;
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

@@ -64,7 +64,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     obstacles: () => (region.feed.begun ? [] : ['the change feed has not caught up with the replica yet']),
   };
   const metrics = new AuthenticationMetrics(registry);
-  const fastLane = new FastLane(service, metrics);
+  const fastLane = new FastLane(service, metrics, config.BODY_LIMIT_BYTES);
   fastLane.closed = !config.FAST_LANE;
   const app = await regionalApp(config, logger, { service, fastLane, metrics });
   const management = await managementApp({ health, registry, logger });

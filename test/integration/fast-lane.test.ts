@@ -28,8 +28,9 @@ beforeAll(async () => {
     expired: await insertKey(world.primary, { expiresAt: new Date(0) }),
   };
   await world.replicated();
-  fast = await startRegional(world.replicaUrl);
-  plain = await startRegional(world.replicaUrl, { FAST_LANE: 'false', CACHE_MAX_ENTRIES: '1' });
+  const settings = { BODY_LIMIT_BYTES: '400000' };
+  fast = await startRegional(world.replicaUrl, settings);
+  plain = await startRegional(world.replicaUrl, { ...settings, FAST_LANE: 'false', CACHE_MAX_ENTRIES: '1' });
 });
 afterAll(async () => {
   await fast?.close();
@@ -96,6 +97,7 @@ function corpus(): Call[] {
     JSON.stringify({ contexts: Array.from({ length: 100 }, () => context) }),
     JSON.stringify({ contexts: Array.from({ length: 1_001 }, () => context) }),
     `${JSON.stringify({ contexts: [context] })}${' '.repeat(300_000)}`,
+    `${JSON.stringify({ contexts: [context] })}${' '.repeat(400_000)}`,
     'x'.repeat(2_000_000),
   ];
   const queries = [
