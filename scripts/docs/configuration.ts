@@ -60,14 +60,29 @@ function isList(setting: z.ZodType): boolean {
 
 const all = () => Object.entries(settings).map(([name, setting]) => read(name, setting));
 
-/** docs/configuration.md */
-export function configurationPage(): string {
+/** Every setting, one a row. */
+function settingsTable(): string {
   const rows = all().map((setting) => [
     code(setting.name) + (setting.secret ? ' (secret)' : ''),
     setting.values,
     standardCell(setting),
     setting.description,
   ]);
+  return table(['Variable', 'Values', 'Default', 'What it does'], rows);
+}
+
+const README_TABLE = /(<!-- configuration -->\n)[\s\S]*?(\n<!-- \/configuration -->)/;
+
+/** The README with the table of settings between its marks made anew. */
+export function readmeWithSettings(readme: string): string {
+  return readme.replace(
+    README_TABLE,
+    (_all, head: string, tail: string) => `${head}\n${settingsTable()}${tail}`,
+  );
+}
+
+/** docs/configuration.md */
+export function configurationPage(): string {
   return `${GENERATED}
 
 # Configuration
@@ -76,7 +91,7 @@ Every setting is an environment variable. An empty one counts as absent; a wrong
 with a message that names it and does not repeat its value. ${code('iam --env-file <path>')} reads a file of them; what the
 environment sets wins.
 
-${table(['Variable', 'Values', 'Default', 'What it does'], rows)}
+${settingsTable()}
 
 Settings marked _secret_ never appear in a log or an error.
 `;
