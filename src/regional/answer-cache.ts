@@ -26,8 +26,6 @@ export class AnswerCache {
   readonly #answers: LRUCache<string, KnownAnswer>;
   readonly #freshness: Freshness;
   readonly #now: () => number;
-  /** Answers that were pushed out by others, for metrics. */
-  evictions = 0;
 
   constructor(freshness: Freshness, now: () => number, limits: { maxEntries: number; maxBytes: number }) {
     this.#freshness = freshness;
@@ -37,14 +35,7 @@ export class AnswerCache {
       maxSize: limits.maxBytes,
       sizeCalculation: ({ rights, identity }) =>
         ENTRY_BYTES + identity.length + (rights.text.length > SHARED_BYTES ? rights.text.length : 0),
-      dispose: (_answer, _digest, reason) => {
-        if (reason === 'evict') this.evictions += 1;
-      },
     });
-  }
-
-  get size(): number {
-    return this.#answers.size;
   }
 
   /** The body of the answer to this call, if it is known and still right. */

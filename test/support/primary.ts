@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
+import { onServer } from './on-server.ts';
 
 /** A migrated primary database of one test file, without any region. */
 export interface TestPrimary {
@@ -42,14 +43,4 @@ export async function createPrimary(): Promise<TestPrimary> {
       await onServer(server, `DROP DATABASE ${name} WITH (FORCE)`);
     },
   };
-}
-
-async function onServer(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
 }

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { inject } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
 import { subscribeRegion, unsubscribeRegion } from '../../src/database/subscription.ts';
+import { onServer } from './on-server.ts';
 
 /** A primary and a regional database of one test file, joined by logical replication. */
 export interface World {
@@ -85,14 +86,4 @@ async function createDatabase(serverUrl: string, name: string): Promise<string> 
 
 async function dropDatabase(serverUrl: string, name: string): Promise<void> {
   await onServer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
-}
-
-async function onServer(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
 }
