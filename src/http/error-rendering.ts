@@ -1,10 +1,10 @@
+import { STATUS_CODES } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
-import { callerFields } from './caller-fields.ts';
+import { ErrorLog } from './error-log.ts';
 import { errorBody, IamError, RETRY_AFTER_SECONDS } from './errors.ts';
-import { LogLimiter } from './log-limiter.ts';
 
 /** Fastify's own refusals in our terms. */
 const frameworkErrors: Record<string, () => IamError> = {
@@ -31,20 +31,39 @@ export function toIamError(error: unknown): IamError {
   return new IamError('INTERNAL', { cause: error });
 }
 
-/** Answers an error of the registry, always JSON. */
-export function sendError(error: IamError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (error.row.status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
-  if (error.row.status === 401) reply.header('www-authenticate', 'ApiKey');
-  return reply
-    .code(error.row.status)
-    .type('application/json; charset=utf-8')
-    .send(errorBody(error, request.id));
+/** A refusal as it goes over the wire, beside what every JSON answer has. */
+export interface Refusal {
+  status: number;
+  /** Reason phrase of the status line. */
+  reason: string;
+  headers: Record<string, string>;
+  /** JSON. */
+  body: string;
 }
 
-/** The one place where errors become answers and log lines. */
-export const errorRendering = fp(
-  async (app) => {
-    const limiter = new LogLimiter(Date.now);
+/** How an error of the registry is answered. */
+export function refusalOf(error: IamError, requestId: string): Refusal {
+  const { status } = error.row;
+  return {
+    status,
+    reason: STATUS_CODES[status] ?? '',
+    headers: {
+      ...(status === 503 && { 'retry-after': String(RETRY_AFTER_SECONDS) }),
+      ...(status === 401 && { 'www-authenticate': 'ApiKey' }),
+    },
+    body: JSON.stringify(errorBody(error, requestId)),
+  };
+}
+
+/** Answers an error of the registry. */
+export function sendError(error: IamError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, headers, body } = refusalOf(error, request.id);
+  return reply.code(status).headers(headers).type('application/json; charset=utf-8').send(body);
+}
+
+/** Turns errors into answers and log lines. */
+export const errorRendering = fp<{ errorLog?: ErrorLog }>(
+  async (app, { errorLog = new ErrorLog(app.log, Date.now) }) => {
     // RFC 9112, 3.2: a request of HTTP/1.1 names its host, or is refused.
     app.addHook('onRequest', async (request) => {
       if (request.headers.host === undefined && request.raw.httpVersion !== '1.0') {
@@ -53,26 +72,10 @@ export const errorRendering = fp(
     });
     app.setErrorHandler((thrown, request, reply) => {
       const error = toIamError(thrown);
-      const fields = { 'error.code': error.row.code, ...callerFields(request.headers) };
-      if (error.row.status >= 500) {
-        const suppressed = limiter.admit(`${error.row.code} ${error.resource ?? ''}`);
-        if (suppressed !== undefined) {
-          request.log.error(
-            { err: error.cause ?? error, ...fields, reason: deepestMessage(error), suppressed },
-            error.row.message,
-          );
-        }
-      } else {
-        request.log.debug({ ...fields, resource: error.resource }, error.message);
-      }
+      errorLog.note(error, request.id, request.headers);
       return sendError(error, request, reply);
     });
     app.setNotFoundHandler((request, reply) => sendError(new IamError('NOT_FOUND'), request, reply));
   },
   { name: 'error-rendering' },
 );
-
-/** What was wrong at the bottom of it: "the password is wrong" says more than "Postgres did not answer". */
-function deepestMessage(error: Error): string {
-  return error.cause instanceof Error ? deepestMessage(error.cause) : error.message;
-}

@@ -7,6 +7,9 @@ import { sendError, toIamError } from './error-rendering.ts';
 import { errorBody, IamError } from './errors.ts';
 import { requestIds } from './request-id.ts';
 
+/** Idle connections outlive the idle time of usual load balancers. */
+export const IDLE_MS = 72_000;
+
 /** What both servers tell Fastify: every limit and timeout written out. */
 export function serverOptions(config: Config, logger: Logger): FastifyServerOptions {
   return {
@@ -14,9 +17,9 @@ export function serverOptions(config: Config, logger: Logger): FastifyServerOpti
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'http.request.id' }),
     genReqId: requestIds(),
     bodyLimit: config.BODY_LIMIT_BYTES,
-    // A client has this long for a whole request; idle connections outlive the idle time of usual load balancers.
+    // A client has this long for a whole request.
     requestTimeout: 30_000,
-    keepAliveTimeout: 72_000,
+    keepAliveTimeout: IDLE_MS,
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) =>
       void sendError(toIamError(error), request as FastifyRequest, reply as FastifyReply),

@@ -1,20 +1,27 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import { ErrorLog } from '../http/error-log.ts';
 import { errorRendering } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
 import { serverWith } from '../http/node-server.ts';
-import { serverOptions } from '../http/server-options.ts';
+import { IDLE_MS, serverOptions } from '../http/server-options.ts';
+import { AnswerHead } from '../http/wire/answer-head.ts';
+import { PlainLane } from '../http/wire/plain-lane.ts';
+import { PlainRequestReader } from '../http/wire/plain-request.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.ts';
+import { AUTHENTICATE_PATH } from './authentication-path.ts';
 import { authenticationRoute } from './authentication-route.ts';
 import type { AuthenticationService } from './authentication-service.ts';
-import type { FastLane } from './fast-lane.ts';
+import { FastLane } from './fast-lane.ts';
+
+/** A thousand contexts with long names fit; what is longer takes long anyway. */
+const LONGEST_PLAIN_BODY = 262_144;
 
 /** What the HTTP face shows. */
 export interface RegionalAppParts {
   service: AuthenticationService;
-  fastLane: FastLane;
   metrics: AuthenticationMetrics;
 }
 
@@ -24,16 +31,22 @@ export async function regionalApp(
   logger: Logger,
   parts: RegionalAppParts,
 ): Promise<FastifyInstance> {
-  const { service, fastLane, metrics } = parts;
+  const { service, metrics } = parts;
+  const errorLog = new ErrorLog(logger, Date.now);
+  const fastLane = new FastLane(service, metrics, errorLog);
+  const lane = new PlainLane({
+    reader: new PlainRequestReader(AUTHENTICATE_PATH, Math.min(config.BODY_LIMIT_BYTES, LONGEST_PLAIN_BODY)),
+    head: new AnswerHead(Date.now, IDLE_MS),
+    idleMs: IDLE_MS,
+    answer: (request, certificate) => fastLane.answer(request, certificate),
+  });
   const app = fastify({
     ...serverOptions(config, logger),
-    serverFactory: serverWith((next) => fastLane.before(next)),
+    ...(config.FAST_LANE && { serverFactory: serverWith(lane) }),
   } as object) as FastifyInstance;
-  await app.register(errorRendering);
+  await app.register(errorRendering, { errorLog });
   await app.register(jsonBytes);
-  app.addHook('preClose', async () => {
-    fastLane.closed = true;
-  });
+  app.addHook('preClose', async () => lane.close());
   app.addHook('onError', async (_request, _reply, error) => {
     if (error instanceof QuarantinedKeyError) metrics.observeQuarantined(error.column);
   });

@@ -5,8 +5,8 @@ import type { PresentedCredential } from '../http/key-authenticator.ts';
 export interface AuthenticationCall extends PresentedCredential {
   /** Query string as it was sent, without the question mark. */
   rawQuery: string;
-  /** Raw body; `undefined` when there is none. */
-  body: Buffer | undefined;
+  /** Raw body, one byte a character; `undefined` when there is none. */
+  body: string | undefined;
 }
 
 /**
@@ -16,6 +16,6 @@ export interface AuthenticationCall extends PresentedCredential {
 export function callDigest({ authorization, client, rawQuery, body }: AuthenticationCall): string {
   const certificate = client.certificate ? 'certificate' : '';
   const secret = client.secret === undefined ? '' : `=${client.secret}`;
-  const text = `${certificate}\n${secret}\n${authorization ?? ''}\n${rawQuery}\n${body?.toString('latin1') ?? ''}`;
+  const text = `${certificate}\n${secret}\n${authorization ?? ''}\n${rawQuery}\n${body ?? ''}`;
   return hash('sha256', text, 'binary');
 }

@@ -4,7 +4,6 @@ import type { Tier } from '../keys/key-store.ts';
 import { type AuthenticationCall, callDigest } from './authentication-call.ts';
 import { AUTHENTICATE_PATH } from './authentication-path.ts';
 import type { AuthenticationService } from './authentication-service.ts';
-import { refusalInFastLane } from './fast-lane.ts';
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -13,34 +12,27 @@ declare module 'fastify' {
   }
 }
 
-/** `POST …/_authenticate`: requests of an unusual form, and what the fast lane refused. */
+/** `POST …/_authenticate`: requests of an unusual form. */
 export function authenticationRoute(app: FastifyInstance, service: AuthenticationService): void {
   app.decorateReply('tier', 'none');
-  app.post<{ Body: Buffer | undefined }>(
-    AUTHENTICATE_PATH,
-    {
-      // Before the body, which the fast lane has read.
-      onRequest: (request, _reply, done) => done(refusalInFastLane(request.raw) as Error | undefined),
-    },
-    async (request, reply) => {
-      const { headers } = request;
-      const call: AuthenticationCall = {
-        authorization: headers.authorization,
-        client: {
-          secret: headers['x-client-authentication'] as string | undefined,
-          certificate: hasClientCertificate(request),
-        },
-        rawQuery: (request.raw.url ?? '').slice(AUTHENTICATE_PATH.length + 1),
-        body: request.body,
-      };
-      const digest = callDigest(call);
-      const known = service.recall(digest);
-      const answer =
-        known === undefined
-          ? await service.authenticate(call, digest)
-          : { body: known, tier: 'memory' as const };
-      reply.tier = answer.tier;
-      return reply.type('application/json; charset=utf-8').send(answer.body);
-    },
-  );
+  app.post<{ Body: Buffer | undefined }>(AUTHENTICATE_PATH, async (request, reply) => {
+    const { headers } = request;
+    const call: AuthenticationCall = {
+      authorization: headers.authorization,
+      client: {
+        secret: headers['x-client-authentication'] as string | undefined,
+        certificate: hasClientCertificate(request),
+      },
+      rawQuery: (request.raw.url ?? '').slice(AUTHENTICATE_PATH.length + 1),
+      body: request.body?.toString('latin1'),
+    };
+    const digest = callDigest(call);
+    const known = service.recall(digest);
+    const answer =
+      known === undefined
+        ? await service.authenticate(call, digest)
+        : { body: known, tier: 'memory' as const };
+    reply.tier = answer.tier;
+    return reply.type('application/json; charset=utf-8').send(answer.body);
+  });
 }

@@ -12,7 +12,6 @@ import { AnswerCache, isCurrent } from './answer-cache.ts';
 import { regionalApp } from './app.ts';
 import { AuthenticationMetrics } from './authentication-metrics.ts';
 import { AuthenticationService } from './authentication-service.ts';
-import { FastLane } from './fast-lane.ts';
 import { RightsResolver } from './rights.ts';
 import { RoleResolver } from './role-resolver.ts';
 
@@ -64,9 +63,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     obstacles: () => (region.feed.begun ? [] : ['the change feed has not caught up with the replica yet']),
   };
   const metrics = new AuthenticationMetrics(registry);
-  const fastLane = new FastLane(service, metrics, config.BODY_LIMIT_BYTES);
-  fastLane.closed = !config.FAST_LANE;
-  const app = await regionalApp(config, logger, { service, fastLane, metrics });
+  const app = await regionalApp(config, logger, { service, metrics });
   const management = await managementApp({ health, registry, logger });
   const close = async () => {
     health.closing = true;

@@ -15,13 +15,13 @@ export class RequestReader {
     sizeCalculation: (_request, text) => text.length,
   });
 
-  /** @throws {IamError} 400, see `parseAuthenticationRequest` */
-  read(rawQuery: string, body: Buffer | undefined): AuthenticationRequest {
+  /** @param body one byte a character @throws {IamError} 400, see `parseAuthenticationRequest` */
+  read(rawQuery: string, body: string | undefined): AuthenticationRequest {
     // A query string holds no line feed.
-    const text = `${rawQuery}\n${body?.toString('latin1') ?? ''}`;
+    const text = `${rawQuery}\n${body ?? ''}`;
     const known = this.#known.get(text);
     if (known !== undefined) return known;
-    const request = parseAuthenticationRequest(rawQuery, body);
+    const request = parseAuthenticationRequest(rawQuery, body === undefined ? undefined : Buffer.from(body, 'latin1'));
     this.#known.set(text, request);
     return request;
   }

@@ -1,0 +1,169 @@
+import type { Socket } from 'node:net';
+import type { Refusal } from '../error-rendering.ts';
+import type { AnswerHead } from './answer-head.ts';
+import { type PlainRequest, type PlainRequestReader, UNUSUAL } from './plain-request.ts';
+
+/** The body of a 200, one byte a character, or a refusal. */
+export type Reply = string | Refusal;
+
+/** What a connection is served with. */
+export interface PlainService {
+  reader: PlainRequestReader;
+  head: AnswerHead;
+  /** How long a connection may be idle, in milliseconds. */
+  idleMs: number;
+  /** Never throws, never rejects. @param certificate whether the client showed a certificate that verified */
+  answer(request: PlainRequest, certificate: boolean): Reply | Promise<Reply>;
+}
+
+/**
+ * Serves plain requests straight from a socket, one after the other. The first thing that is no plain request, and
+ * all that follows, is handed over to a whole HTTP server; so is a request that takes its time to come in.
+ */
+export class PlainConnection {
+  readonly #socket: Socket;
+  readonly #service: PlainService;
+  readonly #certificate: boolean;
+  readonly #handOver: () => void;
+  /** What came in and was not answered yet. */
+  #held: Buffer | undefined;
+  /** How much has to be there before reading it again makes sense. */
+  #neededBytes = 0;
+  /** An answer is being made, or the client has to take in earlier ones first. */
+  #busy = false;
+  #clientEnded = false;
+  #closing = false;
+  /** Whether a request was incomplete at the last `tick` already. */
+  #slow = false;
+
+  /** @param handOver gives the socket, with what it still holds, to somebody else */
+  constructor(socket: Socket, service: PlainService, handOver: () => void) {
+    this.#socket = socket;
+    this.#service = service;
+    this.#certificate = (socket as { authorized?: boolean }).authorized === true;
+    this.#handOver = handOver;
+    socket.setTimeout(service.idleMs);
+    this.#listen('on');
+  }
+
+  /** Closes when the request under way, if any, is answered. */
+  close(): void {
+    this.#closing = true;
+    if (!this.#busy) this.#socket.end();
+  }
+
+  /** To be called from time to time: a request that is incomplete at two ticks is no business of ours. */
+  tick(): void {
+    const incomplete = !this.#busy && this.#held !== undefined;
+    if (incomplete && this.#slow) this.#leave(this.#held as Buffer);
+    this.#slow = incomplete;
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    const bytes = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
+    if (!this.#busy && bytes.length >= this.#neededBytes) {
+      this.#advance(bytes);
+      return;
+    }
+    this.#held = bytes;
+    if (this.#busy) this.#socket.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#clientEnded = true;
+    if (!this.#busy) this.#socket.end();
+  };
+
+  readonly #onTimeout = (): void => {
+    if (!this.#busy) this.#socket.destroy();
+  };
+
+  /** The socket destroys itself after an error. */
+  readonly #onError = (): void => {};
+
+  #listen(how: 'on' | 'off'): void {
+    this.#socket[how]('data', this.#onData);
+    this.#socket[how]('end', this.#onEnd);
+    this.#socket[how]('timeout', this.#onTimeout);
+    this.#socket[how]('error', this.#onError);
+  }
+
+  /** Answers what can be answered of these bytes, and holds the rest. */
+  #advance(bytes: Buffer): void {
+    this.#held = undefined;
+    this.#neededBytes = 0;
+    const text = bytes.toString('latin1');
+    for (let at = 0; at < text.length; ) {
+      const request = this.#service.reader.read(text, at);
+      if (request === UNUSUAL) {
+        this.#leave(bytes.subarray(at));
+        return;
+      }
+      if (!('headers' in request)) {
+        this.#held = bytes.subarray(at);
+        this.#neededBytes = (request.end ?? 0) - at;
+        return;
+      }
+      at = request.end;
+      if (!this.#answer(request)) {
+        if (at < bytes.length) this.#held = bytes.subarray(at);
+        return;
+      }
+    }
+  }
+
+  /** Whether the next request may be taken at once. */
+  #answer(request: PlainRequest): boolean {
+    const reply = this.#service.answer(request, this.#certificate);
+    if (!(reply instanceof Promise)) return this.#send(reply);
+    this.#busy = true;
+    void reply.then(this.#sendLate);
+    return false;
+  }
+
+  readonly #sendLate = (reply: Reply): void => {
+    this.#busy = false;
+    if (this.#send(reply)) this.#goOn();
+  };
+
+  #send(reply: Reply): boolean {
+    const { head } = this.#service;
+    const last = this.#closing || this.#clientEnded;
+    const flows = this.#socket.write(
+      typeof reply === 'string'
+        ? head.granted(reply.length, last) + reply
+        : head.refused(reply, Buffer.byteLength(reply.body), last) + utf8(reply.body),
+      'latin1',
+    );
+    if (last) {
+      this.#socket.end();
+      return false;
+    }
+    if (!flows) {
+      this.#busy = true;
+      this.#socket.once('drain', this.#goOn);
+    }
+    return flows;
+  }
+
+  readonly #goOn = (): void => {
+    this.#busy = false;
+    const held = this.#held;
+    if (held !== undefined && held.length >= this.#neededBytes) this.#advance(held);
+    if (this.#busy) return;
+    if (this.#clientEnded || this.#closing) this.#socket.end();
+    else this.#socket.resume();
+  };
+
+  #leave(rest: Buffer): void {
+    this.#listen('off');
+    this.#socket.setTimeout(0);
+    this.#socket.unshift(rest);
+    this.#handOver();
+  }
+}
+
+/** UTF-8, one byte a character. */
+function utf8(text: string): string {
+  return Buffer.from(text).toString('latin1');
+}

@@ -1,0 +1,121 @@
+/** A request of the plain form. Texts hold one byte a character. */
+export interface PlainRequest {
+  /** Query string as it was sent, without the question mark. */
+  rawQuery: string;
+  headers: PlainHeaders;
+  /** `undefined` when there is none. */
+  body: string | undefined;
+  /** Where the request ends, and the next one begins. */
+  end: number;
+}
+
+/** The header fields that matter; a field that is sent twice is no plain request. */
+export interface PlainHeaders {
+  host: string | undefined;
+  connection: string | undefined;
+  'content-type': string | undefined;
+  'content-length': string | undefined;
+  authorization: string | undefined;
+  'x-client-authentication': string | undefined;
+  'x-opaque-id': string | undefined;
+  traceparent: string | undefined;
+}
+
+/** Not all there yet; `end` is where it ends, if that can be told. */
+export interface PartialRequest {
+  end: number | undefined;
+}
+
+/** Something else than a plain request. */
+export const UNUSUAL = Symbol('not a plain request');
+
+const MAX_HEAD_BYTES = 8_192;
+const END_OF_HEAD = '\r\n\r\n';
+const REST_OF_REQUEST_LINE = /(?:\?([!"$-~]*))? HTTP\/1\.1\r\n/y;
+/** Only what RFC 9110 (5.5, 5.6.2) lets a sender write: no line folding, no bare line feed, no byte above 0x7e. */
+const FIELD_LINE = /([\w!#$%&'*+.^`|~-]+):([\t -~]*)\r\n/y;
+const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
+const LENGTH = /^\d{1,7}$/;
+/** They change how a message is framed or what is answered first, and are left to a whole implementation of HTTP. */
+const UNUSUAL_FIELDS = new Set(['transfer-encoding', 'expect', 'upgrade', 'trailer']);
+
+/**
+ * Recognizes POST requests of the form that machines send: HTTP/1.1, JSON with a Content-Length, a connection that
+ * stays. It is no parser of HTTP (RFC 9112): whatever it does not know to read in one way alone is `UNUSUAL`.
+ */
+export class PlainRequestReader {
+  readonly #start: string;
+  readonly #bodyLimit: number;
+
+  /** @param path of the one resource, exactly @param bodyLimit bytes; longer bodies are unusual */
+  constructor(path: string, bodyLimit: number) {
+    this.#start = `POST ${path}`;
+    this.#bodyLimit = bodyLimit;
+  }
+
+  /** Reads the request that begins at `at`. @param text what came in, one byte a character */
+  read(text: string, at: number): PlainRequest | PartialRequest | typeof UNUSUAL {
+    const start = this.#start;
+    if (!text.startsWith(start, at)) return start.startsWith(text.slice(at)) ? { end: undefined } : UNUSUAL;
+    const endOfHead = text.indexOf(END_OF_HEAD, at);
+    const headBytes = (endOfHead < 0 ? text.length : endOfHead) - at;
+    if (headBytes > MAX_HEAD_BYTES) return UNUSUAL;
+    if (endOfHead < 0) return { end: undefined };
+
+    REST_OF_REQUEST_LINE.lastIndex = at + start.length;
+    const requestLine = REST_OF_REQUEST_LINE.exec(text);
+    if (requestLine === null) return UNUSUAL;
+    const headers = readHeaders(text, REST_OF_REQUEST_LINE.lastIndex, endOfHead + 2);
+    if (headers === undefined) return UNUSUAL;
+    const length = this.#bodyLength(headers);
+    if (length === undefined) return UNUSUAL;
+
+    const bodyAt = endOfHead + END_OF_HEAD.length;
+    const end = bodyAt + length;
+    if (end > text.length) return { end };
+    return {
+      rawQuery: requestLine[1] ?? '',
+      headers,
+      body: length === 0 ? undefined : text.slice(bodyAt, end),
+      end,
+    };
+  }
+
+  /** `undefined` for a request that is not plain. */
+  #bodyLength(headers: PlainHeaders): number | undefined {
+    const { host, connection, 'content-type': type, 'content-length': length } = headers;
+    if (host === undefined) return undefined;
+    if (connection !== undefined && connection.toLowerCase() !== 'keep-alive') return undefined;
+    if (length === undefined) return type === undefined ? 0 : undefined;
+    if (type === undefined || !JSON_TYPE.test(type) || !LENGTH.test(length)) return undefined;
+    const bytes = Number(length);
+    return bytes <= this.#bodyLimit ? bytes : undefined;
+  }
+}
+
+function readHeaders(text: string, from: number, to: number): PlainHeaders | undefined {
+  const headers: PlainHeaders = {
+    host: undefined,
+    connection: undefined,
+    'content-type': undefined,
+    'content-length': undefined,
+    authorization: undefined,
+    'x-client-authentication': undefined,
+    'x-opaque-id': undefined,
+    traceparent: undefined,
+  };
+  for (let at = from; at < to; at = FIELD_LINE.lastIndex) {
+    FIELD_LINE.lastIndex = at;
+    const line = FIELD_LINE.exec(text);
+    if (line === null) return undefined;
+    const name = (line[1] as string).toLowerCase();
+    if (name in headers) {
+      const known = name as keyof PlainHeaders;
+      if (headers[known] !== undefined) return undefined;
+      headers[known] = (line[2] as string).trim();
+    } else if (UNUSUAL_FIELDS.has(name)) {
+      return undefined;
+    }
+  }
+  return headers;
+}
