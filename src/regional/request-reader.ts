@@ -21,7 +21,10 @@ export class RequestReader {
     const text = `${rawQuery}\n${body ?? ''}`;
     const known = this.#known.get(text);
     if (known !== undefined) return known;
-    const request = parseAuthenticationRequest(rawQuery, body === undefined ? undefined : Buffer.from(body, 'latin1'));
+    const request = parseAuthenticationRequest(
+      rawQuery,
+      body === undefined ? undefined : Buffer.from(body, 'latin1'),
+    );
     this.#known.set(text, request);
     return request;
   }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
 import { type IssuedKey, insertKey, projectRoles, revokeKey } from '../support/keys.ts';
@@ -180,6 +182,48 @@ async function expectSame(call: Call): Promise<void> {
   );
 }
 
+/** The bytes of a call, as they are on the wire. */
+function wire(call: Call, extraFields: string[] = []): string {
+  const body = Buffer.from(call.body ?? '').toString('latin1');
+  const fields = Object.entries({ host: 'x', 'content-length': String(body.length), ...call.headers });
+  const lines = [...fields.map(([name, value]) => `${name}: ${String(value)}`), ...extraFields];
+  return `${call.method} ${call.path} HTTP/1.1\r\n${lines.map((line) => `${line}\r\n`).join('')}\r\n${body}`;
+}
+
+/**
+ * Sends pieces, each when the one before has left, and gives every byte until the server closes.
+ * @param first is sent before, and answered before anything else is sent
+ */
+async function stream(service: TestRegional, pieces: string[], first?: string): Promise<string> {
+  const { port } = new URL(service.url);
+  const socket = connect({ port: Number(port), host: '127.0.0.1', noDelay: true });
+  const received: Buffer[] = [];
+  socket.on('data', (chunk) => received.push(chunk));
+  socket.on('error', () => {});
+  const closed = once(socket, 'close');
+  if (first !== undefined) {
+    socket.write(first, 'latin1');
+    await once(socket, 'data');
+  }
+  for (const piece of pieces) {
+    await new Promise((resolve) => socket.write(piece, 'latin1', resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await closed;
+  return Buffer.concat(received)
+    .toString('latin1')
+    .replace(/"request_id":"[^"]*"/g, '"request_id":"…"')
+    .replace(/content-length: \d+/g, 'content-length: …')
+    .replace(/Date: [^\r]*/g, 'Date: …');
+}
+
+/** Cuts a text into pieces at random places; without any cut one time in three. */
+function cut(text: string, random: () => number): string[] {
+  const cuts = random() < 1 / 3 ? 0 : Math.floor(random() * 6);
+  const places = Array.from({ length: cuts }, () => Math.floor(random() * text.length)).sort((a, b) => a - b);
+  return [...places, text.length].map((place, index) => text.slice(places[index - 1] ?? 0, place));
+}
+
 async function memoryHits(): Promise<number> {
   const metrics = await (await fetch(`${fast.managementUrl}/metrics`)).text();
   return Number(
@@ -219,5 +263,124 @@ describe('the fast lane', () => {
       headers: { 'content-type': 'application/json', 'x-client-authentication': viewer.authorization },
     });
     expect((await send(fast, moved)).status).toBe(401);
+  });
+
+  describe('on one connection', () => {
+    const last = () => wire(usual(keys.viewer), ['connection: close']);
+    const unusual = [
+      (text: string) => text.replace('\r\n', '\n'),
+      (text: string) => text.replace('HTTP/1.1', 'HTTP/1.0'),
+      (text: string) => text.replace('host: x', 'Host : x'),
+      (text: string) => text.replace('\r\n\r\n', '\r\nx-y: a\r\n b\r\n\r\n'),
+      (text: string) => text.replace('\r\n\r\n', '\r\ntransfer-encoding: chunked\r\n\r\n'),
+      (text: string) => text.replace('\r\n\r\n', '\r\ncontent-length: 3\r\n\r\n'),
+      (text: string) => text.replace('\r\n\r\n', '\r\ncontent-length:\r\n\r\n'),
+      (text: string) => text.replace('\r\n\r\n', '\r\nexpect: 100-continue\r\n\r\n'),
+      (text: string) => text.replace('\r\n\r\n', '\r\nauthorization: ApiKey x\r\n\r\n'),
+      (text: string) => text.replace('\r\n\r\n', '\r\nx-y: \xe9\r\n\r\n'),
+      (text: string) => text.replace('\r\n\r\n', '\r\nx-y: a\rb\r\n\r\n'),
+      (text: string) => text.replace(/content-length: \d+/, 'content-length: +5'),
+      (text: string) => text.replace(/^POST/, 'GET'),
+      (text: string) => `\r\n${text}`,
+      (text: string) => `hello${text}`,
+    ];
+
+    it('calls of every kind, one after the other and cut anywhere, are answered as without it', async () => {
+      const random = seeded(11);
+      const some = corpus().filter(
+        ({ headers, body = '' }) => headers['transfer-encoding'] === undefined && body.length < 20_000,
+      );
+      const draw = () => some[Math.floor(random() * some.length)] as Call;
+      for (let round = 0; round < 150; round += 1) {
+        const text =
+          Array.from({ length: 1 + Math.floor(random() * 5) }, () => wire(draw())).join('') + last();
+        const pieces = cut(text, random);
+        expect(await stream(fast, pieces), text).toBe(await stream(plain, pieces));
+      }
+    });
+
+    it('bytes that are no plain request are read as without it, with all that follows them', async () => {
+      const random = seeded(13);
+      for (const change of unusual) {
+        const first = wire(usual(keys.viewer));
+        const text = change(first) + last();
+        for (let round = 0; round < 5; round += 1) {
+          const pieces = round === 0 ? [text] : cut(text, random);
+          expect(await stream(fast, pieces, first), JSON.stringify(text)).toBe(
+            await stream(plain, pieces, first),
+          );
+        }
+      }
+    });
+
+    it('a request that takes its time is answered all the same', async () => {
+      const text = wire(usual(keys.viewer));
+      const { port } = new URL(fast.url);
+      const socket = connect(Number(port), '127.0.0.1');
+      for (const piece of [text.slice(0, 30), text.slice(30, -5), text.slice(-5)]) {
+        socket.write(piece, 'latin1');
+        await new Promise((resolve) => setTimeout(resolve, 1_200)); // longer than the lane waits
+      }
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+      socket.destroy();
+    });
+
+    it('a client that sends and never reads is not read any further', async () => {
+      const { port } = new URL(fast.url);
+      const socket = connect(Number(port), '127.0.0.1').pause();
+      const hits = await memoryHits();
+      const batch = wire(usual(keys.viewer)).repeat(500);
+      let sent = 0;
+      while (socket.writableLength < 8_388_608) {
+        socket.write(batch);
+        sent += 500;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect((await memoryHits()) - hits).toBeLessThan(sent);
+      socket.destroy();
+    });
+  });
+});
+
+describe('closing', () => {
+  it('lets go of idle connections at once', async () => {
+    const service = await startRegional(world.replicaUrl);
+    const { port } = new URL(service.url);
+    const idle = connect(Number(port), '127.0.0.1');
+    idle.write(wire(usual(keys.viewer)), 'latin1');
+    await once(idle, 'data');
+    const gone = once(idle, 'close');
+    await service.close();
+    await gone;
+  });
+
+  it('answers what is under way first, and says that the connection ends', async () => {
+    const service = await startRegional(world.replicaUrl);
+    const { port } = new URL(service.url);
+    const busy = connect(Number(port), '127.0.0.1');
+    let received = '';
+    busy.setEncoding('latin1').on('data', (text: string) => {
+      received += text;
+    });
+    const gone = once(busy, 'close');
+    const blocker = await world.region.connect();
+    await blocker.query('BEGIN; LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE');
+    busy.write(wire(usual(keys.viewer)), 'latin1');
+    await expect
+      .poll(
+        async () =>
+          (
+            await blocker.query(
+              "SELECT count(*)::int AS waiting FROM pg_locks WHERE relation = 'api_keys'::regclass AND NOT granted",
+            )
+          ).rows[0],
+      )
+      .toEqual({ waiting: 1 });
+    const closed = service.close();
+    await blocker.query('ROLLBACK');
+    blocker.release();
+    await Promise.all([closed, gone]);
+    expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n(?:.+\r\n)*Connection: close\r\n/);
   });
 });

@@ -49,7 +49,7 @@ export class PlainConnection {
   /** Closes when the request under way, if any, is answered. */
   close(): void {
     this.#closing = true;
-    if (!this.#busy) this.#socket.end();
+    if (!this.#busy) this.#socket.destroySoon();
   }
 
   /** To be called from time to time: a request that is incomplete at two ticks is no business of ours. */
@@ -71,11 +71,12 @@ export class PlainConnection {
 
   readonly #onEnd = (): void => {
     this.#clientEnded = true;
-    if (!this.#busy) this.#socket.end();
+    if (!this.#busy) this.#socket.destroySoon();
   };
 
+  /** Idle, or a client that does not take in its answers. */
   readonly #onTimeout = (): void => {
-    if (!this.#busy) this.#socket.destroy();
+    this.#socket.destroy();
   };
 
   /** The socket destroys itself after an error. */
@@ -136,7 +137,7 @@ export class PlainConnection {
       'latin1',
     );
     if (last) {
-      this.#socket.end();
+      this.#socket.destroySoon();
       return false;
     }
     if (!flows) {
@@ -151,7 +152,7 @@ export class PlainConnection {
     const held = this.#held;
     if (held !== undefined && held.length >= this.#neededBytes) this.#advance(held);
     if (this.#busy) return;
-    if (this.#clientEnded || this.#closing) this.#socket.end();
+    if (this.#clientEnded || this.#closing) this.#socket.destroySoon();
     else this.#socket.resume();
   };
 
