@@ -10,6 +10,8 @@ import { requestIds } from './request-id.ts';
 /** Idle connections outlive the idle time of usual load balancers. */
 export const IDLE_MS = 72_000;
 
+const LINGER_MS = 1_000;
+
 /** What both servers tell Fastify: every limit and timeout written out. */
 export function serverOptions(config: Config, logger: Logger): FastifyServerOptions {
   return {
@@ -63,4 +65,6 @@ function answerUnparsable(error: Error & { code?: string }, socket: Socket): voi
   socket.end(
     `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
+  // Not at once: what the client still sends would reset the connection before it has read the answer.
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

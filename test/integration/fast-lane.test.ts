@@ -333,7 +333,7 @@ describe('the fast lane', () => {
       const batch = wire(usual(keys.viewer)).repeat(500);
       let sent = 0;
       while (socket.writableLength < 8_388_608) {
-        socket.write(batch);
+        socket.write(batch, 'latin1');
         sent += 500;
         await new Promise((resolve) => setImmediate(resolve));
       }
