@@ -16,7 +16,7 @@ import { startBenchPostgres, startBenchRedis } from '../lib/servers.ts';
 const CONNECTIONS = 32;
 const KEYS = 2_000;
 /** More than are under way at a time, and so few that none is left when its key's turn comes again. */
-const ENTRIES_IN_MEMORY = 128;
+const ENTRIES_IN_MEMORY = 8;
 const WARM_UP_ROUNDS = 4;
 
 /**

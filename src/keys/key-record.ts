@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { hashDigest } from '../credential/digest.ts';
 import { type RoleAssignments, roleAssignmentsSchema } from '../roles/role-assignments.ts';
 
 /** A key as the service reasons about it. Times are milliseconds since the epoch. */
@@ -87,14 +86,8 @@ export function keyRecordFromRow(row: { id: string } & Record<string, unknown>):
   };
 }
 
-/** The hash of a key, current or previous, that has this `hashDigest`. */
-export function hashNamed(
-  { secretHash, previousSecretHash }: KeyRecord,
-  digest: string | undefined,
-): string | undefined {
-  if (digest === undefined) return undefined;
-  if (hashDigest(secretHash) === digest) return secretHash;
-  return previousSecretHash !== null && hashDigest(previousSecretHash) === digest
-    ? previousSecretHash
-    : undefined;
+/** A hash that a key has, current or previous, as the record's own string; `undefined` for any other hash. */
+export function ownHash(record: KeyRecord, hash: string | undefined): string | undefined {
+  if (hash === record.secretHash) return record.secretHash;
+  return hash !== undefined && hash === record.previousSecretHash ? record.previousSecretHash : undefined;
 }

@@ -9,9 +9,10 @@ import { Interner } from './cache/interner.ts';
 import { MemoizedVerifier } from './cache/memoized-verifier.ts';
 import { MemoryKeyStore } from './cache/memory-key-store.ts';
 import { policies } from './cache/policies.ts';
+import { FencedCache } from './cache/redis/fenced-cache.ts';
 import { RedisKeyStore } from './cache/redis/redis-key-store.ts';
 import { RedisLink } from './cache/redis/redis-link.ts';
-import { RegionCache } from './cache/redis/region-cache.ts';
+import { VerifiedKeys } from './cache/redis/verified-keys.ts';
 import { Revalidation } from './cache/revalidation.ts';
 import { ChangeFeed } from './change-feed/change-feed.ts';
 import { changeSourceFor } from './change-feed/choose-source.ts';
@@ -49,17 +50,17 @@ export function keyRegion(config: Config, pool: Pool, logger: Logger, registry: 
   const revalidation = new Revalidation(postgresKeys, freshness, now);
   const shared = new Interner(policies.sharedTexts.maxEntries);
   const redis = redisOf(config, logger);
-  const regionCache =
+  const fenced =
     redis &&
-    new RegionCache(
+    new FencedCache(
       redis,
       config.CACHE_KEYS.map((key) => Buffer.from(key, 'base64')),
       now,
       config.MAX_STALENESS_MS,
-      shared,
     );
-  const sharedKeys = regionCache
-    ? new RedisKeyStore({ inner: postgresKeys, cache: regionCache, freshness, changes, revalidation })
+  const verified = fenced && new VerifiedKeys(fenced, now, config.MAX_STALENESS_MS, shared);
+  const sharedKeys = verified
+    ? new RedisKeyStore({ inner: postgresKeys, verified, freshness, changes, revalidation })
     : postgresKeys;
   const keys = new MemoryKeyStore({
     inner: sharedKeys,
@@ -79,7 +80,7 @@ export function keyRegion(config: Config, pool: Pool, logger: Logger, registry: 
     },
     verifierObserver(registry),
   );
-  const secrets = new MemoizedVerifier(hashing, regionCache, now, config.CACHE_MAX_ENTRIES);
+  const secrets = new MemoizedVerifier(hashing, verified, now, config.CACHE_MAX_ENTRIES);
 
   const postgresRoles = new PostgresRoleStore(replica, now, (role) =>
     logger.error({ role }, 'the stored descriptor of a role cannot be read; the role grants nothing'),
@@ -90,14 +91,14 @@ export function keyRegion(config: Config, pool: Pool, logger: Logger, registry: 
     source: changeSourceFor(config, now),
     freshness,
     changes,
-    listeners: regionCache ? [keys, roles, regionCache] : [keys, roles],
+    listeners: fenced ? [keys, roles, fenced] : [keys, roles],
     logger,
     now,
     checkIntervalMs: config.FEED_CHECK_INTERVAL_MS,
     windowMs,
     windowLimit: policies.recentChanges.maxEntries,
   });
-  const region = { keys, roles, secrets, hashing, feed, freshness, redis };
+  const region = { keys, roles, secrets, hashing, feed, freshness, changes, shared, fenced, redis };
   registerRegionMetrics(registry, region, now);
   return region;
 }

@@ -46,7 +46,8 @@ export class PostgresRoleStore implements RoleStore {
       const confirmedAtMs = this.#now();
       const sets = this.#sets(await this.#rows(waiting.map(({ scope }) => scope)));
       for (const { scope, flight } of waiting) {
-        flight.resolve({ roles: sets.get(roleScopeId(scope)) ?? new Map(), confirmedAtMs, stale: false });
+        const scopeId = roleScopeId(scope);
+        flight.resolve({ scopeId, roles: sets.get(scopeId) ?? new Map(), confirmedAtMs, stale: false });
       }
     } catch (error) {
       for (const { flight } of waiting) flight.reject(error);

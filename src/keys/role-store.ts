@@ -8,6 +8,8 @@ export type RoleSet = ReadonlyMap<string, string>;
 
 /** Role definitions in somebody's hand. */
 export interface HeldRoles {
+  /** `roleScopeId` of where they are defined. */
+  readonly scopeId: string;
   readonly roles: RoleSet;
   /** When Postgres was asked; milliseconds since the epoch. */
   readonly confirmedAtMs: number;

@@ -3,24 +3,55 @@ import type { Freshness } from '../keys/cache/freshness.ts';
 import type { HeldKey } from '../keys/key-store.ts';
 import type { Rights } from './rights.ts';
 
-/** An answer with everything that it follows from. */
+/** An answer that was given before. */
 export interface KnownAnswer {
-  rights: Rights;
-  /** Second part of the answer, `writeIdentity`. */
-  identity: string;
-  key: HeldKey;
+  readonly body: string;
+  /** Length of what it shares with no other answer. */
+  readonly ownBytes: number;
   /** When time alone ends it: the key expires, or the grace period of the old secret is over. */
-  goodUntilMs: number;
+  readonly goodUntilMs: number;
+  /** Whether everything it follows from is as it was, as far as that can be told. */
+  isCurrent(freshness: Freshness): boolean;
+}
+
+/** An answer with the very key record and the very role definitions it was made from. */
+export class OwnAnswer implements KnownAnswer {
+  readonly goodUntilMs: number;
+  readonly #rights: Rights;
+  readonly #identity: string;
+  readonly #key: HeldKey;
+
+  constructor(rights: Rights, identity: string, key: HeldKey, goodUntilMs: number) {
+    this.#rights = rights;
+    this.#identity = identity;
+    this.#key = key;
+    this.goodUntilMs = goodUntilMs;
+  }
+
+  get body(): string {
+    return this.#rights.text + this.#identity;
+  }
+
+  /** A longer text of rights is seldom shared, and counts as the answer's own. */
+  get ownBytes(): number {
+    const { length } = this.#rights.text;
+    return this.#identity.length + (length > SHARED_BYTES ? length : 0);
+  }
+
+  isCurrent(freshness: Freshness): boolean {
+    if (!isCurrent(this.#key, freshness)) return false;
+    for (const held of this.#rights.basis) if (!isCurrent(held, freshness)) return false;
+    return true;
+  }
 }
 
 /** Rough weight of an entry beside its own text, in bytes. */
 const ENTRY_BYTES = 300;
-/** A longer text of rights is seldom shared, and counts as the entry's own. */
 const SHARED_BYTES = 8_192;
 
 /**
- * Whole answers by digest of all that decides them. An answer is served only while the very key record and the very
- * role definitions it was made from are current, fresh by the freshness contract, and not run out.
+ * Whole answers by digest of all that decides them. An answer is served only while what it was made from is current,
+ * fresh by the freshness contract, and not run out.
  */
 export class AnswerCache {
   readonly #answers: LRUCache<string, KnownAnswer>;
@@ -33,26 +64,19 @@ export class AnswerCache {
     this.#answers = new LRUCache({
       max: limits.maxEntries,
       maxSize: limits.maxBytes,
-      sizeCalculation: ({ rights, identity }) =>
-        ENTRY_BYTES + identity.length + (rights.text.length > SHARED_BYTES ? rights.text.length : 0),
+      sizeCalculation: ({ ownBytes }) => ENTRY_BYTES + ownBytes,
     });
   }
 
   /** The body of the answer to this call, if it is known and still right. */
   get(digest: string): string | undefined {
     const answer = this.#answers.get(digest);
-    if (answer === undefined || !this.#isCurrent(answer)) return undefined;
-    return answer.rights.text + answer.identity;
+    if (answer === undefined || answer.goodUntilMs <= this.#now()) return undefined;
+    return answer.isCurrent(this.#freshness) ? answer.body : undefined;
   }
 
   set(digest: string, answer: KnownAnswer): void {
     this.#answers.set(digest, answer);
-  }
-
-  #isCurrent({ key, rights, goodUntilMs }: KnownAnswer): boolean {
-    if (goodUntilMs <= this.#now() || !isCurrent(key, this.#freshness)) return false;
-    for (const held of rights.basis) if (!isCurrent(held, this.#freshness)) return false;
-    return true;
   }
 }
 

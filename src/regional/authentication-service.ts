@@ -1,10 +1,11 @@
 import type { KeyAuthenticator } from '../http/key-authenticator.ts';
 import type { Tier } from '../keys/key-store.ts';
 import { writeIdentity } from './answer.ts';
-import type { AnswerCache } from './answer-cache.ts';
+import { type AnswerCache, OwnAnswer } from './answer-cache.ts';
 import type { AuthenticationCall } from './authentication-call.ts';
 import { RequestReader } from './request-reader.ts';
 import type { RightsResolver } from './rights.ts';
+import type { SharedAnswers } from './shared-answers.ts';
 
 /** The JSON text of a 200, and the slowest place that was needed for it. */
 export interface AuthenticationAnswer {
@@ -12,22 +13,29 @@ export interface AuthenticationAnswer {
   tier: Tier;
 }
 
+/** What the service stands on. */
+export interface AuthenticationServiceParts {
+  authenticator: KeyAuthenticator;
+  rights: RightsResolver;
+  answers: AnswerCache;
+  /** Answers of other pods; `undefined` without Redis. */
+  sharedAnswers: SharedAnswers | undefined;
+  /** Whether the key with this id is in memory, so that there is no need to ask other pods. */
+  isInMemory: (id: string) => boolean;
+}
+
 /** Validates a credential and tells what it may do in each project that was asked for. */
 export class AuthenticationService {
-  readonly #authenticator: KeyAuthenticator;
-  readonly #rights: RightsResolver;
-  readonly #answers: AnswerCache;
+  readonly #parts: AuthenticationServiceParts;
   readonly #requests = new RequestReader();
 
-  constructor(authenticator: KeyAuthenticator, rights: RightsResolver, answers: AnswerCache) {
-    this.#authenticator = authenticator;
-    this.#rights = rights;
-    this.#answers = answers;
+  constructor(parts: AuthenticationServiceParts) {
+    this.#parts = parts;
   }
 
   /** The answer to a call that was answered before and whose answer is still right. @param digest `callDigest` */
   recall(digest: string): string | undefined {
-    return this.#answers.get(digest);
+    return this.#parts.answers.get(digest);
   }
 
   /**
@@ -36,14 +44,24 @@ export class AuthenticationService {
    * @throws {IamError} 400, 401 or 403; errors of the stores pass through
    */
   async authenticate(call: AuthenticationCall, digest: string): Promise<AuthenticationAnswer> {
+    const { authenticator, rights, answers, sharedAnswers, isInMemory } = this.#parts;
     // A bad credential is told before a bad body: whoever has no key learns nothing about the service.
-    const credential = this.#authenticator.decode(call.authorization);
+    const credential = authenticator.decode(call.authorization);
+    if (sharedAnswers !== undefined && !isInMemory(credential.id)) {
+      const shared = await sharedAnswers.read(credential.id, digest, call.client);
+      if (shared !== undefined) {
+        answers.set(digest, shared);
+        return { body: shared.body, tier: 'redis' };
+      }
+    }
     const request = this.#requests.read(call.rawQuery, call.body);
-    const { held, goodUntilMs } = await this.#authenticator.authenticateCredential(credential, call.client);
-    const rights = await this.#rights.of(held.record, request);
-    const identity = writeIdentity(held.record);
-    this.#answers.set(digest, { rights, identity: flat(identity), key: held.entry ?? held, goodUntilMs });
-    return { body: rights.text + identity, tier: held.tier };
+    const { held, goodUntilMs } = await authenticator.authenticateCredential(credential, call.client);
+    const granted = await rights.of(held.record, request);
+    const identity = flat(writeIdentity(held.record));
+    const key = held.entry ?? held;
+    answers.set(digest, new OwnAnswer(granted, identity, key, goodUntilMs));
+    if (held.tier !== 'memory') void sharedAnswers?.store(digest, key, granted, identity, goodUntilMs);
+    return { body: granted.text + identity, tier: held.tier };
   }
 }
 

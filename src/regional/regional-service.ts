@@ -14,6 +14,7 @@ import { AuthenticationMetrics } from './authentication-metrics.ts';
 import { AuthenticationService } from './authentication-service.ts';
 import { RightsResolver } from './rights.ts';
 import { RoleResolver } from './role-resolver.ts';
+import { SharedAnswers } from './shared-answers.ts';
 
 /** A regional service that listens. */
 export interface RegionalService {
@@ -39,11 +40,12 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     onIdleError: (error) => logger.warn({ err: error }, 'a connection to the replica broke'),
   });
   const region = keyRegion(config, pool, logger, registry, now);
+  const clientAuthentication = new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS);
   const authenticator = new KeyAuthenticator({
     acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
     keys: region.keys,
     secrets: region.secrets,
-    clientAuthentication: new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS),
+    clientAuthentication,
     now,
   });
   const answers = new AnswerCache(region.freshness, now, {
@@ -53,7 +55,24 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
   const rights = new RightsResolver(new RoleResolver(region.roles), (held) =>
     isCurrent(held, region.freshness),
   );
-  const service = new AuthenticationService(authenticator, rights, answers);
+  const sharedAnswers =
+    region.fenced &&
+    new SharedAnswers({
+      cache: region.fenced,
+      changes: region.changes,
+      freshness: region.freshness,
+      clientAuthentication,
+      shared: region.shared,
+      now,
+      lifeMs: config.MAX_STALENESS_MS,
+    });
+  const service = new AuthenticationService({
+    authenticator,
+    rights,
+    answers,
+    sharedAnswers,
+    isInMemory: (id) => region.keys.holds(id),
+  });
 
   const health: HealthState = {
     closing: false,

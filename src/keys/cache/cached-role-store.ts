@@ -10,11 +10,13 @@ import { policies } from './policies.ts';
 const MAX_FILL_ATTEMPTS = 3;
 
 class Entry implements HeldRoles {
+  readonly scopeId: string;
   readonly roles: RoleSet;
   readonly confirmedAtMs: number;
   stale = false;
 
   constructor(held: HeldRoles) {
+    this.scopeId = held.scopeId;
     this.roles = held.roles;
     this.confirmedAtMs = held.confirmedAtMs;
   }

@@ -1,15 +1,19 @@
 import { LRUCache } from 'lru-cache';
 import { hashDigest } from '../../credential/digest.ts';
-import { hashNamed, type KeyRecord } from '../key-record.ts';
+import { type KeyRecord, ownHash } from '../key-record.ts';
 import type { HeldKey } from '../key-store.ts';
 import type { SecretMatch, SecretVerifier } from '../secret-verifier.ts';
 import { SingleFlight } from '../single-flight.ts';
 import { policies } from './policies.ts';
 
-/** Where memos are kept beyond this process. */
+/** Where verified credentials are kept beyond this process, by `credentialDigest`. */
 export interface SharedMemos {
-  readVerifiedDigest(id: string, digest: string): Promise<string | undefined>;
-  storeVerifiedDigest(id: string, digest: string, verifiedDigest: string): Promise<void>;
+  /** Knows which hash a credential's secret matched. */
+  read(id: string, digest: string): Promise<{ verifiedHash: string } | undefined>;
+  store(
+    verified: { record: KeyRecord; confirmedAtMs: number; verifiedHash: string },
+    digest: string,
+  ): Promise<void>;
 }
 
 /**
@@ -56,7 +60,7 @@ export class MemoizedVerifier implements SecretVerifier {
       if (shared !== undefined) return shared;
       const match = await this.#inner.match(held, secret, digest);
       if (match === 'none') this.#wrong.set(digest, hashes);
-      else this.#remember(record.id, digest, match === 'current' ? record.secretHash : (previousHash ?? ''));
+      else this.#remember(held, digest, match === 'current' ? record.secretHash : (previousHash ?? ''));
       return match;
     });
   }
@@ -64,7 +68,7 @@ export class MemoizedVerifier implements SecretVerifier {
   /** A record from Redis or Postgres was looked up together with the memo; only one from memory was not. */
   async #askRegion(held: HeldKey, digest: string): Promise<string | undefined> {
     if (held.tier !== 'memory') return undefined;
-    return hashNamed(held.record, await this.#shared?.readVerifiedDigest(held.record.id, digest));
+    return ownHash(held.record, (await this.#shared?.read(held.record.id, digest))?.verifiedHash);
   }
 
   #previousHash(record: KeyRecord): string | undefined {
@@ -73,8 +77,8 @@ export class MemoizedVerifier implements SecretVerifier {
     return previousSecretHash !== null && inGrace ? previousSecretHash : undefined;
   }
 
-  #remember(id: string, digest: string, hash: string): void {
-    this.#verified.set(digest, hash);
-    void this.#shared?.storeVerifiedDigest(id, digest, hashDigest(hash));
+  #remember({ record, confirmedAtMs }: HeldKey, digest: string, verifiedHash: string): void {
+    this.#verified.set(digest, verifiedHash);
+    void this.#shared?.store({ record, confirmedAtMs, verifiedHash }, digest);
   }
 }

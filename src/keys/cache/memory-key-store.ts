@@ -112,6 +112,11 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
     this.#absent = new LRUCache({ max: policies.absentKey.maxEntries, ttl: policies.absentKey.lifeMs });
   }
 
+  /** Whether a key is in memory, whatever it is worth. */
+  holds(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
   get size(): number {
     return this.#entries.size;
   }

@@ -73,6 +73,11 @@ export class RecentChanges implements ChangeListener {
     return this.#roles.peek(scopeId)?.mark ?? -1;
   }
 
+  /** When a change of the roles of a scope was noted last; minus infinity when nothing was seen lately. */
+  rolesChangedAtMs(scopeId: string): number {
+    return this.#roles.peek(scopeId)?.atMs ?? Number.NEGATIVE_INFINITY;
+  }
+
   #forget(atMs: number): void {
     this.forgottenUntilMs = Math.max(this.forgottenUntilMs, atMs);
     this.trustedSinceMs = Math.max(this.trustedSinceMs, atMs + CLOCK_SKEW_MS);

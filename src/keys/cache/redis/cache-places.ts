@@ -1,16 +1,20 @@
 import { hash, hkdfSync } from 'node:crypto';
 
-/** Where the entries of one key and one credential stand in Redis. */
+/** What is kept: what a credential stands for, and what a call is answered. */
+export type EntryKind = 'credential' | 'answer';
+
+/** Where an entry of an API key stands in Redis. */
 export interface Places {
-  record: string;
-  secret: string;
+  /** The newest version of the API key that was seen. */
+  fence: string;
+  entry: string;
 }
 
 /**
  * Grows with the shape of what is stored, so that pods of two releases, which share a Redis while one replaces the
  * other, do not read each other's entries.
  */
-const LAYOUT = 'iam1';
+const LAYOUT = 'iam2';
 
 /** Of a name, in base64url characters: 132 bits, beyond any chance of two keys at one place. */
 const NAME_LENGTH = 22;
@@ -30,20 +34,24 @@ export class CachePlaces {
   }
 
   /** Where to write, first, and where else to read while an older secret is still configured. */
-  of(id: string, digest: string): Places[] {
+  of(kind: EntryKind, id: string, digest: string): Places[] {
     return this.#keys.map((key) => {
       const tag = keyed(key, `id:${id}`);
       return {
-        record: `${LAYOUT}:{${tag}}:record`,
-        secret: `${LAYOUT}:{${tag}}:secret:${keyed(key, `credential:${digest}`)}`,
+        fence: fenceOf(tag),
+        entry: `${LAYOUT}:{${tag}}:${kind}:${keyed(key, `${kind}:${digest}`)}`,
       };
     });
   }
 
-  /** Every place at which the record of a key may stand. */
-  records(id: string): string[] {
-    return this.#keys.map((key) => `${LAYOUT}:{${keyed(key, `id:${id}`)}}:record`);
+  /** The fences of a key. */
+  fences(id: string): string[] {
+    return this.#keys.map((key) => fenceOf(keyed(key, `id:${id}`)));
   }
+}
+
+function fenceOf(tag: string): string {
+  return `${LAYOUT}:{${tag}}:fence`;
 }
 
 /**

@@ -2,22 +2,23 @@ import { Cluster, Redis } from 'ioredis';
 
 /** A connected client, with the one script this service runs. */
 export type RedisClient = (Redis | Cluster) & {
-  /** 1 when the value was stored, 0 when a newer one stands there. */
-  storeUnlessNewer(place: string, version: string, sealed: Buffer | string, lifeMs: number): Promise<number>;
+  /** `STORE_UNLESS_NEWER`; 1 when something was stored, 0 when a newer version has been seen. */
+  storeUnlessNewer(keys: number, ...keysAndArguments: (string | number | Buffer)[]): Promise<number>;
 };
 
 /** A connection that owes an answer and has said nothing for this long is given up: a firewall may have dropped it. */
 const SILENCE_MS = 2_000;
 
 /**
- * Stores a value at a place unless a newer one is there. Values start with their version in 16 hexadecimal digits;
- * a value that is nothing else is a tombstone. An equal version is overwritten, except by a tombstone. Something of
- * another type, which nobody but an intruder leaves there, is overwritten too.
+ * Keys: the fence of an API key, and the entry to store, if any. Arguments: version in 16 hexadecimal digits, life of the
+ * fence; value and life of the entry. A fence is the newest version that was seen: nothing older is stored. Something
+ * of another type, which nobody but an intruder leaves there, is overwritten.
  */
 const STORE_UNLESS_NEWER = `
-local held = redis.pcall('GETRANGE', KEYS[1], 0, 15)
-if type(held) == 'string' and (held > ARGV[1] or (held == ARGV[1] and ARGV[2] == '')) then return 0 end
-redis.call('SET', KEYS[1], ARGV[1] .. ARGV[2], 'PX', ARGV[3])
+local seen = redis.pcall('GETRANGE', KEYS[1], 0, 15)
+if type(seen) == 'string' and seen > ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if KEYS[2] then redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) end
 return 1`;
 
 /**
@@ -29,7 +30,7 @@ return 1`;
  */
 export function connectRedis(url: string, cluster: boolean): RedisClient {
   const client = cluster ? connectCluster(new URL(url)) : connectSingle(url);
-  client.defineCommand('storeUnlessNewer', { numberOfKeys: 1, lua: STORE_UNLESS_NEWER });
+  client.defineCommand('storeUnlessNewer', { lua: STORE_UNLESS_NEWER });
   return client as RedisClient;
 }
 

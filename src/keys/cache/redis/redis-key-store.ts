@@ -1,14 +1,14 @@
 import type { RecentChanges } from '../../change-feed/recent-changes.ts';
-import { hashNamed } from '../../key-record.ts';
+import { type KeyRecord, ownHash } from '../../key-record.ts';
 import type { HeldKey, KeyQuery, KeyStore } from '../../key-store.ts';
 import type { Freshness } from '../freshness.ts';
 import type { Revalidation } from '../revalidation.ts';
-import type { RegionCache } from './region-cache.ts';
+import type { SharedKey, VerifiedKeys } from './verified-keys.ts';
 
 /** What the Redis layer stands on. */
 export interface RedisKeyStoreParts {
   inner: KeyStore;
-  cache: RegionCache;
+  verified: VerifiedKeys;
   freshness: Freshness;
   changes: RecentChanges;
   revalidation: Revalidation;
@@ -27,36 +27,55 @@ export class RedisKeyStore implements KeyStore {
   }
 
   async get(query: KeyQuery): Promise<HeldKey | undefined> {
-    const { inner, cache } = this.#parts;
-    const { record: cached, verifiedDigest } = await cache.read(query.id, query.digest);
-    if (cached !== undefined) {
-      const { record, confirmedAtMs, secretDigest } = cached;
-      const verifiedHash =
-        secretDigest === verifiedDigest ? record.secretHash : hashNamed(record, verifiedDigest);
-      const held = await this.#admit({
-        record,
-        confirmedAtMs,
-        tier: 'redis',
-        outdated: false,
-        stale: false,
-        verifiedHash,
-      });
-      if (held !== undefined) return held;
+    const { inner, verified } = this.#parts;
+    const cached = await verified.read(query.id, query.digest);
+    if (cached?.recordIsUsable) {
+      const held = new RedisKey(cached);
+      if (this.#isFresh(held) || (await this.#check(held))) return held;
     }
     const held = await inner.get(query);
-    if (held === undefined) return undefined;
-    void cache.storeRecord(held.record, held.confirmedAtMs);
-    return { ...held, verifiedHash: hashNamed(held.record, verifiedDigest) };
+    if (held === undefined || cached === undefined) return held;
+    const { record, confirmedAtMs } = held;
+    const verifiedHash = ownHash(record, cached.verifiedHash);
+    if (verifiedHash !== undefined) {
+      void verified.store({ record, confirmedAtMs, verifiedHash }, query.digest, cached.expiresAtMs);
+    }
+    return { ...held, verifiedHash };
   }
 
-  async #admit(held: HeldKey): Promise<HeldKey | undefined> {
-    const { freshness, changes, revalidation } = this.#parts;
-    if (held.record.version < changes.keyVersion(held.record.id)) return undefined;
-    const remembered = held.confirmedAtMs >= changes.trustedSinceMs;
-    if (remembered && freshness.judge(held.confirmedAtMs) === 'fresh') return held;
+  #isFresh({ record, confirmedAtMs }: RedisKey): boolean {
+    const { freshness, changes } = this.#parts;
+    return (
+      record.version >= changes.keyVersion(record.id) &&
+      confirmedAtMs >= changes.trustedSinceMs &&
+      freshness.judge(confirmedAtMs) === 'fresh'
+    );
+  }
+
+  async #check(held: RedisKey): Promise<boolean> {
+    const { changes, revalidation } = this.#parts;
+    if (held.record.version < changes.keyVersion(held.record.id)) return false;
     const checked = await revalidation.check(held);
-    if (checked.result === 'confirmed') return { ...held, confirmedAtMs: checked.atMs };
+    if (checked.result === 'confirmed') {
+      held.confirmedAtMs = checked.atMs;
+      return true;
+    }
     // Older than what is remembered and Postgres cannot be asked: this may be the copy from before a revocation.
-    return checked.result === 'unconfirmed' && remembered ? held : undefined;
+    return checked.result === 'unconfirmed' && held.confirmedAtMs >= changes.trustedSinceMs;
+  }
+}
+
+class RedisKey implements HeldKey {
+  readonly tier = 'redis';
+  readonly outdated = false;
+  readonly stale = false;
+  readonly record: KeyRecord;
+  confirmedAtMs: number;
+  readonly verifiedHash: string;
+
+  constructor({ record, confirmedAtMs, verifiedHash }: SharedKey) {
+    this.record = record;
+    this.confirmedAtMs = confirmedAtMs;
+    this.verifiedHash = verifiedHash;
   }
 }

@@ -1,10 +1,14 @@
 import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
 import { ReplyError } from 'ioredis';
+import { BatchedReads } from './batched-reads.ts';
 import { connectRedis, type RedisClient } from './redis-client.ts';
 
 /** Failures in a row after which Redis is left alone, and for how long. */
 const BREAK_AFTER_FAILURES = 5;
 const TRY_AGAIN_AFTER_MS = 1_000;
+
+/** Places in one MGET at most: Redis does nothing else meanwhile. */
+const READ_AT_A_TIME = 256;
 
 export interface RedisLinkOptions {
   url: string;
@@ -14,6 +18,19 @@ export interface RedisLinkOptions {
   /** Told once when Redis stops being of use, whatever happens after that, and once when it is used again. */
   onLost: (error: Error) => void;
   onBack: () => void;
+}
+
+/** Where the newest version of an API key is noted, and for how long. */
+export interface Fence {
+  place: string;
+  lifeMs: number;
+}
+
+/** What is stored behind a fence, in the same slot of a cluster. */
+export interface Entry {
+  place: string;
+  sealed: Buffer;
+  lifeMs: number;
 }
 
 /** Redis did not answer within the deadline. */
@@ -28,6 +45,7 @@ class LateError extends Error {
 export class RedisLink {
   readonly #client: RedisClient;
   readonly #options: RedisLinkOptions;
+  readonly #reads: BatchedReads;
   // An error that Redis itself replies with (out of memory, loading, no permission) is an answer, and a quick one:
   // it must not end the use of what still works. The breaker is against silence.
   readonly #breaker = circuitBreaker(
@@ -41,6 +59,10 @@ export class RedisLink {
   constructor(options: RedisLinkOptions) {
     this.#options = options;
     this.#client = connectRedis(options.url, options.cluster);
+    // A cluster takes only places of one slot at a time.
+    this.#reads = new BatchedReads(options.cluster ? 1 : READ_AT_A_TIME, (places) =>
+      this.#run(() => this.#client.mgetBuffer(...places)),
+    );
     this.#client.on('error', (error: unknown) => this.#lose(error as Error));
     this.#client.on('ready', () => this.#regain());
     this.#breaker.onBreak((reason) => {
@@ -55,19 +77,17 @@ export class RedisLink {
     return state === CircuitState.Closed ? 0 : state === CircuitState.HalfOpen ? 1 : 2;
   }
 
-  /** The values at places of one slot, `null` where there is none; `undefined` when Redis did not answer in time. */
-  read(...places: string[]): Promise<(Buffer | null)[] | undefined> {
-    return this.#run(() => this.#client.mgetBuffer(...places));
+  /** The value at a place, `null` when there is none; `undefined` when Redis did not answer in time. */
+  read(place: string): Promise<Buffer | null | undefined> {
+    return this.#reads.read(place);
   }
 
-  write(place: string, sealed: Buffer, lifeMs: number): Promise<unknown> {
-    return this.#run(() => this.#client.set(place, sealed, 'PX', lifeMs));
-  }
-
-  /** @param version decides who wins when several write; @param sealed `undefined` leaves a tombstone */
-  writeVersion(place: string, version: number, sealed: Buffer | undefined, lifeMs: number): Promise<unknown> {
+  /** Notes a version at a fence unless it has seen a newer one, and then stores an entry of that version, if given. */
+  writeVersion(fence: Fence, version: number, entry?: Entry): Promise<unknown> {
+    const keys = entry === undefined ? [fence.place] : [fence.place, entry.place];
+    const values = entry === undefined ? [] : [entry.sealed, entry.lifeMs];
     return this.#run(() =>
-      this.#client.storeUnlessNewer(place, versionPrefix(version), sealed ?? '', lifeMs),
+      this.#client.storeUnlessNewer(keys.length, ...keys, versionText(version), fence.lifeMs, ...values),
     );
   }
 
@@ -131,9 +151,8 @@ export class RedisLink {
   }
 }
 
-/** Bytes that `writeVersion` puts in front of a value. */
-export const VERSION_PREFIX_BYTES = 16;
+const VERSION_DIGITS = 16;
 
-function versionPrefix(version: number): string {
-  return version.toString(16).padStart(VERSION_PREFIX_BYTES, '0');
+function versionText(version: number): string {
+  return version.toString(16).padStart(VERSION_DIGITS, '0');
 }

@@ -1,0 +1,96 @@
+import type { Change, ChangeListener } from '../../change-feed/change.ts';
+import { policies } from '../policies.ts';
+import { CachePlaces, type EntryKind } from './cache-places.ts';
+import type { RedisLink } from './redis-link.ts';
+import { SealedBox } from './sealed-box.ts';
+import { TombstoneQueue } from './tombstone-queue.ts';
+
+/** Something that follows from an API key and is kept for the other pods. */
+export interface SharedEntry {
+  kind: EntryKind;
+  /** The API key, and the version of it that this follows from. */
+  id: string;
+  version: number;
+  /** Digest of what else names the entry. */
+  digest: string;
+  payload: string;
+  expiresAtMs: number;
+}
+
+/** An entry that was found. */
+export interface FoundEntry {
+  payload: string;
+  expiresAtMs: number;
+  /** It was sealed with a key that is not the first any more and may go soon. */
+  sealedByOlderKey: boolean;
+}
+
+/**
+ * What the pods of a region share (L2). Everything in it is sealed, and named by keyed digests. An entry is stored only
+ * if no newer version of its API key has been seen; whoever reads it has to decide whether it may be believed.
+ */
+export class FencedCache implements ChangeListener {
+  readonly #link: RedisLink;
+  readonly #places: CachePlaces;
+  readonly #box: SealedBox;
+  readonly #now: () => number;
+  readonly #fenceLifeMs: number;
+  readonly #fences: TombstoneQueue;
+
+  /**
+   * @param secrets keys for sealing and naming: the first for writing, all for reading
+   * @param recordLifeMs how long anything may be used without Postgres, `MAX_STALENESS_MS`
+   */
+  constructor(link: RedisLink, secrets: readonly Buffer[], now: () => number, recordLifeMs: number) {
+    this.#link = link;
+    this.#places = new CachePlaces(secrets);
+    this.#box = new SealedBox(secrets, now);
+    this.#now = now;
+    // Longer than any read that may have begun before the change.
+    this.#fenceLifeMs = recordLifeMs + policies.recentChanges.marginMs;
+    this.#fences = new TombstoneQueue((id, version) => this.#raise(id, version));
+  }
+
+  /** One round trip, also while a sealing key is being rotated. */
+  async read(kind: EntryKind, id: string, digest: string): Promise<FoundEntry | undefined> {
+    const places = this.#places.of(kind, id, digest);
+    if (places.length === 1) {
+      const { entry } = places[0] as { entry: string };
+      return this.#open(await this.#link.read(entry), entry, false);
+    }
+    const values = await Promise.all(places.map(({ entry }) => this.#link.read(entry)));
+    for (const [index, { entry }] of places.entries()) {
+      const found = this.#open(values[index], entry, index > 0);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  async store({ kind, id, version, digest, payload, expiresAtMs }: SharedEntry): Promise<void> {
+    const lifeMs = Math.ceil(expiresAtMs - this.#now());
+    const [place] = this.#places.of(kind, id, digest);
+    if (lifeMs <= 0 || place === undefined) return;
+    await this.#link.writeVersion({ place: place.fence, lifeMs: this.#fenceLifeMs }, version, {
+      place: place.entry,
+      sealed: this.#box.seal(payload, place.entry, expiresAtMs),
+      lifeMs,
+    });
+  }
+
+  /** Raises the fence of each changed key, so that no slower pod stores what it read before the change. */
+  apply(change: Change): void {
+    if (change.entity === 'key') this.#fences.add(change.id, change.version);
+  }
+
+  async #raise(id: string, version: number): Promise<void> {
+    const lifeMs = this.#fenceLifeMs;
+    await Promise.all(
+      this.#places.fences(id).map((place) => this.#link.writeVersion({ place, lifeMs }, version)),
+    );
+  }
+
+  #open(value: Buffer | null | undefined, place: string, sealedByOlderKey: boolean): FoundEntry | undefined {
+    const opened = value === null || value === undefined ? undefined : this.#box.open(value, place);
+    return opened && { payload: opened.payload, expiresAtMs: opened.expiresAtMs, sealedByOlderKey };
+  }
+}

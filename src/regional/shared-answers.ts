@@ -1,0 +1,139 @@
+import type { ClientAuthentication, ClientProof } from '../http/client-authentication.ts';
+import type { Freshness } from '../keys/cache/freshness.ts';
+import type { Interner } from '../keys/cache/interner.ts';
+import type { FencedCache } from '../keys/cache/redis/fenced-cache.ts';
+import { CLOCK_SKEW_MS } from '../keys/change-feed/change-source.ts';
+import type { RecentChanges } from '../keys/change-feed/recent-changes.ts';
+import type { HeldKey } from '../keys/key-store.ts';
+import type { KnownAnswer } from './answer-cache.ts';
+import type { Rights } from './rights.ts';
+
+/** Longer answers are made anew by each pod. */
+const LONGEST_SHARED = 16_384;
+
+/** What an answer follows from, in the line before its text. */
+interface Facts {
+  /** The key and its version. */
+  id: string;
+  version: number;
+  internal: boolean;
+  /** Ids of the role scopes. */
+  scopes: string[];
+  /** As of when key and roles were as they are here; milliseconds since the epoch. */
+  confirmedAtMs: number;
+  goodUntilMs: number;
+  /** Where the second part of the answer begins. */
+  rightsLength: number;
+}
+
+export interface SharedAnswersParts {
+  cache: FencedCache;
+  changes: RecentChanges;
+  freshness: Freshness;
+  clientAuthentication: ClientAuthentication;
+  shared: Interner;
+  now: () => number;
+  /** How long an answer may be used without Postgres, `MAX_STALENESS_MS`. */
+  lifeMs: number;
+}
+
+/** Whole answers that the pods of a region leave for each other. */
+export class SharedAnswers {
+  readonly #parts: SharedAnswersParts;
+
+  constructor(parts: SharedAnswersParts) {
+    this.#parts = parts;
+  }
+
+  /** @param digest `callDigest` of a call whose credential has this key id */
+  async read(id: string, digest: string, client: ClientProof): Promise<SharedAnswer | undefined> {
+    const { cache, clientAuthentication, shared, now, lifeMs } = this.#parts;
+    const found = await cache.read('answer', id, digest);
+    if (found === undefined) return undefined;
+    const endOfLine = found.payload.indexOf('\n');
+    const facts = JSON.parse(found.payload.slice(0, endOfLine)) as Facts;
+    // The call names what the client showed, but whether that is accepted is for this pod's settings to say.
+    if (facts.id !== id || !clientAuthentication.allows(facts.internal, client)) return undefined;
+    const startOfIdentity = endOfLine + 1 + facts.rightsLength;
+    const answer = new SharedAnswer(
+      shared.text(found.payload.slice(endOfLine + 1, startOfIdentity)),
+      found.payload.slice(startOfIdentity),
+      { ...facts, goodUntilMs: Math.min(facts.goodUntilMs, facts.confirmedAtMs + lifeMs) },
+      this.#parts.changes,
+    );
+    return answer.goodUntilMs > now() && answer.isCurrent(this.#parts.freshness) ? answer : undefined;
+  }
+
+  /** Leaves an answer that was just made for the other pods. */
+  async store(
+    digest: string,
+    key: HeldKey,
+    rights: Rights,
+    identity: string,
+    goodUntilMs: number,
+  ): Promise<void> {
+    const { cache, freshness, lifeMs } = this.#parts;
+    if (rights.text.length + identity.length > LONGEST_SHARED) return;
+    if (key.stale || rights.basis.some(({ stale }) => stale)) return;
+    const readAtMs = Math.min(key.confirmedAtMs, ...rights.basis.map(({ confirmedAtMs }) => confirmedAtMs));
+    const { id, version, internal } = key.record;
+    const facts: Facts = {
+      id,
+      version,
+      internal,
+      scopes: rights.basis.map(({ scopeId }) => scopeId),
+      // What is in memory and not stale is good as of the moment up to which the change feed has told everything.
+      confirmedAtMs: Math.max(readAtMs, freshness.wholeAtMs),
+      goodUntilMs: Math.min(goodUntilMs, Number.MAX_SAFE_INTEGER),
+      rightsLength: rights.text.length,
+    };
+    await cache.store({
+      kind: 'answer',
+      id,
+      version,
+      digest,
+      payload: `${JSON.stringify(facts)}\n${rights.text}${identity}`,
+      expiresAtMs: Math.min(goodUntilMs, facts.confirmedAtMs + lifeMs),
+    });
+  }
+}
+
+/**
+ * An answer that another pod made. No entry of this pod stands behind it that the change feed would mark, so it is
+ * compared with the changes that are remembered, which are remembered for longer than it lives.
+ */
+class SharedAnswer implements KnownAnswer {
+  readonly goodUntilMs: number;
+  readonly #rights: string;
+  readonly #identity: string;
+  readonly #facts: Facts;
+  readonly #changes: RecentChanges;
+
+  constructor(rights: string, identity: string, facts: Facts, changes: RecentChanges) {
+    this.goodUntilMs = facts.goodUntilMs;
+    this.#rights = rights;
+    this.#identity = identity;
+    this.#facts = facts;
+    this.#changes = changes;
+  }
+
+  get body(): string {
+    return this.#rights + this.#identity;
+  }
+
+  get ownBytes(): number {
+    return this.#identity.length;
+  }
+
+  isCurrent(freshness: Freshness): boolean {
+    const { id, version, scopes, confirmedAtMs } = this.#facts;
+    const changes = this.#changes;
+    return (
+      changes.keyVersion(id) <= version &&
+      confirmedAtMs >= changes.trustedSinceMs &&
+      freshness.judge(confirmedAtMs) === 'fresh' &&
+      // Roles have no common version: what another pod read around the time of a change may be from before it.
+      scopes.every((scope) => changes.rolesChangedAtMs(scope) + CLOCK_SKEW_MS < confirmedAtMs)
+    );
+  }
+}
