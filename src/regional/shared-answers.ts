@@ -49,15 +49,17 @@ export class SharedAnswers {
   async read(id: string, digest: string, client: ClientProof): Promise<SharedAnswer | undefined> {
     const { cache, clientAuthentication, shared, now, lifeMs } = this.#parts;
     const found = await cache.read('answer', id, digest);
-    if (found === undefined) return undefined;
-    const endOfLine = found.payload.indexOf('\n');
-    const facts = JSON.parse(found.payload.slice(0, endOfLine)) as Facts;
+    // Under an older key: left aside, so that the credential behind it is looked up and sealed with the new one.
+    if (found === undefined || found.sealedByOlderKey) return undefined;
+    const { payload } = found;
+    const endOfLine = payload.indexOf('\n');
+    const facts = JSON.parse(payload.toString('utf8', 0, endOfLine)) as Facts;
     // The call names what the client showed, but whether that is accepted is for this pod's settings to say.
     if (facts.id !== id || !clientAuthentication.allows(facts.internal, client)) return undefined;
     const startOfIdentity = endOfLine + 1 + facts.rightsLength;
     const answer = new SharedAnswer(
-      shared.text(found.payload.slice(endOfLine + 1, startOfIdentity)),
-      found.payload.slice(startOfIdentity),
+      shared.text(payload.toString('latin1', endOfLine + 1, startOfIdentity)),
+      payload.toString('latin1', startOfIdentity),
       { ...facts, goodUntilMs: Math.min(facts.goodUntilMs, facts.confirmedAtMs + lifeMs) },
       this.#parts.changes,
     );

@@ -32,12 +32,15 @@ export const UNUSUAL = Symbol('not a plain request');
 const MAX_HEAD_BYTES = 8_192;
 const END_OF_HEAD = '\r\n\r\n';
 const REST_OF_REQUEST_LINE = /(?:\?([!"$-~]*))? HTTP\/1\.1\r\n/y;
-/** Only what RFC 9110 (5.5, 5.6.2) lets a sender write: no line folding, no bare line feed, no byte above 0x7e. */
-const FIELD_LINE = /([\w!#$%&'*+.^`|~-]+):([\t -~]*)\r\n/y;
+/**
+ * Field lines up to the empty line, as RFC 9110 (5.5, 5.6.2) lets a sender write them: no line folding, no bare line
+ * feed, no byte above 0x7e.
+ */
+const FIELD_LINES = /(?:[\w!#$%&'*+.^`|~-]+:[\t -~]*\r\n)*\r\n/y;
 const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
 const LENGTH = /^\d{1,7}$/;
 /** They change how a message is framed or what is answered first, and are left to a whole implementation of HTTP. */
-const UNUSUAL_FIELDS = new Set(['transfer-encoding', 'expect', 'upgrade', 'trailer']);
+const UNUSUAL_FIELDS: readonly string[] = ['transfer-encoding', 'expect', 'upgrade', 'trailer'];
 
 /**
  * Recognizes POST requests of the form that machines send: HTTP/1.1, JSON with a Content-Length, a connection that
@@ -65,7 +68,10 @@ export class PlainRequestReader {
     REST_OF_REQUEST_LINE.lastIndex = at + start.length;
     const requestLine = REST_OF_REQUEST_LINE.exec(text);
     if (requestLine === null) return UNUSUAL;
-    const headers = readHeaders(text, REST_OF_REQUEST_LINE.lastIndex, endOfHead + 2);
+    const fieldsAt = REST_OF_REQUEST_LINE.lastIndex;
+    FIELD_LINES.lastIndex = fieldsAt;
+    if (!FIELD_LINES.test(text)) return UNUSUAL;
+    const headers = readHeaders(text, fieldsAt, endOfHead + 2);
     if (headers === undefined) return UNUSUAL;
     const length = this.#bodyLength(headers);
     if (length === undefined) return UNUSUAL;
@@ -93,6 +99,7 @@ export class PlainRequestReader {
   }
 }
 
+/** @param from begin of the field lines, which are well-formed, @param to end of the last one */
 function readHeaders(text: string, from: number, to: number): PlainHeaders | undefined {
   const headers: PlainHeaders = {
     host: undefined,
@@ -104,16 +111,16 @@ function readHeaders(text: string, from: number, to: number): PlainHeaders | und
     'x-opaque-id': undefined,
     traceparent: undefined,
   };
-  for (let at = from; at < to; at = FIELD_LINE.lastIndex) {
-    FIELD_LINE.lastIndex = at;
-    const line = FIELD_LINE.exec(text);
-    if (line === null) return undefined;
-    const name = (line[1] as string).toLowerCase();
+  for (let at = from; at < to; ) {
+    const colon = text.indexOf(':', at);
+    const end = text.indexOf('\r\n', colon);
+    const name = text.slice(at, colon).toLowerCase();
+    at = end + 2;
     if (name in headers) {
       const known = name as keyof PlainHeaders;
       if (headers[known] !== undefined) return undefined;
-      headers[known] = (line[2] as string).trim();
-    } else if (UNUSUAL_FIELDS.has(name)) {
+      headers[known] = text.slice(colon + 1, end).trim();
+    } else if (UNUSUAL_FIELDS.includes(name)) {
       return undefined;
     }
   }

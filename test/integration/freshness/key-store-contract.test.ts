@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Interner } from '../../../src/keys/cache/interner.ts';
+import { FencedCache } from '../../../src/keys/cache/redis/fenced-cache.ts';
 import { RedisKeyStore } from '../../../src/keys/cache/redis/redis-key-store.ts';
 import { RedisLink } from '../../../src/keys/cache/redis/redis-link.ts';
-import { RegionCache } from '../../../src/keys/cache/redis/region-cache.ts';
+import { VerifiedKeys } from '../../../src/keys/cache/redis/verified-keys.ts';
 import { Revalidation } from '../../../src/keys/cache/revalidation.ts';
 import { QuarantinedKeyError } from '../../../src/keys/key-record.ts';
 import {
@@ -41,6 +43,19 @@ const stores: [string, Tier, (layers: Layers) => KeyStore][] = [
   ['memory over Postgres', 'memory', ({ stack }) => stack.memory],
 ];
 
+/** Every credential is right: what the verifier stores after a comparison is stored here. */
+function verifying(store: KeyStore, verified: VerifiedKeys): KeyStore {
+  return {
+    get: async (query) => {
+      const held = await store.get(query);
+      if (held?.tier === 'postgres' && held.verifiedHash === undefined) {
+        await verified.store({ ...held, verifiedHash: held.record.secretHash }, query.digest);
+      }
+      return held;
+    },
+  };
+}
+
 describe.each(stores)('the key store %s', (_name, tier, pick) => {
   let stack: KeyStack;
   let link: RedisLink;
@@ -55,13 +70,12 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
       onLost: () => {},
       onBack: () => {},
     });
-    const cache = new RegionCache(link, [randomBytes(32)], Date.now, 900_000);
+    const fenced = new FencedCache(link, [randomBytes(32)], Date.now, 900_000);
+    const verified = new VerifiedKeys(fenced, Date.now, 900_000, new Interner(1_000));
     const { postgres, changes, freshness } = stack;
     const revalidation = new Revalidation(postgres, freshness, Date.now);
-    store = pick({
-      stack,
-      redisStore: new RedisKeyStore({ inner: postgres, cache, freshness, changes, revalidation }),
-    });
+    const redisStore = new RedisKeyStore({ inner: postgres, verified, freshness, changes, revalidation });
+    store = pick({ stack, redisStore: verifying(redisStore, verified) });
   });
   afterEach(async () => {
     await stack.stop();

@@ -83,7 +83,7 @@ describe.skipIf(!canStartCluster())('Redis Cluster', () => {
     expect(new Set(await outcomes(keys))).toEqual(new Set(['200']));
     await expect
       .poll(async () => (await onNodes((node) => node.dbsize())).reduce((one, other) => one + other))
-      .toBeGreaterThanOrEqual(120);
+      .toBeGreaterThanOrEqual(180);
     for (const size of await onNodes((node) => node.dbsize())) expect(size).toBeGreaterThan(10);
     expect(await failed()).toBe(failedBefore);
 

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { credentialDigest, hashDigest } from '../../../src/credential/digest.ts';
+import { credentialDigest } from '../../../src/credential/digest.ts';
 import { hashSecret } from '../../../src/credential/hash.ts';
-import { CachePlaces } from '../../../src/keys/cache/redis/cache-places.ts';
+import { CachePlaces, type Places } from '../../../src/keys/cache/redis/cache-places.ts';
 import { SealedBox } from '../../../src/keys/cache/redis/sealed-box.ts';
+import { callDigest } from '../../../src/regional/authentication-call.ts';
 import {
   authorizationOf,
   type IssuedKey,
@@ -57,7 +58,7 @@ beforeEach(async () => {
   revoked = await insertKey(world.primary, { createdBy: 'revoked', revokedAt: new Date() });
   await world.replicated();
   await expectTruth();
-  await expect.poll(async () => (await intruder.values()).length).toBeGreaterThanOrEqual(6);
+  await expect.poll(async () => (await intruder.values()).length).toBeGreaterThanOrEqual(8);
 });
 
 async function ask(authorization: string): Promise<string> {
@@ -74,14 +75,26 @@ function wrongCredential(): { id: string; secret: string; layout: 'v1' } {
 async function expectTruth(wrong = wrongCredential()): Promise<void> {
   expect([
     await ask(authorizationOf(wrong)),
+    await ask(revoked.authorization),
     await ask(other.authorization),
     await ask(good.authorization),
-    await ask(revoked.authorization),
-  ]).toEqual([MISSING, '200 other', '200 good', REVOKED]);
+  ]).toEqual([MISSING, REVOKED, '200 other', '200 good']);
 }
 
-function placesOf({ id, secret }: { id: string; secret: string }): { record: string; secret: string } {
-  return places.of(id, credentialDigest(id, secret))[0] as { record: string; secret: string };
+interface PlacesOfKey {
+  fence: string;
+  credential: string;
+  /** Of the call that `ask` makes. */
+  answer: string;
+}
+
+function placesOf({ id, secret }: { id: string; secret: string }): PlacesOfKey {
+  const [credential] = places.of('credential', id, credentialDigest(id, secret)) as [Places];
+  const authorization = authorizationOf({ id, secret, layout: 'v1' });
+  const client = { secret: undefined, certificate: false };
+  const call = callDigest({ authorization, client, rawQuery: '', body: undefined });
+  const [answer] = places.of('answer', id, call) as [Places];
+  return { fence: credential.fence, credential: credential.entry, answer: answer.entry };
 }
 
 async function valueAt(place: string): Promise<Buffer> {
@@ -112,15 +125,11 @@ const changes: [name: string, change: (value: Buffer, place: string) => Buffer |
   ['emptied', () => ''],
   ['cut in half', (value) => value.subarray(0, value.length / 2)],
   ['cut by a byte', (value) => value.subarray(0, -1)],
-  ['cut to a version', () => '0000000000000001'],
+  ['a version', () => '0000000000000001'],
   ['noise', (value) => randomBytes(value.length)],
   ['changed in one bit', flipped],
-  ['given the highest version', (value) => Buffer.concat([Buffer.from('f'.repeat(16)), value.subarray(16)])],
-  [
-    'given a version that is none',
-    (value) => Buffer.concat([Buffer.from('z'.repeat(16)), value.subarray(16)]),
-  ],
-  ['a tombstone of the highest version', () => 'f'.repeat(16)],
+  ['the highest version', () => 'f'.repeat(16)],
+  ['a version that is none', () => 'z'.repeat(16)],
   ['8 MiB long', () => Buffer.alloc(8 * 1024 * 1024, 'x')],
 ];
 
@@ -146,32 +155,43 @@ it('no answer changes when forged values stand at the right places', async () =>
     revokedAtMs: null,
     version: Number.MAX_SAFE_INTEGER,
   };
-  const payload = JSON.stringify({ record, confirmedAtMs: Date.now() });
-  const place = placesOf(revoked).record;
-  const sealers = {
-    plain: Buffer.from(payload),
-    'sealed with another key': new SealedBox([randomBytes(32)], Date.now).seal(
-      payload,
-      place,
-      Date.now() + 60_000,
-    ),
-    'sealed for another place': new SealedBox([cacheKey], Date.now).seal(payload, '', Date.now() + 60_000),
-    'sealed and run out': new SealedBox([cacheKey], Date.now).seal(payload, place, Date.now() - 1),
+  const { roleAssignments, ...rest } = record;
+  const key = { record: rest, confirmedAtMs: Date.now(), verifiedHash: record.secretHash };
+  const facts = {
+    id: revoked.id,
+    version: Number.MAX_SAFE_INTEGER,
+    internal: false,
+    scopes: [],
+    confirmedAtMs: Date.now(),
+    goodUntilMs: Number.MAX_SAFE_INTEGER,
+    rightsLength: 1,
   };
-  for (const [name, sealed] of Object.entries(sealers)) {
-    await intruder.client.set(place, Buffer.concat([Buffer.from('f'.repeat(16)), sealed]));
-    expect(await ask(good.authorization)).toBe('200 good');
-    expect(await ask(revoked.authorization), name).toBe(REVOKED);
+  const at = placesOf(revoked);
+  const laterMs = Date.now() + 60_000;
+  for (const [place, payload] of [
+    [at.credential, `${JSON.stringify(key)}\n${JSON.stringify(roleAssignments)}`],
+    [at.answer, `${JSON.stringify(facts)}\n{"user_id":"forged"}`],
+  ] as const) {
+    const sealers = {
+      plain: Buffer.from(payload),
+      'sealed with another key': new SealedBox([randomBytes(32)], Date.now).seal(payload, place, laterMs),
+      'sealed for another place': new SealedBox([cacheKey], Date.now).seal(payload, '', laterMs),
+      'sealed and run out': new SealedBox([cacheKey], Date.now).seal(payload, place, Date.now() - 1),
+    };
+    for (const [name, sealed] of Object.entries(sealers)) {
+      await intruder.client.set(place, sealed);
+      expect(await ask(good.authorization)).toBe('200 good');
+      expect(await ask(revoked.authorization), name).toBe(REVOKED);
+    }
   }
 });
 
-it('a memo does not make a wrong secret right, wherever it is copied to', async () => {
-  const memo = await valueAt(placesOf(good).secret);
-  const record = await valueAt(placesOf(good).record);
-  const { rows } = await world.primary.query('SELECT secret_hash FROM api_keys WHERE id = $1', [good.id]);
-  for (const value of [memo, record, record.subarray(16), hashDigest(rows[0].secret_hash)]) {
+it('what a right credential has in Redis does not make a wrong secret right, wherever it is copied to', async () => {
+  const from = placesOf(good);
+  for (const value of [await valueAt(from.credential), await valueAt(from.answer)]) {
     const wrong = wrongCredential();
-    await intruder.client.set(placesOf(wrong).secret, value);
+    const to = placesOf(wrong);
+    for (const place of [to.credential, to.answer]) await intruder.client.set(place, value);
     await expectTruth(wrong);
   }
 });
@@ -186,14 +206,11 @@ it('values do not speak for another key: every pair of places is swapped', async
   }
 });
 
-it('a record from before a revocation is refused when it is replayed, by a running pod and after a restart', async () => {
-  const { record } = placesOf(good);
-  const before = await valueAt(record);
+it('what is from before a revocation is refused when it is replayed, by a running pod and after a restart', async () => {
+  const replay = await replayOf(good);
   await revokeKey(world.primary, good.id);
   await world.replicated();
   await expect.poll(() => ask(good.authorization)).toBe(REVOKED);
-  const replay = () =>
-    intruder.client.set(record, Buffer.concat([Buffer.from('f'.repeat(16)), before.subarray(16)]));
   await replay();
   expect(await ask(good.authorization)).toBe(REVOKED);
   await pods.restart();
@@ -203,9 +220,8 @@ it('a record from before a revocation is refused when it is replayed, by a runni
   expect(await ask(good.authorization)).toBe(REVOKED);
 });
 
-it('a memo from before a rotation is of no use when it is replayed with the record of its time', async () => {
-  const at = placesOf(good);
-  const [record, memo] = [await valueAt(at.record), await valueAt(at.secret)];
+it('what is from before a rotation is of no use when it is replayed', async () => {
+  const replay = await replayOf(good);
   const next = newCredential();
   await world.primary.query('UPDATE api_keys SET secret_hash = $2 WHERE id = $1', [
     good.id,
@@ -215,12 +231,20 @@ it('a memo from before a rotation is of no use when it is replayed with the reco
   const rotated = authorizationOf({ ...next, id: good.id });
   await expect.poll(() => ask(good.authorization)).toBe(MISSING);
   for (const restart of [false, true]) {
-    await intruder.client.set(at.record, record);
-    await intruder.client.set(at.secret, memo);
+    await replay();
     if (restart) await pods.restart();
     expect([await ask(good.authorization), await ask(rotated)]).toEqual([MISSING, '200 good']);
   }
 });
+
+/** Puts back all that Redis holds of a key now. */
+async function replayOf(key: IssuedKey): Promise<() => Promise<void>> {
+  const names = Object.values(placesOf(key)) as string[];
+  const values = await Promise.all(names.map(valueAt));
+  return async () => {
+    for (const [index, name] of names.entries()) await intruder.client.set(name, values[index] as Buffer);
+  };
+}
 
 it('values of another type are misses, are written over, and do not end the use of Redis', async () => {
   const { client } = intruder;
@@ -236,7 +260,7 @@ it('values of another type are misses, are written over, and do not end the use 
     for (const name of names) await make(name);
     for (let round = 0; round < 3; round += 1) await expectTruth();
     expect(await metric(pods.all[0] as Pods['all'][number], 'iam_redis_breaker_state')).toBe(0);
-    await expect.poll(() => client.type(placesOf(good).record)).toBe('string');
+    await expect.poll(() => client.type(placesOf(good).answer)).toBe('string');
   }
 });
 
@@ -245,7 +269,7 @@ it('scripts that were flushed are sent again', async () => {
   const key = await insertKey(world.primary, { createdBy: 'late' });
   await world.replicated();
   expect(await ask(key.authorization)).toBe('200 late');
-  await expect.poll(() => intruder.client.strlen(placesOf(key).record)).toBeGreaterThan(16);
+  await expect.poll(() => intruder.client.strlen(placesOf(key).credential)).toBeGreaterThan(16);
 });
 
 it('who reads all of Redis finds no id, organization, hash, secret or digest', async () => {
@@ -259,7 +283,6 @@ it('who reads all of Redis finds no id, organization, hash, secret or digest', a
       row.secret_hash,
       ...row.secret_hash.split('$').slice(4),
     ]),
-    ...rows.map((row) => hashDigest(row.secret_hash)),
     ...[good, other, revoked].flatMap((key) => [
       key.secret,
       Buffer.from(key.secret, 'base64').toString('latin1'),
@@ -271,6 +294,8 @@ it('who reads all of Redis finds no id, organization, hash, secret or digest', a
     'createdBy',
     'roleAssignments',
     'confirmedAtMs',
+    'application_roles',
+    'user_id',
   ];
   const contents = (await intruder.values())
     .map(([name, value]) => `${name}\n${value.toString('latin1')}`)
@@ -278,5 +303,7 @@ it('who reads all of Redis finds no id, organization, hash, secret or digest', a
   expect(contents.length).toBeGreaterThan(1_000);
   expect(telling.filter((text) => contents.includes(text))).toEqual([]);
   const names = (await intruder.values()).map(([name]) => name);
-  expect(names.filter((name) => !/^iam1:\{[\w-]{22}\}:(record|secret:[\w-]{22})$/.test(name))).toEqual([]);
+  expect(
+    names.filter((name) => !/^iam2:\{[\w-]{22}\}:(fence|(credential|answer):[\w-]{22})$/.test(name)),
+  ).toEqual([]);
 });

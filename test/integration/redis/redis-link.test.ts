@@ -8,6 +8,8 @@ const TIMEOUT_MS = 50;
 /** A deadline, as seen from a test on a busy machine. */
 const SOON_MS = 10 * TIMEOUT_MS;
 
+const FENCE = { place: 'fence', lifeMs: 10_000 };
+
 let redis: TestRedis;
 let proxy: TcpProxy;
 let link: RedisLink;
@@ -19,7 +21,7 @@ beforeEach(async () => {
   proxy = await startTcpProxy({ targetPort: Number(url.port) });
   url.port = String(proxy.port);
   link = open(url.href);
-  await expect.poll(() => link.read('place')).toEqual([null]);
+  await expect.poll(() => link.read('place')).toBeNull();
   await inUse();
   events.length = 0;
 });
@@ -52,8 +54,10 @@ async function untilBroken(): Promise<void> {
 
 async function inUse(): Promise<void> {
   await expect
-    .poll(() => link.read('place').then((answer) => [answer?.length, link.breakerState]), { timeout: 8_000 })
-    .toEqual([1, 0]);
+    .poll(() => link.read('place').then((answer) => [answer !== undefined, link.breakerState]), {
+      timeout: 8_000,
+    })
+    .toEqual([true, 0]);
 }
 
 const outages: [name: string, begin: () => unknown, end: () => unknown][] = [
@@ -88,6 +92,7 @@ it('while one command tries whether Redis is back nobody else waits for it', asy
   let waited: number | undefined;
   while (waited === undefined) {
     const trying = link.read('place');
+    await new Promise((resolve) => setImmediate(resolve)); // reads leave together, at the end of the turn
     if (link.breakerState === 1) [, waited] = await timed(() => link.read('place'));
     await trying;
     await new Promise((resolve) => setImmediate(resolve));
@@ -111,7 +116,11 @@ it('commands that nobody waits for any more do not pile up while Redis is paused
   redis.pause();
   const value = Buffer.alloc(10_000);
   for (let round = 0; round < 20; round += 1) {
-    await Promise.all(Array.from({ length: 100 }, () => link.write('place', value, 1_000)));
+    await Promise.all(
+      Array.from({ length: 100 }, () =>
+        link.store(FENCE, 1, { place: 'place', sealed: value, lifeMs: 1_000 }),
+      ),
+    );
   }
   const { failed, late, skipped } = link.counts;
   expect(failed + late).toBeLessThan(300);
@@ -129,7 +138,7 @@ it.skipIf(inject('redis').kind !== 'binary')(
     const { late } = link.counts;
     const answers = Array.from({ length: 10 }, () => link.read('place'));
     setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3 * TIMEOUT_MS)); // right after they are sent
-    expect(await Promise.all(answers)).toEqual(Array.from({ length: 10 }, () => [null]));
+    expect(await Promise.all(answers)).toEqual(Array.from({ length: 10 }, () => null));
     expect(link.counts.late).toBe(late);
   },
 );
@@ -147,30 +156,46 @@ it('a server that greets slower than the deadline is still connected to', async 
   expect(proxy.connections()).toBe(1);
 });
 
-it('a tombstone and a newer version are not written over by an older one, in whatever order they come', async () => {
-  const sealed = (text: string) => Buffer.from(text);
-  await link.writeVersion('place', 5, sealed('five'), 10_000);
-  await link.writeVersion('place', 4, sealed('four'), 10_000);
-  expect(String((await link.read('place'))?.[0])).toBe('0000000000000005five');
-  await link.writeVersion('place', 5, undefined, 10_000); // says no more than what is there
-  expect(String((await link.read('place'))?.[0])).toBe('0000000000000005five');
-  await link.writeVersion('place', 6, undefined, 10_000);
-  await link.writeVersion('place', 5, sealed('five'), 10_000);
-  expect(String((await link.read('place'))?.[0])).toBe('0000000000000006');
-  await link.writeVersion('place', 6, sealed('six'), 10_000);
-  expect(String((await link.read('place'))?.[0])).toBe('0000000000000006six');
+const entry = (text: string) => ({ place: 'place', sealed: Buffer.from(text), lifeMs: 10_000 });
+const stored = async () => String(await link.read('place'));
+
+it('nothing older than the newest version that was seen is stored, in whatever order they come', async () => {
+  await link.store(FENCE, 5, entry('five'));
+  await link.store(FENCE, 4, entry('four'));
+  expect(await stored()).toBe('five');
+  await link.store(FENCE, 5, entry('five again'));
+  expect(await stored()).toBe('five again');
+  await link.raiseFence(FENCE, 7);
+  await link.raiseFence(FENCE, 6);
+  await link.store(FENCE, 6, entry('six'));
+  expect(await stored()).toBe('five again');
+  await link.store(FENCE, 7, entry('seven'));
+  expect(await stored()).toBe('seven');
+});
+
+it('reads of one moment go out as one command, and each gets its own value', async () => {
+  const places = Array.from({ length: 300 }, (_, index) => `place-${index}`);
+  const written = places.filter((_, index) => index % 3 === 0);
+  await Promise.all(
+    written.map((place) => link.store(FENCE, 1, { place, sealed: Buffer.from(place), lifeMs: 10_000 })),
+  );
+  const { ok } = link.counts;
+  const values = await Promise.all(places.map((place) => link.read(place)));
+  expect(values.map((value) => value?.toString())).toEqual(
+    places.map((place) => (written.includes(place) ? place : undefined)),
+  );
+  expect(link.counts.ok - ok).toBe(2); // 256 and the rest
 });
 
 it.skipIf(inject('redis').kind !== 'binary')('a Redis that is full is still read', async () => {
-  await link.write('place', Buffer.from('value'), 60_000);
+  await link.store(FENCE, 1, entry('value'));
   const admin = new Redis(redis.url);
   const { failed } = link.counts;
   await admin.config('SET', 'maxmemory', '1');
   await admin.config('SET', 'maxmemory-policy', 'noeviction');
-  for (let index = 0; index < 10; index += 1)
-    await link.write(`place-${index}`, Buffer.from('value'), 60_000);
+  for (let index = 0; index < 10; index += 1) await link.store(FENCE, 1, entry('another'));
   expect([link.counts.failed - failed, link.breakerState]).toEqual([10, 0]);
-  expect(String((await link.read('place'))?.[0])).toBe('value');
+  expect(await stored()).toBe('value');
   expect(events).toEqual([]);
   admin.disconnect();
 });

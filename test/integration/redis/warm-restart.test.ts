@@ -36,12 +36,12 @@ beforeEach(async () => {
 
 type Key = Awaited<ReturnType<typeof insertKeys>>[number];
 
-/** Keys that the pod has verified, with what it wrote to Redis about them (two entries each). */
+/** Keys that the pod has verified, with what it wrote to Redis about them (three entries each). */
 async function verifiedKeys(count: number): Promise<Key[]> {
   const keys = await insertKeys(world.primary, count);
   await world.replicated();
   await expectAll(keys, '200');
-  await expect.poll(async () => (await admin.client.keys('*:secret:*')).length).toBe(count);
+  await expect.poll(async () => (await admin.client.keys('*:answer:*')).length).toBe(count);
   return keys;
 }
 
@@ -71,15 +71,25 @@ it('after a restart keys that the region has verified cost neither argon2 nor Po
   expect(await work()).toEqual({ argon2: 0, redis: 20, postgres: 0 });
 });
 
-it('with records gone and memos left a restart costs Postgres, and still no argon2', async () => {
+it('with answers gone and credentials left it is the same', async () => {
   const keys = await verifiedKeys(20);
-  await admin.client.del(...(await admin.client.keys('*:record')));
+  await admin.client.del(...(await admin.client.keys('*:answer:*')));
   await pods.restart();
+  await expectAll(keys, '200');
+  expect(await work()).toEqual({ argon2: 0, redis: 20, postgres: 0 });
+  await expect.poll(async () => (await admin.client.keys('*:answer:*')).length).toBe(20);
+});
+
+it('what is too old to be used without Postgres costs Postgres, and still no argon2', async () => {
+  const keys = await verifiedKeys(20);
+  const storedAtMs = Date.now();
+  await expect.poll(() => Date.now() - storedAtMs, { timeout: 5_000 }).toBeGreaterThan(1_000);
+  await pods.restart({ MAX_STALENESS_MS: '1000', REVALIDATE_AFTER_MS: '500' });
   await expectAll(keys, '200');
   expect(await work()).toEqual({ argon2: 0, redis: 0, postgres: 20 });
 });
 
-it('a cold authentication is one MGET, and that also while a cache key is rotated', async () => {
+it('a cold authentication is one MGET, and two while a cache key is rotated', async () => {
   const calls = async () => {
     const stats = await admin.client.info('commandstats');
     return Object.fromEntries(
@@ -112,7 +122,7 @@ it('a cache key is rotated in two deployments without a single argon2 run', asyn
   await pods.restart({ CACHE_KEYS: `${newKey},${oldKey}` });
   await expectAll(keys, '200');
   expect(await work()).toEqual({ argon2: 0, redis: 20, postgres: 0 });
-  await expect.poll(async () => (await admin.client.keys('*:secret:*')).length).toBe(40);
+  await expect.poll(async () => (await admin.client.keys('*:credential:*')).length).toBe(40);
   await pods.restart({ CACHE_KEYS: newKey });
   await expectAll(keys, '200');
   expect((await work()).argon2).toBe(0);
@@ -139,7 +149,7 @@ it('nothing is read with a key that is no longer configured', async () => {
 it('a stale dump that is handed back resurrects no key, in a running pod or after a restart', async () => {
   const keys = await verifiedKeys(30);
   const stale = await admin.dump();
-  expect(stale.size).toBe(60);
+  expect(stale.size).toBe(90);
   const revoked = keys.slice(0, 15);
   for (const key of revoked) await revokeKey(world.primary, key.id);
   await world.replicated();

@@ -1,39 +1,46 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { CachePlaces } from '../../../src/keys/cache/redis/cache-places.ts';
+import { CachePlaces, type Places } from '../../../src/keys/cache/redis/cache-places.ts';
 
 const secret = randomBytes(32);
 const places = new CachePlaces([secret]);
 
-function namesOf(id: string, digest: string): [record: string, secret: string] {
-  const [{ record, secret }] = places.of(id, digest) as [{ record: string; secret: string }];
-  return [record, secret];
+function namesOf(id: string, digest: string): [fence: string, entry: string] {
+  const [{ fence, entry }] = places.of('credential', id, digest) as [Places];
+  return [fence, entry];
 }
 
 it('two keys, or two credentials of one key, never share a place, however alike their names are', () => {
   fc.assert(
     fc.property(fc.tuple(fc.string(), fc.string()), fc.tuple(fc.string(), fc.string()), (one, other) => {
-      const [record, memo] = namesOf(...one);
-      const [otherRecord, otherMemo] = namesOf(...other);
-      expect(record === otherRecord).toBe(one[0] === other[0]);
-      expect(memo === otherMemo).toBe(one[0] === other[0] && one[1] === other[1]);
-      expect(new Set([record, memo, otherMemo]).has(otherRecord)).toBe(one[0] === other[0]);
+      const [fence, entry] = namesOf(...one);
+      const [otherFence, otherEntry] = namesOf(...other);
+      expect(fence === otherFence).toBe(one[0] === other[0]);
+      expect(entry === otherEntry).toBe(one[0] === other[0] && one[1] === other[1]);
+      expect(new Set([fence, entry, otherEntry]).has(otherFence)).toBe(one[0] === other[0]);
     }),
   );
 });
 
 it('an id that reads like a credential’s digest, or the other way round, has a place of its own', () => {
   const tagOf = (name: string) => /\{(.*)\}/.exec(name)?.[1];
-  const [record, memo] = namesOf('same', 'same');
-  expect(memo.endsWith(tagOf(record) as string)).toBe(false);
+  const [fence, entry] = namesOf('same', 'same');
+  expect(entry.endsWith(tagOf(fence) as string)).toBe(false);
   expect(namesOf('id:a', 'b')[0]).not.toBe(namesOf('a', 'b')[0]);
+});
+
+it('a credential and a call with one digest have places of their own', () => {
+  const [credential] = places.of('credential', 'id', 'same') as [Places];
+  const [answer] = places.of('answer', 'id', 'same') as [Places];
+  expect(credential.entry.split(':').at(-1)).not.toBe(answer.entry.split(':').at(-1));
+  expect(credential.fence).toBe(answer.fence);
 });
 
 it('twenty thousand keys have twenty thousand places', () => {
   const names = new Set<string>();
   for (let index = 0; index < 20_000; index += 1)
-    for (const name of places.records(`key-${index}`)) names.add(name);
+    for (const name of places.fences(`key-${index}`)) names.add(name);
   expect(names.size).toBe(20_000);
 });
 
@@ -54,13 +61,13 @@ it('places say nothing about ids and digests to somebody without the key', () =>
   const text = namesOf(id, digest).join(' ');
   expect(text).not.toContain(id);
   expect(text).not.toContain(digest);
-  expect(new CachePlaces([randomBytes(32)]).records(id)).not.toEqual(places.records(id));
+  expect(new CachePlaces([randomBytes(32)]).fences(id)).not.toEqual(places.fences(id));
 });
 
 it('while keys are rotated the first of them says where to write and all of them where to read', () => {
   const newer = randomBytes(32);
-  const [first, second] = new CachePlaces([newer, secret]).of('id', 'digest');
-  expect(first).toEqual(new CachePlaces([newer]).of('id', 'digest')[0]);
-  expect(second).toEqual(places.of('id', 'digest')[0]);
-  expect(new CachePlaces([newer, secret]).records('id')).toEqual([first?.record, second?.record]);
+  const [first, second] = new CachePlaces([newer, secret]).of('credential', 'id', 'digest');
+  expect(first).toEqual(new CachePlaces([newer]).of('credential', 'id', 'digest')[0]);
+  expect(second).toEqual(places.of('credential', 'id', 'digest')[0]);
+  expect(new CachePlaces([newer, secret]).fences('id')).toEqual([first?.fence, second?.fence]);
 });

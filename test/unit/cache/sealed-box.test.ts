@@ -5,7 +5,7 @@ import { SealedBox } from '../../../src/keys/cache/redis/sealed-box.ts';
 
 const NOW_MS = 1_700_000_000_000;
 const LATER_MS = NOW_MS + 60_000;
-const PLACE = 'iam1:{tag}:record';
+const PLACE = 'iam2:{tag}:credential:name';
 const secret = randomBytes(32);
 const box = new SealedBox([secret], () => NOW_MS);
 
@@ -15,8 +15,9 @@ const NONCE = { start: 4, end: 16 };
 it('what was sealed for a place is opened there, whatever it holds, with the expiry it was sealed with', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', maxLength: 2_000 }), fc.string(), (payload, place) => {
-      const expected = { payload: payload.toWellFormed(), expiresAtMs: LATER_MS };
-      expect(box.open(box.seal(payload, place, LATER_MS), place)).toEqual(expected);
+      const opened = box.open(box.seal(payload, place, LATER_MS), place);
+      expect(opened?.payload.toString()).toBe(payload.toWellFormed());
+      expect(opened?.expiresAtMs).toBe(LATER_MS);
     }),
   );
 });
@@ -63,7 +64,7 @@ it('a value is refused from the millisecond of its expiry on', () => {
   const clocked = new SealedBox([secret], () => nowMs);
   const sealed = clocked.seal('payload', PLACE, LATER_MS);
   nowMs = LATER_MS - 1;
-  expect(clocked.open(sealed, PLACE)?.payload).toBe('payload');
+  expect(clocked.open(sealed, PLACE)?.payload.toString()).toBe('payload');
   nowMs = LATER_MS;
   expect(clocked.open(sealed, PLACE)).toBeUndefined();
 });

@@ -168,9 +168,9 @@ describe('roles that change while they are read', () => {
     freshness.wholeAtMs = now();
     const projects = new Map<string, () => Promise<Map<string, string>>>();
     const inner: RoleStore = {
-      get: async ({ projectId }) => {
-        const roles = await projects.get(projectId)?.();
-        return { roles: roles ?? new Map(), confirmedAtMs: now(), stale: false };
+      get: async (scope) => {
+        const roles = await projects.get(scope.projectId)?.();
+        return { scopeId: roleScopeId(scope), roles: roles ?? new Map(), confirmedAtMs: now(), stale: false };
       },
     };
     const store = new CachedRoleStore(inner, freshness, changes);

@@ -26,11 +26,12 @@ class CountingVerifier implements SecretVerifier {
 class SharedMap implements SharedMemos {
   readonly memos = new Map<string, string>();
 
-  async readVerifiedDigest(id: string, digest: string): Promise<string | undefined> {
-    return this.memos.get(`${id} ${digest}`);
+  async read(id: string, digest: string): Promise<{ verifiedHash: string } | undefined> {
+    const verifiedHash = this.memos.get(`${id} ${digest}`);
+    return verifiedHash === undefined ? undefined : { verifiedHash };
   }
-  async storeVerifiedDigest(id: string, digest: string, verifiedHash: string): Promise<void> {
-    this.memos.set(`${id} ${digest}`, verifiedHash);
+  async store(verified: { record: KeyRecord; verifiedHash: string }, digest: string): Promise<void> {
+    this.memos.set(`${verified.record.id} ${digest}`, verified.verifiedHash);
   }
 }
 

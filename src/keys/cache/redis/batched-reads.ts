@@ -36,6 +36,8 @@ export class BatchedReads {
 
   async #readAll(reads: Read[]): Promise<void> {
     const values = await this.#send(reads.map(({ place }) => place));
-    for (const [index, { answer }] of reads.entries()) answer(values?.[index]);
+    reads.forEach(({ answer }, index) => {
+      answer(values?.[index]);
+    });
   }
 }

@@ -19,7 +19,8 @@ export interface SharedEntry {
 
 /** An entry that was found. */
 export interface FoundEntry {
-  payload: string;
+  /** UTF-8. */
+  payload: Buffer;
   expiresAtMs: number;
   /** It was sealed with a key that is not the first any more and may go soon. */
   sealedByOlderKey: boolean;
@@ -70,7 +71,7 @@ export class FencedCache implements ChangeListener {
     const lifeMs = Math.ceil(expiresAtMs - this.#now());
     const [place] = this.#places.of(kind, id, digest);
     if (lifeMs <= 0 || place === undefined) return;
-    await this.#link.writeVersion({ place: place.fence, lifeMs: this.#fenceLifeMs }, version, {
+    await this.#link.store({ place: place.fence, lifeMs: this.#fenceLifeMs }, version, {
       place: place.entry,
       sealed: this.#box.seal(payload, place.entry, expiresAtMs),
       lifeMs,
@@ -85,7 +86,7 @@ export class FencedCache implements ChangeListener {
   async #raise(id: string, version: number): Promise<void> {
     const lifeMs = this.#fenceLifeMs;
     await Promise.all(
-      this.#places.fences(id).map((place) => this.#link.writeVersion({ place, lifeMs }, version)),
+      this.#places.fences(id).map((place) => this.#link.raiseFence({ place, lifeMs }, version)),
     );
   }
 

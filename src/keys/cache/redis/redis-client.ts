@@ -1,9 +1,16 @@
 import { Cluster, Redis } from 'ioredis';
 
-/** A connected client, with the one script this service runs. */
+/** A connected client, with `STORE_UNLESS_NEWER`: 1 when something was stored, 0 when a newer version was seen. */
 export type RedisClient = (Redis | Cluster) & {
-  /** `STORE_UNLESS_NEWER`; 1 when something was stored, 0 when a newer version has been seen. */
-  storeUnlessNewer(keys: number, ...keysAndArguments: (string | number | Buffer)[]): Promise<number>;
+  raiseFence(fence: string, version: string, fenceLifeMs: number): Promise<number>;
+  storeUnlessNewer(
+    fence: string,
+    place: string,
+    version: string,
+    fenceLifeMs: number,
+    sealed: Buffer,
+    lifeMs: number,
+  ): Promise<number>;
 };
 
 /** A connection that owes an answer and has said nothing for this long is given up: a firewall may have dropped it. */
@@ -30,7 +37,8 @@ return 1`;
  */
 export function connectRedis(url: string, cluster: boolean): RedisClient {
   const client = cluster ? connectCluster(new URL(url)) : connectSingle(url);
-  client.defineCommand('storeUnlessNewer', { lua: STORE_UNLESS_NEWER });
+  client.defineCommand('raiseFence', { numberOfKeys: 1, lua: STORE_UNLESS_NEWER });
+  client.defineCommand('storeUnlessNewer', { numberOfKeys: 2, lua: STORE_UNLESS_NEWER });
   return client as RedisClient;
 }
 
@@ -41,7 +49,11 @@ const connection = {
   autoResendUnfulfilledCommands: false,
 };
 
-const commands = { enableOfflineQueue: false, enableAutoPipelining: true };
+const commands = {
+  enableOfflineQueue: false,
+  enableAutoPipelining: true,
+  autoPipeliningIgnoredCommands: ['mget'], // reads come in batches already
+};
 
 const pauseMs = (attempt: number) => Math.min(50 * attempt, 1_000);
 

@@ -82,12 +82,15 @@ export class RedisLink {
     return this.#reads.read(place);
   }
 
-  /** Notes a version at a fence unless it has seen a newer one, and then stores an entry of that version, if given. */
-  writeVersion(fence: Fence, version: number, entry?: Entry): Promise<unknown> {
-    const keys = entry === undefined ? [fence.place] : [fence.place, entry.place];
-    const values = entry === undefined ? [] : [entry.sealed, entry.lifeMs];
+  /** Notes a version at a fence, unless it has seen a newer one. */
+  raiseFence(fence: Fence, version: number): Promise<unknown> {
+    return this.#run(() => this.#client.raiseFence(fence.place, versionText(version), fence.lifeMs));
+  }
+
+  /** Stores an entry and notes its version at the fence, unless that has seen a newer one. */
+  store(fence: Fence, version: number, { place, sealed, lifeMs }: Entry): Promise<unknown> {
     return this.#run(() =>
-      this.#client.storeUnlessNewer(keys.length, ...keys, versionText(version), fence.lifeMs, ...values),
+      this.#client.storeUnlessNewer(fence.place, place, versionText(version), fence.lifeMs, sealed, lifeMs),
     );
   }
 

@@ -23,7 +23,8 @@ interface SealingKey {
 
 /** What was sealed, and until when it may be used; milliseconds since the epoch. */
 export interface Opened {
-  payload: string;
+  /** UTF-8. */
+  payload: Buffer;
   expiresAtMs: number;
 }
 
@@ -76,7 +77,7 @@ export class SealedBox {
     }
     const expiresAtMs = opened.readDoubleBE(0);
     if (!(expiresAtMs > this.#now())) return undefined;
-    return { payload: opened.toString('utf8', EXPIRY_BYTES), expiresAtMs };
+    return { payload: opened.subarray(EXPIRY_BYTES), expiresAtMs };
   }
 }
 

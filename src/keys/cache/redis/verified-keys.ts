@@ -43,7 +43,8 @@ export class VerifiedKeys {
   async read(id: string, digest: string): Promise<SharedKey | undefined> {
     const found = await this.#cache.read('credential', id, digest);
     if (found === undefined) return undefined;
-    const { payload, expiresAtMs } = found;
+    const { expiresAtMs } = found;
+    const payload = found.payload.toString();
     const endOfLine = payload.indexOf('\n');
     const { record, confirmedAtMs, verifiedHash } = JSON.parse(payload.slice(0, endOfLine)) as Line;
     if (record.id !== id) return undefined;

@@ -1,0 +1,184 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { type IssuedKey, insertKey, projectRoles } from '../../support/keys.ts';
+import { metric, outcome, type Pods, startPods } from '../../support/pods.ts';
+import { RedisAdmin } from '../../support/redis-contents.ts';
+import { authenticate, CLIENT_SECRET, projectContext } from '../../support/regional.ts';
+import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
+import { createWorld, type World } from '../../support/world.ts';
+
+let world: World;
+let redis: TestRedis;
+let admin: RedisAdmin;
+let pods: Pods;
+
+beforeAll(async () => {
+  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
+  admin = new RedisAdmin(redis.url);
+  pods = await startPods(1, world.replicaUrl, redis.url, {
+    CACHE_KEYS: randomBytes(32).toString('base64'),
+    REDIS_TIMEOUT_MS: '1000', // every value must be read in time, however busy the machine is
+  });
+});
+afterAll(async () => {
+  await pods?.stop();
+  admin?.close();
+  await redis?.stop();
+  await world?.close();
+});
+beforeEach(async () => {
+  await admin.client.flushdb();
+});
+
+const pod = () => pods.all[0] as Pods['all'][number];
+const fromRedis = async () =>
+  (await metric(pod(), 'iam_authentication_requests_total{outcome="granted",tier="redis"}')) ?? 0;
+const answersInRedis = async () => (await admin.client.keys('*:answer:*')).length;
+
+async function newKey(fields: Parameters<typeof insertKey>[1] = {}): Promise<IssuedKey> {
+  const roleAssignments = projectRoles('elasticsearch', 'p1', ['viewer', 'reader']);
+  const key = await insertKey(world.primary, { roleAssignments, ...fields });
+  await world.replicated();
+  return key;
+}
+
+async function ask(key: IssuedKey, options: Parameters<typeof authenticate>[2] = {}) {
+  const contexts = [projectContext('p1', key.organizationId)];
+  return authenticate(pod(), key.authorization, { contexts, ...options });
+}
+
+/** Answers of a key from Postgres and, after a restart, from Redis. */
+async function bothWays(key: IssuedKey, options?: Parameters<typeof authenticate>[2]) {
+  const made = await ask(key, options);
+  await expect.poll(answersInRedis).toBeGreaterThan(0);
+  await pods.restart();
+  const before = await fromRedis();
+  const found = await ask(key, options);
+  return { made, found, shared: (await fromRedis()) - before };
+}
+
+async function defineReader(key: IssuedKey, privileges: string[]): Promise<void> {
+  await world.primary.query(
+    `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
+     VALUES ($1, 'elasticsearch', 'p1', 'reader', $2, 0)
+     ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
+    [key.organizationId, JSON.stringify({ indices: [{ names: ['logs-*'], privileges }] })],
+  );
+  await world.replicated();
+}
+
+function readerPrivileges({ body }: Awaited<ReturnType<typeof ask>>): string[] {
+  return body.contexts[0].role_descriptors.reader.indices[0].privileges;
+}
+
+it.each<[name: string, options: Parameters<typeof authenticate>[2]]>([
+  ['a project', {}],
+  ['no project', { rawBody: '{}' }],
+  ['the raw assignments', { query: '?include_role_assignments=true' }],
+  ['several projects, one of them denied', {}],
+])('what one pod answered to a call for %s another one answers to the byte', async (name, options) => {
+  const key = await newKey({ createdBy: 'üser-✓' });
+  const contexts = [projectContext('p1', key.organizationId), projectContext('pé2', key.organizationId)];
+  const { made, found, shared } = await bothWays(key, name.startsWith('several') ? { contexts } : options);
+  expect(made.status).toBe(200);
+  expect(JSON.stringify(found.body)).toBe(JSON.stringify(made.body));
+  expect(shared).toBe(1);
+});
+
+it('calls that differ in anything have answers of their own', async () => {
+  const key = await newKey();
+  await bothWays(key);
+  expect((await ask(key, { query: '?include_role_descriptors=false' })).body.contexts[0]).not.toHaveProperty(
+    'role_descriptors',
+  );
+  expect((await ask(key, { contexts: [projectContext('p2', key.organizationId)] })).status).toBe(403);
+  expect(outcome(await ask(key, { headers: { 'x-client-authentication': CLIENT_SECRET } }))).toBe(
+    '401 0x8560B2',
+  );
+});
+
+it('a change of a role reaches a pod that has its answer from another one', async () => {
+  const key = await newKey();
+  await defineReader(key, ['read']);
+  const { found, shared } = await bothWays(key);
+  expect([readerPrivileges(found), shared]).toEqual([['read'], 1]);
+  await defineReader(key, ['read', 'write']);
+  await expect.poll(async () => readerPrivileges(await ask(key))).toEqual(['read', 'write']);
+});
+
+it('an answer from before a change of a role is not used when it is replayed, also after a restart', async () => {
+  const key = await newKey();
+  await defineReader(key, ['read']);
+  await ask(key);
+  await expect.poll(answersInRedis).toBe(1);
+  const before = await admin.dump();
+  await defineReader(key, ['read', 'write']);
+  await expect.poll(async () => readerPrivileges(await ask(key))).toEqual(['read', 'write']);
+  for (const restart of [false, true]) {
+    await admin.restore(before);
+    if (restart) await pods.restart();
+    expect(readerPrivileges(await ask(key))).toEqual(['read', 'write']);
+  }
+});
+
+it('a role that changed while no pod ran is answered as it is now', async () => {
+  const key = await newKey();
+  await defineReader(key, ['read']);
+  await ask(key);
+  await expect.poll(answersInRedis).toBe(1);
+  await pods.stop();
+  await defineReader(key, ['read', 'write']);
+  await pods.restart();
+  expect(readerPrivileges(await ask(key))).toEqual(['read', 'write']);
+});
+
+it('an answer to an internal key needs client authentication that this pod accepts', async () => {
+  const key = await newKey({ internal: true });
+  const headers = { 'x-client-authentication': CLIENT_SECRET };
+  const { shared } = await bothWays(key, { headers });
+  expect(shared).toBe(1);
+  await pods.restart({ CLIENT_AUTHENTICATION_SECRETS: 'another-secret' });
+  expect(outcome(await ask(key, { headers }))).toBe('401 0x8560B2');
+});
+
+it('an answer ends with its key, to the second', async () => {
+  const expiresAt = new Date(Date.now() + 2_500);
+  const key = await newKey({ expiresAt });
+  const { found, shared } = await bothWays(key);
+  expect([found.status, shared]).toEqual([200, 1]);
+  await expect.poll(async () => outcome(await ask(key)), { timeout: 5_000 }).toBe('401 0xE436AE');
+  expect(Date.now()).toBeGreaterThanOrEqual(expiresAt.getTime());
+  await pods.restart();
+  expect(outcome(await ask(key))).toBe('401 0xE436AE');
+});
+
+it('answers are not used beyond MAX_STALENESS_MS, whatever pod stored them with', async () => {
+  const key = await newKey();
+  await ask(key);
+  await expect.poll(answersInRedis).toBe(1);
+  const storedAtMs = Date.now();
+  await expect.poll(() => Date.now() - storedAtMs, { timeout: 5_000 }).toBeGreaterThan(1_000);
+  await pods.restart({ MAX_STALENESS_MS: '1000', REVALIDATE_AFTER_MS: '500' });
+  expect((await ask(key)).status).toBe(200);
+  expect(await fromRedis()).toBe(0);
+  await pods.restart();
+});
+
+it('an answer that is very long is made by each pod', async () => {
+  const key = await newKey();
+  const contexts = Array.from({ length: 100 }, () => projectContext('p1', key.organizationId));
+  const made = await ask(key, { contexts });
+  await pods.restart();
+  expect(await answersInRedis()).toBe(0);
+  expect(JSON.stringify((await ask(key, { contexts })).body)).toBe(JSON.stringify(made.body));
+});
+
+it('a key in memory is answered from there, without a look into Redis', async () => {
+  const key = await newKey();
+  await ask(key);
+  await expect.poll(answersInRedis).toBe(1);
+  const before = await admin.client.info('commandstats');
+  await ask(key, { query: '?include_role_descriptors=false' });
+  const reads = (stats: string) => /cmdstat_mget:calls=(\d+)/.exec(stats)?.[1];
+  expect(reads(await admin.client.info('commandstats'))).toBe(reads(before));
+});
