@@ -98,7 +98,8 @@ export class ChangeFeed {
       (error) => {
         // A connection that was given up may report its end late, when the next one is in use.
         connection.brokenBy ??= error;
-        this.#alarm.ring();
+        // One that could not be made reports its end, too, and must not cut the pause before the next attempt short.
+        if (this.#connected) this.#alarm.ring();
       },
     );
     this.#connected = true;
