@@ -21,6 +21,8 @@ export interface ChangeFeedParts {
   /** How far back the first read goes. */
   windowMs: number;
   windowLimit: number;
+  /** Told once, when it has caught up for the first time. */
+  onBegun?: () => void;
 }
 
 interface Connection {
@@ -126,7 +128,7 @@ export class ChangeFeed {
   }
 
   async #begin(): Promise<void> {
-    const { source, changes, listeners, windowMs, windowLimit } = this.#parts;
+    const { source, changes, listeners, windowMs, windowLimit, onBegun } = this.#parts;
     const past = await source.begin(windowMs, windowLimit);
     changes.begin(past.trustedSinceMs);
     for (const change of past.changes) changes.apply(change);
@@ -134,6 +136,7 @@ export class ChangeFeed {
     // replay: a pod that starts must not repeat the last minutes' changes towards Redis.
     for (const listener of listeners) listener.apply({ entity: 'everything' });
     this.#begun = true;
+    onBegun?.();
   }
 
   #apply(change: Change): void {
