@@ -49,6 +49,13 @@ module.exports = {
       from: { path: '^src/keys/' },
       to: { path: '^src/http/' },
     },
+    {
+      name: 'node-http-by-one-way',
+      comment: 'importing it loads an HTTP client: src/http/node-http.ts says why',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(node:)?http$', dependencyTypes: ['core'], dependencyTypesNot: ['type-only'] },
+    },
     { name: 'not-to-test', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|bench)/' } },
   ],
   options: {

@@ -10,8 +10,13 @@ COPY --from=dependencies /srv/iam/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY migrations ./migrations
 COPY src ./src
-# Compiled code for quick starts (src/main.ts); it is read, never written, at run time.
-RUN node src/main.ts regional --help && node src/main.ts control-plane --help
+# Compiled code for quick starts (src/main.js): both servers are run once, without a database. Node keeps the code by user,
+# so it is made by the one who runs the image, and then given to root: it is read, never written, at run time.
+RUN mkdir node_modules/.cache && chown node node_modules/.cache \
+  && once='setpriv --reuid=node --regid=node --init-groups timeout --preserve-status 5 node src/main.js' \
+  && LOG_LEVEL=silent REPLICA_DATABASE_URL=postgres://127.0.0.1:1/none $once regional \
+  && LOG_LEVEL=silent PRIMARY_DATABASE_URL=postgres://127.0.0.1:1/none $once control-plane \
+  && chown -R root:root node_modules/.cache
 # Nothing in the image is written at run time: it also runs with a read-only root file system.
 USER node
 # A container is reached from outside of itself. UV_THREADPOOL_SIZE need not be set: the process sizes its thread pool
@@ -21,5 +26,5 @@ ENV NODE_ENV=production \
 EXPOSE 8080 8081 9090
 # As PID 1 the process gets SIGTERM itself and stops in order. Probes are HTTP (/livez, /readyz, /startupz on 9090),
 # so there is no HEALTHCHECK.
-ENTRYPOINT ["node", "src/main.ts"]
+ENTRYPOINT ["node", "src/main.js"]
 CMD ["regional"]

@@ -33,7 +33,7 @@ export async function start(bench: Bench): Promise<Row[]> {
 
   const ours = async () => {
     const [port, managementPort] = [await freePort(), await freePort()];
-    return await timed(script('../../src/main.ts'), ['regional'], managementPort, get('/readyz'), {
+    return await timed(script('../../src/main.js'), ['regional'], managementPort, get('/readyz'), {
       REPLICA_DATABASE_URL: database.url,
       REGIONAL_PORT: String(port),
       MANAGEMENT_PORT: String(managementPort),

@@ -6,7 +6,7 @@ import { PREFIX } from './keys.ts';
 import type { LoadedProcess } from './loaded-side.ts';
 import { parseMetrics } from './metrics.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
 /** A regional service in a process of its own, pinned to the measured processor. */
 export interface Regional extends LoadedProcess {

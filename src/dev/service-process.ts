@@ -7,7 +7,7 @@ import { type ServerExit, startTimeOf, stopChild, workingDirectoryOf } from './c
 import { writePrivateFile } from './private-file.ts';
 import { logTail } from './service-log.ts';
 
-const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 const STOP_MS = 4_000;
 const READY_TIMEOUT_MS = 30_000;
 const READY_POLL_MS = 25;

@@ -1,10 +1,10 @@
-import { STATUS_CODES } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
 import { ErrorLog } from './error-log.ts';
 import { errorBody, IamError, RETRY_AFTER_SECONDS } from './errors.ts';
+import { STATUS_CODES } from './node-http.ts';
 
 /** Fastify's own refusals in our terms. */
 const frameworkErrors: Record<string, () => IamError> = {

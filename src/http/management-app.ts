@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { errorRendering } from './error-rendering.ts';
 import type { HealthState } from './health.ts';
+import { withoutSchemas } from './without-schemas.ts';
 
 /**
  * The port that clients never see: Kubernetes probes and Prometheus metrics.
@@ -17,6 +18,7 @@ export async function managementApp(options: {
 }): Promise<FastifyInstance> {
   const { health, registry } = options;
   const app = fastify({
+    ...withoutSchemas,
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
   }) as unknown as FastifyInstance;

@@ -1,7 +1,8 @@
-import { createServer, type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { FastifyServerOptions } from 'fastify';
+import { createServer } from './node-http.ts';
 import type { PlainLane } from './wire/plain-lane.ts';
 
 interface Options extends FastifyServerOptions {

@@ -1,8 +1,8 @@
-import { STATUS_CODES } from 'node:http';
 import swagger from '@fastify/swagger';
 import fp from 'fastify-plugin';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { STATUS_CODES } from './node-http.ts';
 
 /** What a server's document says of itself. */
 export interface OpenApiOptions {

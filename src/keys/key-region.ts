@@ -9,9 +9,7 @@ import { Interner } from './cache/interner.ts';
 import { MemoizedVerifier } from './cache/memoized-verifier.ts';
 import { MemoryKeyStore } from './cache/memory-key-store.ts';
 import { policies } from './cache/policies.ts';
-import { FencedCache } from './cache/redis/fenced-cache.ts';
 import { RedisKeyStore } from './cache/redis/redis-key-store.ts';
-import { RedisLink } from './cache/redis/redis-link.ts';
 import { VerifiedKeys } from './cache/redis/verified-keys.ts';
 import { Revalidation } from './cache/revalidation.ts';
 import { ChangeFeed } from './change-feed/change-feed.ts';
@@ -32,7 +30,13 @@ const WAITING_PER_CONNECTION = 50;
  * keys: memory → Redis → Postgres; secrets: memo (memory → Redis) → bounded queue → argon2; roles: memory → Postgres.
  * The change feed keeps them in step with the replica.
  */
-export function keyRegion(config: Config, pool: Pool, logger: Logger, registry: Registry, now: () => number) {
+export async function keyRegion(
+  config: Config,
+  pool: Pool,
+  logger: Logger,
+  registry: Registry,
+  now: () => number,
+) {
   const windowMs = config.MAX_STALENESS_MS + policies.recentChanges.marginMs;
   const freshness = new Freshness(now, {
     revalidateAfterMs: config.REVALIDATE_AFTER_MS,
@@ -44,20 +48,21 @@ export function keyRegion(config: Config, pool: Pool, logger: Logger, registry: 
     waiting: config.DATABASE_POOL_SIZE * WAITING_PER_CONNECTION,
     waitMs: config.DATABASE_CONNECT_TIMEOUT_MS,
   });
-  void replica.open();
 
   const postgresKeys = new PostgresKeyStore(replica, now);
   const revalidation = new Revalidation(postgresKeys, freshness, now);
   const shared = new Interner(policies.sharedTexts.maxEntries);
-  const redis = redisOf(config, logger);
-  const fenced =
-    redis &&
-    new FencedCache(
-      redis,
-      config.CACHE_KEYS.map((key) => Buffer.from(key, 'base64')),
-      now,
-      config.MAX_STALENESS_MS,
-    );
+  const redis =
+    config.REDIS_URL === undefined
+      ? undefined
+      : // Loaded only where it is used: a start without Redis does not wait for its client.
+        (await import('./cache/redis/open-fenced-cache.ts')).openFencedCache(
+          config.REDIS_URL,
+          config,
+          logger,
+          now,
+        );
+  const fenced = redis?.cache;
   const verified = fenced && new VerifiedKeys(fenced, now, config.MAX_STALENESS_MS, shared);
   const sharedKeys = verified
     ? new RedisKeyStore({ inner: postgresKeys, verified, freshness, changes, revalidation })
@@ -97,19 +102,21 @@ export function keyRegion(config: Config, pool: Pool, logger: Logger, registry: 
     checkIntervalMs: config.FEED_CHECK_INTERVAL_MS,
     windowMs,
     windowLimit: policies.recentChanges.maxEntries,
+    // Not before: logging in many times would hold up the one connection that the service waits for.
+    onBegun: () => void replica.open(),
   });
-  const region = { keys, roles, secrets, hashing, feed, freshness, changes, shared, fenced, redis };
+  const region = {
+    keys,
+    roles,
+    secrets,
+    hashing,
+    feed,
+    freshness,
+    changes,
+    shared,
+    fenced,
+    redis: redis?.link,
+  };
   registerRegionMetrics(registry, region, now);
   return region;
-}
-
-function redisOf(config: Config, logger: Logger): RedisLink | undefined {
-  if (config.REDIS_URL === undefined) return undefined;
-  return new RedisLink({
-    url: config.REDIS_URL,
-    cluster: config.REDIS_CLUSTER,
-    timeoutMs: config.REDIS_TIMEOUT_MS,
-    onLost: (error) => logger.warn({ err: error }, 'Redis is not reachable or too slow; going on without it'),
-    onBack: () => logger.info('Redis is used again'),
-  });
 }

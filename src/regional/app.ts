@@ -9,6 +9,7 @@ import { IDLE_MS, serverOptions } from '../http/server-options.ts';
 import { AnswerHead } from '../http/wire/answer-head.ts';
 import { PlainLane } from '../http/wire/plain-lane.ts';
 import { PlainRequestReader } from '../http/wire/plain-request.ts';
+import { withoutSchemas } from '../http/without-schemas.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.ts';
 import { AUTHENTICATE_PATH } from './authentication-path.ts';
@@ -42,6 +43,7 @@ export async function regionalApp(
   });
   const app = fastify({
     ...serverOptions(config, logger),
+    ...withoutSchemas,
     ...(config.FAST_LANE && { serverFactory: serverWith(lane) }),
   } as object) as FastifyInstance;
   await app.register(errorRendering, { errorLog });

@@ -39,7 +39,9 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
     onIdleError: (error) => logger.warn({ err: error }, 'a connection to the replica broke'),
   });
-  const region = keyRegion(config, pool, logger, registry, now);
+  const region = await keyRegion(config, pool, logger, registry, now);
+  // At once: it connects while the HTTP servers are made.
+  region.feed.start();
   const clientAuthentication = new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS);
   const authenticator = new KeyAuthenticator({
     acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
@@ -93,12 +95,12 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     await management.close();
   };
   try {
-    await management.listen({ host: config.HOST, port: config.MANAGEMENT_PORT });
     await app.listen({ host: config.HOST, port: config.REGIONAL_PORT });
+    // Last: the feed may have caught up, and probes must not say ready while nothing else listens.
+    await management.listen({ host: config.HOST, port: config.MANAGEMENT_PORT });
   } catch (error) {
     await close();
     throw error;
   }
-  region.feed.start();
   return { url: listeningUrl(app), managementUrl: listeningUrl(management), close };
 }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
 /** Node keeps what it made of the sources here: most of a short command's time. */
 const NODE_COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/iam-test', import.meta.url));

@@ -4,6 +4,7 @@ import type { RecentChanges } from '../change-feed/recent-changes.ts';
 import { StoreUnavailableError } from '../key-store.ts';
 import { type HeldRoles, type RoleScope, type RoleSet, type RoleStore, roleScopeId } from '../role-store.ts';
 import { SingleFlight } from '../single-flight.ts';
+import { atMost } from './bounded.ts';
 import type { Freshness } from './freshness.ts';
 import { policies } from './policies.ts';
 
@@ -38,7 +39,7 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
     this.#freshness = freshness;
     this.#changes = changes;
     this.#entries = new LRUCache({
-      max: policies.roles.maxEntries,
+      ...atMost(policies.roles.maxEntries),
       dispose: (entry) => {
         entry.stale = true;
       },

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 import type { KeyRecord } from '../key-record.ts';
+import { atMost } from './bounded.ts';
 
 /** Keeps one copy of values that many entries share. Forgetting one is harmless: the next holder has a copy of its own. */
 export class Interner {
@@ -10,8 +11,8 @@ export class Interner {
 
   /** @param maxEntries most texts, and most assignments, that are kept */
   constructor(maxEntries: number) {
-    this.#texts = new LRUCache({ max: maxEntries });
-    this.#assignments = new LRUCache({ max: maxEntries });
+    this.#texts = new LRUCache(atMost(maxEntries));
+    this.#assignments = new LRUCache(atMost(maxEntries));
   }
 
   /**

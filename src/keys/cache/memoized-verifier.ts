@@ -4,6 +4,7 @@ import { type KeyRecord, ownHash } from '../key-record.ts';
 import type { HeldKey } from '../key-store.ts';
 import type { SecretMatch, SecretVerifier } from '../secret-verifier.ts';
 import { SingleFlight } from '../single-flight.ts';
+import { atMost } from './bounded.ts';
 import { policies } from './policies.ts';
 
 /** Where verified credentials are kept beyond this process, by `credentialDigest`. */
@@ -35,7 +36,10 @@ export class MemoizedVerifier implements SecretVerifier {
     this.#shared = shared;
     this.#now = now;
     this.#verified = new LRUCache({ max: maxEntries, ttl: policies.secretMemo.lifeMs });
-    this.#wrong = new LRUCache({ max: policies.wrongSecret.maxEntries, ttl: policies.wrongSecret.lifeMs });
+    this.#wrong = new LRUCache({
+      ...atMost(policies.wrongSecret.maxEntries),
+      ttl: policies.wrongSecret.lifeMs,
+    });
   }
 
   async match(held: HeldKey, secret: string, digest: string): Promise<SecretMatch> {

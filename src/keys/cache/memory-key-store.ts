@@ -10,6 +10,7 @@ import {
   type Tier,
 } from '../key-store.ts';
 import { SingleFlight } from '../single-flight.ts';
+import { atMost } from './bounded.ts';
 import type { Freshness } from './freshness.ts';
 import { Interner } from './interner.ts';
 import { policies } from './policies.ts';
@@ -109,7 +110,7 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
         if (reason === 'evict') this.evictions += 1;
       },
     });
-    this.#absent = new LRUCache({ max: policies.absentKey.maxEntries, ttl: policies.absentKey.lifeMs });
+    this.#absent = new LRUCache({ ...atMost(policies.absentKey.maxEntries), ttl: policies.absentKey.lifeMs });
   }
 
   /** Whether a key is in memory, whatever it is worth. */

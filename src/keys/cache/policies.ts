@@ -1,6 +1,6 @@
 /**
- * Lives and caps of every cache that are not settings, in one place. docs/caching.md explains each row. Caches take room for
- * all their entries when they are made, so a cap is paid for at each start.
+ * Lives and caps of every cache that are not settings, in one place. docs/caching.md explains each row. These caches grow
+ * with what is in them (`atMost`), so that a cap costs nothing at a start.
  * All times in milliseconds.
  */
 export const policies = {

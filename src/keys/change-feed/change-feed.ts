@@ -21,6 +21,8 @@ export interface ChangeFeedParts {
   /** How far back the first read goes. */
   windowMs: number;
   windowLimit: number;
+  /** Told once, when it has caught up for the first time. */
+  onBegun?: () => void;
 }
 
 interface Connection {
@@ -98,7 +100,8 @@ export class ChangeFeed {
       (error) => {
         // A connection that was given up may report its end late, when the next one is in use.
         connection.brokenBy ??= error;
-        this.#alarm.ring();
+        // One that could not be made reports its end, too, and must not cut the pause before the next attempt short.
+        if (this.#connected) this.#alarm.ring();
       },
     );
     this.#connected = true;
@@ -125,7 +128,7 @@ export class ChangeFeed {
   }
 
   async #begin(): Promise<void> {
-    const { source, changes, listeners, windowMs, windowLimit } = this.#parts;
+    const { source, changes, listeners, windowMs, windowLimit, onBegun } = this.#parts;
     const past = await source.begin(windowMs, windowLimit);
     changes.begin(past.trustedSinceMs);
     for (const change of past.changes) changes.apply(change);
@@ -133,6 +136,7 @@ export class ChangeFeed {
     // replay: a pod that starts must not repeat the last minutes' changes towards Redis.
     for (const listener of listeners) listener.apply({ entity: 'everything' });
     this.#begun = true;
+    onBegun?.();
   }
 
   #apply(change: Change): void {

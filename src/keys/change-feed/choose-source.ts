@@ -1,7 +1,7 @@
 import type { Config } from '../../config.ts';
 import type { Change } from './change.ts';
 import type { Batch, ChangeSource, Lag } from './change-source.ts';
-import { FeedConnection, type FeedConnectionOptions } from './feed-connection.ts';
+import { FeedConnection, type FeedConnectionOptions, type FeedConnectionUser } from './feed-connection.ts';
 import { ListenSource } from './listen-source.ts';
 import { PollSource } from './poll-source.ts';
 
@@ -19,22 +19,33 @@ export function changeSourceFor(config: Config, now: () => number): ChangeSource
   return new DetectedSource(url, options, (standby) => (standby ? poll() : listen()));
 }
 
-/** Asks the replica, on the first connection, whether it is a physical standby, and is the fitting source from then on. */
+/**
+ * Asks the replica, on the first connection, whether it is a physical standby, and is the fitting source from then on,
+ * beginning with that connection: to log in takes longer than all the first reads.
+ */
 class DetectedSource implements ChangeSource {
   readonly #url: string;
   readonly #options: FeedConnectionOptions;
-  readonly #choose: (standby: boolean) => ChangeSource;
-  #chosen: ChangeSource | undefined;
+  readonly #choose: (standby: boolean) => FeedConnectionUser;
+  #chosen: FeedConnectionUser | undefined;
 
-  constructor(url: string, options: FeedConnectionOptions, choose: (standby: boolean) => ChangeSource) {
+  constructor(url: string, options: FeedConnectionOptions, choose: (standby: boolean) => FeedConnectionUser) {
     this.#url = url;
     this.#options = options;
     this.#choose = choose;
   }
 
   async connect(wake: () => void, broken: (error: Error) => void): Promise<void> {
-    this.#chosen ??= this.#choose(await this.#isStandby());
-    await this.#chosen.connect(wake, broken);
+    if (this.#chosen !== undefined) return await this.#chosen.connect(wake, broken);
+    const connection = await FeedConnection.open(this.#url, this.#options, { notified: wake, broken });
+    try {
+      const [row] = await connection.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
+      this.#chosen = this.#choose(row?.standby === true);
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+    await this.#chosen.take(connection);
   }
 
   begin(windowMs: number, limit: number): Promise<{ changes: Change[]; trustedSinceMs: number }> {
@@ -56,19 +67,5 @@ class DetectedSource implements ChangeSource {
   get #source(): ChangeSource {
     if (this.#chosen === undefined) throw new Error('not connected');
     return this.#chosen;
-  }
-
-  async #isStandby(): Promise<boolean> {
-    const ignore = () => {};
-    const connection = await FeedConnection.open(this.#url, this.#options, {
-      notified: ignore,
-      broken: ignore,
-    });
-    try {
-      const [row] = await connection.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
-      return row?.standby === true;
-    } finally {
-      connection.close();
-    }
   }
 }

@@ -1,9 +1,16 @@
 import pg from 'pg';
+import type { ChangeSource } from './change-source.ts';
 
 /** Bounds of the feed's own connection, in milliseconds. */
 export interface FeedConnectionOptions {
   connectTimeoutMs: number;
   queryTimeoutMs: number;
+}
+
+/** A source that reads over such a connection. */
+export interface FeedConnectionUser extends ChangeSource {
+  /** As `connect`, over a connection that is open already. */
+  take(connection: FeedConnection): Promise<void>;
 }
 
 /** A connection for the change feed alone, apart from the pool: a busy pool must not hold up an invalidation. */

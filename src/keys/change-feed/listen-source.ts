@@ -1,6 +1,6 @@
 import type { Change } from './change.ts';
-import { type Batch, type ChangeSource, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
-import { FeedConnection, type FeedConnectionOptions } from './feed-connection.ts';
+import { type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
+import { FeedConnection, type FeedConnectionOptions, type FeedConnectionUser } from './feed-connection.ts';
 
 const BATCH = 1_000;
 /** As `BATCH`, for what changed before this process began. */
@@ -26,7 +26,7 @@ interface ChangeRow extends Position {
  * Follows the `changes` table of a logical replica. NOTIFY only wakes the reader, the table is the truth: seq order is
  * commit order (see the migration), so whoever has read up to N has missed nothing.
  */
-export class ListenSource implements ChangeSource {
+export class ListenSource implements FeedConnectionUser {
   readonly #url: string;
   readonly #options: FeedConnectionOptions;
   #connection: FeedConnection | undefined;
@@ -42,7 +42,11 @@ export class ListenSource implements ChangeSource {
   }
 
   async connect(wake: () => void, broken: (error: Error) => void): Promise<void> {
-    this.#connection = await FeedConnection.open(this.#url, this.#options, { notified: wake, broken });
+    await this.take(await FeedConnection.open(this.#url, this.#options, { notified: wake, broken }));
+  }
+
+  async take(connection: FeedConnection): Promise<void> {
+    this.#connection = connection;
     await this.#query('LISTEN iam_changes');
     this.#mustCompare = true;
   }

@@ -1,6 +1,6 @@
 import type { Change } from './change.ts';
-import { type Batch, type ChangeSource, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
-import { FeedConnection, type FeedConnectionOptions } from './feed-connection.ts';
+import { type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
+import { FeedConnection, type FeedConnectionOptions, type FeedConnectionUser } from './feed-connection.ts';
 
 const BATCH = 1_000;
 
@@ -35,7 +35,7 @@ const changed = (where: string) => `
  *
  * Not safe for rows that are deleted outright: they leave no version behind. The control plane's login cannot do that.
  */
-export class PollSource implements ChangeSource {
+export class PollSource implements FeedConnectionUser {
   readonly #url: string;
   readonly #options: FeedConnectionOptions;
   readonly #now: () => number;
@@ -52,7 +52,11 @@ export class PollSource implements ChangeSource {
   }
 
   async connect(_wake: () => void, broken: (error: Error) => void): Promise<void> {
-    this.#connection = await FeedConnection.open(this.#url, this.#options, { notified: () => {}, broken });
+    await this.take(await FeedConnection.open(this.#url, this.#options, { notified: () => {}, broken }));
+  }
+
+  async take(connection: FeedConnection): Promise<void> {
+    this.#connection = connection;
     this.#mustCompare = true;
   }
 

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../cache/bounded.ts';
 import type { Change, ChangeListener } from './change.ts';
 import { CLOCK_SKEW_MS } from './change-source.ts';
 
@@ -32,7 +33,7 @@ export class RecentChanges implements ChangeListener {
     this.#now = now;
     const cache = () =>
       new LRUCache<string, Noted>({
-        max: limits.maxEntries,
+        ...atMost(limits.maxEntries),
         ttl: limits.lifeMs,
         // Under a flood of changes the oldest is forgotten early: from then on older copies are not trusted unchecked.
         dispose: (noted, _id, reason) => {

@@ -61,6 +61,18 @@ function start(source: ScriptedSource, checkIntervalMs = 60_000) {
 }
 
 describe('the change feed', () => {
+  it('pauses before it tries again, although a connection that failed reports its end once more', async () => {
+    const source = new ScriptedSource();
+    source.connect = async (wake, broken) => {
+      source.connections.push({ wake, broken });
+      setImmediate(broken, new Error('the connection ended'));
+      throw new Error('connection refused');
+    };
+    start(source);
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    expect(source.connections.length, 'after 0, 50 and 150 ms').toBeLessThanOrEqual(3);
+  });
+
   it('begins by remembering what changed lately, and by dropping what was cached before it began', async () => {
     const source = new ScriptedSource();
     source.past = [key('a', 3), key('b', 4)];
