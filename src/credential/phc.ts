@@ -23,23 +23,27 @@ const DIGEST_BYTES = 32;
 const ARGON2ID_PHC = /^\$argon2id\$v=19\$([mtp=0-9,]{1,40})\$([A-Za-z0-9+/]{1,86})\$([A-Za-z0-9+/]{1,86})$/;
 const COST = /^([mtp])=([1-9]\d{0,9})$/;
 
-export type ParsedPhc = { ok: true; parameters: HashParameters } | { ok: false; problem: string };
+export type ParsedPhc =
+  | { ok: true; parameters: HashParameters; salt: Buffer; digest: Buffer }
+  | { ok: false; problem: string };
 
 /**
- * Checks an argon2id PHC string (version 19, no optional parts) and reads its costs. The `problem` of a refusal holds
+ * Reads an argon2id PHC string (version 19, no optional parts), strictly. The `problem` of a refusal holds
  * no part of the string. The argon2 package cannot be asked instead: it answers `false` for an algorithm it does not
  * know or a digest cut short, which would tell the holder of a good key that the key is wrong, and it begins whatever memory cost it is told.
  */
 export function parsePhc(phc: string): ParsedPhc {
   const match = ARGON2ID_PHC.exec(phc);
   if (match === null) return { ok: false, problem: 'not an argon2id PHC string' };
-  const [, costs = '', salt = '', digest = ''] = match;
-  if (decodedBytes(salt) < MIN_SALT_BYTES) return { ok: false, problem: 'bad salt' };
-  if (decodedBytes(digest) !== DIGEST_BYTES) return { ok: false, problem: 'bad digest' };
+  const [, costs = '', saltText = '', digestText = ''] = match;
+  const salt = unpaddedBytes(saltText);
+  if (salt === undefined || salt.length < MIN_SALT_BYTES) return { ok: false, problem: 'bad salt' };
+  const digest = unpaddedBytes(digestText);
+  if (digest?.length !== DIGEST_BYTES) return { ok: false, problem: 'bad digest' };
   const parameters = readCosts(costs);
   if (parameters === undefined) return { ok: false, problem: 'bad parameters' };
   const problem = hashParametersProblem(parameters);
-  return problem === undefined ? { ok: true, parameters } : { ok: false, problem };
+  return problem === undefined ? { ok: true, parameters, salt, digest } : { ok: false, problem };
 }
 
 /** Says which cost lies outside {@link hashBounds}; `undefined` when all are fine. */
@@ -54,8 +58,12 @@ export function hashParametersProblem(parameters: HashParameters): string | unde
   return undefined;
 }
 
+/** What was read last: hashes that are verified in a row were nearly always made with the same settings. */
+let lastCosts: { text: string; parameters: HashParameters } | undefined;
+
 /** Each of m, t and p once, in any order: the reference implementation writes m,t,p and the argon2 package m,p,t. */
 function readCosts(text: string): HashParameters | undefined {
+  if (lastCosts?.text === text) return lastCosts.parameters;
   const costs = new Map<string, number>();
   for (const part of text.split(',')) {
     const [, name, value] = COST.exec(part) ?? [];
@@ -64,11 +72,12 @@ function readCosts(text: string): HashParameters | undefined {
   }
   const [memoryKiB, timeCost, parallelism] = [costs.get('m'), costs.get('t'), costs.get('p')];
   if (memoryKiB === undefined || timeCost === undefined || parallelism === undefined) return undefined;
-  return { memoryKiB, timeCost, parallelism };
+  lastCosts = { text, parameters: { memoryKiB, timeCost, parallelism } };
+  return lastCosts.parameters;
 }
 
 /** PHC writes base64 without its padding, so the padding is put back before the strict reading. */
-function decodedBytes(unpadded: string): number {
+function unpaddedBytes(unpadded: string): Buffer | undefined {
   const padded = unpadded.padEnd(Math.ceil(unpadded.length / 4) * 4, '=');
-  return decodeCanonical(padded, 'base64')?.length ?? 0;
+  return decodeCanonical(padded, 'base64');
 }

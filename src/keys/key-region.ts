@@ -49,9 +49,9 @@ export async function keyRegion(
     waitMs: config.DATABASE_CONNECT_TIMEOUT_MS,
   });
 
-  const postgresKeys = new PostgresKeyStore(replica, now);
-  const revalidation = new Revalidation(postgresKeys, freshness, now);
   const shared = new Interner(policies.sharedTexts.maxEntries);
+  const postgresKeys = new PostgresKeyStore(replica, now, shared);
+  const revalidation = new Revalidation(postgresKeys, freshness, now);
   const redis =
     config.REDIS_URL === undefined
       ? undefined

@@ -1,36 +1,49 @@
-import { KEY_COLUMNS, keyRecordFromRow } from './key-record.ts';
+import { roleAssignmentsSchema } from '../roles/role-assignments.ts';
+import { Interner } from './cache/interner.ts';
+import { policies } from './cache/policies.ts';
 import type { HeldKey, KeyQuery, KeyStore, KeyVersions } from './key-store.ts';
+import { BrokenField, KEY_TEXTS, keyRecordFromTexts } from './key-texts.ts';
 import type { Replica } from './replica.ts';
 
 /** Reads keys from Postgres, one prepared statement a lookup. */
 export class PostgresKeyStore implements KeyStore, KeyVersions {
   readonly #replica: Replica;
   readonly #now: () => number;
+  readonly #shared: Interner;
+  readonly #assignments = (organizationId: string, json: string) =>
+    this.#shared.storedAssignments(organizationId, json, readAssignments);
 
-  constructor(replica: Replica, now: () => number) {
+  /** @param shared assignments that records have in common */
+  constructor(replica: Replica, now: () => number, shared = new Interner(policies.sharedTexts.maxEntries)) {
     this.#replica = replica;
     this.#now = now;
+    this.#shared = shared;
   }
 
   async get({ id }: KeyQuery): Promise<HeldKey | undefined> {
     const confirmedAtMs = this.#now();
-    const rows = await this.#replica.query<{ id: string }>({
-      name: 'key-by-id',
-      text: `SELECT ${KEY_COLUMNS} FROM api_keys WHERE id = $1`,
-      values: [id],
-    });
-    const row = rows[0];
-    return (
-      row && { record: keyRecordFromRow(row), tier: 'postgres', confirmedAtMs, outdated: false, stale: false }
+    const [texts] = await this.#replica.lookUp(
+      'key-by-id',
+      `SELECT ${KEY_TEXTS} FROM api_keys WHERE id = $1`,
+      id,
     );
+    if (texts === undefined) return undefined;
+    const record = keyRecordFromTexts(id, texts, this.#assignments);
+    return { record, tier: 'postgres', confirmedAtMs, outdated: false, stale: false };
   }
 
   async currentVersion(id: string): Promise<number | undefined> {
-    const rows = await this.#replica.query<{ version: string }>({
-      name: 'key-version',
-      text: 'SELECT version FROM api_keys WHERE id = $1',
-      values: [id],
-    });
-    return rows[0] && Number(rows[0].version);
+    const [texts] = await this.#replica.lookUp(
+      'key-version',
+      'SELECT version FROM api_keys WHERE id = $1',
+      id,
+    );
+    return texts && Number(texts[0]);
   }
+}
+
+function readAssignments(json: string) {
+  const parsed = roleAssignmentsSchema.safeParse(JSON.parse(json));
+  if (parsed.success) return parsed.data;
+  throw new BrokenField(['role_assignments', ...(parsed.error.issues[0]?.path ?? [])].join('.'));
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CircuitState, circuitBreaker, handleAll } from 'cockatiel';
-import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg';
+import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg';
+import { PreparedLookup, type TextRow } from '../database/prepared-lookup.ts';
 import { OverloadedError, StoreUnavailableError } from './key-store.ts';
 import { SilenceBreaker } from './silence-breaker.ts';
 
@@ -53,12 +54,31 @@ export class Replica {
 
   /** Runs a statement and returns its rows. */
   async query<Row extends QueryResultRow>(statement: QueryConfig): Promise<Row[]> {
+    return await this.#run(async (client) => (await client.query<Row>(statement)).rows);
+  }
+
+  /** Runs a statement that takes one text, prepared under this name, and returns its rows as texts. */
+  async lookUp(name: string, text: string, value: string): Promise<TextRow[]> {
+    return await this.#run(
+      (client) =>
+        new Promise((resolve, reject) => {
+          client.query(
+            new PreparedLookup(name, text, value, (error, rows) => {
+              if (error === null) resolve(rows);
+              else reject(error);
+            }),
+          );
+        }),
+    );
+  }
+
+  async #run<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     this.#refuseWhileGone();
     if (this.#running < this.#limits.connections) this.#running += 1;
     else await this.#turn();
     try {
       this.#refuseWhileGone();
-      return (await this.#breaker.execute(() => this.#ask<Row>(statement))).rows;
+      return await this.#breaker.execute(() => this.#ask(work));
     } catch (error) {
       throw error instanceof StoreUnavailableError ? error : new StoreUnavailableError('Postgres', error);
     } finally {
@@ -66,13 +86,13 @@ export class Replica {
     }
   }
 
-  async #ask<Row extends QueryResultRow>(statement: QueryConfig): Promise<QueryResult<Row>> {
+  async #ask<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#connection();
     // While it is lent the pool does not listen, and an error that nobody listens to ends the process.
     client.on('error', ignore);
     let failure: Error | undefined;
     try {
-      return await client.query<Row>(statement);
+      return await work(client);
     } catch (error) {
       failure = error as Error;
       throw error;

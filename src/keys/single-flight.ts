@@ -5,8 +5,11 @@ export class SingleFlight<T> {
   run(name: string, work: () => Promise<T>): Promise<T> {
     const flying = this.#flights.get(name);
     if (flying !== undefined) return flying;
-    const flight = work().finally(() => this.#flights.delete(name));
+    const flight = work();
     this.#flights.set(name, flight);
+    const landed = () => this.#flights.delete(name);
+    // Registered before any caller can wait for it: whoever asks after the result begins a new flight.
+    flight.then(landed, landed);
     return flight;
   }
 }

@@ -7,12 +7,15 @@ import { atMost } from './bounded.ts';
 export class Interner {
   readonly #texts: LRUCache<string, string>;
   readonly #assignments: LRUCache<string, RoleAssignments>;
+  /** The same by the text that Postgres writes for them. */
+  readonly #stored: LRUCache<string, RoleAssignments>;
   readonly #kept = new WeakSet<RoleAssignments>();
 
   /** @param maxEntries most texts, and most assignments, that are kept */
   constructor(maxEntries: number) {
     this.#texts = new LRUCache(atMost(maxEntries));
     this.#assignments = new LRUCache(atMost(maxEntries));
+    this.#stored = new LRUCache(atMost(maxEntries));
   }
 
   /**
@@ -20,12 +23,30 @@ export class Interner {
    * follows from them can be remembered by it.
    */
   assignments(organizationId: string, json: string): RoleAssignments {
-    const name = JSON.stringify([organizationId, json]);
+    const name = nameOf(organizationId, json);
     const kept = this.#assignments.get(name);
     if (kept !== undefined) return kept;
     const assignments = JSON.parse(json) as RoleAssignments;
     this.#kept.add(assignments);
     this.#assignments.set(name, assignments);
+    return assignments;
+  }
+
+  /**
+   * Role assignments by their JSON text as it is stored, which may be spelt in another way and hold what we do not
+   * know: a text is read, checked and spelt anew the first time it is seen.
+   * @param read may throw; nothing is kept then
+   */
+  storedAssignments(
+    organizationId: string,
+    json: string,
+    read: (json: string) => RoleAssignments,
+  ): RoleAssignments {
+    const name = nameOf(organizationId, json);
+    const kept = this.#stored.get(name);
+    if (kept !== undefined) return kept;
+    const assignments = this.assignments(organizationId, JSON.stringify(read(json)));
+    this.#stored.set(name, assignments);
     return assignments;
   }
 
@@ -49,4 +70,9 @@ export class Interner {
     this.#texts.set(text, text);
     return text;
   }
+}
+
+/** JSON that Postgres or `JSON.stringify` wrote holds no line feed, so no two pairs share a name. */
+function nameOf(organizationId: string, json: string): string {
+  return `${json}\n${organizationId}`;
 }
