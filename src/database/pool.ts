@@ -26,5 +26,8 @@ export function createPool(connectionString: string, options: PoolOptions): pg.P
     keepAlive: true,
   });
   pool.on('error', options.onIdleError);
+  // While a connection is lent, or says goodbye, the pool does not listen, and an error that nobody listens to ends the
+  // process. Who works with the connection is told by the rejection of the work.
+  pool.on('connect', (client) => void client.on('error', () => {}));
   return pool;
 }

@@ -11,9 +11,8 @@ export type TextRow = readonly (string | null)[];
 
 /**
  * One run of a prepared statement that takes one text, for `client.query`. node-postgres' own query asks for a
- * description of the columns each time, looks up a parser for each of them, builds an object for each row, and sends
- * five messages; this one sends three in one piece and hands the texts on. The messages: "Extended Query" in the
- * chapter "Frontend/Backend Protocol" of the PostgreSQL manual.
+ * description of the columns each time, looks up a parser for each of them and builds an object for each row; this one
+ * hands the texts on. The messages: "Extended Query" in the chapter "Frontend/Backend Protocol" of the PostgreSQL manual.
  */
 export class PreparedLookup implements Submittable {
   /** `name` and `text` are read by node-postgres, which keeps `parsedStatements`. */
@@ -37,11 +36,15 @@ export class PreparedLookup implements Submittable {
   }
 
   submit(connection: Connection): void {
+    const { name, text } = this;
     const { parsedStatements, stream } = connection as Wire;
-    if (parsedStatements[this.name] === undefined) {
-      connection.parse({ name: this.name, text: this.text, types: [] }, true);
-    }
-    if (stream.writable) stream.write(bindExecuteSync(this.name, this.#value));
+    // All messages in one write: the server is woken once.
+    stream.cork();
+    if (parsedStatements[name] === undefined) connection.parse({ name, text, types: [] }, true);
+    connection.bind({ statement: name, values: [this.#value] }, true);
+    connection.execute({}, true);
+    connection.sync();
+    stream.uncork();
   }
 
   handleDataRow({ fields }: { fields: TextRow }): void {
@@ -59,31 +62,4 @@ export class PreparedLookup implements Submittable {
   handleCommandComplete(): void {}
 
   handleRowDescription(): void {}
-}
-
-const EXECUTE_SYNC_BYTES = 15;
-
-/** Bind to the unnamed portal, with one parameter and results as text; Execute all of it; Sync. */
-function bindExecuteSync(name: string, value: string): Buffer {
-  const nameBytes = Buffer.byteLength(name);
-  const valueBytes = Buffer.byteLength(value);
-  const bindBytes = 4 + 1 + nameBytes + 1 + 2 + 2 + 4 + valueBytes + 2;
-  const message = Buffer.allocUnsafe(1 + bindBytes + EXECUTE_SYNC_BYTES);
-  let at = message.writeUInt8(0x42); // Bind
-  at = message.writeInt32BE(bindBytes, at);
-  at = message.writeUInt8(0, at);
-  at += message.write(name, at);
-  at = message.writeUInt8(0, at);
-  at = message.writeInt16BE(0, at); // formats of parameters: text
-  at = message.writeInt16BE(1, at);
-  at = message.writeInt32BE(valueBytes, at);
-  at += message.write(value, at);
-  at = message.writeInt16BE(0, at); // formats of results: text
-  at = message.writeUInt8(0x45, at); // Execute, all rows
-  at = message.writeInt32BE(9, at);
-  at = message.writeUInt8(0, at);
-  at = message.writeInt32BE(0, at);
-  at = message.writeUInt8(0x53, at); // Sync
-  message.writeInt32BE(4, at);
-  return message;
 }

@@ -88,8 +88,6 @@ export class Replica {
 
   async #ask<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#connection();
-    // While it is lent the pool does not listen, and an error that nobody listens to ends the process.
-    client.on('error', ignore);
     let failure: Error | undefined;
     try {
       return await work(client);
@@ -97,7 +95,6 @@ export class Replica {
       failure = error as Error;
       throw error;
     } finally {
-      client.off('error', ignore);
       client.release(failure); // with an error it is not used again
     }
   }

@@ -33,7 +33,9 @@ export async function createPrimary(): Promise<TestPrimary> {
   login.username = 'iam_control_plane';
   login.password = PASSWORD;
   const pool = new pg.Pool({ connectionString: url.href, max: 4 });
-  pool.on('error', () => {}); // backends are ended on purpose in some tests
+  // Backends are ended on purpose in some tests, and the database is dropped while connections say goodbye.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => void client.on('error', () => {}));
   return {
     pool,
     url: url.href,

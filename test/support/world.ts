@@ -34,7 +34,11 @@ export async function createWorld(): Promise<World> {
 
   const primary = new pg.Pool({ connectionString: primaryUrl, max: 10 });
   const region = new pg.Pool({ connectionString: regionUrl, max: 4 });
-  for (const pool of [primary, region]) pool.on('error', () => {}); // servers are stopped on purpose in some tests
+  for (const pool of [primary, region]) {
+    // Servers are stopped on purpose in some tests, and databases are dropped while connections say goodbye.
+    pool.on('error', () => {});
+    pool.on('connect', (client) => void client.on('error', () => {}));
+  }
   // Roles belong to the whole server, which files share: one change at a time.
   await onServer(
     servers.region.url,

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it } from 'vitest';
+import { createPool } from '../../../src/database/pool.ts';
 import { OverloadedError, StoreUnavailableError } from '../../../src/keys/key-store.ts';
 import { Replica } from '../../../src/keys/replica.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
@@ -20,8 +21,13 @@ beforeAll(async () => {
   proxy = await startTcpProxy({ targetPort: port });
   const proxied = new URL(url);
   proxied.port = String(proxy.port);
-  pool = new pg.Pool({ connectionString: proxied.href, max: 2, connectionTimeoutMillis: 500 });
-  pool.on('error', () => {});
+  pool = createPool(proxied.href, {
+    applicationName: 'test',
+    size: 2,
+    connectTimeoutMs: 500,
+    queryTimeoutMs: 30_000,
+    onIdleError: () => {},
+  });
 });
 beforeEach(() => holder.query(`SELECT pg_advisory_lock(${LOCK})`));
 afterEach(async () => {
