@@ -14,8 +14,8 @@ import { startBenchPostgres } from '../lib/servers.ts';
 const CONNECTIONS = 32;
 /** What one measurement verifies, for each second that it may last: about what a core does. */
 const KEYS_PER_SECOND = 200;
-const QUICK_KEYS = 10_000;
-const WARM_UP_SLICES = 1;
+const QUICK_KEYS = 50_000;
+const WARM_UP_SLICES = 3;
 
 interface Rate {
   perSecond: number;
