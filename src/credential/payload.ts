@@ -12,9 +12,11 @@ export const V1_ID_BYTES = 16;
 export const V1_SECRET_BYTES = 32;
 
 const V1_TAG = 'v1:';
-const V1_ID_CHARS = 22;
-const V1_SECRET_CHARS = 44;
-const V1_PAYLOAD_CHARS = V1_TAG.length + V1_ID_CHARS + 1 + V1_SECRET_CHARS;
+/**
+ * `V1_ID_BYTES` in base64url and `V1_SECRET_BYTES` in base64, each exactly as Node writes them: in the last character
+ * those bits that stand for nothing are zero, or several texts would be one credential.
+ */
+const V1_PAYLOAD = /^v1:([\w-]{21}[AQgw]):([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)$/;
 
 const LEGACY_ID_CHARS = 20;
 const LEGACY_SECRET_CHARS = 22;
@@ -36,14 +38,8 @@ export function readPayload(payload: Buffer): Credential | undefined {
 }
 
 function readV1(text: string): Credential | undefined {
-  if (text.length !== V1_PAYLOAD_CHARS) return undefined;
-  const separator = V1_TAG.length + V1_ID_CHARS;
-  if (text[separator] !== ':') return undefined;
-  const id = text.slice(V1_TAG.length, separator);
-  const secret = text.slice(separator + 1);
-  if (decodeCanonical(id, 'base64url')?.length !== V1_ID_BYTES) return undefined;
-  if (decodeCanonical(secret, 'base64')?.length !== V1_SECRET_BYTES) return undefined;
-  return { id, secret, layout: 'v1' };
+  const [, id, secret] = V1_PAYLOAD.exec(text) ?? [];
+  return id === undefined || secret === undefined ? undefined : { id, secret, layout: 'v1' };
 }
 
 function readLegacy(text: string): Credential | undefined {

@@ -31,7 +31,8 @@ export const UNUSUAL = Symbol('not a plain request');
 
 const MAX_HEAD_BYTES = 8_192;
 const END_OF_HEAD = '\r\n\r\n';
-const REST_OF_REQUEST_LINE = /(?:\?([!"$-~]*))? HTTP\/1\.1\r\n/y;
+const QUERY = /\?([!"$-~]*)(?= )/y;
+const VERSION = ' HTTP/1.1\r\n';
 /**
  * Field lines up to the empty line, as RFC 9110 (5.5, 5.6.2) lets a sender write them: no line folding, no bare line
  * feed, no byte above 0x7e.
@@ -39,9 +40,6 @@ const REST_OF_REQUEST_LINE = /(?:\?([!"$-~]*))? HTTP\/1\.1\r\n/y;
 const FIELD_LINES = /(?:[\w!#$%&'*+.^`|~-]+:[\t -~]*\r\n)*\r\n/y;
 const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
 const LENGTH = /^\d{1,7}$/;
-/** They change how a message is framed or what is answered first, and are left to a whole implementation of HTTP. */
-const UNUSUAL_FIELDS: readonly string[] = ['transfer-encoding', 'expect', 'upgrade', 'trailer'];
-
 /**
  * Recognizes POST requests of the form that machines send: HTTP/1.1, JSON with a Content-Length, a connection that
  * stays. It is no parser of HTTP (RFC 9112): whatever it does not know to read in one way alone is `UNUSUAL`.
@@ -65,10 +63,10 @@ export class PlainRequestReader {
     if (headBytes > MAX_HEAD_BYTES) return UNUSUAL;
     if (endOfHead < 0) return { end: undefined };
 
-    REST_OF_REQUEST_LINE.lastIndex = at + start.length;
-    const requestLine = REST_OF_REQUEST_LINE.exec(text);
-    if (requestLine === null) return UNUSUAL;
-    const fieldsAt = REST_OF_REQUEST_LINE.lastIndex;
+    QUERY.lastIndex = at + start.length;
+    const query = text[QUERY.lastIndex] === '?' ? QUERY.exec(text) : undefined;
+    if (query === null || !text.startsWith(VERSION, QUERY.lastIndex)) return UNUSUAL;
+    const fieldsAt = QUERY.lastIndex + VERSION.length;
     FIELD_LINES.lastIndex = fieldsAt;
     if (!FIELD_LINES.test(text)) return UNUSUAL;
     const headers = readHeaders(text, fieldsAt, endOfHead + 2);
@@ -80,7 +78,7 @@ export class PlainRequestReader {
     const end = bodyAt + length;
     if (end > text.length) return { end };
     return {
-      rawQuery: requestLine[1] ?? '',
+      rawQuery: query?.[1] ?? '',
       headers,
       body: length === 0 ? undefined : text.slice(bodyAt, end),
       end,
@@ -116,12 +114,24 @@ function readHeaders(text: string, from: number, to: number): PlainHeaders | und
     const end = text.indexOf('\r\n', colon);
     const name = text.slice(at, colon).toLowerCase();
     at = end + 2;
-    if (name in headers) {
-      const known = name as keyof PlainHeaders;
-      if (headers[known] !== undefined) return undefined;
-      headers[known] = text.slice(colon + 1, end).trim();
-    } else if (UNUSUAL_FIELDS.includes(name)) {
-      return undefined;
+    switch (name) {
+      case 'host':
+      case 'connection':
+      case 'content-type':
+      case 'content-length':
+      case 'authorization':
+      case 'x-client-authentication':
+      case 'x-opaque-id':
+      case 'traceparent':
+        if (headers[name] !== undefined) return undefined;
+        headers[name] = text.slice(colon + 1, end).trim();
+        break;
+      // They change how a message is framed or what is answered first: for a whole implementation of HTTP.
+      case 'transfer-encoding':
+      case 'expect':
+      case 'upgrade':
+      case 'trailer':
+        return undefined;
     }
   }
   return headers;
