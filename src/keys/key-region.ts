@@ -113,7 +113,6 @@ export async function keyRegion(
     feed,
     freshness,
     changes,
-    shared,
     fenced,
     redis: redis?.link,
   };

@@ -64,7 +64,6 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
       changes: region.changes,
       freshness: region.freshness,
       clientAuthentication,
-      shared: region.shared,
       now,
       lifeMs: config.MAX_STALENESS_MS,
     });

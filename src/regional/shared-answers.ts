@@ -1,6 +1,9 @@
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { ClientAuthentication, ClientProof } from '../http/client-authentication.ts';
+import { atMost } from '../keys/cache/bounded.ts';
 import type { Freshness } from '../keys/cache/freshness.ts';
-import type { Interner } from '../keys/cache/interner.ts';
+import { policies } from '../keys/cache/policies.ts';
 import type { FencedCache } from '../keys/cache/redis/fenced-cache.ts';
 import { CLOCK_SKEW_MS } from '../keys/change-feed/change-source.ts';
 import type { RecentChanges } from '../keys/change-feed/recent-changes.ts';
@@ -22,7 +25,8 @@ interface Facts {
   /** As of when key and roles were as they are here; milliseconds since the epoch. */
   confirmedAtMs: number;
   goodUntilMs: number;
-  /** Where the second part of the answer begins. */
+  /** Names the first part of the answer, which many keys have in common, and where the second part begins. */
+  rightsName: string;
   rightsLength: number;
 }
 
@@ -31,7 +35,6 @@ export interface SharedAnswersParts {
   changes: RecentChanges;
   freshness: Freshness;
   clientAuthentication: ClientAuthentication;
-  shared: Interner;
   now: () => number;
   /** How long an answer may be used without Postgres, `MAX_STALENESS_MS`. */
   lifeMs: number;
@@ -40,6 +43,8 @@ export interface SharedAnswersParts {
 /** Whole answers that the pods of a region leave for each other. */
 export class SharedAnswers {
   readonly #parts: SharedAnswersParts;
+  /** First parts of answers, by name. */
+  readonly #rights = new LRUCache<string, string>(atMost(policies.sharedTexts.maxEntries));
 
   constructor(parts: SharedAnswersParts) {
     this.#parts = parts;
@@ -47,7 +52,7 @@ export class SharedAnswers {
 
   /** @param digest `callDigest` of a call whose credential has this key id */
   async read(id: string, digest: string, client: ClientProof): Promise<SharedAnswer | undefined> {
-    const { cache, clientAuthentication, shared, now, lifeMs } = this.#parts;
+    const { cache, clientAuthentication, now, lifeMs } = this.#parts;
     const found = await cache.read('answer', id, digest);
     // Under an older key: left aside, so that the credential behind it is looked up and sealed with the new one.
     if (found === undefined || found.sealedByOlderKey) return undefined;
@@ -58,7 +63,8 @@ export class SharedAnswers {
     if (facts.id !== id || !clientAuthentication.allows(facts.internal, client)) return undefined;
     const startOfIdentity = endOfLine + 1 + facts.rightsLength;
     const answer = new SharedAnswer(
-      shared.text(payload.toString('latin1', endOfLine + 1, startOfIdentity)),
+      this.#rights.get(facts.rightsName) ??
+        this.#keepRights(facts.rightsName, payload.toString('latin1', endOfLine + 1, startOfIdentity)),
       payload.toString('latin1', startOfIdentity),
       { ...facts, goodUntilMs: Math.min(facts.goodUntilMs, facts.confirmedAtMs + lifeMs) },
       this.#parts.changes,
@@ -87,6 +93,7 @@ export class SharedAnswers {
       // What is in memory and not stale is good as of the moment up to which the change feed has told everything.
       confirmedAtMs: Math.max(readAtMs, freshness.wholeAtMs),
       goodUntilMs: Math.min(goodUntilMs, Number.MAX_SAFE_INTEGER),
+      rightsName: hash('sha256', rights.text, 'base64url'),
       rightsLength: rights.text.length,
     };
     await cache.store({
@@ -97,6 +104,11 @@ export class SharedAnswers {
       payload: `${JSON.stringify(facts)}\n${rights.text}${identity}`,
       expiresAtMs: Math.min(goodUntilMs, facts.confirmedAtMs + lifeMs),
     });
+  }
+
+  #keepRights(name: string, text: string): string {
+    this.#rights.set(name, text);
+    return text;
   }
 }
 

@@ -55,16 +55,15 @@ export class Interner {
     const { organizationId, createdBy, roleAssignments } = record;
     return {
       ...record,
-      organizationId: this.text(organizationId),
-      createdBy: this.text(createdBy),
+      organizationId: this.#text(organizationId),
+      createdBy: this.#text(createdBy),
       roleAssignments: this.#kept.has(roleAssignments)
         ? roleAssignments
         : this.assignments(organizationId, JSON.stringify(roleAssignments)),
     };
   }
 
-  /** One copy of a text. */
-  text(text: string): string {
+  #text(text: string): string {
     const kept = this.#texts.get(text);
     if (kept !== undefined) return kept;
     this.#texts.set(text, text);

@@ -164,6 +164,7 @@ it('no answer changes when forged values stand at the right places', async () =>
     scopes: [],
     confirmedAtMs: Date.now(),
     goodUntilMs: Number.MAX_SAFE_INTEGER,
+    rightsName: 'forged',
     rightsLength: 1,
   };
   const at = placesOf(revoked);
