@@ -17,8 +17,11 @@ const CONNECTIONS = 32;
 const KEYS = 2_000;
 /** So few that none is left when its key's turn comes again. */
 const ENTRIES_IN_MEMORY = 8;
-/** Longer than an answer counts as one from before the last change of its roles, which arrived as the service started. */
-const WARM_UP_SECONDS = 6;
+/**
+ * Until the compiler rests; and longer than an answer counts as one from before the last change of its roles, which
+ * arrived as the service started.
+ */
+const WARM_UP_SECONDS = 15;
 
 /**
  * Answers from Redis, nothing from memory: the service may keep few entries of each kind, and two thousand
