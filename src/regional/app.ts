@@ -7,7 +7,7 @@ import { jsonBytes } from '../http/json-bytes.ts';
 import { serverWith } from '../http/node-server.ts';
 import { IDLE_MS, serverOptions } from '../http/server-options.ts';
 import { AnswerHead } from '../http/wire/answer-head.ts';
-import { PlainLane } from '../http/wire/plain-lane.ts';
+import { PlainLane, TICK_MS } from '../http/wire/plain-lane.ts';
 import { PlainRequestReader } from '../http/wire/plain-request.ts';
 import { withoutSchemas } from '../http/without-schemas.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
@@ -38,7 +38,7 @@ export async function regionalApp(
   const lane = new PlainLane({
     reader: new PlainRequestReader(AUTHENTICATE_PATH, Math.min(config.BODY_LIMIT_BYTES, LONGEST_PLAIN_BODY)),
     head: new AnswerHead(Date.now, IDLE_MS),
-    idleMs: IDLE_MS,
+    idleTicks: IDLE_MS / TICK_MS,
     answer: (request, certificate) => fastLane.answer(request, certificate),
   });
   const app = fastify({

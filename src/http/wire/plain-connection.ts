@@ -10,8 +10,8 @@ export type Reply = string | Refusal;
 export interface PlainService {
   reader: PlainRequestReader;
   head: AnswerHead;
-  /** How long a connection may be idle, in milliseconds. */
-  idleMs: number;
+  /** For how many ticks a connection may be idle. */
+  idleTicks: number;
   /** Never throws, never rejects. @param certificate whether the client showed a certificate that verified */
   answer(request: PlainRequest, certificate: boolean): Reply | Promise<Reply>;
 }
@@ -33,6 +33,8 @@ export class PlainConnection {
   #busy = false;
   #clientEnded = false;
   #closing = false;
+  /** Ticks since something came in. */
+  #idleTicks = 0;
   /** Whether a request was incomplete at the last `tick` already. */
   #slow = false;
 
@@ -42,7 +44,6 @@ export class PlainConnection {
     this.#service = service;
     this.#certificate = (socket as { authorized?: boolean }).authorized === true;
     this.#handOver = handOver;
-    socket.setTimeout(service.idleMs);
     this.#listen('on');
   }
 
@@ -52,14 +53,24 @@ export class PlainConnection {
     if (!this.#busy) this.#socket.destroySoon();
   }
 
-  /** To be called from time to time: a request that is incomplete at two ticks is no business of ours. */
+  /**
+   * To be called from time to time, instead of a timer that every read and every write would move. Ends a connection
+   * that is idle, or whose client does not take in its answers, for too long. A request that is incomplete at two ticks
+   * is no business of ours.
+   */
   tick(): void {
+    this.#idleTicks += 1;
+    if (this.#idleTicks > this.#service.idleTicks) {
+      this.#socket.destroy();
+      return;
+    }
     const incomplete = !this.#busy && this.#held !== undefined;
     if (incomplete && this.#slow) this.#leave(this.#held as Buffer);
     this.#slow = incomplete;
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    this.#idleTicks = 0;
     const bytes = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
     if (!this.#busy && bytes.length >= this.#neededBytes) {
       this.#advance(bytes);
@@ -74,18 +85,12 @@ export class PlainConnection {
     if (!this.#busy) this.#socket.destroySoon();
   };
 
-  /** Idle, or a client that does not take in its answers. */
-  readonly #onTimeout = (): void => {
-    this.#socket.destroy();
-  };
-
   /** The socket destroys itself after an error. */
   readonly #onError = (): void => {};
 
   #listen(how: 'on' | 'off'): void {
     this.#socket[how]('data', this.#onData);
     this.#socket[how]('end', this.#onEnd);
-    this.#socket[how]('timeout', this.#onTimeout);
     this.#socket[how]('error', this.#onError);
   }
 
@@ -158,7 +163,6 @@ export class PlainConnection {
 
   #leave(rest: Buffer): void {
     this.#listen('off');
-    this.#socket.setTimeout(0);
     this.#socket.unshift(rest);
     this.#handOver();
   }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { PlainConnection, type PlainService } from './plain-connection.ts';
 
-const TICK_MS = 1_000;
+export const TICK_MS = 1_000;
 
 /** All connections that send plain requests and nothing else so far. */
 export class PlainLane {
