@@ -10,8 +10,11 @@ export interface KnownAnswer {
   readonly ownBytes: number;
   /** When time alone ends it: the key expires, or the grace period of the old secret is over. */
   readonly goodUntilMs: number;
-  /** Whether everything it follows from is as it was, as far as that can be told. */
-  isCurrent(freshness: Freshness): boolean;
+  /**
+   * Whether everything it follows from is as it was, as far as that can be told.
+   * @param isGood whether something that was so at a moment (milliseconds since the epoch) may still be taken to be so
+   */
+  holds(isGood: (atMs: number) => boolean): boolean;
 }
 
 /** An answer with the very key record and the very role definitions it was made from. */
@@ -38,9 +41,9 @@ export class OwnAnswer implements KnownAnswer {
     return this.#identity.length + (length > SHARED_BYTES ? length : 0);
   }
 
-  isCurrent(freshness: Freshness): boolean {
-    if (!isCurrent(this.#key, freshness)) return false;
-    for (const held of this.#rights.basis) if (!isCurrent(held, freshness)) return false;
+  holds(isGood: (atMs: number) => boolean): boolean {
+    if (this.#key.stale || !isGood(this.#key.confirmedAtMs)) return false;
+    for (const held of this.#rights.basis) if (held.stale || !isGood(held.confirmedAtMs)) return false;
     return true;
   }
 }
@@ -55,12 +58,14 @@ const SHARED_BYTES = 8_192;
  */
 export class AnswerCache {
   readonly #answers: LRUCache<string, KnownAnswer>;
-  readonly #freshness: Freshness;
   readonly #now: () => number;
+  readonly #isFresh: (atMs: number) => boolean;
+  readonly #isUsable: (atMs: number) => boolean;
 
   constructor(freshness: Freshness, now: () => number, limits: { maxEntries: number; maxBytes: number }) {
-    this.#freshness = freshness;
     this.#now = now;
+    this.#isFresh = (atMs) => freshness.judge(atMs) === 'fresh';
+    this.#isUsable = (atMs) => freshness.judge(atMs) !== 'expired';
     this.#answers = new LRUCache({
       max: limits.maxEntries,
       maxSize: limits.maxBytes,
@@ -70,13 +75,22 @@ export class AnswerCache {
 
   /** The body of the answer to this call, if it is known and still right. */
   get(digest: string): string | undefined {
-    const answer = this.#answers.get(digest);
-    if (answer === undefined || answer.goodUntilMs <= this.#now()) return undefined;
-    return answer.isCurrent(this.#freshness) ? answer.body : undefined;
+    return this.#find(digest, this.#isFresh);
+  }
+
+  /** The same when it can only be said that nothing speaks against it: for when nobody is there to be asked. */
+  getUnconfirmed(digest: string): string | undefined {
+    return this.#find(digest, this.#isUsable);
   }
 
   set(digest: string, answer: KnownAnswer): void {
     this.#answers.set(digest, answer);
+  }
+
+  #find(digest: string, isGood: (atMs: number) => boolean): string | undefined {
+    const answer = this.#answers.get(digest);
+    if (answer === undefined || answer.goodUntilMs <= this.#now()) return undefined;
+    return answer.holds(isGood) ? answer.body : undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { KeyAuthenticator } from '../http/key-authenticator.ts';
-import type { Tier } from '../keys/key-store.ts';
+import { StoreUnavailableError, type Tier } from '../keys/key-store.ts';
 import { writeIdentity } from './answer.ts';
 import { type AnswerCache, OwnAnswer } from './answer-cache.ts';
 import type { AuthenticationCall } from './authentication-call.ts';
@@ -44,6 +44,17 @@ export class AuthenticationService {
    * @throws {IamError} 400, 401 or 403; errors of the stores pass through
    */
   async authenticate(call: AuthenticationCall, digest: string): Promise<AuthenticationAnswer> {
+    try {
+      return await this.#workOut(call, digest);
+    } catch (error) {
+      // A pod that has an answer from another one, and nothing else of the key, goes on without Postgres as well.
+      const body = error instanceof StoreUnavailableError && this.#parts.answers.getUnconfirmed(digest);
+      if (body) return { body, tier: 'memory' };
+      throw error;
+    }
+  }
+
+  async #workOut(call: AuthenticationCall, digest: string): Promise<AuthenticationAnswer> {
     const { authenticator, rights, answers, sharedAnswers, isInMemory } = this.#parts;
     // A bad credential is told before a bad body: whoever has no key learns nothing about the service.
     const credential = authenticator.decode(call.authorization);

@@ -46,6 +46,8 @@ export class SharedAnswers {
   /** First parts of answers, by name. */
   readonly #rights = new LRUCache<string, string>(atMost(policies.sharedTexts.maxEntries));
 
+  readonly #isFresh = (atMs: number) => this.#parts.freshness.judge(atMs) === 'fresh';
+
   constructor(parts: SharedAnswersParts) {
     this.#parts = parts;
   }
@@ -69,7 +71,7 @@ export class SharedAnswers {
       { ...facts, goodUntilMs: Math.min(facts.goodUntilMs, facts.confirmedAtMs + lifeMs) },
       this.#parts.changes,
     );
-    return answer.goodUntilMs > now() && answer.isCurrent(this.#parts.freshness) ? answer : undefined;
+    return answer.goodUntilMs > now() && answer.holds(this.#isFresh) ? answer : undefined;
   }
 
   /** Leaves an answer that was just made for the other pods. */
@@ -139,13 +141,13 @@ class SharedAnswer implements KnownAnswer {
     return this.#identity.length;
   }
 
-  isCurrent(freshness: Freshness): boolean {
+  holds(isGood: (atMs: number) => boolean): boolean {
     const { id, version, scopes, confirmedAtMs } = this.#facts;
     const changes = this.#changes;
     return (
       changes.keyVersion(id) <= version &&
       confirmedAtMs >= changes.trustedSinceMs &&
-      freshness.judge(confirmedAtMs) === 'fresh' &&
+      isGood(confirmedAtMs) &&
       // Roles have no common version: what another pod read around the time of a change may be from before it.
       scopes.every((scope) => changes.rolesChangedAtMs(scope) + CLOCK_SKEW_MS < confirmedAtMs)
     );

@@ -6,7 +6,7 @@ const JSON_TYPE = 'content-type: application/json; charset=utf-8\r\ncontent-leng
 export class AnswerHead {
   readonly #now: () => number;
   readonly #keepAlive: string;
-  #second = 0;
+  #second = -1;
   #date = '';
 
   /** @param keepAliveMs how long an idle connection stays open, as the Keep-Alive header says */

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 import type { KeyRecord } from '../key-record.ts';
@@ -71,7 +72,10 @@ export class Interner {
   }
 }
 
-/** JSON that Postgres or `JSON.stringify` wrote holds no line feed, so no two pairs share a name. */
+/**
+ * Assignments of many projects are long, a digest is not. JSON that Postgres or `JSON.stringify` wrote holds no line
+ * feed, so no two pairs share a name.
+ */
 function nameOf(organizationId: string, json: string): string {
-  return `${json}\n${organizationId}`;
+  return hash('sha256', `${json}\n${organizationId}`, 'binary');
 }

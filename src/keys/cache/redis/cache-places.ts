@@ -11,10 +11,10 @@ export interface Places {
 }
 
 /**
- * Grows with the shape of what is stored, so that pods of two releases, which share a Redis while one replaces the
+ * Grows with the shape of what is stored, answers included, so that pods of two releases, which share a Redis while one replaces the
  * other, do not read each other's entries.
  */
-const LAYOUT = 'iam2';
+export const LAYOUT = 'iam2';
 
 /** Of a name, in base64url characters: 132 bits, beyond any chance of two keys at one place. */
 const NAME_LENGTH = 22;

@@ -1,0 +1,111 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { AnswerHead } from '../../../src/http/wire/answer-head.ts';
+import { PlainConnection, type Reply } from '../../../src/http/wire/plain-connection.ts';
+import { PlainRequestReader } from '../../../src/http/wire/plain-request.ts';
+
+const IDLE_TICKS = 3;
+const REQUEST =
+  'POST /a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
+
+let server: Server;
+let client: Socket;
+let connection: PlainConnection;
+let answer: () => Reply | Promise<Reply>;
+let handedOver: Promise<string>;
+
+beforeEach(async () => {
+  answer = () => '"done"';
+  server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const { port } = server.address() as { port: number };
+  client = connect(port, '127.0.0.1');
+  const [socket] = await accepted;
+  handedOver = new Promise((resolve) => {
+    connection = new PlainConnection(
+      socket,
+      {
+        reader: new PlainRequestReader('/a', 1_000),
+        head: new AnswerHead(() => 0, 72_000),
+        idleTicks: IDLE_TICKS,
+        answer: () => answer(),
+      },
+      () => socket.once('data', (rest) => resolve(rest.toString())),
+    );
+  });
+});
+afterEach(() => {
+  client.destroy();
+  server.close();
+});
+
+async function received(): Promise<string> {
+  const [chunk] = (await once(client, 'data')) as [Buffer];
+  return chunk.toString();
+}
+
+it('an answer has the head that Node writes', async () => {
+  client.write(REQUEST);
+  expect(await received()).toBe(
+    'HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: 6\r\n' +
+      'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=72\r\n\r\n"done"',
+  );
+});
+
+it('a refusal is told in UTF-8, with its length in bytes', async () => {
+  answer = () => ({ status: 401, reason: 'Unauthorized', headers: { 'x-y': 'z' }, body: '"é"' });
+  client.write(REQUEST);
+  expect(await received()).toMatch(
+    /^HTTP\/1\.1 401 Unauthorized\r\nx-y: z\r\n(?:.+\r\n)*content-length: 4\r\n(?:.+\r\n)*\r\n"é"$/,
+  );
+});
+
+it('a connection that is idle for too long is ended, one that is used is not', async () => {
+  const closed = once(client, 'close');
+  for (let tick = 0; tick < IDLE_TICKS; tick += 1) connection.tick();
+  client.write(REQUEST);
+  await received();
+  for (let tick = 0; tick < IDLE_TICKS; tick += 1) connection.tick();
+  expect(client.closed).toBe(false);
+  connection.tick();
+  client.resume();
+  await closed;
+});
+
+it('a request that is incomplete at two ticks is handed over with all that came in', async () => {
+  client.write(REQUEST.slice(0, 40));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  connection.tick();
+  connection.tick();
+  expect(await handedOver).toBe(REQUEST.slice(0, 40));
+});
+
+it('answers leave in the order of their requests, however long one takes', async () => {
+  const slow = Promise.withResolvers<Reply>();
+  const replies: (Reply | Promise<Reply>)[] = [slow.promise, '"second"', '"third"'];
+  answer = () => replies.shift() as Reply;
+  client.write(REQUEST + REQUEST);
+  client.write(REQUEST);
+  let text = '';
+  client.on('data', (chunk) => {
+    text += chunk.toString();
+  });
+  slow.resolve('"first"');
+  await expect.poll(() => text.match(/"\w+"$/gm)?.length ?? 0).toBeGreaterThan(0);
+  await expect
+    .poll(() => [...text.matchAll(/"(\w+)"/g)].map(([, word]) => word))
+    .toEqual(['first', 'second', 'third']);
+});
+
+it('a client that goes away while its answer is made disturbs nobody', async () => {
+  const slow = Promise.withResolvers<Reply>();
+  answer = () => slow.promise;
+  client.write(REQUEST);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  client.resetAndDestroy();
+  await once(client, 'close');
+  slow.resolve('"late"');
+  await new Promise((resolve) => setImmediate(resolve));
+});
