@@ -79,7 +79,7 @@ export class KeyAuthenticator {
     }
     const space = authorization.indexOf(' ');
     const scheme = space < 0 ? authorization : authorization.slice(0, space);
-    if (scheme.toLowerCase() !== 'apikey')
+    if (scheme !== 'ApiKey' && scheme.toLowerCase() !== 'apikey')
       throw new IamError('CREDENTIAL_UNDECODABLE', { message: schemeRefusal(scheme) });
     const decoded = decodeCredential(
       space < 0 ? '' : authorization.slice(space + 1).trim(),

@@ -68,7 +68,8 @@ export class SharedAnswers {
       this.#rights.get(facts.rightsName) ??
         this.#keepRights(facts.rightsName, payload.toString('latin1', endOfLine + 1, startOfIdentity)),
       payload.toString('latin1', startOfIdentity),
-      { ...facts, goodUntilMs: Math.min(facts.goodUntilMs, facts.confirmedAtMs + lifeMs) },
+      facts,
+      Math.min(facts.goodUntilMs, facts.confirmedAtMs + lifeMs),
       this.#parts.changes,
     );
     return answer.goodUntilMs > now() && answer.holds(this.#isFresh) ? answer : undefined;
@@ -125,8 +126,8 @@ class SharedAnswer implements KnownAnswer {
   readonly #facts: Facts;
   readonly #changes: RecentChanges;
 
-  constructor(rights: string, identity: string, facts: Facts, changes: RecentChanges) {
-    this.goodUntilMs = facts.goodUntilMs;
+  constructor(rights: string, identity: string, facts: Facts, goodUntilMs: number, changes: RecentChanges) {
+    this.goodUntilMs = goodUntilMs;
     this.#rights = rights;
     this.#identity = identity;
     this.#facts = facts;

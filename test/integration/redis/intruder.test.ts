@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { credentialDigest } from '../../../src/credential/digest.ts';
 import { hashSecret } from '../../../src/credential/hash.ts';
-import { CachePlaces, type Places } from '../../../src/keys/cache/redis/cache-places.ts';
+import { CachePlaces } from '../../../src/keys/cache/redis/cache-places.ts';
 import { SealedBox } from '../../../src/keys/cache/redis/sealed-box.ts';
 import { callDigest } from '../../../src/regional/authentication-call.ts';
 import {
@@ -89,12 +89,13 @@ interface PlacesOfKey {
 }
 
 function placesOf({ id, secret }: { id: string; secret: string }): PlacesOfKey {
-  const [credential] = places.of('credential', id, credentialDigest(id, secret)) as [Places];
+  const [credential] = places.entries('credential', id, credentialDigest(id, secret)) as [string];
   const authorization = authorizationOf({ id, secret, layout: 'v1' });
   const client = { secret: undefined, certificate: false };
   const call = callDigest({ authorization, client, rawQuery: '', body: undefined });
-  const [answer] = places.of('answer', id, call) as [Places];
-  return { fence: credential.fence, credential: credential.entry, answer: answer.entry };
+  const [answer] = places.entries('answer', id, call) as [string];
+  const [fence] = places.fences(id) as [string];
+  return { fence, credential, answer };
 }
 
 async function valueAt(place: string): Promise<Buffer> {

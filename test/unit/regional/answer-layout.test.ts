@@ -39,5 +39,8 @@ it('pods of two releases share answers only if both write the same: with another
     [{ granted: false, context, basis: [], reason: 'no_assignment', unresolved: [] }],
   );
   const text = rights + writeIdentity(record);
-  expect([LAYOUT, createHash('sha256').update(text).digest('hex').slice(0, 16)]).toEqual(['iam2', '6944bc44cbbde9f1']);
+  expect([LAYOUT, createHash('sha256').update(text).digest('hex').slice(0, 16)]).toEqual([
+    'iam2',
+    '6944bc44cbbde9f1',
+  ]);
 });

@@ -3,13 +3,6 @@ import { hash, hkdfSync } from 'node:crypto';
 /** What is kept: what a credential stands for, and what a call is answered. */
 export type EntryKind = 'credential' | 'answer';
 
-/** Where an entry of an API key stands in Redis. */
-export interface Places {
-  /** The newest version of the API key that was seen. */
-  fence: string;
-  entry: string;
-}
-
 /**
  * Grows with the shape of what is stored, answers included, so that pods of two releases, which share a Redis while one replaces the
  * other, do not read each other's entries.
@@ -33,25 +26,18 @@ export class CachePlaces {
     );
   }
 
-  /** Where to write, first, and where else to read while an older secret is still configured. */
-  of(kind: EntryKind, id: string, digest: string): Places[] {
+  /** Where an entry of an API key stands: where to write, first, and where else to read while an older secret is configured. */
+  entries(kind: EntryKind, id: string, digest: string): string[] {
     return this.#keys.map((key) => {
       const tag = keyed(key, `id:${id}`);
-      return {
-        fence: fenceOf(tag),
-        entry: `${LAYOUT}:{${tag}}:${kind}:${keyed(key, `${kind}:${digest}`)}`,
-      };
+      return `${LAYOUT}:{${tag}}:${kind}:${keyed(key, `${kind}:${digest}`)}`;
     });
   }
 
-  /** The fences of a key. */
+  /** Where the newest version of an API key that was seen is noted, in the same order. */
   fences(id: string): string[] {
-    return this.#keys.map((key) => fenceOf(keyed(key, `id:${id}`)));
+    return this.#keys.map((key) => `${LAYOUT}:{${keyed(key, `id:${id}`)}}:fence`);
   }
-}
-
-function fenceOf(tag: string): string {
-  return `${LAYOUT}:{${tag}}:fence`;
 }
 
 /**

@@ -54,14 +54,12 @@ export class FencedCache implements ChangeListener {
 
   /** One round trip, also while a sealing key is being rotated. */
   async read(kind: EntryKind, id: string, digest: string): Promise<FoundEntry | undefined> {
-    const places = this.#places.of(kind, id, digest);
-    if (places.length === 1) {
-      const { entry } = places[0] as { entry: string };
-      return this.#open(await this.#link.read(entry), entry, false);
-    }
-    const values = await Promise.all(places.map(({ entry }) => this.#link.read(entry)));
-    for (const [index, { entry }] of places.entries()) {
-      const found = this.#open(values[index], entry, index > 0);
+    const [newest = '', ...older] = this.#places.entries(kind, id, digest);
+    if (older.length === 0) return this.#open(await this.#link.read(newest), newest, false);
+    const places = [newest, ...older];
+    const values = await Promise.all(places.map((place) => this.#link.read(place)));
+    for (const [index, place] of places.entries()) {
+      const found = this.#open(values[index], place, index > 0);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -69,11 +67,12 @@ export class FencedCache implements ChangeListener {
 
   async store({ kind, id, version, digest, payload, expiresAtMs }: SharedEntry): Promise<void> {
     const lifeMs = Math.ceil(expiresAtMs - this.#now());
-    const [place] = this.#places.of(kind, id, digest);
-    if (lifeMs <= 0 || place === undefined) return;
-    await this.#link.store({ place: place.fence, lifeMs: this.#fenceLifeMs }, version, {
-      place: place.entry,
-      sealed: this.#box.seal(payload, place.entry, expiresAtMs),
+    const [place] = this.#places.entries(kind, id, digest);
+    const [fence] = this.#places.fences(id);
+    if (lifeMs <= 0 || place === undefined || fence === undefined) return;
+    await this.#link.store({ place: fence, lifeMs: this.#fenceLifeMs }, version, {
+      place,
+      sealed: this.#box.seal(payload, place, expiresAtMs),
       lifeMs,
     });
   }
