@@ -108,7 +108,9 @@ export const settings = {
     .describe('Estimated memory that a process spends on cached answers.'),
   FAST_LANE: flag
     .default(true)
-    .describe('Answer what is in memory before Fastify; false sends every call the long way, for diagnosis.'),
+    .describe(
+      'Answer calls of the plain form straight from the socket; false sends every call through Fastify, for diagnosis.',
+    ),
   FEED_MODE: z
     .enum(['auto', 'listen', 'poll'])
     .default('auto')

@@ -17,6 +17,14 @@ export interface KnownAnswer {
   holds(isGood: (atMs: number) => boolean): boolean;
 }
 
+/** A longer text of rights than this is seldom shared. */
+const SHARED_BYTES = 8_192;
+
+/** Length of what an answer is taken to share with no other one. */
+export function ownBytes(rights: string, identity: string): number {
+  return identity.length + (rights.length > SHARED_BYTES ? rights.length : 0);
+}
+
 /** An answer with the very key record and the very role definitions it was made from. */
 export class OwnAnswer implements KnownAnswer {
   readonly goodUntilMs: number;
@@ -35,10 +43,8 @@ export class OwnAnswer implements KnownAnswer {
     return this.#rights.text + this.#identity;
   }
 
-  /** A longer text of rights is seldom shared, and counts as the answer's own. */
   get ownBytes(): number {
-    const { length } = this.#rights.text;
-    return this.#identity.length + (length > SHARED_BYTES ? length : 0);
+    return ownBytes(this.#rights.text, this.#identity);
   }
 
   holds(isGood: (atMs: number) => boolean): boolean {
@@ -50,7 +56,6 @@ export class OwnAnswer implements KnownAnswer {
 
 /** Rough weight of an entry beside its own text, in bytes. */
 const ENTRY_BYTES = 300;
-const SHARED_BYTES = 8_192;
 
 /**
  * Whole answers by digest of all that decides them. An answer is served only while what it was made from is current,

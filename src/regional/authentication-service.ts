@@ -20,8 +20,8 @@ export interface AuthenticationServiceParts {
   answers: AnswerCache;
   /** Answers of other pods; `undefined` without Redis. */
   sharedAnswers: SharedAnswers | undefined;
-  /** Whether the key with this id is in memory, so that there is no need to ask other pods. */
-  isInMemory: (id: string) => boolean;
+  /** Whether memory can tell of the key with this id, so that there is no need to ask other pods. */
+  isKnownInMemory: (id: string) => boolean;
 }
 
 /** Validates a credential and tells what it may do in each project that was asked for. */
@@ -55,10 +55,10 @@ export class AuthenticationService {
   }
 
   async #workOut(call: AuthenticationCall, digest: string): Promise<AuthenticationAnswer> {
-    const { authenticator, rights, answers, sharedAnswers, isInMemory } = this.#parts;
+    const { authenticator, rights, answers, sharedAnswers, isKnownInMemory } = this.#parts;
     // A bad credential is told before a bad body: whoever has no key learns nothing about the service.
     const credential = authenticator.decode(call.authorization);
-    if (sharedAnswers !== undefined && !isInMemory(credential.id)) {
+    if (sharedAnswers !== undefined && !isKnownInMemory(credential.id)) {
       const shared = await sharedAnswers.read(credential.id, digest, call.client);
       if (shared !== undefined) {
         answers.set(digest, shared);

@@ -72,7 +72,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     rights,
     answers,
     sharedAnswers,
-    isInMemory: (id) => region.keys.holds(id),
+    isKnownInMemory: (id) => region.keys.knows(id),
   });
 
   const health: HealthState = {

@@ -8,7 +8,7 @@ import type { FencedCache } from '../keys/cache/redis/fenced-cache.ts';
 import { CLOCK_SKEW_MS } from '../keys/change-feed/change-source.ts';
 import type { RecentChanges } from '../keys/change-feed/recent-changes.ts';
 import type { HeldKey } from '../keys/key-store.ts';
-import type { KnownAnswer } from './answer-cache.ts';
+import { type KnownAnswer, ownBytes } from './answer-cache.ts';
 import type { Rights } from './rights.ts';
 
 /** Longer answers are made anew by each pod. */
@@ -63,6 +63,8 @@ export class SharedAnswers {
     const facts = JSON.parse(payload.toString('utf8', 0, endOfLine)) as Facts;
     // The call names what the client showed, but whether that is accepted is for this pod's settings to say.
     if (facts.id !== id || !clientAuthentication.allows(facts.internal, client)) return undefined;
+    // A clock that is far ahead would make an answer outlive the memory of what changed.
+    if (facts.confirmedAtMs > now() + CLOCK_SKEW_MS) return undefined;
     const startOfIdentity = endOfLine + 1 + facts.rightsLength;
     const answer = new SharedAnswer(
       this.#rights.get(facts.rightsName) ??
@@ -139,7 +141,7 @@ class SharedAnswer implements KnownAnswer {
   }
 
   get ownBytes(): number {
-    return this.#identity.length;
+    return ownBytes(this.#rights, this.#identity);
   }
 
   holds(isGood: (atMs: number) => boolean): boolean {

@@ -25,7 +25,7 @@ export class PlainConnection {
   readonly #service: PlainService;
   readonly #certificate: boolean;
   readonly #handOver: () => void;
-  /** What came in and was not answered yet. */
+  /** The beginning of a request. */
   #held: Buffer | undefined;
   /** How much has to be there before reading it again makes sense. */
   #neededBytes = 0;
@@ -71,13 +71,13 @@ export class PlainConnection {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#idleTicks = 0;
-    const bytes = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
-    if (!this.#busy && bytes.length >= this.#neededBytes) {
-      this.#advance(bytes);
+    if (this.#busy) {
+      this.#putBack(chunk);
       return;
     }
-    this.#held = bytes;
-    if (this.#busy) this.#socket.pause();
+    const bytes = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
+    if (bytes.length >= this.#neededBytes) this.#advance(bytes);
+    else this.#held = bytes;
   };
 
   readonly #onEnd = (): void => {
@@ -94,7 +94,7 @@ export class PlainConnection {
     this.#socket[how]('error', this.#onError);
   }
 
-  /** Answers what can be answered of these bytes, and holds the rest. */
+  /** Answers what can be answered of these bytes, and keeps the rest. */
   #advance(bytes: Buffer): void {
     this.#held = undefined;
     this.#neededBytes = 0;
@@ -112,10 +112,16 @@ export class PlainConnection {
       }
       at = request.end;
       if (!this.#answer(request)) {
-        if (at < bytes.length) this.#held = bytes.subarray(at);
+        if (at < bytes.length) this.#putBack(bytes.subarray(at));
         return;
       }
     }
+  }
+
+  /** For `#goOn`. What waits in the socket also keeps the end that a client may have sent behind it from being seen. */
+  #putBack(bytes: Buffer): void {
+    this.#socket.pause();
+    this.#socket.unshift(bytes);
   }
 
   /** Whether the next request may be taken at once. */
@@ -154,9 +160,6 @@ export class PlainConnection {
 
   readonly #goOn = (): void => {
     this.#busy = false;
-    const held = this.#held;
-    if (held !== undefined && held.length >= this.#neededBytes) this.#advance(held);
-    if (this.#busy) return;
     if (this.#clientEnded || this.#closing) this.#socket.destroySoon();
     else this.#socket.resume();
   };

@@ -113,9 +113,9 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
     this.#absent = new LRUCache({ ...atMost(policies.absentKey.maxEntries), ttl: policies.absentKey.lifeMs });
   }
 
-  /** Whether a key is in memory, whatever it is worth. */
-  holds(id: string): boolean {
-    return this.#entries.has(id);
+  /** Whether there is anything of a key in memory, be it that there is none, and whatever it is worth. */
+  knows(id: string): boolean {
+    return this.#entries.has(id) || this.#absent.has(id);
   }
 
   get size(): number {

@@ -163,7 +163,7 @@ it('what a pod has from another one goes on when Redis is gone as well', async (
   for (const key of warm) expect((await authenticate(pod(), key)).status).toBe(200);
   expect(await metric(pod(), 'iam_authentication_requests_total{outcome="granted",tier="redis"}')).toBe(5);
   await redis.kill();
-  proxy.cut();
+  await proxy.cut();
   await sleep(2 * REVALIDATE_AFTER_MS);
   for (const key of warm) expect((await authenticate(pod(), key)).status).toBe(200);
   await redis.restart();

@@ -17,7 +17,7 @@ let handedOver: Promise<string>;
 
 beforeEach(async () => {
   answer = () => '"done"';
-  server = createServer().listen(0, '127.0.0.1');
+  server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const accepted = once(server, 'connection') as Promise<[Socket]>;
   const { port } = server.address() as { port: number };
@@ -97,6 +97,34 @@ it('answers leave in the order of their requests, however long one takes', async
   await expect
     .poll(() => [...text.matchAll(/"(\w+)"/g)].map(([, word]) => word))
     .toEqual(['first', 'second', 'third']);
+});
+
+it('a client that closes its side behind its requests gets every answer, and what is no plain request is handed over', async () => {
+  const slow = Promise.withResolvers<Reply>();
+  const replies: (Reply | Promise<Reply>)[] = [slow.promise, Promise.resolve('"second"'), '"third"'];
+  answer = () => replies.shift() as Reply;
+  client.end(`${REQUEST.repeat(3)}GET /b HTTP/1.1\r\n\r\n`);
+  let text = '';
+  client.on('data', (chunk) => {
+    text += chunk.toString();
+  });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  slow.resolve('"first"');
+  expect(await handedOver).toBe('GET /b HTTP/1.1\r\n\r\n');
+  await expect
+    .poll(() => [...text.matchAll(/"(\w+)"/g)].map(([, word]) => word))
+    .toEqual(['first', 'second', 'third']);
+});
+
+it('the last answer to a client that has closed its side says that the connection ends, and ends it', async () => {
+  const slow = Promise.withResolvers<Reply>();
+  answer = () => slow.promise;
+  client.end(REQUEST);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  slow.resolve('"done"');
+  expect(await received()).toContain('\r\nConnection: close\r\n');
+  client.resume();
+  await once(client, 'close');
 });
 
 it('a client that goes away while its answer is made disturbs nobody', async () => {
