@@ -11,18 +11,23 @@ const REQUEST =
 
 let server: Server;
 let client: Socket;
+/** The server's end of the connection. */
+let socket: Socket;
 let connection: PlainConnection;
 let answer: () => Reply | Promise<Reply>;
+/** Resolves when the first answer is asked for. */
+let asked: PromiseWithResolvers<void>;
 let handedOver: Promise<string>;
 
 beforeEach(async () => {
   answer = () => '"done"';
+  asked = Promise.withResolvers();
   server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const accepted = once(server, 'connection') as Promise<[Socket]>;
   const { port } = server.address() as { port: number };
   client = connect(port, '127.0.0.1');
-  const [socket] = await accepted;
+  [socket] = await accepted;
   handedOver = new Promise((resolve) => {
     connection = new PlainConnection(
       socket,
@@ -30,7 +35,10 @@ beforeEach(async () => {
         reader: new PlainRequestReader('/a', 1_000),
         head: new AnswerHead(() => 0, 72_000),
         idleTicks: IDLE_TICKS,
-        answer: () => answer(),
+        answer: () => {
+          asked.resolve();
+          return answer();
+        },
       },
       () => socket.once('data', (rest) => resolve(rest.toString())),
     );
@@ -44,6 +52,11 @@ afterEach(() => {
 async function received(): Promise<string> {
   const [chunk] = (await once(client, 'data')) as [Buffer];
   return chunk.toString();
+}
+
+/** Lets the server read what has arrived. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
 it('an answer has the head that Node writes', async () => {
@@ -76,7 +89,7 @@ it('a connection that is idle for too long is ended, one that is used is not', a
 
 it('a request that is incomplete at two ticks is handed over with all that came in', async () => {
   client.write(REQUEST.slice(0, 40));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await once(socket, 'data');
   connection.tick();
   connection.tick();
   expect(await handedOver).toBe(REQUEST.slice(0, 40));
@@ -103,12 +116,14 @@ it('a client that closes its side behind its requests gets every answer, and wha
   const slow = Promise.withResolvers<Reply>();
   const replies: (Reply | Promise<Reply>)[] = [slow.promise, Promise.resolve('"second"'), '"third"'];
   answer = () => replies.shift() as Reply;
+  const sent = once(client, 'finish');
   client.end(`${REQUEST.repeat(3)}GET /b HTTP/1.1\r\n\r\n`);
   let text = '';
   client.on('data', (chunk) => {
     text += chunk.toString();
   });
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await Promise.all([asked.promise, sent]);
+  await turns(3);
   slow.resolve('"first"');
   expect(await handedOver).toBe('GET /b HTTP/1.1\r\n\r\n');
   await expect
@@ -120,7 +135,7 @@ it('the last answer to a client that has closed its side says that the connectio
   const slow = Promise.withResolvers<Reply>();
   answer = () => slow.promise;
   client.end(REQUEST);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await once(socket, 'end');
   slow.resolve('"done"');
   expect(await received()).toContain('\r\nConnection: close\r\n');
   client.resume();
@@ -131,9 +146,9 @@ it('a client that goes away while its answer is made disturbs nobody', async () 
   const slow = Promise.withResolvers<Reply>();
   answer = () => slow.promise;
   client.write(REQUEST);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await asked.promise;
   client.resetAndDestroy();
   await once(client, 'close');
   slow.resolve('"late"');
-  await new Promise((resolve) => setImmediate(resolve));
+  await turns(1);
 });
