@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
 import { BoundedVerifier, type VerifierLimits } from '../../../src/keys/bounded-verifier.ts';
 import type { KeyRecord } from '../../../src/keys/key-record.ts';
 import { type HeldKey, OverloadedError } from '../../../src/keys/key-store.ts';
@@ -90,4 +91,68 @@ it('wait and run are told of each comparison, and of none that was refused', asy
     expect(waitSeconds).toBeGreaterThanOrEqual(0);
     expect(runSeconds).toBeGreaterThanOrEqual(0);
   }
+});
+
+describe('results that leave together', () => {
+  /** As many callers, each with a key of its own, that write down when they are answered. */
+  function callers(count: number) {
+    const world = verifier({ concurrency: 1, queueLimit: count });
+    const answered: string[] = [];
+    for (let nth = 0; nth < count; nth += 1) {
+      void world.ask(`key-${nth}`, `${nth}`).then(() => answered.push(`${nth}`));
+    }
+    return { ...world, answered };
+  }
+
+  it('while many wait, eight callers are answered at once, in the order of their turns', async () => {
+    const { finishOne, answered } = callers(40);
+    for (let nth = 0; nth < 7; nth += 1) await finishOne();
+    expect(answered).toEqual([]);
+    await finishOne();
+    // The one that fills the group goes on first; the rest follow in the same turn of the event loop.
+    expect(answered.toSorted((a, b) => Number(a) - Number(b))).toEqual([
+      '0',
+      '1',
+      '2',
+      '3',
+      '4',
+      '5',
+      '6',
+      '7',
+    ]);
+  });
+
+  it('while few wait, nobody is held back', async () => {
+    const { finishOne, answered } = callers(4);
+    for (let nth = 1; nth <= 4; nth += 1) {
+      await finishOne();
+      expect(answered).toHaveLength(nth);
+    }
+  });
+
+  it('whatever comes and goes, and whatever fails, nobody is forgotten', async () => {
+    const step = fc.constantFrom('ask', 'ask', 'ask', 'finish', 'fail');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 3 }),
+        fc.array(step, { maxLength: 120 }),
+        async (concurrency, steps) => {
+          const { ask, running, bounded } = verifier({ concurrency, queueLimit: 30 });
+          let open = 0;
+          for (const [nth, what] of steps.entries()) {
+            if (what === 'ask') {
+              open += 1;
+              void ask(`key-${nth % 5}`, `${nth}`).then(() => {
+                open -= 1;
+              });
+            } else if (what === 'finish') running.shift()?.flight.resolve('current');
+            else running.shift()?.flight.reject(new Error('broken'));
+            await turn();
+          }
+          for (; bounded.load.running > 0; await turn()) running.shift()?.flight.resolve('none');
+          expect(open).toBe(0);
+        },
+      ),
+    );
+  });
 });
