@@ -1,4 +1,4 @@
-import { KEY_COLUMNS, type KeyRecord, keyRecordFromRow } from '../keys/key-record.ts';
+import { type DescribedKeyRecord, KEY_COLUMNS, keyRecordFromRow } from '../keys/key-record.ts';
 import { OWNER } from './assignment-scope.ts';
 import type { Queries } from './database.ts';
 import type { KeyStatus } from './key-view.ts';
@@ -9,11 +9,11 @@ const ACTIVE = 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)';
 
 /** A key about to be written; the database gives the version. */
 export type NewKeyRow = Omit<
-  KeyRecord,
+  DescribedKeyRecord,
   'version' | 'previousSecretHash' | 'previousSecretExpiresAtMs' | 'revokedAtMs'
 >;
 
-export async function insertKey(on: Queries, key: NewKeyRow): Promise<KeyRecord> {
+export async function insertKey(on: Queries, key: NewKeyRow): Promise<DescribedKeyRecord> {
   const [row] = await on.query<Row>(
     `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, internal, created_by,
        created_at, expires_at)
@@ -42,7 +42,7 @@ export async function selectKey(
   on: Queries,
   organizationId: string,
   id: string,
-): Promise<KeyRecord | undefined> {
+): Promise<DescribedKeyRecord | undefined> {
   if (!isKeyId(id)) return undefined;
   const [row] = await on.query<Row>(
     `SELECT ${KEY_COLUMNS} FROM api_keys WHERE organization_id = $1 AND id = $2`,
@@ -116,7 +116,7 @@ export interface NewSecret {
   expiresAtMs: number | null;
 }
 
-export async function replaceSecret(on: Queries, id: string, secret: NewSecret): Promise<KeyRecord> {
+export async function replaceSecret(on: Queries, id: string, secret: NewSecret): Promise<DescribedKeyRecord> {
   const [row] = await on.query<Row>(
     `UPDATE api_keys SET secret_hash = $2, previous_secret_hash = $3, previous_secret_expires_at = $4, expires_at = $5
      WHERE id = $1 RETURNING ${KEY_COLUMNS}`,

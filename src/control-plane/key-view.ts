@@ -1,4 +1,4 @@
-import type { KeyRecord } from '../keys/key-record.ts';
+import type { DescribedKeyRecord, KeyRecord } from '../keys/key-record.ts';
 import type { RoleAssignments } from '../roles/role-assignments.ts';
 
 /** Where a key is in its life. */
@@ -31,7 +31,7 @@ export function keyStatus(record: Pick<KeyRecord, 'revokedAtMs' | 'expiresAtMs'>
   return record.expiresAtMs !== null && record.expiresAtMs <= nowMs ? 'expired' : 'active';
 }
 
-export function keyView(record: KeyRecord, nowMs: number): KeyView {
+export function keyView(record: DescribedKeyRecord, nowMs: number): KeyView {
   const graceEndsAtMs = record.previousSecretExpiresAtMs;
   return {
     id: record.id,

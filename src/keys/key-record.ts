@@ -5,7 +5,6 @@ import { type RoleAssignments, roleAssignmentsSchema } from '../roles/role-assig
 export interface KeyRecord {
   id: string;
   organizationId: string;
-  description: string;
   /** argon2id PHC string of the current secret. */
   secretHash: string;
   /** PHC string of the secret before the last rotation, good until `previousSecretExpiresAtMs`. */
@@ -20,6 +19,11 @@ export interface KeyRecord {
   revokedAtMs: number | null;
   /** Grows with every change of any key or role on the primary. */
   version: number;
+}
+
+/** A key with what people know it by; who is asked whether a key is good has no use for that. */
+export interface DescribedKeyRecord extends KeyRecord {
+  description: string;
 }
 
 /** A stored row that does not parse: that key is quarantined (503), no other key notices. */
@@ -65,7 +69,7 @@ export const KEY_COLUMNS = Object.keys(rowSchema.shape).join(', ');
  * Turns a row of `api_keys`, as node-postgres gives it, into a record.
  * @throws {QuarantinedKeyError} when a column does not have the shape it must have
  */
-export function keyRecordFromRow(row: { id: string } & Record<string, unknown>): KeyRecord {
+export function keyRecordFromRow(row: { id: string } & Record<string, unknown>): DescribedKeyRecord {
   const parsed = rowSchema.safeParse(row);
   if (!parsed.success) throw new QuarantinedKeyError(row.id, parsed.error.issues[0]?.path.join('.') ?? 'row');
   const { data } = parsed;

@@ -18,7 +18,6 @@ const milliseconds = (column: string) => `floor(extract(epoch FROM ${column}) * 
 export const KEY_TEXTS = [
   'id',
   'organization_id',
-  'description',
   'secret_hash',
   'previous_secret_hash',
   milliseconds('previous_secret_expires_at'),
@@ -35,8 +34,8 @@ export const KEY_TEXTS = [
 export type AssignmentReader = (organizationId: string, json: string) => RoleAssignments;
 
 /**
- * `keyRecordFromRow` for columns that were read as texts, which is how they come over the wire: the way of every key
- * that is looked up for a request. As strict, by the same rules; a test compares the two.
+ * `keyRecordFromRow`, but for the description, for columns that were read as texts, which is how they come over the
+ * wire: the way of every key that is looked up for a request. As strict, by the same rules; a test compares the two.
  * @throws {QuarantinedKeyError} when a column does not have the shape it must have
  */
 export function keyRecordFromTexts(
@@ -49,17 +48,16 @@ export function keyRecordFromTexts(
     return {
       id: given(texts[0], 'id'),
       organizationId,
-      description: given(texts[2], 'description'),
-      secretHash: given(texts[3], 'secret_hash'),
-      previousSecretHash: texts[4] ?? null,
-      previousSecretExpiresAtMs: timeOrNull(texts[5], 'previous_secret_expires_at'),
-      roleAssignments: readAssignments(organizationId, given(texts[6], 'role_assignments')),
-      internal: flag(texts[7], 'internal'),
-      createdBy: given(texts[8], 'created_by'),
-      createdAtMs: time(texts[9], 'created_at'),
-      expiresAtMs: timeOrNull(texts[10], 'expires_at'),
-      revokedAtMs: timeOrNull(texts[11], 'revoked_at'),
-      version: version(texts[12]),
+      secretHash: given(texts[2], 'secret_hash'),
+      previousSecretHash: texts[3] ?? null,
+      previousSecretExpiresAtMs: timeOrNull(texts[4], 'previous_secret_expires_at'),
+      roleAssignments: readAssignments(organizationId, given(texts[5], 'role_assignments')),
+      internal: flag(texts[6], 'internal'),
+      createdBy: given(texts[7], 'created_by'),
+      createdAtMs: time(texts[8], 'created_at'),
+      expiresAtMs: timeOrNull(texts[9], 'expires_at'),
+      revokedAtMs: timeOrNull(texts[10], 'revoked_at'),
+      version: version(texts[11]),
     };
   } catch (error) {
     throw error instanceof BrokenField ? new QuarantinedKeyError(id, error.field) : error;

@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { KEY_COLUMNS, keyRecordFromRow, QuarantinedKeyError } from '../../src/keys/key-record.ts';
+import {
+  KEY_COLUMNS,
+  type KeyRecord,
+  keyRecordFromRow,
+  QuarantinedKeyError,
+} from '../../src/keys/key-record.ts';
 import { PostgresKeyStore } from '../../src/keys/postgres-key-store.ts';
 import { Replica } from '../../src/keys/replica.ts';
 import { newCredential, projectRoles } from '../support/keys.ts';
@@ -39,10 +44,11 @@ async function insert(columns: Record<string, unknown>): Promise<string> {
   return row.id;
 }
 
-/** What node-postgres' own types and the schema make of the row. */
-async function byType(id: string) {
+/** What node-postgres' own types and the schema make of the row, but for the description. */
+async function byType(id: string): Promise<KeyRecord> {
   const { rows } = await world.region.query(`SELECT ${KEY_COLUMNS} FROM api_keys WHERE id = $1`, [id]);
-  return keyRecordFromRow(rows[0]);
+  const { description: _, ...record } = keyRecordFromRow(rows[0]);
+  return record;
 }
 
 const asError = (error: unknown) => error;

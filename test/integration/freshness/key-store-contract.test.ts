@@ -103,7 +103,6 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
     expect(first?.record).toEqual({
       id: key.id,
       organizationId: key.organizationId,
-      description: 'test',
       secretHash: expect.stringMatching(/^\$argon2id\$/),
       previousSecretHash: null,
       previousSecretExpiresAtMs: null,
@@ -168,10 +167,10 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
       .poll(() => get(key.id).catch((error) => error), PATIENTLY)
       .toBeInstanceOf(QuarantinedKeyError);
     await expect(get(key.id)).rejects.toThrow(QuarantinedKeyError);
-    await world.primary.query(`UPDATE api_keys SET description = 'repaired' WHERE id = $1`, [key.id]);
+    await world.primary.query(`UPDATE api_keys SET created_by = 'repaired' WHERE id = $1`, [key.id]);
     await world.replicated();
     await expect
-      .poll(async () => (await get(key.id).catch(() => undefined))?.record.description, PATIENTLY)
+      .poll(async () => (await get(key.id).catch(() => undefined))?.record.createdBy, PATIENTLY)
       .toBe('repaired');
   });
 

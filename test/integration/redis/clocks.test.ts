@@ -57,7 +57,6 @@ function keyReadAt(confirmedAtMs: number, id: string): HeldKey {
     record: {
       id,
       organizationId: 'o',
-      description: 'd',
       secretHash: 'h',
       previousSecretHash: null,
       previousSecretExpiresAtMs: null,

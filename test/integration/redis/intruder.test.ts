@@ -144,7 +144,6 @@ it('no answer changes when forged values stand at the right places', async () =>
   const record = {
     id: revoked.id,
     organizationId: 'org-1',
-    description: '',
     secretHash: await hashSecret(revoked.secret, TEST_HASH_PARAMETERS),
     previousSecretHash: null,
     previousSecretExpiresAtMs: null,
@@ -306,6 +305,6 @@ it('who reads all of Redis finds no id, organization, hash, secret or digest', a
   expect(telling.filter((text) => contents.includes(text))).toEqual([]);
   const names = (await intruder.values()).map(([name]) => name);
   expect(
-    names.filter((name) => !/^iam2:\{[\w-]{22}\}:(fence|(credential|answer):[\w-]{22})$/.test(name)),
+    names.filter((name) => !/^iam3:\{[\w-]{22}\}:(fence|(credential|answer):[\w-]{22})$/.test(name)),
   ).toEqual([]);
 });

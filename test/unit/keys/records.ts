@@ -5,7 +5,6 @@ export function keyRecord(id: string, version: number, fields: Partial<KeyRecord
   return {
     id,
     organizationId: 'org',
-    description: 'test',
     secretHash: 'not a hash',
     previousSecretHash: null,
     previousSecretExpiresAtMs: null,
