@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { BoundedCache } from '../keys/cache/bounded-cache.ts';
 
 const INTERVAL_MS = 1_000;
 
@@ -8,7 +8,7 @@ const INTERVAL_MS = 1_000;
  */
 export class LogLimiter {
   readonly #now: () => number;
-  readonly #kinds = new LRUCache<string, { nextAtMs: number; suppressed: number }>({ max: 1_000 });
+  readonly #kinds = new BoundedCache<string, { nextAtMs: number; suppressed: number }>({ maxEntries: 1_000 });
 
   constructor(now: () => number) {
     this.#now = now;

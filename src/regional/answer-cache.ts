@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { BoundedCache } from '../keys/cache/bounded-cache.ts';
 import type { Freshness } from '../keys/cache/freshness.ts';
 import type { HeldKey } from '../keys/key-store.ts';
 import type { Rights } from './rights.ts';
@@ -8,8 +8,8 @@ export interface KnownAnswer {
   readonly body: string;
   /** Length of what it shares with no other answer. */
   readonly ownBytes: number;
-  /** When time alone ends it: the key expires, or the grace period of the old secret is over. */
-  readonly goodUntilMs: number;
+  /** When time alone ends it: the key expires, or the grace period of the old secret is over; `undefined` for never. */
+  readonly goodUntilMs: number | undefined;
   /**
    * Whether everything it follows from is as it was, as far as that can be told.
    * @param isGood whether something that was so at a moment (milliseconds since the epoch) may still be taken to be so
@@ -27,7 +27,7 @@ export function ownBytes(rights: string, identity: string): number {
 
 /** An answer with the very key record and the very role definitions it was made from. */
 export class OwnAnswer implements KnownAnswer {
-  readonly goodUntilMs: number;
+  readonly goodUntilMs: number | undefined;
   readonly #rights: Rights;
   readonly #identity: string;
   readonly #key: HeldKey;
@@ -36,7 +36,8 @@ export class OwnAnswer implements KnownAnswer {
     this.#rights = rights;
     this.#identity = identity;
     this.#key = key;
-    this.goodUntilMs = goodUntilMs;
+    // Most keys never run out, and a number takes 16 bytes in each answer, also an infinite one.
+    this.goodUntilMs = Number.isFinite(goodUntilMs) ? goodUntilMs : undefined;
   }
 
   get body(): string {
@@ -62,7 +63,7 @@ const ENTRY_BYTES = 300;
  * fresh by the freshness contract, and not run out.
  */
 export class AnswerCache {
-  readonly #answers: LRUCache<string, KnownAnswer>;
+  readonly #answers: BoundedCache<string, KnownAnswer>;
   readonly #now: () => number;
   readonly #isFresh: (atMs: number) => boolean;
   readonly #isUsable: (atMs: number) => boolean;
@@ -71,10 +72,9 @@ export class AnswerCache {
     this.#now = now;
     this.#isFresh = (atMs) => freshness.judge(atMs) === 'fresh';
     this.#isUsable = (atMs) => freshness.judge(atMs) !== 'expired';
-    this.#answers = new LRUCache({
-      max: limits.maxEntries,
-      maxSize: limits.maxBytes,
-      sizeCalculation: ({ ownBytes }) => ENTRY_BYTES + ownBytes,
+    this.#answers = new BoundedCache({
+      maxEntries: limits.maxEntries,
+      weight: { max: limits.maxBytes, of: ({ ownBytes }) => ENTRY_BYTES + ownBytes },
     });
   }
 
@@ -94,7 +94,9 @@ export class AnswerCache {
 
   #find(digest: string, isGood: (atMs: number) => boolean): string | undefined {
     const answer = this.#answers.get(digest);
-    if (answer === undefined || answer.goodUntilMs <= this.#now()) return undefined;
+    if (answer === undefined) return undefined;
+    const { goodUntilMs } = answer;
+    if (goodUntilMs !== undefined && goodUntilMs <= this.#now()) return undefined;
     return answer.holds(isGood) ? answer.body : undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { BoundedCache } from '../keys/cache/bounded-cache.ts';
 import { type AuthenticationRequest, parseAuthenticationRequest } from './authentication-request.ts';
 
 const MAX_ENTRIES = 10_000;
@@ -9,10 +9,9 @@ const MAX_CHARACTERS = 16_777_216;
  * the other. Equal requests are one object.
  */
 export class RequestReader {
-  readonly #known = new LRUCache<string, AuthenticationRequest>({
-    max: MAX_ENTRIES,
-    maxSize: MAX_CHARACTERS,
-    sizeCalculation: (_request, text) => text.length,
+  readonly #known = new BoundedCache<string, AuthenticationRequest>({
+    maxEntries: MAX_ENTRIES,
+    weight: { max: MAX_CHARACTERS, of: (_request, text) => text.length },
   });
 
   /** @param body one byte a character @throws {IamError} 400, see `parseAuthenticationRequest` */

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import type { ClientAuthentication, ClientProof } from '../http/client-authentication.ts';
-import { atMost } from '../keys/cache/bounded.ts';
+import { BoundedCache } from '../keys/cache/bounded-cache.ts';
 import type { Freshness } from '../keys/cache/freshness.ts';
 import { policies } from '../keys/cache/policies.ts';
 import type { FencedCache } from '../keys/cache/redis/fenced-cache.ts';
@@ -44,7 +43,7 @@ export interface SharedAnswersParts {
 export class SharedAnswers {
   readonly #parts: SharedAnswersParts;
   /** First parts of answers, by name. */
-  readonly #rights = new LRUCache<string, string>(atMost(policies.sharedTexts.maxEntries));
+  readonly #rights = new BoundedCache<string, string>(policies.sharedTexts);
 
   readonly #isFresh = (atMs: number) => this.#parts.freshness.judge(atMs) === 'fresh';
 

@@ -1,10 +1,9 @@
-import { LRUCache } from 'lru-cache';
 import type { Change, ChangeListener } from '../change-feed/change.ts';
 import type { RecentChanges } from '../change-feed/recent-changes.ts';
 import { StoreUnavailableError } from '../key-store.ts';
 import { type HeldRoles, type RoleScope, type RoleSet, type RoleStore, roleScopeId } from '../role-store.ts';
 import { SingleFlight } from '../single-flight.ts';
-import { atMost } from './bounded.ts';
+import { BoundedCache } from './bounded-cache.ts';
 import type { Freshness } from './freshness.ts';
 import { policies } from './policies.ts';
 
@@ -31,16 +30,16 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
   readonly #inner: RoleStore;
   readonly #freshness: Freshness;
   readonly #changes: RecentChanges;
-  readonly #entries: LRUCache<string, Entry>;
+  readonly #entries: BoundedCache<string, Entry>;
   readonly #flights = new SingleFlight<HeldRoles>();
 
   constructor(inner: RoleStore, freshness: Freshness, changes: RecentChanges) {
     this.#inner = inner;
     this.#freshness = freshness;
     this.#changes = changes;
-    this.#entries = new LRUCache({
-      ...atMost(policies.roles.maxEntries),
-      dispose: (entry) => {
+    this.#entries = new BoundedCache({
+      ...policies.roles,
+      onDrop: (entry) => {
         entry.stale = true;
       },
     });

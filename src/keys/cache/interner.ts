@@ -1,22 +1,21 @@
 import { hash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 import type { KeyRecord } from '../key-record.ts';
-import { atMost } from './bounded.ts';
+import { BoundedCache } from './bounded-cache.ts';
 
 /** Keeps one copy of values that many entries share. Forgetting one is harmless: the next holder has a copy of its own. */
 export class Interner {
-  readonly #texts: LRUCache<string, string>;
-  readonly #assignments: LRUCache<string, RoleAssignments>;
+  readonly #texts: BoundedCache<string, string>;
+  readonly #assignments: BoundedCache<string, RoleAssignments>;
   /** The same by the text that Postgres writes for them. */
-  readonly #stored: LRUCache<string, RoleAssignments>;
+  readonly #stored: BoundedCache<string, RoleAssignments>;
   readonly #kept = new WeakSet<RoleAssignments>();
 
   /** @param maxEntries most texts, and most assignments, that are kept */
   constructor(maxEntries: number) {
-    this.#texts = new LRUCache(atMost(maxEntries));
-    this.#assignments = new LRUCache(atMost(maxEntries));
-    this.#stored = new LRUCache(atMost(maxEntries));
+    this.#texts = new BoundedCache({ maxEntries });
+    this.#assignments = new BoundedCache({ maxEntries });
+    this.#stored = new BoundedCache({ maxEntries });
   }
 
   /**

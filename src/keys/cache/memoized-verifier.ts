@@ -1,10 +1,9 @@
-import { LRUCache } from 'lru-cache';
 import { hashDigest } from '../../credential/digest.ts';
 import { type KeyRecord, ownHash } from '../key-record.ts';
 import type { HeldKey } from '../key-store.ts';
 import type { SecretMatch, SecretVerifier } from '../secret-verifier.ts';
 import { SingleFlight } from '../single-flight.ts';
-import { atMost } from './bounded.ts';
+import { BoundedCache } from './bounded-cache.ts';
 import { policies } from './policies.ts';
 
 /** Where verified credentials are kept beyond this process, by `credentialDigest`. */
@@ -26,8 +25,8 @@ export class MemoizedVerifier implements SecretVerifier {
   readonly #shared: SharedMemos | undefined;
   readonly #now: () => number;
   /** The hash that a credential matched: the very string of the record, so that it costs no memory of its own. */
-  readonly #verified: LRUCache<string, string>;
-  readonly #wrong: LRUCache<string, string>;
+  readonly #verified: BoundedCache<string, string>;
+  readonly #wrong: BoundedCache<string, string>;
   readonly #flights = new SingleFlight<SecretMatch>();
 
   /** @param shared memos of the region; `undefined` without Redis */
@@ -35,11 +34,8 @@ export class MemoizedVerifier implements SecretVerifier {
     this.#inner = inner;
     this.#shared = shared;
     this.#now = now;
-    this.#verified = new LRUCache({ max: maxEntries, ttl: policies.secretMemo.lifeMs });
-    this.#wrong = new LRUCache({
-      ...atMost(policies.wrongSecret.maxEntries),
-      ttl: policies.wrongSecret.lifeMs,
-    });
+    this.#verified = new BoundedCache({ maxEntries, lifeMs: policies.secretMemo.lifeMs });
+    this.#wrong = new BoundedCache(policies.wrongSecret);
   }
 
   async match(held: HeldKey, secret: string, digest: string): Promise<SecretMatch> {

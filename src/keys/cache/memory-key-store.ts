@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import type { Change, ChangeListener } from '../change-feed/change.ts';
 import type { RecentChanges } from '../change-feed/recent-changes.ts';
 import type { KeyRecord } from '../key-record.ts';
@@ -10,7 +9,7 @@ import {
   type Tier,
 } from '../key-store.ts';
 import { SingleFlight } from '../single-flight.ts';
-import { atMost } from './bounded.ts';
+import { BoundedCache } from './bounded-cache.ts';
 import type { Freshness } from './freshness.ts';
 import { Interner } from './interner.ts';
 import { policies } from './policies.ts';
@@ -92,8 +91,8 @@ export interface MemoryKeyStoreParts {
  */
 export class MemoryKeyStore implements KeyStore, ChangeListener {
   readonly #parts: MemoryKeyStoreParts;
-  readonly #entries: LRUCache<string, Entry>;
-  readonly #absent: LRUCache<string, number>;
+  readonly #entries: BoundedCache<string, Entry>;
+  readonly #absent: BoundedCache<string, number>;
   readonly #flights = new SingleFlight<HeldKey | undefined>();
   readonly #shared: Interner;
   /** Entries that were pushed out by others, for metrics. */
@@ -102,15 +101,15 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
   constructor(parts: MemoryKeyStoreParts) {
     this.#parts = parts;
     this.#shared = parts.shared ?? new Interner(policies.sharedTexts.maxEntries);
-    this.#entries = new LRUCache({
-      max: parts.maxEntries,
-      dispose: (entry, _id, reason) => {
+    this.#entries = new BoundedCache({
+      maxEntries: parts.maxEntries,
+      onDrop: (entry, why) => {
         // Answers may still point at the entry, and nothing will tell them of changes any more.
-        entry.dropped = reason === 'evict' ? 'evicted' : 'changed';
-        if (reason === 'evict') this.evictions += 1;
+        entry.dropped = why === 'evicted' ? 'evicted' : 'changed';
+        if (why === 'evicted') this.evictions += 1;
       },
     });
-    this.#absent = new LRUCache({ ...atMost(policies.absentKey.maxEntries), ttl: policies.absentKey.lifeMs });
+    this.#absent = new BoundedCache(policies.absentKey);
   }
 
   /** Whether there is anything of a key in memory, be it that there is none, and whatever it is worth. */

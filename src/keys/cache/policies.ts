@@ -1,6 +1,5 @@
 /**
- * Lives and caps of every cache that are not settings, in one place. docs/caching.md explains each row. These caches grow
- * with what is in them (`atMost`), so that a cap costs nothing at a start.
+ * Lives and caps of every cache that are not settings, in one place. docs/caching.md explains each row.
  * All times in milliseconds.
  */
 export const policies = {

@@ -1,5 +1,4 @@
-import { LRUCache } from 'lru-cache';
-import { atMost } from '../cache/bounded.ts';
+import { BoundedCache } from '../cache/bounded-cache.ts';
 import type { Change, ChangeListener } from './change.ts';
 import { CLOCK_SKEW_MS } from './change-source.ts';
 
@@ -24,20 +23,19 @@ export class RecentChanges implements ChangeListener {
   /** Grows when everything that is cached became unreliable; a read that spans it is not stored. */
   generation = 0;
   readonly #now: () => number;
-  readonly #keys: LRUCache<string, Noted>;
-  readonly #roles: LRUCache<string, Noted>;
+  readonly #keys: BoundedCache<string, Noted>;
+  readonly #roles: BoundedCache<string, Noted>;
   #roleChanges = 0;
 
   /** @param lifeMs longer than any copy of a record can live outside of this process */
   constructor(now: () => number, limits: { lifeMs: number; maxEntries: number }) {
     this.#now = now;
     const cache = () =>
-      new LRUCache<string, Noted>({
-        ...atMost(limits.maxEntries),
-        ttl: limits.lifeMs,
+      new BoundedCache<string, Noted>({
+        ...limits,
         // Under a flood of changes the oldest is forgotten early: from then on older copies are not trusted unchecked.
-        dispose: (noted, _id, reason) => {
-          if (reason === 'evict') this.#forget(noted.atMs);
+        onDrop: (noted, why) => {
+          if (why === 'evicted') this.#forget(noted.atMs);
         },
       });
     this.#keys = cache();
