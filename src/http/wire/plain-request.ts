@@ -29,6 +29,7 @@ export interface PartialRequest {
 /** Something else than a plain request. */
 export const UNUSUAL = Symbol('not a plain request');
 
+const SPACE = 0x20;
 const MAX_HEAD_BYTES = 8_192;
 const END_OF_HEAD = '\r\n\r\n';
 const QUERY = /\?([!"$-~]*)(?= )/y;
@@ -112,27 +113,51 @@ function readHeaders(text: string, from: number, to: number): PlainHeaders | und
   for (let at = from; at < to; ) {
     const colon = text.indexOf(':', at);
     const end = text.indexOf('\r\n', colon);
-    const name = text.slice(at, colon).toLowerCase();
+    const name = knownName(text, at, colon);
     at = end + 2;
-    switch (name) {
-      case 'host':
-      case 'connection':
-      case 'content-type':
-      case 'content-length':
-      case 'authorization':
-      case 'x-client-authentication':
-      case 'x-opaque-id':
-      case 'traceparent':
-        if (headers[name] !== undefined) return undefined;
-        headers[name] = text.slice(colon + 1, end).trim();
-        break;
-      // They change how a message is framed or what is answered first: for a whole implementation of HTTP.
-      case 'transfer-encoding':
-      case 'expect':
-      case 'upgrade':
-      case 'trailer':
-        return undefined;
-    }
+    if (name === undefined) continue;
+    if (isForHttpServer(name) || headers[name] !== undefined) return undefined;
+    headers[name] = trimmed(text, colon + 1, end);
   }
   return headers;
+}
+
+/** They change how a message is framed or what is answered first: for a whole implementation of HTTP. */
+const FOR_HTTP_SERVER = ['transfer-encoding', 'expect', 'upgrade', 'trailer'] as const;
+type ForHttpServer = (typeof FOR_HTTP_SERVER)[number];
+
+/** Names of fields that are looked at, by their length. */
+const NAMES_BY_LENGTH = Map.groupBy(
+  [
+    'host',
+    'connection',
+    'content-type',
+    'content-length',
+    'authorization',
+    'x-client-authentication',
+    'x-opaque-id',
+    'traceparent',
+    ...FOR_HTTP_SERVER,
+  ] as const,
+  (name) => name.length,
+);
+
+/** The name of a field if it is one that is looked at. Makes no string of a name in lower case, as machines send it. */
+function knownName(text: string, at: number, colon: number) {
+  return NAMES_BY_LENGTH.get(colon - at)?.find(
+    (name) => text.startsWith(name, at) || text.slice(at, colon).toLowerCase() === name,
+  );
+}
+
+function isForHttpServer(name: keyof PlainHeaders | ForHttpServer): name is ForHttpServer {
+  return (FOR_HTTP_SERVER as readonly string[]).includes(name);
+}
+
+/** The value without the white space around it, which is spaces and tabs. */
+function trimmed(text: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  while (start < end && text.charCodeAt(start) <= SPACE) start += 1;
+  while (start < end && text.charCodeAt(end - 1) <= SPACE) end -= 1;
+  return text.slice(start, end);
 }
