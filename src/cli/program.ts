@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { loadEnvFile } from './env-file.ts';
 import { EXIT, exitCodeHelp } from './exit-codes.ts';
 import { reportFailure } from './failure.ts';
-import { sizeThreadPool } from './thread-pool.ts';
+import { startThreadPool } from './thread-pool.ts';
 
 type Register = (program: Command) => void;
 
@@ -27,8 +27,8 @@ const program = new Command('iam')
   .hook('preAction', (main) => {
     const { envFile } = main.opts<{ envFile?: string }>();
     if (envFile !== undefined) loadEnvFile(envFile, process.env);
-    // Before the first asynchronous work of the process: that one creates the pool.
-    sizeThreadPool(process.env);
+    // Before anything asynchronous: that would start the pool.
+    startThreadPool(process.env);
   });
 
 const asked = process.argv.slice(2).find((argument) => Object.hasOwn(commands, argument));

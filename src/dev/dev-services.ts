@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { threadPoolSize } from '../cli/thread-pool.ts';
 import type { Config } from '../config.ts';
 import { both } from './both.ts';
 import { childEnvironment, type ServerExit } from './child-process.ts';
@@ -93,6 +92,5 @@ function commonSettings({ environment, config, secrets }: DevServicesOptions): N
     CREDENTIAL_PREFIX: config.CREDENTIAL_PREFIX,
     CLIENT_AUTHENTICATION_SECRETS: secrets.clientSecret,
     SHUTDOWN_TIMEOUT_MS: String(SHUTDOWN_TIMEOUT_MS),
-    UV_THREADPOOL_SIZE: String(threadPoolSize(String(config.ARGON2_CONCURRENCY))),
   };
 }

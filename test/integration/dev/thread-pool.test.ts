@@ -1,41 +1,37 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { threadPoolSize } from '../../../src/cli/thread-pool.ts';
 import { runScript } from '../../support/servers/run-script.ts';
 
 const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
 
-/** Threads of a process before and after it hashed more secrets at a time than any pool has threads. */
-async function threadsAdded(setUp: string): Promise<number> {
+/** Nice values of the threads that a process has more, after it hashed more secrets at a time than any pool has threads. */
+async function addedThreads(settings: Record<string, string>): Promise<number[]> {
   const output = await runScript(`
     import { readdirSync } from 'node:fs';
-    const { sizeThreadPool } = await import(${url('../../../src/cli/thread-pool.ts')});
+    import { getPriority } from 'node:os';
+    const { startThreadPool } = await import(${url('../../../src/cli/thread-pool.ts')});
     const { hashSecret } = await import(${url('../../../src/credential/hash.ts')});
-    ${setUp}
-    const threads = () => readdirSync('/proc/self/task').length;
-    const before = threads();
+    const threads = () => readdirSync('/proc/self/task').map(Number);
+    const before = new Set(threads());
+    startThreadPool(Object.assign(process.env, ${JSON.stringify(settings)}));
     const parameters = { memoryKiB: 1024, timeCost: 1, parallelism: 1 };
     await Promise.all(Array.from({ length: 50 }, () => hashSecret('secret', parameters)));
-    console.log(threads() - before);
+    const added = threads().filter((thread) => !before.has(thread));
+    console.log(JSON.stringify(added.map((thread) => getPriority(thread) - getPriority())));
   `);
-  return Number(output);
+  return JSON.parse(output);
 }
 
-// Only Linux shows the threads of a process as files.
-it.runIf(process.platform === 'linux')(
-  'the thread pool has room for every hash that may run at a time, set from inside the process',
-  async () => {
-    const added = await threadsAdded(
-      `sizeThreadPool(Object.assign(process.env, { ARGON2_CONCURRENCY: '9' }));`,
-    );
-    expect(added).toBe(threadPoolSize('9'));
-  },
-);
+// Only Linux shows the threads of a process as files, and gives them priorities of their own.
+describe.runIf(process.platform === 'linux')('the thread pool', () => {
+  it('has a thread for every hash that may run at a time, of a lower priority than the event loop', async () => {
+    expect(await addedThreads({ ARGON2_CONCURRENCY: '9' })).toEqual(Array.from({ length: 9 }, () => 10));
+  });
 
-it.runIf(process.platform === 'linux')('an operator who sets UV_THREADPOOL_SIZE is obeyed', async () => {
-  const added = await threadsAdded(
-    `sizeThreadPool(Object.assign(process.env, { ARGON2_CONCURRENCY: '9', UV_THREADPOOL_SIZE: '6' }));`,
-  );
-  expect(added).toBe(6);
+  it('has as many as an operator asks for with UV_THREADPOOL_SIZE', async () => {
+    const added = await addedThreads({ ARGON2_CONCURRENCY: '9', UV_THREADPOOL_SIZE: '6' });
+    expect(added).toEqual(Array.from({ length: 6 }, () => 10));
+  });
 });
 
 it('a concurrency that is no number leaves the size to the machine', () => {
