@@ -2,7 +2,7 @@ import { ask, probed } from '../lib/ask.ts';
 import type { Bench } from '../lib/bench.ts';
 import { benchKeys, CHEAP_HASH } from '../lib/keys.ts';
 import { tierShare } from '../lib/metrics.ts';
-import { assignmentShape, organizationOf, projectOf } from '../lib/population.ts';
+import { assignmentShape, creatorOf, organizationOf, projectOf } from '../lib/population.ts';
 import { createRegionDatabase, insertKeys } from '../lib/region-database.ts';
 import { startRegional } from '../lib/regional.ts';
 import { authenticateRequest } from '../lib/requests.ts';
@@ -24,7 +24,7 @@ interface Usage {
 /**
  * What one more warm key takes: a service with a hundred thousand of them against the same process with a thousand,
  * after garbage collection. Each key has a record, a memo and an answer in memory. 200 organizations of 500 keys,
- * twenty shapes of role assignments.
+ * twenty users who made them, twenty shapes of role assignments.
  */
 export async function memory(bench: Bench): Promise<Row[]> {
   bench.log(`${MANY.toLocaleString('en')} keys; the first run hashes them`);
@@ -38,6 +38,7 @@ export async function memory(bench: Bench): Promise<Row[]> {
         secretHash,
         organizationId: organizationOf(index),
         roleAssignments: assignmentShape(index),
+        createdBy: creatorOf(index),
       })),
     ),
   );

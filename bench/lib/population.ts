@@ -8,6 +8,7 @@ import type { Context } from './requests.ts';
  */
 const KEYS_OF_AN_ORGANIZATION = 500;
 const SHAPES = 20;
+const USERS = 20;
 
 function name(kind: string, index: number): string {
   return createHash('md5').update(`${kind} ${index}`).digest('hex');
@@ -33,4 +34,9 @@ export function projectOf(index: number): Context {
 export function assignmentShape(index: number): unknown {
   const { organizationId, projectId } = projectOf(index);
   return viewerOn(organizationId, projectId);
+}
+
+/** The user who made the n-th key, as many keys as others of the organization. */
+export function creatorOf(index: number): string {
+  return name(`user of ${organizationOf(index)}`, Math.floor(index / SHAPES) % USERS);
 }

@@ -44,6 +44,8 @@ export interface KeyRow {
   secretHash: string;
   organizationId: string;
   roleAssignments: unknown;
+  /** Left out: the one user of the organization. */
+  createdBy?: string;
 }
 
 const BATCH = 5_000;
@@ -53,8 +55,8 @@ export async function insertKeys(client: pg.Client, rows: readonly KeyRow[]): Pr
   for (let first = 0; first < rows.length; first += BATCH) {
     await client.query(
       `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by, version)
-       SELECT id, organization_id, 'ingest of the web shop, production', secret_hash, role_assignments, 'user-' || organization_id, 1
-       FROM jsonb_to_recordset($1::jsonb) AS row (id text, organization_id text, secret_hash text, role_assignments jsonb)`,
+       SELECT id, organization_id, 'ingest of the web shop, production', secret_hash, role_assignments, created_by, 1
+       FROM jsonb_to_recordset($1::jsonb) AS row (id text, organization_id text, secret_hash text, role_assignments jsonb, created_by text)`,
       [
         JSON.stringify(
           rows.slice(first, first + BATCH).map((row) => ({
@@ -62,6 +64,7 @@ export async function insertKeys(client: pg.Client, rows: readonly KeyRow[]): Pr
             organization_id: row.organizationId,
             secret_hash: row.secretHash,
             role_assignments: row.roleAssignments,
+            created_by: row.createdBy ?? `user-${row.organizationId}`,
           })),
         ),
       ],

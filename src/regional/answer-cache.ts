@@ -1,6 +1,7 @@
 import { BoundedCache } from '../keys/cache/bounded-cache.ts';
 import type { Freshness } from '../keys/cache/freshness.ts';
 import type { HeldKey } from '../keys/key-store.ts';
+import { type Identity, joinAnswer } from './identity.ts';
 import type { Rights } from './rights.ts';
 
 /** An answer that was given before. */
@@ -20,7 +21,7 @@ export interface KnownAnswer {
 /** A longer text of rights than this is seldom shared. */
 const SHARED_BYTES = 8_192;
 
-/** Length of what an answer is taken to share with no other one. */
+/** Length of what an answer is taken to share with no other one. @param identity the part of it that is its own */
 export function ownBytes(rights: string, identity: string): number {
   return identity.length + (rights.length > SHARED_BYTES ? rights.length : 0);
 }
@@ -29,23 +30,25 @@ export function ownBytes(rights: string, identity: string): number {
 export class OwnAnswer implements KnownAnswer {
   readonly goodUntilMs: number | undefined;
   readonly #rights: Rights;
-  readonly #identity: string;
+  readonly #user: string;
+  readonly #rest: string;
   readonly #key: HeldKey;
 
-  constructor(rights: Rights, identity: string, key: HeldKey, goodUntilMs: number) {
+  constructor(rights: Rights, { user, rest }: Identity, key: HeldKey, goodUntilMs: number) {
     this.#rights = rights;
-    this.#identity = identity;
+    this.#user = user;
+    this.#rest = rest;
     this.#key = key;
     // Most keys never run out, and a number takes 16 bytes in each answer, also an infinite one.
     this.goodUntilMs = Number.isFinite(goodUntilMs) ? goodUntilMs : undefined;
   }
 
   get body(): string {
-    return this.#rights.text + this.#identity;
+    return joinAnswer(this.#rights.text, this.#user, this.#key.record.id, this.#rest);
   }
 
   get ownBytes(): number {
-    return ownBytes(this.#rights.text, this.#identity);
+    return ownBytes(this.#rights.text, this.#rest);
   }
 
   holds(isGood: (atMs: number) => boolean): boolean {

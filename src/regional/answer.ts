@@ -5,11 +5,13 @@ import type { ResolvedContext } from './role-resolver.ts';
 
 type GrantedContext = Extract<ResolvedContext, { granted: true }>;
 
-// The body of a 200 is written in two parts that follow each other. The first is the same for every key with the same
-// rights in the same projects of an organization, so that it is written and kept once; the second is about the key. Descriptors are JSON
-// already and are copied in as they are. Both parts are pure ASCII: one byte a character, in memory and on the wire.
+// The body of a 200 is written in two parts that follow each other, rights and identity. Both are pure ASCII: one byte a
+// character, in memory and on the wire.
 
-/** The first part: what the key may do. */
+/**
+ * The first part: what the key may do. It is the same for every key with the same rights in the same projects of an
+ * organization, so that it is written and kept once. Descriptors are JSON already and are copied in as they are.
+ */
 export function writeRights(
   record: KeyRecord,
   request: AuthenticationRequest,
@@ -24,21 +26,6 @@ export function writeRights(
   return ascii(
     `{"type":"api-key","contexts":${contexts},"denied_contexts":[${denied.map(deniedContext).join(',')}],"role_assignments":${assignments},"organization_id":${JSON.stringify(record.organizationId)},"email":null,"first_name":null,"last_name":null,"token":null,`,
   );
-}
-
-/** The second part: whose key it is. */
-export function writeIdentity(record: KeyRecord): string {
-  return ascii(`"user_id":${JSON.stringify(record.createdBy)},"credentials":${credentials(record)}}`);
-}
-
-function credentials(record: KeyRecord): string {
-  return JSON.stringify({
-    id: record.id,
-    type: 'api-key',
-    creation: rfc3339(record.createdAtMs),
-    expiration: record.expiresAtMs === null ? null : rfc3339(record.expiresAtMs),
-    internal: record.internal,
-  });
 }
 
 function grantedContext(granted: GrantedContext, request: AuthenticationRequest): string {
@@ -57,11 +44,7 @@ function project(context: RequestedContext): string {
   return `"type":"project","project_id":${JSON.stringify(context.projectId)},"project_type":"${context.projectType}","project_organization_id":${JSON.stringify(context.organizationId)}`;
 }
 
-function rfc3339(timeMs: number): string {
-  return new Date(timeMs).toISOString();
-}
-
 /** JSON says the same with `\uXXXX` (RFC 8259, section 7). Outside of strings JSON has no other characters. */
-function ascii(json: string): string {
+export function ascii(json: string): string {
   return json.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

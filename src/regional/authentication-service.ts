@@ -1,8 +1,8 @@
 import type { KeyAuthenticator } from '../http/key-authenticator.ts';
 import { StoreUnavailableError, type Tier } from '../keys/key-store.ts';
-import { writeIdentity } from './answer.ts';
 import { type AnswerCache, OwnAnswer } from './answer-cache.ts';
 import type { AuthenticationCall } from './authentication-call.ts';
+import { IdentityWriter } from './identity.ts';
 import { RequestReader } from './request-reader.ts';
 import type { RightsResolver } from './rights.ts';
 import type { SharedAnswers } from './shared-answers.ts';
@@ -28,6 +28,7 @@ export interface AuthenticationServiceParts {
 export class AuthenticationService {
   readonly #parts: AuthenticationServiceParts;
   readonly #requests = new RequestReader();
+  readonly #identities = new IdentityWriter();
 
   constructor(parts: AuthenticationServiceParts) {
     this.#parts = parts;
@@ -68,15 +69,11 @@ export class AuthenticationService {
     const request = this.#requests.read(call.rawQuery, call.body);
     const { held, goodUntilMs } = await authenticator.authenticateCredential(credential, call.client);
     const granted = await rights.of(held.record, request);
-    const identity = flat(writeIdentity(held.record));
     const key = held.entry ?? held;
-    answers.set(digest, new OwnAnswer(granted, identity, key, goodUntilMs));
-    if (held.tier !== 'memory') void sharedAnswers?.store(digest, key, granted, identity, goodUntilMs);
-    return { body: granted.text + identity, tier: held.tier };
+    const answer = new OwnAnswer(granted, this.#identities.write(held.record), key, goodUntilMs);
+    const { body } = answer;
+    answers.set(digest, answer);
+    if (held.tier !== 'memory') void sharedAnswers?.store(digest, key, granted, body, goodUntilMs);
+    return { body, tier: held.tier };
   }
-}
-
-/** A string in one piece: one that was put together keeps its pieces in memory, too. */
-function flat(ascii: string): string {
-  return Buffer.from(ascii, 'latin1').toString('latin1');
 }

@@ -81,11 +81,11 @@ export class SharedAnswers {
     digest: string,
     key: HeldKey,
     rights: Rights,
-    identity: string,
+    body: string,
     goodUntilMs: number,
   ): Promise<void> {
     const { cache, freshness, lifeMs } = this.#parts;
-    if (rights.text.length + identity.length > LONGEST_SHARED) return;
+    if (body.length > LONGEST_SHARED) return;
     if (key.stale || rights.basis.some(({ stale }) => stale)) return;
     const readAtMs = Math.min(key.confirmedAtMs, ...rights.basis.map(({ confirmedAtMs }) => confirmedAtMs));
     const { id, version, internal } = key.record;
@@ -105,7 +105,7 @@ export class SharedAnswers {
       id,
       version,
       digest,
-      payload: `${JSON.stringify(facts)}\n${rights.text}${identity}`,
+      payload: `${JSON.stringify(facts)}\n${body}`,
       expiresAtMs: Math.min(goodUntilMs, facts.confirmedAtMs + lifeMs),
     });
   }

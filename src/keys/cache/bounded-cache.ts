@@ -23,12 +23,14 @@ const FIRST_CAPACITY = 64;
 export class BoundedCache<Key, Value> {
   readonly #limits: CacheLimits<Key, Value>;
   readonly #slots = new Map<Key, number>();
-  #keys: (Key | undefined)[] = [undefined];
-  #values: (Value | undefined)[] = [undefined];
+  #keys: (Key | undefined)[] = [];
+  #values: (Value | undefined)[] = [];
   /** Neighbours of each slot in the order of use; of a free slot, `#older` is the next free one. */
   #older = new Uint32Array(FIRST_CAPACITY);
   #newer = new Uint32Array(FIRST_CAPACITY);
   #free = ANCHOR;
+  /** Slots that were ever taken, the anchor among them. */
+  #taken = 1;
   #bornAtMs: Float64Array | undefined;
   #weight = 0;
 
@@ -91,11 +93,12 @@ export class BoundedCache<Key, Value> {
     const values = this.#values;
     const slots = [...this.#slots.values()];
     this.#slots.clear();
-    this.#keys = [undefined];
-    this.#values = [undefined];
+    this.#keys = [];
+    this.#values = [];
     this.#older = new Uint32Array(FIRST_CAPACITY);
     this.#newer = new Uint32Array(FIRST_CAPACITY);
     this.#free = ANCHOR;
+    this.#taken = 1;
     if (this.#bornAtMs !== undefined) this.#bornAtMs = new Float64Array(FIRST_CAPACITY);
     this.#weight = 0;
     for (const slot of slots) onDrop?.(values[slot] as Value, 'removed');
@@ -139,8 +142,9 @@ export class BoundedCache<Key, Value> {
       this.#free = this.#older[free] as number;
       return free;
     }
-    const slot = this.#keys.length;
-    if (slot === this.#older.length) this.#grow();
+    if (this.#taken === this.#older.length) this.#grow();
+    const slot = this.#taken;
+    this.#taken += 1;
     return slot;
   }
 
@@ -153,6 +157,9 @@ export class BoundedCache<Key, Value> {
     this.#older = grown(new Uint32Array(capacity), this.#older);
     this.#newer = grown(new Uint32Array(capacity), this.#newer);
     if (this.#bornAtMs !== undefined) this.#bornAtMs = grown(new Float64Array(capacity), this.#bornAtMs);
+    // By themselves these would take half as much again whenever they are full.
+    this.#keys.length = capacity;
+    this.#values.length = capacity;
   }
 
   #linkAsNewest(slot: number): void {

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { LAYOUT } from '../../../src/keys/cache/redis/cache-places.ts';
 import type { KeyRecord } from '../../../src/keys/key-record.ts';
-import { writeIdentity, writeRights } from '../../../src/regional/answer.ts';
+import { writeRights } from '../../../src/regional/answer.ts';
+import { IdentityWriter, joinAnswer } from '../../../src/regional/identity.ts';
 
 /** Every field that an answer can have. */
 const record: KeyRecord = {
@@ -37,7 +38,8 @@ it('pods of two releases share answers only if both write the same: with another
     ],
     [{ granted: false, context, basis: [], reason: 'no_assignment', unresolved: [] }],
   );
-  const text = rights + writeIdentity(record);
+  const { user, rest } = new IdentityWriter().write(record);
+  const text = joinAnswer(rights, user, record.id, rest);
   expect([LAYOUT, createHash('sha256').update(text).digest('hex').slice(0, 16)]).toEqual([
     'iam3',
     '6944bc44cbbde9f1',
