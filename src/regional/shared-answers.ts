@@ -76,7 +76,10 @@ export class SharedAnswers {
     return answer.goodUntilMs > now() && answer.holds(this.#isFresh) ? answer : undefined;
   }
 
-  /** Leaves an answer that was just made for the other pods. */
+  /**
+   * Leaves an answer that was just made for the other pods.
+   * @param body all of it; it begins with the text of the rights
+   */
   async store(
     digest: string,
     key: HeldKey,

@@ -82,8 +82,8 @@ it.each([
   const id = `key-${aheadMs}`;
   const rights = { text: '{"rights":1,', basis: [] };
   const key = keyReadAt(Date.now() + aheadMs, id);
-  await podAhead(aheadMs).store('digest', key, rights, '"identity":2}', Number.POSITIVE_INFINITY);
   const answer = '{"rights":1,"identity":2}';
+  await podAhead(aheadMs).store('digest', key, rights, answer, Number.POSITIVE_INFINITY);
   expect((await podAhead(aheadMs).read(id, 'digest', NOBODY))?.body).toBe(answer);
   expect((await podAhead(0).read(id, 'digest', NOBODY))?.body).toBe(used ? answer : undefined);
 });
