@@ -78,10 +78,10 @@ export async function warmUnderStorm(bench: Bench): Promise<Row[]> {
         ...row,
         measure: `p99 of memory hits at ${RATE_PER_SECOND}/s`,
         target: { bound: 'at most', value: 3 },
-        notes: pairs.map(
-          ({ subject, baseline }) =>
-            `storm ${Math.round(subject.storm?.perSecond ?? 0)}/s with ${subject.waiting} in the queue; generator late by at most ${subject.generatorLateMs.toFixed(1)} and ${baseline.generatorLateMs.toFixed(1)} ms (not in the latencies)`,
-        ),
+        notes: [
+          `storm ${range(pairs.map(({ subject }) => subject.storm?.perSecond ?? 0))}/s with ${range(pairs.map(({ subject }) => subject.waiting ?? 0))} in the queue`,
+          `generator late by at most ${Math.max(...pairs.flatMap(({ subject, baseline }) => [subject.generatorLateMs, baseline.generatorLateMs])).toFixed(1)} ms (not in the latencies)`,
+        ],
       },
       of(({ latencyMs }) => latencyMs.p99),
     ),
@@ -90,6 +90,10 @@ export async function warmUnderStorm(bench: Bench): Promise<Row[]> {
       of(({ latencyMs }) => latencyMs.p50),
     ),
   ];
+}
+
+function range(values: readonly number[]): string {
+  return `${Math.round(Math.min(...values))} to ${Math.round(Math.max(...values))}`;
 }
 
 function told({ latencyMs, perSecond }: LoadResult): string {
