@@ -36,7 +36,7 @@ export function assignmentShape(index: number): unknown {
   return viewerOn(organizationId, projectId);
 }
 
-/** The user who made the n-th key, as many keys as others of the organization. */
+/** The user who made the n-th key. All users of an organization made as many. */
 export function creatorOf(index: number): string {
   return name(`user of ${organizationOf(index)}`, Math.floor(index / SHAPES) % USERS);
 }
