@@ -41,7 +41,7 @@ module.exports = {
       name: 'shared-code-knows-no-server',
       severity: 'error',
       from: { path: '^src/(http|keys)/' },
-      to: { path: '^src/(regional|control-plane|dev|cli)/' },
+      to: { path: '^src/(regional|control-plane|cli)/' },
     },
     {
       name: 'keys-know-no-http',
@@ -56,7 +56,27 @@ module.exports = {
       from: { path: '^src/' },
       to: { path: '^(node:)?http$', dependencyTypes: ['core'], dependencyTypesNot: ['type-only'] },
     },
-    { name: 'not-to-test', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|bench)/' } },
+    {
+      name: 'lib-knows-nothing-of-iam',
+      comment: 'lib/ imports nothing of ours',
+      severity: 'error',
+      from: { path: '^src/lib/' },
+      to: { path: '^src/', pathNot: '^src/lib/' },
+    },
+    {
+      name: 'resources-never-import-the-edge',
+      comment: 'the folders of control-plane/ that hold a resource know neither HTTP nor routes',
+      severity: 'error',
+      from: { path: '^src/control-plane/(keys|roles|audit|organizations|convert|expiry)/' },
+      to: { path: '^src/control-plane/(http|routes)/' },
+    },
+    {
+      name: 'product-never-imports-the-local-stack',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^dev/' },
+    },
+    { name: 'not-to-test', severity: 'error', from: { path: '^(src|dev)/' }, to: { path: '^(test|bench)/' } },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -8,7 +8,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          globalSetup: ['test/global-setup.ts'],
+          globalSetup: ['test/support/global-setup.ts'],
           setupFiles: ['test/support/output-guard.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,

@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     name: 'soak',
     include: ['test/soak/**/*.test.ts'],
-    globalSetup: ['test/global-setup.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/output-guard.ts'],
     testTimeout: 300_000,
     hookTimeout: 60_000,

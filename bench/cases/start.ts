@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../src/dev/ports.ts';
+import { freePort } from '../../dev/ports.ts';
 import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
 import type { Bench } from '../lib/bench.ts';
 import { startNode } from '../lib/child.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../src/dev/ports.ts';
+import { freePort } from '../../dev/ports.ts';
 import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
 import type { Bench } from './bench.ts';
 import { startNode } from './child.ts';

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../src/dev/ports.ts';
+import { freePort } from '../../dev/ports.ts';
 import type { Bench } from './bench.ts';
 import { type NodeChild, startNode } from './child.ts';
 import { PREFIX } from './keys.ts';

@@ -3,9 +3,9 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { freePort } from '../../src/dev/ports.ts';
-import { type PostgresServer, startPostgres } from '../../src/dev/postgres/server.ts';
-import { type RedisServer, startRedis } from '../../src/dev/redis/server.ts';
+import { freePort } from '../../dev/ports.ts';
+import { type PostgresServer, startPostgres } from '../../dev/postgres/server.ts';
+import { type RedisServer, startRedis } from '../../dev/redis/server.ts';
 import type { Bench } from './bench.ts';
 
 /** Everything fits into memory, and housekeeping does not happen to fall into a measurement. */

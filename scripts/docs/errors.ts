@@ -1,4 +1,4 @@
-import { ERRORS, RETRY_AFTER_SECONDS } from '../../src/http/errors.ts';
+import { ERRORS, RETRY_AFTER_SECONDS } from '../../src/errors.ts';
 import { code, GENERATED, table } from './markdown.ts';
 
 /** docs/errors.md */

@@ -11,8 +11,8 @@ import { answerSchema } from '../../src/regional/authentication-schema.ts';
 /** The OpenAPI documents of both servers by the path of their file, made from the schemas the servers work with. */
 export async function renderOpenApi(): Promise<Record<string, string>> {
   return {
-    'openapi-control-plane.json': await documentOf(await controlPlane()),
-    'openapi-regional.json': await documentOf(await regional()),
+    'docs/openapi/control-plane.json': await documentOf(await controlPlane()),
+    'docs/openapi/regional.json': await documentOf(await regional()),
   };
 }
 
@@ -28,7 +28,7 @@ async function regional(): Promise<FastifyInstance> {
   await app.register(openApi, {
     title: 'regional-iam regional service',
     description:
-      'Validates unified API keys next to each Elasticsearch fleet. The key calls of the control plane (_grant, _convert, revocation) are forwarded; openapi-control-plane.json describes them.',
+      'Validates unified API keys next to each Elasticsearch fleet. The key calls of the control plane (_grant, _convert, revocation) are forwarded; docs/openapi/control-plane.json describes them.',
   });
   const refusals = [400, 401, 403, 413, 415, 500, 503].map((status) => [status, uiamErrorSchema]);
   app.post(

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { bootstrap } from '../control-plane/bootstrap.ts';
-import { parseLife } from '../control-plane/durations.ts';
+import { bootstrap } from '../control-plane/keys/bootstrap.ts';
+import { parseLife } from '../control-plane/keys/durations.ts';
 import { openPrimary, operator } from './database-administration.ts';
 import { exitCodeHelp } from './exit-codes.ts';
 import { type CommonOptions, run, withExitCodes } from './run.ts';

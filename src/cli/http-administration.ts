@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Project } from '../control-plane/custom-roles.ts';
+import type { Project } from '../control-plane/roles/custom-roles.ts';
 import type { RoleDescriptor } from '../roles/role-descriptor.ts';
 import type { Administration } from './administration.ts';
 import { RemoteError, UsageError } from './command-failure.ts';

@@ -14,7 +14,6 @@ const commands: Record<string, () => Promise<Register>> = {
   roles: async () => (await import('./roles.ts')).registerRolesCommands,
   'control-plane': async () => (await import('./control-plane.ts')).registerControlPlaneCommand,
   migrate: async () => (await import('./migrate.ts')).registerMigrateCommand,
-  dev: async () => (await import('./dev.ts')).registerDevCommand,
 };
 
 const program = new Command('iam')

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Project } from '../control-plane/custom-roles.ts';
+import type { Project } from '../control-plane/roles/custom-roles.ts';
 import { UsageError } from './command-failure.ts';
 import { exitCodeHelp } from './exit-codes.ts';
 import { withAdministration } from './open-administration.ts';

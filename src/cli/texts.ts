@@ -1,5 +1,5 @@
-import type { KeyView, KeyWithCredential } from '../control-plane/key-view.ts';
-import type { KeyPage } from '../control-plane/list-keys.ts';
+import type { KeyView, KeyWithCredential } from '../control-plane/keys/key-view.ts';
+import type { KeyPage } from '../control-plane/keys/list-keys.ts';
 
 /** The human output of the key commands. */
 

@@ -1,6 +1,6 @@
 import pg, { type Pool, type PoolClient } from 'pg';
 import { StoreUnavailableError } from '../keys/key-store.ts';
-import type { AuditEvent } from './audit-event.ts';
+import type { AuditEvent } from './audit/audit-event.ts';
 
 /** Runs statements: on any connection, or inside one transaction. */
 export interface Queries {

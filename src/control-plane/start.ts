@@ -3,9 +3,9 @@ import type { Logger } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { createPool } from '../database/pool.ts';
-import { ClientAuthentication } from '../http/client-authentication.ts';
+import { ClientAuthentication } from '../keys/client-authentication.ts';
 import type { HealthState } from '../http/health.ts';
-import { KeyAuthenticator } from '../http/key-authenticator.ts';
+import { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { listeningUrl } from '../http/listening-url.ts';
 import { managementApp } from '../http/management-app.ts';
 import { BoundedVerifier } from '../keys/bounded-verifier.ts';
@@ -13,18 +13,18 @@ import { PostgresKeyStore } from '../keys/postgres-key-store.ts';
 import { Replica } from '../keys/replica.ts';
 import { Argon2SecretVerifier } from '../keys/secret-verifier.ts';
 import { controlPlaneApp } from './app.ts';
-import { auditLog } from './audit-log.ts';
+import { auditLog } from './audit/audit-log.ts';
 import { KeyConversion } from './convert/convert-keys.ts';
 import { allowedEndpoints } from './convert/endpoints.ts';
-import { CustomRoles } from './custom-roles.ts';
+import { CustomRoles } from './roles/custom-roles.ts';
 import { Database } from './database.ts';
 import { ExpiryWatch } from './expiry/expiry-watch.ts';
 import type { Webhook } from './expiry/webhook.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { KeyLifecycle } from './key-lifecycle.ts';
-import { lifecycleParts } from './lifecycle-parts.ts';
+import { KeyLifecycle } from './keys/key-lifecycle.ts';
+import { lifecycleParts } from './keys/lifecycle-deps.ts';
 import { ControlPlaneMetrics } from './metrics.ts';
-import { RefusalTrail } from './refusal-trail.ts';
+import { RefusalTrail } from './http/refusal-trail.ts';
 
 /**
  * Connections for finding out who calls, apart from those for what they ask: changes of one organization wait for each

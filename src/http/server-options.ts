@@ -4,7 +4,7 @@ import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogC
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { sendError, toIamError } from './error-rendering.ts';
-import { errorBody, IamError } from './errors.ts';
+import { errorBody, IamError } from '../errors.ts';
 import { requestIds } from './request-id.ts';
 
 /** Idle connections outlive the idle time of usual load balancers. */

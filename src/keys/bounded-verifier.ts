@@ -1,4 +1,4 @@
-import { FairQueue } from './fair-queue.ts';
+import { FairQueue } from '../lib/fair-queue.ts';
 import { type HeldKey, OverloadedError } from './key-store.ts';
 import type { SecretMatch, SecretVerifier } from './secret-verifier.ts';
 

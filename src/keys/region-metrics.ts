@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { FlatHistogram } from '../metrics/flat-histogram.ts';
+import { FlatHistogram } from '../lib/flat-histogram.ts';
 import type { BoundedVerifier, VerifierObserver } from './bounded-verifier.ts';
-import type { Freshness } from './cache/freshness.ts';
+import type { Freshness } from './change-feed/freshness.ts';
 import type { MemoryKeyStore } from './cache/memory-key-store.ts';
 import type { RedisLink } from './cache/redis/redis-link.ts';
 import type { ChangeFeed } from './change-feed/change-feed.ts';

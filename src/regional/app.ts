@@ -6,7 +6,7 @@ import { errorRendering } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
 import { serverWith } from '../http/node-server.ts';
 import { IDLE_MS, serverOptions } from '../http/server-options.ts';
-import { AnswerHead } from '../http/wire/answer-head.ts';
+import { AnswerHead } from '../http/wire/response-head.ts';
 import { PlainLane, TICK_MS } from '../http/wire/plain-lane.ts';
 import { PlainRequestReader } from '../http/wire/plain-request.ts';
 import { withoutSchemas } from '../http/without-schemas.ts';

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { PresentedCredential } from '../http/key-authenticator.ts';
+import type { PresentedCredential } from '../keys/key-authenticator.ts';
 
 /** One call to `_authenticate`, as it came over the wire. */
 export interface AuthenticationCall extends PresentedCredential {

@@ -1,6 +1,6 @@
 import { Counter, type Registry } from 'prom-client';
 import type { Tier } from '../keys/key-store.ts';
-import { FlatHistogram } from '../metrics/flat-histogram.ts';
+import { FlatHistogram } from '../lib/flat-histogram.ts';
 
 /** What became of a call; bounded, since it is a label. */
 export type Outcome = 'granted' | 'denied' | 'unauthenticated' | 'invalid' | 'unavailable' | 'error';

@@ -1,6 +1,6 @@
 import { parse as parseQuery } from 'node:querystring';
 import { z } from 'zod';
-import { IamError } from '../http/errors.ts';
+import { IamError } from '../errors.ts';
 import { canonicalProjectType, PROJECT_TYPES, type ProjectType } from '../roles/project-type.ts';
 
 /** A project that the caller wants the key evaluated for. */

@@ -1,11 +1,11 @@
-import type { KeyAuthenticator } from '../http/key-authenticator.ts';
+import type { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { StoreUnavailableError, type Tier } from '../keys/key-store.ts';
-import { type AnswerCache, OwnAnswer } from './answer-cache.ts';
+import { type AnswerCache, OwnAnswer } from './response-cache.ts';
 import type { AuthenticationCall } from './authentication-call.ts';
 import { IdentityWriter } from './identity.ts';
 import { RequestReader } from './request-reader.ts';
-import type { RightsResolver } from './rights.ts';
-import type { SharedAnswers } from './shared-answers.ts';
+import type { RightsResolver } from './permissions.ts';
+import type { SharedAnswers } from './shared-responses.ts';
 
 /** The JSON text of a 200, and the slowest place that was needed for it. */
 export interface AuthenticationAnswer {

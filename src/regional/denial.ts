@@ -1,4 +1,4 @@
-import { IamError } from '../http/errors.ts';
+import { IamError } from '../errors.ts';
 import type { DenialReason, ResolvedContext } from './role-resolver.ts';
 
 /** A context the key has no rights in. */

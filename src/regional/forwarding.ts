@@ -1,6 +1,6 @@
 import replyFrom from '@fastify/reply-from';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { IamError } from '../http/errors.ts';
+import { IamError } from '../errors.ts';
 
 const BASE = '/uiam/api/v1/api-keys';
 /** Longest a forwarded call may take; `_convert` asks other services in turn. */

@@ -1,7 +1,7 @@
-import { BoundedCache } from '../keys/cache/bounded-cache.ts';
+import { BoundedCache } from '../lib/bounded-cache.ts';
 import { policies } from '../keys/cache/policies.ts';
 import type { KeyRecord } from '../keys/key-record.ts';
-import { ascii } from './answer.ts';
+import { ascii } from './response-body.ts';
 
 /**
  * The second part of an answer, whose key it is, in pieces: what is the same for all keys of a user is kept once, the

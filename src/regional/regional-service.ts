@@ -2,19 +2,19 @@ import type { Logger } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { createPool } from '../database/pool.ts';
-import { ClientAuthentication } from '../http/client-authentication.ts';
+import { ClientAuthentication } from '../keys/client-authentication.ts';
 import type { HealthState } from '../http/health.ts';
-import { KeyAuthenticator } from '../http/key-authenticator.ts';
+import { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { listeningUrl } from '../http/listening-url.ts';
 import { managementApp } from '../http/management-app.ts';
-import { keyRegion } from '../keys/key-region.ts';
-import { AnswerCache, isCurrent } from './answer-cache.ts';
+import { keyRegion } from '../keys/regional-key-services.ts';
+import { AnswerCache, isCurrent } from './response-cache.ts';
 import { regionalApp } from './app.ts';
 import { AuthenticationMetrics } from './authentication-metrics.ts';
 import { AuthenticationService } from './authentication-service.ts';
-import { RightsResolver } from './rights.ts';
+import { RightsResolver } from './permissions.ts';
 import { RoleResolver } from './role-resolver.ts';
-import { SharedAnswers } from './shared-answers.ts';
+import { SharedAnswers } from './shared-responses.ts';
 
 /** A regional service that listens. */
 export interface RegionalService {

@@ -1,4 +1,4 @@
-import { BoundedCache } from '../keys/cache/bounded-cache.ts';
+import { BoundedCache } from '../lib/bounded-cache.ts';
 import { type AuthenticationRequest, parseAuthenticationRequest } from './authentication-request.ts';
 
 const MAX_ENTRIES = 10_000;

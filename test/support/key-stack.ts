@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { Freshness } from '../../src/keys/cache/freshness.ts';
+import { Freshness } from '../../src/keys/change-feed/freshness.ts';
 import { MemoryKeyStore } from '../../src/keys/cache/memory-key-store.ts';
 import { Revalidation } from '../../src/keys/cache/revalidation.ts';
 import type { Change } from '../../src/keys/change-feed/change.ts';

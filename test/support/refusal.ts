@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { ERRORS } from '../../src/http/errors.ts';
+import { ERRORS } from '../../src/errors.ts';
 import type { Answer } from './regional.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { IamError } from '../../http/errors.ts';
+import { IamError } from '../../errors.ts';
 
 const TIMEOUT_MS = 5_000;
 const MAX_ANSWER_BYTES = 1_048_576;

@@ -1,12 +1,12 @@
 import type { FastifyRequest } from 'fastify';
-import { IamError } from '../../http/errors.ts';
-import type { KeyAuthenticator } from '../../http/key-authenticator.ts';
+import { IamError } from '../../errors.ts';
+import type { KeyAuthenticator } from '../../keys/key-authenticator.ts';
 import { hasClientCertificate } from '../../http/server-options.ts';
 import type { KeyRecord } from '../../keys/key-record.ts';
-import { isOwner } from '../assignment-scope.ts';
+import { isOwner } from '../organizations/assignment-scope.ts';
 import { ApiError } from '../errors.ts';
-import type { RetryGuard } from '../idempotency.ts';
-import { notAnOwner } from '../organizations.ts';
+import type { RetryGuard } from '../keys/idempotency.ts';
+import { notAnOwner } from '../organizations/organizations.ts';
 import type { Actor, Principal } from '../principal.ts';
 
 /** The key behind a request, proved. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { roleAssignmentsSchema } from '../../roles/role-assignments.ts';
 import { roleDescriptorSchema } from '../../roles/role-descriptor.ts';
-import { createKeySchema } from '../key-input.ts';
+import { createKeySchema } from '../keys/key-input.ts';
 
 z.globalRegistry.add(roleAssignmentsSchema, { id: 'RoleAssignments' });
 z.globalRegistry.add(roleDescriptorSchema, { id: 'RoleDescriptor' });

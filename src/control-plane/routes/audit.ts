@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { auditPageSchema, auditQuerySchema, readTrail } from '../audit-trail.ts';
+import { auditPageSchema, auditQuerySchema, readTrail } from '../audit/audit-trail.ts';
 import type { Queries } from '../database.ts';
 import { requireOwner } from '../http/caller.ts';
 import { errorAnswers } from '../http/schemas.ts';

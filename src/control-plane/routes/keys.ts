@@ -13,10 +13,10 @@ import {
   keySchema,
   keyWithCredentialSchema,
 } from '../http/schemas.ts';
-import { checked, revokeKeysSchema, rotateKeySchema } from '../key-input.ts';
-import type { KeyLifecycle } from '../key-lifecycle.ts';
-import type { KeyWithCredential } from '../key-view.ts';
-import { listKeysSchema } from '../list-keys.ts';
+import { checked, revokeKeysSchema, rotateKeySchema } from '../keys/key-input.ts';
+import type { KeyLifecycle } from '../keys/key-lifecycle.ts';
+import type { KeyWithCredential } from '../keys/key-view.ts';
+import { listKeysSchema } from '../keys/list-keys.ts';
 
 const PATH = '/users/auth/keys';
 const tags = ['API keys'];

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { predefinedRoles } from '../../roles/predefined.ts';
 import { PROJECT_TYPES } from '../../roles/project-type.ts';
 import { type RoleDescriptor, roleDescriptorSchema } from '../../roles/role-descriptor.ts';
-import type { CustomRoles, Project } from '../custom-roles.ts';
+import type { CustomRoles, Project } from '../roles/custom-roles.ts';
 import { ApiError } from '../errors.ts';
 import { principalOf, requireOwner } from '../http/caller.ts';
 import { errorAnswers } from '../http/schemas.ts';

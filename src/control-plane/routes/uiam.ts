@@ -1,17 +1,17 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { ClientAuthentication } from '../../http/client-authentication.ts';
+import type { ClientAuthentication } from '../../keys/client-authentication.ts';
 import { sendError, toIamError } from '../../http/error-rendering.ts';
-import { IamError } from '../../http/errors.ts';
-import type { KeyAuthenticator } from '../../http/key-authenticator.ts';
+import { IamError } from '../../errors.ts';
+import type { KeyAuthenticator } from '../../keys/key-authenticator.ts';
 import { uiamErrorSchema } from '../../http/openapi.ts';
 import { convertAnswerSchema, convertKeysSchema, type KeyConversion } from '../convert/convert-keys.ts';
-import { grantKeySchema } from '../grant-key.ts';
+import { grantKeySchema } from '../keys/grant-key.ts';
 import { actorOf, authenticateCaller, clientProof, principalOf, retryGuard } from '../http/caller.ts';
-import { fromApiError } from '../http/error-answers.ts';
+import { fromApiError } from '../http/error-responses.ts';
 import { forceQuery, idempotencyHeaders, idParams } from '../http/schemas.ts';
-import type { KeyLifecycle } from '../key-lifecycle.ts';
-import type { RefusalTrail } from '../refusal-trail.ts';
+import type { KeyLifecycle } from '../keys/key-lifecycle.ts';
+import type { RefusalTrail } from '../http/refusal-trail.ts';
 import { forced } from './keys.ts';
 
 /** What the UIAM calls stand on. */

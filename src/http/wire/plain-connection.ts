@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Refusal } from '../error-rendering.ts';
-import type { AnswerHead } from './answer-head.ts';
+import type { AnswerHead } from './response-head.ts';
 import { type PlainRequest, type PlainRequestReader, UNUSUAL } from './plain-request.ts';
 
 /** The body of a 200, one byte a character, or a refusal. */

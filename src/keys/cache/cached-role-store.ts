@@ -2,9 +2,9 @@ import type { Change, ChangeListener } from '../change-feed/change.ts';
 import type { RecentChanges } from '../change-feed/recent-changes.ts';
 import { StoreUnavailableError } from '../key-store.ts';
 import { type HeldRoles, type RoleScope, type RoleSet, type RoleStore, roleScopeId } from '../role-store.ts';
-import { SingleFlight } from '../single-flight.ts';
-import { BoundedCache } from './bounded-cache.ts';
-import type { Freshness } from './freshness.ts';
+import { SingleFlight } from '../../lib/single-flight.ts';
+import { BoundedCache } from '../../lib/bounded-cache.ts';
+import type { Freshness } from '../change-feed/freshness.ts';
 import { policies } from './policies.ts';
 
 const MAX_FILL_ATTEMPTS = 3;

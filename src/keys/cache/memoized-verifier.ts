@@ -2,8 +2,8 @@ import { hashDigest } from '../../credential/digest.ts';
 import { type KeyRecord, ownHash } from '../key-record.ts';
 import type { HeldKey } from '../key-store.ts';
 import type { SecretMatch, SecretVerifier } from '../secret-verifier.ts';
-import { SingleFlight } from '../single-flight.ts';
-import { BoundedCache } from './bounded-cache.ts';
+import { SingleFlight } from '../../lib/single-flight.ts';
+import { BoundedCache } from '../../lib/bounded-cache.ts';
 import { policies } from './policies.ts';
 
 /** Where verified credentials are kept beyond this process, by `credentialDigest`. */

@@ -8,9 +8,9 @@ import {
   StoreUnavailableError,
   type Tier,
 } from '../key-store.ts';
-import { SingleFlight } from '../single-flight.ts';
-import { BoundedCache } from './bounded-cache.ts';
-import type { Freshness } from './freshness.ts';
+import { SingleFlight } from '../../lib/single-flight.ts';
+import { BoundedCache } from '../../lib/bounded-cache.ts';
+import type { Freshness } from '../change-feed/freshness.ts';
 import { Interner } from './interner.ts';
 import { policies } from './policies.ts';
 import type { Revalidation } from './revalidation.ts';

@@ -1,6 +1,6 @@
 import { type HeldKey, type KeyVersions, StoreUnavailableError } from '../key-store.ts';
-import { SingleFlight } from '../single-flight.ts';
-import type { Freshness } from './freshness.ts';
+import { SingleFlight } from '../../lib/single-flight.ts';
+import type { Freshness } from '../change-feed/freshness.ts';
 
 /** What came of checking a copy: confirmed now, confirmed long ago but the best there is, or out of date. */
 export type Revalidated =

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { Freshness } from '../cache/freshness.ts';
-import { Alarm } from './alarm.ts';
+import type { Freshness } from './freshness.ts';
+import { Alarm } from '../../lib/wakeup.ts';
 import type { Change, ChangeListener } from './change.ts';
 import type { ChangeSource, Lag } from './change-source.ts';
 import type { RecentChanges } from './recent-changes.ts';

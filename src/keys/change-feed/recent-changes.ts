@@ -1,4 +1,4 @@
-import { BoundedCache } from '../cache/bounded-cache.ts';
+import { BoundedCache } from '../../lib/bounded-cache.ts';
 import type { Change, ChangeListener } from './change.ts';
 import { CLOCK_SKEW_MS } from './change-source.ts';
 

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { PostgresServer } from '../../../src/dev/postgres/server.ts';
+import type { PostgresServer } from '../../../dev/postgres/server.ts';
 import { iam } from '../../support/iam.ts';
 import { createScratchDirectory, startTestPostgres } from '../../support/servers/postgres.ts';
 

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { predefinedRoles } from '../../../src/roles/predefined.ts';
 import { findForbidden } from '../../support/forbidden-output.ts';
 import { authenticate, projectContext } from '../../support/regional.ts';
-import { createDevProject, type DevProject, type DevRun, stillRunning, untilGone } from './dev-project.ts';
-import { freePortBase } from './free-port-base.ts';
+import { createDevProject, type DevProject, type DevRun, stillRunning, untilGone } from '../../support/dev-project.ts';
+import { freePortBase } from '../../support/free-port-base.ts';
 
 /** Replication takes milliseconds; a machine that is busy with other tests may take longer. */
 const PATIENT = { timeout: 10_000, interval: 20 };

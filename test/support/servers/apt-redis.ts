@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
-import { findRedisBinary } from '../../../src/dev/redis/binary.ts';
+import { findRedisBinary } from '../../../dev/redis/binary.ts';
 
 const APT = '/usr/bin/apt-get';
 const POLICY = '/usr/sbin/policy-rc.d';

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../../src/dev/ports.ts';
-import { stopLeftoverPostmaster } from '../../../src/dev/postgres/leftover.ts';
-import { type PostgresServer, startPostgres } from '../../../src/dev/postgres/server.ts';
-import { resolveServerUser } from '../../../src/dev/postgres/server-user.ts';
-import { canEnter } from '../../../src/dev/reachable.ts';
+import { freePort } from '../../../dev/ports.ts';
+import { stopLeftoverPostmaster } from '../../../dev/postgres/leftover.ts';
+import { type PostgresServer, startPostgres } from '../../../dev/postgres/server.ts';
+import { resolveServerUser } from '../../../dev/postgres/server-user.ts';
+import { canEnter } from '../../../dev/reachable.ts';
 
 /** Superuser access to one server of the run; make a database of your own on it. */
 export interface PostgresAccess {

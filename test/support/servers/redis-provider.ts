@@ -1,4 +1,4 @@
-import { findRedisBinary } from '../../../src/dev/redis/binary.ts';
+import { findRedisBinary } from '../../../dev/redis/binary.ts';
 import { canInstallWithApt, installRedisWithApt } from './apt-redis.ts';
 
 /**

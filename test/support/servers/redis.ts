@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { inject } from 'vitest';
-import { freePort } from '../../../src/dev/ports.ts';
-import { type RedisServer, startRedis } from '../../../src/dev/redis/server.ts';
+import { freePort } from '../../../dev/ports.ts';
+import { type RedisServer, startRedis } from '../../../dev/redis/server.ts';
 import { startTcpProxy } from './tcp-proxy.ts';
 
 export interface TestRedis {

@@ -1,9 +1,9 @@
 import { chown, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import { runCommand } from '../../../src/dev/child-process.ts';
-import type { PostgresServer } from '../../../src/dev/postgres/server.ts';
-import { resolveServerUser } from '../../../src/dev/postgres/server-user.ts';
+import { runCommand } from '../../../dev/child-process.ts';
+import type { PostgresServer } from '../../../dev/postgres/server.ts';
+import { resolveServerUser } from '../../../dev/postgres/server-user.ts';
 import { type PostgresAccess, startTestPostgres } from './postgres.ts';
 
 /**

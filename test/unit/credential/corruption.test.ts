@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { decodeCredential } from '../../../src/credential/format.ts';
-import { vectors } from './vectors.ts';
+import { vectors } from '../../support/vectors.ts';
 
 const PREFIXES = ['essu', 'essu_dev'];
 const ALL_BYTES = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));

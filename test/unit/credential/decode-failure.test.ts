@@ -5,7 +5,7 @@ import {
   decodeCredential,
   decodeFailureMessage,
 } from '../../../src/credential/format.ts';
-import { vectors } from './vectors.ts';
+import { vectors } from '../../support/vectors.ts';
 
 const PREFIXES = ['essu', 'essu_dev'];
 const { text, id, secret } = vectors.v1;

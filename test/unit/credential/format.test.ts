@@ -7,7 +7,7 @@ import {
   encodeCredential,
   generateCredential,
 } from '../../../src/credential/format.ts';
-import { vectors } from './vectors.ts';
+import { vectors } from '../../support/vectors.ts';
 
 const PREFIXES = ['essu', 'essu_dev'];
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { IdentityWriter, joinAnswer } from '../../../src/regional/identity.ts';
-import { keyRecord } from '../keys/records.ts';
+import { keyRecord } from '../../support/records.ts';
 
 const created = { createdAtMs: Date.UTC(2026, 0, 2, 3, 4, 5, 6) };
 

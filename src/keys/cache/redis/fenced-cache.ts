@@ -1,9 +1,9 @@
 import type { Change, ChangeListener } from '../../change-feed/change.ts';
 import { policies } from '../policies.ts';
-import { CachePlaces, type EntryKind } from './cache-places.ts';
+import { CachePlaces, type EntryKind } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { SealedBox } from './sealed-box.ts';
-import { TombstoneQueue } from './tombstone-queue.ts';
+import { TombstoneQueue } from './fence-queue.ts';
 
 /** Something that follows from an API key and is kept for the other pods. */
 export interface SharedEntry {

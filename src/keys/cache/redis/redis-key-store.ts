@@ -1,7 +1,7 @@
 import type { RecentChanges } from '../../change-feed/recent-changes.ts';
 import { type KeyRecord, ownHash } from '../../key-record.ts';
 import type { HeldKey, KeyQuery, KeyStore } from '../../key-store.ts';
-import type { Freshness } from '../freshness.ts';
+import type { Freshness } from '../../change-feed/freshness.ts';
 import type { Revalidation } from '../revalidation.ts';
 import type { SharedKey, VerifiedKeys } from './verified-keys.ts';
 

@@ -1,0 +1,111 @@
+import pg from 'pg';
+import {
+  CONTROL_PLANE_LOGIN,
+  REGIONAL_LOGIN,
+  REPLICATOR_LOGIN,
+  setLoginPassword,
+} from '../src/database/logins.ts';
+import { migrate } from '../src/database/migrate.ts';
+import { subscribeRegion } from '../src/database/subscription.ts';
+import type { PostgresServer } from './postgres/server.ts';
+import type { DevSecrets } from './secrets.ts';
+
+const DATABASE = 'iam';
+const SUBSCRIPTION = 'iam_dev';
+
+/** Settings of both servers: small, logical, and quick to find each other again after a restart. */
+export const postgresSettings: Readonly<Record<string, string>> = {
+  wal_level: 'logical',
+  max_connections: '60',
+  shared_buffers: '64MB',
+  wal_retrieve_retry_interval: '500ms',
+  // A slot that nobody reads any more must not fill the disk of a laptop.
+  max_slot_wal_keep_size: '1GB',
+};
+
+export interface DatabaseUrls {
+  /** As `iam_regional`. */
+  replica: string;
+  /** As `iam_control_plane`. */
+  primary: string;
+}
+
+/** Brings both databases to the current schema and joins them; everything in it may have been done before. */
+export async function prepareDatabases(
+  primary: PostgresServer,
+  region: PostgresServer,
+  secrets: DevSecrets,
+): Promise<DatabaseUrls> {
+  await Promise.all([createDatabase(primary), createDatabase(region)]);
+  const regionOwner = region.url(DATABASE);
+  const primaryOwner = primary.url(DATABASE);
+  await migrate(regionOwner, 'region');
+  await setLoginPassword(regionOwner, REGIONAL_LOGIN, secrets.regionalPassword);
+  await migrate(primaryOwner, 'primary');
+  await setLoginPassword(primaryOwner, CONTROL_PLANE_LOGIN, secrets.controlPlanePassword);
+  await setLoginPassword(primaryOwner, REPLICATOR_LOGIN, secrets.replicatorPassword);
+  await subscribe(regionOwner, primary.url(DATABASE, REPLICATOR_LOGIN.name, secrets.replicatorPassword));
+  return {
+    replica: region.url(DATABASE, REGIONAL_LOGIN.name, secrets.regionalPassword),
+    primary: primary.url(DATABASE, CONTROL_PLANE_LOGIN.name, secrets.controlPlanePassword),
+  };
+}
+
+async function createDatabase(server: PostgresServer): Promise<void> {
+  await withClient(server.url(), async (client) => {
+    const existing = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
+    if (existing.rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`);
+  });
+}
+
+/** A subscription keeps its connection string, and the ports may be others than last time. */
+async function subscribe(regionUrl: string, primaryUrl: string): Promise<void> {
+  await subscribeRegion(regionUrl, primaryUrl, SUBSCRIPTION);
+  await withClient(regionUrl, async (client) => {
+    const { rows } = await client.query('SELECT subconninfo FROM pg_subscription WHERE subname = $1', [
+      SUBSCRIPTION,
+    ]);
+    if (rows[0].subconninfo === primaryUrl) return;
+    await client.query(`ALTER SUBSCRIPTION ${SUBSCRIPTION} CONNECTION ${client.escapeLiteral(primaryUrl)}`);
+  });
+}
+
+/**
+ * Resolves when the region has applied what the primary has committed by now, initial copies included.
+ *
+ * The position is the one the apply worker last reported back: it applies in order, so everything before is in.
+ */
+export async function untilReplicated(
+  primary: PostgresServer,
+  region: PostgresServer,
+  pause: () => Promise<void>,
+): Promise<void> {
+  const target = await withClient(primary.url(DATABASE), async (client) => {
+    const { rows } = await client.query('SELECT pg_current_wal_lsn()::text AS lsn');
+    return rows[0].lsn as string;
+  });
+  await withClient(region.url(DATABASE), async (client) => {
+    for (;;) {
+      const { rows } = await client.query(
+        `SELECT EXISTS (SELECT FROM pg_stat_subscription WHERE subname = $1 AND relid IS NULL AND latest_end_lsn >= $2::pg_lsn)
+           AND NOT EXISTS (SELECT FROM pg_subscription_rel WHERE srsubstate <> 'r') AS done`,
+        [SUBSCRIPTION, target],
+      );
+      if (rows[0].done) return;
+      await pause();
+    }
+  });
+}
+
+async function withClient<Result>(
+  url: string,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const client = new pg.Client({ connectionString: url, application_name: 'iam-dev' });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}

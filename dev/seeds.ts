@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import type { Config } from '../src/config.ts';
+import { bootstrap } from '../src/control-plane/keys/bootstrap.ts';
+import { Database } from '../src/control-plane/database.ts';
+import { KeyLifecycle } from '../src/control-plane/keys/key-lifecycle.ts';
+import { selectKey } from '../src/control-plane/keys/key-rows.ts';
+import { type LifecycleParts, lifecycleParts } from '../src/control-plane/keys/lifecycle-deps.ts';
+import { listOrganizations } from '../src/control-plane/organizations/organizations.ts';
+import { decodeCredential } from '../src/credential/format.ts';
+import { verifySecret } from '../src/credential/hash.ts';
+import { createPool } from '../src/database/pool.ts';
+import type { DevSecrets, SeededKey } from './secrets.ts';
+
+export const DEMO_ORGANIZATION_ID = 'demo-organization';
+export const DEMO_PROJECT_ID = 'demo-project';
+export const DEMO_PROJECT_TYPE = 'elasticsearch';
+
+const principal = {
+  actor: { type: 'system', id: 'demo-user' },
+  organizationId: DEMO_ORGANIZATION_ID,
+  userId: 'demo-user',
+} as const;
+
+const demoProjectViewer = {
+  project: {
+    [DEMO_PROJECT_TYPE]: [
+      {
+        role_id: 'elasticsearch-viewer',
+        all: false,
+        project_ids: [DEMO_PROJECT_ID],
+        application_roles: ['viewer'],
+      },
+    ],
+  },
+};
+
+const keys: Record<SeededKey, { description: string; internal: boolean; roleAssignments: object }> = {
+  owner: {
+    description: 'Demo: organization owner',
+    internal: false,
+    roleAssignments: { organization: [{ role_id: 'organization-admin' }] },
+  },
+  demo: { description: 'Demo: viewer', internal: false, roleAssignments: demoProjectViewer },
+  internal: { description: 'Demo: internal viewer', internal: true, roleAssignments: demoProjectViewer },
+};
+
+/**
+ * Makes the demo organization and its keys, through the same life cycle as every other key. Keys of earlier runs
+ * that still work stay; one that was revoked or rotated meanwhile is replaced.
+ * @param save called after each new key, so that a crash loses none that exists
+ */
+export async function seed(
+  primaryUrl: string,
+  config: Config,
+  secrets: DevSecrets,
+  save: () => Promise<void>,
+): Promise<void> {
+  const pool = createPool(primaryUrl, {
+    applicationName: 'iam-dev',
+    size: 1,
+    connectTimeoutMs: 5_000,
+    queryTimeoutMs: 5_000,
+    onIdleError: () => {}, // the next statement says it
+  });
+  const parts = lifecycleParts(config, new Database(pool), { now: Date.now, randomBytes });
+  try {
+    const organizations = await listOrganizations(parts.database);
+    if (!organizations.some(({ id }) => id === DEMO_ORGANIZATION_ID)) {
+      const made = await bootstrap(parts, principal.actor, {
+        organizationId: DEMO_ORGANIZATION_ID,
+        name: 'Demo organization',
+        lifeMs: null,
+      });
+      secrets.credentials.owner = made.key.key;
+      await save();
+    }
+    const lifecycle = new KeyLifecycle(parts);
+    for (const [name, { description, internal, roleAssignments }] of Object.entries(keys)) {
+      if (await stillWorks(parts, secrets.credentials[name as SeededKey])) continue;
+      const input = { description, expiration: 'never', role_assignments: roleAssignments };
+      const made = await lifecycle.create(principal, input, { internal });
+      secrets.credentials[name as SeededKey] = made.key.key;
+      await save();
+    }
+  } finally {
+    await pool.end();
+  }
+}
+
+async function stillWorks(parts: LifecycleParts, credential: string | undefined): Promise<boolean> {
+  const decoded = decodeCredential(credential ?? '', [parts.credentialPrefix]);
+  if (!decoded.ok) return false;
+  const { id, secret } = decoded.credential;
+  const record = await selectKey(parts.database, DEMO_ORGANIZATION_ID, id);
+  if (record === undefined || record.revokedAtMs !== null) return false;
+  return verifySecret(record.secretHash, secret);
+}

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { loadConfig } from '../src/config.ts';
+import { both } from './both.ts';
+import { prepareDatabases, untilReplicated } from './databases.ts';
+import { cliEnvironment, demoEnvironment } from './demo-environment.ts';
+import { startDevPostgres } from './dev-postgres.ts';
+import { startDevRedis } from './dev-redis.ts';
+import { startDevServices } from './dev-services.ts';
+import type { Parts } from './parts.ts';
+import { passedSettings } from './passed-settings.ts';
+import { portPlan, wantedPorts } from './port-plan.ts';
+import { assertPortsFree } from './ports.ts';
+import { stopLeftoverPostmaster } from './postgres/leftover.ts';
+import { writePrivateFile } from './private-file.ts';
+import { findRedisBinary } from './redis/binary.ts';
+import { stopLeftoverRedis } from './redis/server.ts';
+import { type DevSecrets, generateSecrets, readSecrets, writeSecrets } from './secrets.ts';
+import { seed } from './seeds.ts';
+import { stopLeftoverService } from './service-process.ts';
+import { emptyStateDirectory, type StateDirectory } from './state-directory.ts';
+
+/** Prefix of every credential that is made here, so that nobody takes one for the real thing. */
+const DEV_CREDENTIAL_PREFIX = 'essu_dev';
+
+interface TopologyOptions {
+  state: StateDirectory;
+  reset: boolean;
+  portBase: number;
+  environment: NodeJS.ProcessEnv;
+  parts: Parts;
+  say: (line: string) => void;
+  /** Looked at between steps; each step is short. */
+  signal: AbortSignal;
+}
+
+/**
+ * Brings the whole topology up; call it with the lock of the state directory held. Whatever it started is in `parts`
+ * when it throws.
+ * @throws Error for a person: a taken port, a server with the end of its log
+ */
+export async function startTopology(options: TopologyOptions): Promise<void> {
+  const { state, environment, parts, say, signal } = options;
+  const plan = portPlan(options.portBase);
+  const config = loadConfig({ ...passedSettings(environment), CREDENTIAL_PREFIX: DEV_CREDENTIAL_PREFIX });
+
+  await stopLeftovers(state);
+  const secrets = await openState(options);
+  const redisBinary = environment.REDIS_URL ? undefined : await findRedisBinary(environment.PATH);
+  await assertPortsFree(wantedPorts(plan, redisBinary !== undefined));
+  signal.throwIfAborted();
+
+  say('Starting Postgres: a primary and a regional server.');
+  const [servers, redisUrl] = await both(
+    startDevPostgres(state, plan, secrets, parts),
+    environment.REDIS_URL
+      ? Promise.resolve(environment.REDIS_URL)
+      : startDevRedis(state, plan, secrets, parts, redisBinary),
+  );
+  if (redisUrl === undefined) {
+    say('Running without Redis: REDIS_URL is not set, and no redis-server or valkey-server is on the PATH.');
+  }
+  signal.throwIfAborted();
+
+  say('Migrating the region, then the primary; subscribing the region.');
+  const urls = await prepareDatabases(servers.primary, servers.region, secrets);
+  signal.throwIfAborted();
+
+  say('Starting the control plane and the regional service.');
+  const save = () => writeSecrets(state.directory, secrets);
+  await both(
+    seed(urls.primary, config, secrets, save),
+    startDevServices({ state, plan, secrets, parts, environment, config, urls, redisUrl }),
+  );
+  await untilReplicated(servers.primary, servers.region, async () => {
+    signal.throwIfAborted();
+    await sleep(20);
+  });
+  await writePrivateFile(join(state.directory, 'demo.env'), demoEnvironment(plan, secrets));
+  await writePrivateFile(
+    join(state.directory, 'cli.env'),
+    cliEnvironment(urls.primary, config.CREDENTIAL_PREFIX),
+  );
+}
+
+/** What a supervisor that was killed has left holds the ports. */
+async function stopLeftovers(state: StateDirectory): Promise<void> {
+  const servers = await readdir(state.postgresDirectory).catch(() => []);
+  await Promise.all([
+    ...['regional', 'control-plane'].map((name) => stopLeftoverService(join(state.directory, `${name}.pid`))),
+    ...servers.map((name) => stopLeftoverPostmaster(join(state.postgresDirectory, name))),
+    stopLeftoverRedis(state.redisDirectory),
+  ]);
+}
+
+/** Secrets of earlier runs, or new ones in an empty directory: databases are of no use without their passwords. */
+async function openState({ state, reset }: TopologyOptions): Promise<DevSecrets> {
+  const known = reset ? undefined : await readSecrets(state.directory);
+  if (known === undefined) await emptyStateDirectory(state);
+  await mkdir(join(state.directory, 'logs'), { recursive: true, mode: 0o700 });
+  await mkdir(state.postgresDirectory, { recursive: true });
+  await chmod(state.postgresDirectory, 0o711);
+  if (known !== undefined) return known;
+  const secrets = generateSecrets(randomBytes);
+  await writeSecrets(state.directory, secrets);
+  return secrets;
+}

@@ -1,0 +1,149 @@
+import { type Credential, encodeCredential, generateCredential } from '../../credential/format.ts';
+import { hashSecret } from '../../credential/hash.ts';
+import type { RoleAssignments } from '../../roles/role-assignments.ts';
+import { withinOrganization } from '../organizations/assignment-scope.ts';
+import { recordEvent } from '../audit/audit.ts';
+import type { AuditAction } from '../audit/audit-event.ts';
+import type { Queries } from '../database.ts';
+import { ApiError } from '../errors.ts';
+import { once, type RetryGuard } from './idempotency.ts';
+import { checkNewKey } from './key-input.ts';
+import { insertKey, selectKey } from './key-rows.ts';
+import { type KeyWithCredential, keyView } from './key-view.ts';
+import type { LifecycleParts } from './lifecycle-deps.ts';
+import { lockOrganization, requireStanding } from '../organizations/organizations.ts';
+import type { Principal } from '../principal.ts';
+import { requireRoom } from './quota.ts';
+
+const LEGACY_ID_CHARS = 20;
+const LEGACY_SECRET_BYTES = 16;
+
+/** What is asked beside the body of a creation. */
+export interface CreateOptions {
+  internal?: boolean;
+  retry?: RetryGuard | undefined;
+}
+
+/** A key that has just been made, or the answer of the call that made it. */
+export interface Created {
+  key: KeyWithCredential;
+  replayed: boolean;
+}
+
+/**
+ * Makes a key for an organization; only an owner may.
+ *
+ * @param input body of `POST /users/auth/keys`, unchecked
+ * @throws {ApiError} for everything the caller can put right; `StoreUnavailableError` when it may or may not have happened
+ */
+export async function createKey(
+  parts: LifecycleParts,
+  principal: Principal,
+  input: unknown,
+  options: CreateOptions = {},
+): Promise<Created> {
+  const asked = checkNewKey(input);
+  const { organizationId } = principal;
+  const assignments = asked.assignments && withinOrganization(asked.assignments, organizationId);
+  const nowMs = parts.now();
+  const { answer, replayed } = await parts.database.transaction(async (transaction) => {
+    const organization = await lockOrganization(transaction, organizationId);
+    await requireStanding(transaction, principal, { owner: true, nowMs });
+    return once(transaction, principal, options.retry, nowMs, async () => {
+      const internal = options.internal ?? false;
+      await requireRoom(transaction, parts, organization, { internal, nowMs });
+      const made = await writeKey(transaction, parts, principal, await freshSecret(parts), {
+        description: asked.description,
+        internal,
+        assignments: assignments ?? (await ownAssignments(transaction, principal)),
+        expiresAtMs: asked.lifeMs === null ? null : nowMs + asked.lifeMs,
+        nowMs,
+        action: 'api_key.create',
+      });
+      return asked.warnings.length > 0 ? { ...made, warnings: asked.warnings } : made;
+    });
+  });
+  return { key: answer, replayed };
+}
+
+/**
+ * A new secret and its hash. Hashing costs milliseconds: it is done once every rule has been looked at, so that nobody
+ * who is refused can make this service work.
+ */
+export interface FreshSecret {
+  id: string;
+  credential: string;
+  secretHash: string;
+}
+
+/** @param id of the key that gets the secret; left out: a new one */
+export async function freshSecret(parts: LifecycleParts, id?: string): Promise<FreshSecret> {
+  const credential = credentialFor(id, parts.randomBytes);
+  return {
+    id: credential.id,
+    credential: encodeCredential(parts.credentialPrefix, credential),
+    secretHash: await hashSecret(credential.secret, parts.hashParameters),
+  };
+}
+
+/** A key of the legacy layout keeps it: its shorter id has no place in a v1 payload. */
+function credentialFor(id: string | undefined, randomBytes: LifecycleParts['randomBytes']): Credential {
+  if (id !== undefined && id.length === LEGACY_ID_CHARS) {
+    return { id, secret: randomBytes(LEGACY_SECRET_BYTES).toString('base64url'), layout: 'legacy' };
+  }
+  const generated = generateCredential(randomBytes);
+  // A command line takes an id that begins with "-" for an option: one in 64 is drawn again.
+  if (id === undefined && generated.id.startsWith('-')) return credentialFor(id, randomBytes);
+  return { ...generated, id: id ?? generated.id };
+}
+
+/** A key in all its parts, once every rule has been looked at. */
+export interface KeyToWrite {
+  description: string;
+  internal: boolean;
+  assignments: RoleAssignments;
+  expiresAtMs: number | null;
+  nowMs: number;
+  action: Extract<AuditAction, `api_key.${string}`>;
+}
+
+/** Writes a key and its event. */
+export async function writeKey(
+  transaction: Queries,
+  parts: LifecycleParts,
+  principal: Principal,
+  fresh: FreshSecret,
+  key: KeyToWrite,
+): Promise<KeyWithCredential> {
+  const record = await insertKey(transaction, {
+    id: fresh.id,
+    organizationId: principal.organizationId,
+    description: key.description,
+    secretHash: fresh.secretHash,
+    roleAssignments: key.assignments,
+    internal: key.internal,
+    createdBy: principal.userId,
+    createdAtMs: key.nowMs,
+    expiresAtMs: key.expiresAtMs,
+  });
+  const view = keyView(record, parts.now());
+  await recordEvent(transaction, {
+    organizationId: principal.organizationId,
+    actor: principal.actor,
+    action: key.action,
+    outcome: 'success',
+    targetType: 'api_key',
+    targetId: record.id,
+    after: view,
+  });
+  return { ...view, key: fresh.credential };
+}
+
+async function ownAssignments(transaction: Queries, principal: Principal): Promise<RoleAssignments> {
+  const own = principal.keyId && (await selectKey(transaction, principal.organizationId, principal.keyId));
+  if (own) return own.roleAssignments;
+  throw new ApiError('INVALID_INPUT', {
+    message: 'role_assignments: is required, since there is no creating key to take them from',
+    fields: ['role_assignments'],
+  });
+}

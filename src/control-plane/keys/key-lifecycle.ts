@@ -1,0 +1,114 @@
+import { recordEvent } from '../audit/audit.ts';
+import type { AuditAction } from '../audit/audit-event.ts';
+import { type Created, type CreateOptions, createKey } from './create-key.ts';
+import { ApiError } from '../errors.ts';
+import { grantKey } from './grant-key.ts';
+import type { RetryGuard } from './idempotency.ts';
+import { checked, revokeKeysSchema } from './key-input.ts';
+import { selectKey } from './key-rows.ts';
+import { type KeyView, keyStatus, keyView, rfc3339 } from './key-view.ts';
+import type { LifecycleParts } from './lifecycle-deps.ts';
+import { type KeyPage, listKeys } from './list-keys.ts';
+import type { Principal } from '../principal.ts';
+import { type RevokeOptions, revokeKeys } from './revoke-keys.ts';
+import { type RotateOptions, rotateKey } from './rotate-key.ts';
+
+/**
+ * The life of keys: what HTTP and the CLI both call. Every change and the event that tells of it are one
+ * transaction; a change that was refused is an event too.
+ */
+export class KeyLifecycle {
+  readonly #parts: LifecycleParts;
+
+  constructor(parts: LifecycleParts) {
+    this.#parts = parts;
+  }
+
+  create(principal: Principal, input: unknown, options?: CreateOptions): Promise<Created> {
+    return this.#attempt(principal, 'api_key.create', undefined, () =>
+      createKey(this.#parts, principal, input, options),
+    );
+  }
+
+  /** @param input body of `_grant`, unchecked */
+  grant(principal: Principal & { keyId: string }, input: unknown, retry?: RetryGuard): Promise<Created> {
+    return this.#attempt(principal, 'api_key.grant', undefined, () =>
+      grantKey(this.#parts, principal, input, retry),
+    );
+  }
+
+  rotate(principal: Principal, id: string, input: unknown, options?: RotateOptions): Promise<Created> {
+    return this.#attempt(principal, 'api_key.rotate', id, () =>
+      rotateKey(this.#parts, principal, id, input, options),
+    );
+  }
+
+  revoke(principal: Principal, id: string, options?: RevokeOptions): Promise<void> {
+    return this.#attempt(principal, 'api_key.revoke', id, () =>
+      revokeKeys(this.#parts, principal, [id], options),
+    );
+  }
+
+  /** @param input `{keys: [id, …]}`, unchecked */
+  revokeMany(principal: Principal, input: unknown, options?: RevokeOptions): Promise<void> {
+    return this.#attempt(principal, 'api_key.revoke', undefined, () =>
+      revokeKeys(this.#parts, principal, [...new Set(checked(revokeKeysSchema, input).keys)], options),
+    );
+  }
+
+  list(organizationId: string, query: unknown): Promise<KeyPage> {
+    return listKeys(this.#parts.database, organizationId, query, this.#parts.now());
+  }
+
+  /**
+   * @param includeRevoked a revoked key is not found otherwise, as in Elastic Cloud
+   * @throws {ApiError} `api_keys.key_not_found`
+   */
+  async show(organizationId: string, id: string, includeRevoked: boolean): Promise<KeyView> {
+    const record = await selectKey(this.#parts.database, organizationId, id);
+    if (record === undefined) throw new ApiError('KEY_NOT_FOUND');
+    const nowMs = this.#parts.now();
+    if (record.revokedAtMs !== null && keyStatus(record, nowMs) === 'revoked' && !includeRevoked) {
+      throw new ApiError('KEY_NOT_FOUND', {
+        message: `The API key was revoked at ${rfc3339(record.revokedAtMs)}; add ?status=all to see it.`,
+      });
+    }
+    return keyView(record, nowMs);
+  }
+
+  async #attempt<Result>(
+    principal: Principal,
+    action: AuditAction,
+    targetId: string | undefined,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof ApiError)
+        await recordRefusal(this.#parts, principal, action, 'api_key', targetId, error);
+      throw error;
+    }
+  }
+}
+
+/** Puts a refused attempt on record. */
+export async function recordRefusal(
+  parts: Pick<LifecycleParts, 'database'>,
+  principal: Principal,
+  action: AuditAction,
+  targetType: 'api_key' | 'role',
+  targetId: string | undefined,
+  error: ApiError,
+): Promise<void> {
+  await recordEvent(parts.database, {
+    organizationId: principal.organizationId,
+    actor: principal.actor,
+    action,
+    outcome: 'failure',
+    targetType,
+    // An id out of a URL that was not found can be any text, also one that cannot be stored.
+    targetId: targetId?.slice(0, 512).replaceAll('\0', '').toWellFormed(),
+    reason: error.row.code,
+  });
+}

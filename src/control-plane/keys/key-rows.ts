@@ -1,0 +1,136 @@
+import { type DescribedKeyRecord, KEY_COLUMNS, keyRecordFromRow } from '../../keys/key-record.ts';
+import { OWNER } from '../organizations/assignment-scope.ts';
+import type { Queries } from '../database.ts';
+import type { KeyStatus } from './key-view.ts';
+
+type Row = { id: string } & Record<string, unknown>;
+
+const ACTIVE = 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)';
+
+/** A key about to be written; the database gives the version. */
+export type NewKeyRow = Omit<
+  DescribedKeyRecord,
+  'version' | 'previousSecretHash' | 'previousSecretExpiresAtMs' | 'revokedAtMs'
+>;
+
+export async function insertKey(on: Queries, key: NewKeyRow): Promise<DescribedKeyRecord> {
+  const [row] = await on.query<Row>(
+    `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, internal, created_by,
+       created_at, expires_at)
+     VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9) RETURNING ${KEY_COLUMNS}`,
+    [
+      key.id,
+      key.organizationId,
+      key.description,
+      key.secretHash,
+      JSON.stringify(key.roleAssignments),
+      key.internal,
+      key.createdBy,
+      new Date(key.createdAtMs),
+      date(key.expiresAtMs),
+    ],
+  );
+  return keyRecordFromRow(row as Row);
+}
+
+/** Whether a text can be the id of a key at all; anything else is not worth a query (and may not be storable). */
+export function isKeyId(text: string): boolean {
+  return /^[A-Za-z0-9_-]{1,64}$/.test(text);
+}
+
+export async function selectKey(
+  on: Queries,
+  organizationId: string,
+  id: string,
+): Promise<DescribedKeyRecord | undefined> {
+  if (!isKeyId(id)) return undefined;
+  const [row] = await on.query<Row>(
+    `SELECT ${KEY_COLUMNS} FROM api_keys WHERE organization_id = $1 AND id = $2`,
+    [organizationId, id],
+  );
+  return row === undefined ? undefined : keyRecordFromRow(row);
+}
+
+/** Active keys of one kind; internal and external keys are counted apart. */
+export async function countActive(
+  on: Queries,
+  organizationId: string,
+  kind: { internal: boolean; nowMs: number },
+): Promise<number> {
+  const [row] = await on.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM api_keys WHERE organization_id = $1 AND ${ACTIVE} AND internal = $3`,
+    [organizationId, new Date(kind.nowMs), kind.internal],
+  );
+  return row?.count ?? 0;
+}
+
+/** What revocation looks at: works on rows that do not parse too, since those are worth revoking. */
+export interface RevocableKey {
+  id: string;
+  status: KeyStatus;
+  activeOwner: boolean;
+}
+
+export async function selectRevocable(
+  on: Queries,
+  organizationId: string,
+  ids: readonly string[],
+  nowMs: number,
+): Promise<RevocableKey[]> {
+  return on.query<RevocableKey>(
+    `SELECT id,
+       CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN expires_at <= $2 THEN 'expired' ELSE 'active' END AS status,
+       ${ACTIVE} AND NOT internal AND ${OWNER} AS "activeOwner"
+     FROM api_keys WHERE organization_id = $1 AND id = ANY($3)`,
+    [organizationId, new Date(nowMs), ids.filter(isKeyId)],
+  );
+}
+
+/** External owner keys that would still be good without the given ones. */
+export async function countOtherOwners(
+  on: Queries,
+  organizationId: string,
+  ids: readonly string[],
+  nowMs: number,
+): Promise<number> {
+  const [row] = await on.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM api_keys
+     WHERE organization_id = $1 AND ${ACTIVE} AND NOT internal AND ${OWNER} AND NOT id = ANY($3)`,
+    [organizationId, new Date(nowMs), ids.filter(isKeyId)],
+  );
+  return row?.count ?? 0;
+}
+
+export async function markRevoked(on: Queries, id: string, by: string, nowMs: number): Promise<void> {
+  await on.query(
+    'UPDATE api_keys SET revoked_at = $2, revoked_by = $3 WHERE id = $1 AND revoked_at IS NULL',
+    [id, new Date(nowMs), by],
+  );
+}
+
+/** The new secret of a rotation, and how long the one before it goes on. */
+export interface NewSecret {
+  secretHash: string;
+  previousSecretHash: string | null;
+  previousSecretExpiresAtMs: number | null;
+  expiresAtMs: number | null;
+}
+
+export async function replaceSecret(on: Queries, id: string, secret: NewSecret): Promise<DescribedKeyRecord> {
+  const [row] = await on.query<Row>(
+    `UPDATE api_keys SET secret_hash = $2, previous_secret_hash = $3, previous_secret_expires_at = $4, expires_at = $5
+     WHERE id = $1 RETURNING ${KEY_COLUMNS}`,
+    [
+      id,
+      secret.secretHash,
+      secret.previousSecretHash,
+      date(secret.previousSecretExpiresAtMs),
+      date(secret.expiresAtMs),
+    ],
+  );
+  return keyRecordFromRow(row as Row);
+}
+
+function date(timeMs: number | null): Date | null {
+  return timeMs === null ? null : new Date(timeMs);
+}

@@ -1,0 +1,54 @@
+import type { DescribedKeyRecord, KeyRecord } from '../../keys/key-record.ts';
+import type { RoleAssignments } from '../../roles/role-assignments.ts';
+
+/** Where a key is in its life. */
+export type KeyStatus = 'active' | 'expired' | 'revoked';
+
+/** A key as the Elastic Cloud API shows it; `internal`, `status` and what follows are additions. */
+export interface KeyView {
+  id: string;
+  description: string;
+  creation_date: string;
+  user_id: string;
+  organization_id: string;
+  expiration_date?: string;
+  role_assignments: RoleAssignments;
+  internal: boolean;
+  status: KeyStatus;
+  revocation_date?: string;
+  /** While a rotation's grace period runs: when the secret before it ends. */
+  previous_secret_expiration_date?: string;
+}
+
+/** A key just made or rotated: the only answer that ever holds the credential. */
+export interface KeyWithCredential extends KeyView {
+  key: string;
+  warnings?: readonly string[];
+}
+
+export function keyStatus(record: Pick<KeyRecord, 'revokedAtMs' | 'expiresAtMs'>, nowMs: number): KeyStatus {
+  if (record.revokedAtMs !== null) return 'revoked';
+  return record.expiresAtMs !== null && record.expiresAtMs <= nowMs ? 'expired' : 'active';
+}
+
+export function keyView(record: DescribedKeyRecord, nowMs: number): KeyView {
+  const graceEndsAtMs = record.previousSecretExpiresAtMs;
+  return {
+    id: record.id,
+    description: record.description,
+    creation_date: rfc3339(record.createdAtMs),
+    user_id: record.createdBy,
+    organization_id: record.organizationId,
+    ...(record.expiresAtMs !== null && { expiration_date: rfc3339(record.expiresAtMs) }),
+    role_assignments: record.roleAssignments,
+    internal: record.internal,
+    status: keyStatus(record, nowMs),
+    ...(record.revokedAtMs !== null && { revocation_date: rfc3339(record.revokedAtMs) }),
+    ...(graceEndsAtMs !== null &&
+      graceEndsAtMs > nowMs && { previous_secret_expiration_date: rfc3339(graceEndsAtMs) }),
+  };
+}
+
+export function rfc3339(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}

@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { KEY_COLUMNS, keyRecordFromRow, QuarantinedKeyError } from '../../keys/key-record.ts';
+import type { Database } from '../database.ts';
+import { parseDuration } from './durations.ts';
+import { ApiError } from '../errors.ts';
+import { checked } from './key-input.ts';
+import { type KeyView, keyView } from './key-view.ts';
+
+const MAX_PAGE = 1_000;
+
+/** Query of `GET /users/auth/keys`. */
+export const listKeysSchema = z.object({
+  status: z
+    .enum(['active', 'expired', 'revoked', 'all'])
+    .default('active')
+    .describe('Which keys. Elastic Cloud shows active ones only.'),
+  kind: z
+    .enum(['external', 'internal', 'all'])
+    .default('external')
+    .describe('Keys that people made, keys that services made (_grant, _convert), or both.'),
+  expiring_within: z
+    .string()
+    .optional()
+    .describe('Only active keys that expire within this time from now, such as "30d".'),
+  limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(MAX_PAGE).describe('Most keys in one answer.'),
+  after: z.string().max(64).optional().describe('Id of the last key of the page before.'),
+});
+
+/** A page of keys, newest first. */
+export interface KeyPage {
+  keys: KeyView[];
+  /** Pass as `after` to go on; absent on the last page. */
+  next?: string;
+  /** Keys whose stored definition cannot be read; they can be revoked. */
+  unreadable_keys?: string[];
+}
+
+const conditions = {
+  active: 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)',
+  expired: 'revoked_at IS NULL AND expires_at <= $2',
+  revoked: 'revoked_at IS NOT NULL AND $2::timestamptz IS NOT NULL',
+  all: '$2::timestamptz IS NOT NULL',
+} as const;
+
+/**
+ * Pages by key (creation, id), so a page is as cheap at the end as at the beginning and none is repeated while keys
+ * are being made.
+ * @param query unchecked
+ */
+export async function listKeys(
+  database: Database,
+  organizationId: string,
+  query: unknown,
+  nowMs: number,
+): Promise<KeyPage> {
+  const { status, kind, expiring_within: within, limit, after } = checked(listKeysSchema, query);
+  const horizonMs = within === undefined ? undefined : expiryHorizon(within, status);
+  if (after !== undefined) await requireCursor(database, organizationId, after);
+  const rows = await database.query<{ id: string } & Record<string, unknown>>(
+    `SELECT ${KEY_COLUMNS} FROM api_keys
+     WHERE organization_id = $1 AND ${conditions[status]}
+       AND ($3::timestamptz IS NULL OR expires_at <= $3)
+       AND ($6::boolean IS NULL OR internal = $6)
+       AND ($4::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM api_keys WHERE id = $4))
+     ORDER BY created_at DESC, id DESC LIMIT $5`,
+    [
+      organizationId,
+      new Date(nowMs),
+      horizonMs === undefined ? null : new Date(nowMs + horizonMs),
+      after ?? null,
+      limit + 1,
+      kind === 'all' ? null : kind === 'internal',
+    ],
+  );
+  const page = rows.slice(0, limit);
+  const keys: KeyView[] = [];
+  const unreadable: string[] = [];
+  for (const row of page) {
+    try {
+      keys.push(keyView(keyRecordFromRow(row), nowMs));
+    } catch (error) {
+      if (!(error instanceof QuarantinedKeyError)) throw error;
+      unreadable.push(row.id);
+    }
+  }
+  const last = page.at(-1);
+  return {
+    keys,
+    ...(rows.length > limit && last !== undefined && { next: last.id }),
+    ...(unreadable.length > 0 && { unreadable_keys: unreadable }),
+  };
+}
+
+function expiryHorizon(text: string, status: string): number {
+  const horizonMs = parseDuration(text);
+  if (horizonMs === undefined) {
+    throw new ApiError('INVALID_INPUT', {
+      message: 'expiring_within: must be a duration such as "30d"',
+      fields: ['expiring_within'],
+    });
+  }
+  if (status !== 'active') {
+    throw new ApiError('INVALID_INPUT', {
+      message: 'expiring_within: goes with status=active only',
+      fields: ['expiring_within'],
+    });
+  }
+  return horizonMs;
+}
+
+async function requireCursor(database: Database, organizationId: string, after: string): Promise<void> {
+  const found = await database.query('SELECT 1 FROM api_keys WHERE id = $1 AND organization_id = $2', [
+    after,
+    organizationId,
+  ]);
+  if (found.length > 0) return;
+  throw new ApiError('INVALID_INPUT', {
+    message: 'after: must be the "next" of the page before',
+    fields: ['after'],
+  });
+}

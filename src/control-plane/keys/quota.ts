@@ -1,0 +1,25 @@
+import type { Queries } from '../database.ts';
+import { ApiError } from '../errors.ts';
+import { countActive } from './key-rows.ts';
+import type { LifecycleParts } from './lifecycle-deps.ts';
+import type { Organization } from '../organizations/organizations.ts';
+
+/**
+ * Makes sure that the organization may have one active key more. The caller holds its lock, so nobody else counts
+ * at the same time. Internal keys are counted apart: services make them, and people must not run out because of it.
+ * @throws {ApiError} `api_keys.quota_exceeded`
+ */
+export async function requireRoom(
+  transaction: Queries,
+  parts: LifecycleParts,
+  organization: Organization,
+  key: { internal: boolean; nowMs: number },
+): Promise<void> {
+  const quota = key.internal ? parts.internalKeyQuota : organization.keyQuota;
+  const active = await countActive(transaction, organization.id, key);
+  if (active < quota) return;
+  const kind = key.internal ? 'active internal API keys' : 'active API keys';
+  throw new ApiError(key.internal ? 'INTERNAL_QUOTA_EXCEEDED' : 'QUOTA_EXCEEDED', {
+    message: `The organization has ${active} ${kind} and may have ${quota}. Revoke one that is not needed.`,
+  });
+}

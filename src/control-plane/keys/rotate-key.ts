@@ -1,0 +1,94 @@
+import type { KeyRecord } from '../../keys/key-record.ts';
+import { recordEvent } from '../audit/audit.ts';
+import { freshSecret } from './create-key.ts';
+import { ApiError } from '../errors.ts';
+import { once, type RetryGuard } from './idempotency.ts';
+import { checkRotation, type Rotation } from './key-input.ts';
+import { type NewSecret, replaceSecret, selectKey } from './key-rows.ts';
+import { type KeyWithCredential, keyStatus, keyView } from './key-view.ts';
+import type { LifecycleParts } from './lifecycle-deps.ts';
+import { lockOrganization, requireStanding } from '../organizations/organizations.ts';
+import type { Principal } from '../principal.ts';
+import { requireRoom } from './quota.ts';
+
+export interface RotateOptions {
+  /** Rotate although the grace period of the last rotation still runs. */
+  force?: boolean;
+  retry?: RetryGuard | undefined;
+}
+
+/**
+ * Gives a key a new secret; the one before goes on for the grace period. Only an owner may.
+ *
+ * A second rotation during a grace period is refused unless forced, because the row has place for one old secret:
+ * it would end the one that clients still use. A grace period of 0 ends every older secret, which is what it is for.
+ */
+export async function rotateKey(
+  parts: LifecycleParts,
+  principal: Principal,
+  id: string,
+  input: unknown,
+  options: RotateOptions = {},
+): Promise<{ key: KeyWithCredential; replayed: boolean }> {
+  const rotation = checkRotation(input);
+  const { organizationId } = principal;
+  const nowMs = parts.now();
+  const { answer, replayed } = await parts.database.transaction(async (transaction) => {
+    const organization = await lockOrganization(transaction, organizationId);
+    await requireStanding(transaction, principal, { owner: true, nowMs });
+    return once(transaction, principal, options.retry, nowMs, async () => {
+      const before = await selectKey(transaction, organizationId, id);
+      if (before === undefined) throw new ApiError('KEY_NOT_FOUND');
+      refuseImpossible(before, rotation, options.force === true, nowMs);
+      if (keyStatus(before, nowMs) === 'expired') {
+        await requireRoom(transaction, parts, organization, { internal: before.internal, nowMs });
+      }
+      const fresh = await freshSecret(parts, id);
+      const after = await replaceSecret(
+        transaction,
+        id,
+        newSecret(before, rotation, fresh.secretHash, nowMs),
+      );
+      const view = keyView(after, nowMs);
+      await recordEvent(transaction, {
+        organizationId,
+        actor: principal.actor,
+        action: 'api_key.rotate',
+        outcome: 'success',
+        targetType: 'api_key',
+        targetId: id,
+        before: keyView(before, nowMs),
+        after: view,
+      });
+      return { ...view, key: fresh.credential };
+    });
+  });
+  return { key: answer, replayed };
+}
+
+function refuseImpossible(key: KeyRecord, rotation: Rotation, force: boolean, nowMs: number): void {
+  const status = keyStatus(key, nowMs);
+  if (status === 'revoked') throw new ApiError('KEY_REVOKED');
+  if (status === 'expired' && rotation.lifeMs === undefined) {
+    throw new ApiError('KEY_EXPIRED', { fields: ['expiration'] });
+  }
+  const graceRuns = key.previousSecretExpiresAtMs !== null && key.previousSecretExpiresAtMs > nowMs;
+  if (graceRuns && rotation.graceMs > 0 && !force) throw new ApiError('ROTATION_IN_PROGRESS');
+}
+
+function newSecret(key: KeyRecord, rotation: Rotation, secretHash: string, nowMs: number): NewSecret {
+  const expiresAtMs =
+    rotation.lifeMs === undefined
+      ? key.expiresAtMs
+      : rotation.lifeMs === null
+        ? null
+        : nowMs + rotation.lifeMs;
+  // The secret of a key that had expired stays dead: a new expiration is for the new secret alone.
+  const keepsOld = rotation.graceMs > 0 && keyStatus(key, nowMs) === 'active';
+  return {
+    secretHash,
+    previousSecretHash: keepsOld ? key.secretHash : null,
+    previousSecretExpiresAtMs: keepsOld ? nowMs + rotation.graceMs : null,
+    expiresAtMs,
+  };
+}

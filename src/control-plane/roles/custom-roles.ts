@@ -1,0 +1,220 @@
+import { PROJECT_TYPES, type ProjectType } from '../../roles/project-type.ts';
+import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descriptor.ts';
+import { checkRoleName } from '../../roles/role-name.ts';
+import { recordEvent } from '../audit/audit.ts';
+import type { AuditAction } from '../audit/audit-event.ts';
+import type { Queries } from '../database.ts';
+import { ApiError, violationsError } from '../errors.ts';
+import { recordRefusal } from '../keys/key-lifecycle.ts';
+import type { LifecycleParts } from '../keys/lifecycle-deps.ts';
+import { lockOrganization, requireStanding } from '../organizations/organizations.ts';
+import type { Principal } from '../principal.ts';
+import { unstorable } from '../storable.ts';
+
+const MAX_PROJECT_ID_CHARS = 256;
+const MAX_ROLES_OF_PROJECT = 1_000;
+
+/** A project whose custom roles are meant; its organization is the principal's. */
+export interface Project {
+  projectType: string;
+  projectId: string;
+}
+
+/** A custom role by its name. */
+export interface CustomRole {
+  name: string;
+  descriptor: RoleDescriptor;
+}
+
+type Parts = Pick<LifecycleParts, 'database' | 'now'>;
+
+/** Custom roles of projects. Owners change them; each change and its event are one transaction. */
+export class CustomRoles {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Writes a role, new or in place of the one of that name.
+   * @param input body of Elasticsearch's `PUT /_security/role/{name}`, unchecked
+   */
+  put(
+    principal: Principal,
+    project: Project,
+    name: string,
+    input: unknown,
+  ): Promise<{ created: boolean; warnings: readonly string[] }> {
+    return this.#attempt(principal, 'role.put', project, name, async () => {
+      const scope = checkProject(project);
+      const refusal = checkRoleName(name, scope.projectType);
+      if (refusal !== undefined) throw new ApiError('ROLE_INVALID', { message: refusal, fields: ['name'] });
+      const checked = checkRoleDescriptor(input);
+      if (!checked.ok) throw violationsError('ROLE_INVALID', checked.violations);
+      const unstored = unstorable(checked.descriptor);
+      if (unstored.length > 0) throw violationsError('ROLE_INVALID', unstored);
+      const created = await this.#write(principal, scope, name, checked.descriptor);
+      return { created, warnings: checked.warnings };
+    });
+  }
+
+  async list(organizationId: string, project: Project): Promise<CustomRole[]> {
+    const scope = checkProject(project);
+    return this.#parts.database.query<CustomRole>(
+      `SELECT name, descriptor FROM roles
+       WHERE organization_id = $1 AND project_type = $2 AND project_id = $3 AND deleted_at IS NULL ORDER BY name`,
+      [organizationId, scope.projectType, scope.projectId],
+    );
+  }
+
+  /** @throws {ApiError} `roles.role_not_found` */
+  async get(organizationId: string, project: Project, name: string): Promise<CustomRole> {
+    const role = await selectRole(this.#parts.database, organizationId, checkProject(project), name);
+    if (role === undefined) throw new ApiError('ROLE_NOT_FOUND');
+    return { name, descriptor: role };
+  }
+
+  /** Keys that name the role lose what it gave. @throws {ApiError} `roles.role_not_found` */
+  remove(principal: Principal, project: Project, name: string): Promise<void> {
+    return this.#attempt(principal, 'role.delete', project, name, async () => {
+      const scope = checkProject(project);
+      const { organizationId } = principal;
+      await this.#parts.database.transaction(async (transaction) => {
+        await this.#enter(transaction, principal);
+        const before = await selectRole(transaction, organizationId, scope, name);
+        if (before === undefined) throw new ApiError('ROLE_NOT_FOUND');
+        await transaction.query(
+          `UPDATE roles SET deleted_at = $5
+           WHERE organization_id = $1 AND project_type = $2 AND project_id = $3 AND name = $4`,
+          [organizationId, scope.projectType, scope.projectId, name, new Date(this.#parts.now())],
+        );
+        await recordEvent(transaction, {
+          organizationId,
+          actor: principal.actor,
+          action: 'role.delete',
+          outcome: 'success',
+          targetType: 'role',
+          targetId: roleId(scope, name),
+          before,
+        });
+      });
+    });
+  }
+
+  #write(principal: Principal, scope: Scope, name: string, descriptor: RoleDescriptor): Promise<boolean> {
+    return this.#parts.database.transaction(async (transaction) => {
+      await this.#enter(transaction, principal);
+      return putRole(transaction, principal, scope, name, descriptor);
+    });
+  }
+
+  async #enter(transaction: Queries, principal: Principal): Promise<void> {
+    await lockOrganization(transaction, principal.organizationId);
+    await requireStanding(transaction, principal, { owner: true, nowMs: this.#parts.now() });
+  }
+
+  async #attempt<Result>(
+    principal: Principal,
+    action: AuditAction,
+    project: Project,
+    name: string,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof ApiError) {
+        await recordRefusal(this.#parts, principal, action, 'role', roleId(project, name), error);
+      }
+      throw error;
+    }
+  }
+}
+
+interface Scope {
+  projectType: ProjectType;
+  projectId: string;
+}
+
+/**
+ * Writes a role and its event in a transaction of the caller's, which holds the lock of the organization.
+ * @returns whether there was none of that name
+ */
+export async function putRole(
+  transaction: Queries,
+  principal: Principal,
+  scope: Scope,
+  name: string,
+  descriptor: RoleDescriptor,
+): Promise<boolean> {
+  const { organizationId } = principal;
+  const before = await selectRole(transaction, organizationId, scope, name);
+  if (before === undefined) await requireRoom(transaction, organizationId, scope);
+  await transaction.query(
+    `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor)
+     VALUES ($1, $2, $3, $4, $5::jsonb)
+     ON CONFLICT (organization_id, project_type, project_id, name)
+     DO UPDATE SET descriptor = EXCLUDED.descriptor, deleted_at = NULL`,
+    [organizationId, scope.projectType, scope.projectId, name, JSON.stringify(descriptor)],
+  );
+  await recordEvent(transaction, {
+    organizationId,
+    actor: principal.actor,
+    action: 'role.put',
+    outcome: 'success',
+    targetType: 'role',
+    targetId: roleId(scope, name),
+    before,
+    after: descriptor,
+  });
+  return before === undefined;
+}
+
+function checkProject({ projectType, projectId }: Project): Scope {
+  const known = PROJECT_TYPES.find((type) => type === projectType);
+  if (known === undefined) {
+    throw new ApiError('ROLE_INVALID', {
+      message: `project_type: must be one of ${PROJECT_TYPES.join(', ')}`,
+      fields: ['project_type'],
+    });
+  }
+  if (projectId === '' || projectId.length > MAX_PROJECT_ID_CHARS || unstorable(projectId).length > 0) {
+    throw new ApiError('ROLE_INVALID', {
+      message: `project_id: must have 1 to ${MAX_PROJECT_ID_CHARS} characters`,
+      fields: ['project_id'],
+    });
+  }
+  return { projectType: known, projectId };
+}
+
+async function selectRole(
+  on: Queries,
+  organizationId: string,
+  scope: Scope,
+  name: string,
+): Promise<RoleDescriptor | undefined> {
+  if (unstorable(name).length > 0) return undefined;
+  const [row] = await on.query<{ descriptor: RoleDescriptor }>(
+    `SELECT descriptor FROM roles WHERE organization_id = $1 AND project_type = $2 AND project_id = $3
+       AND name = $4 AND deleted_at IS NULL`,
+    [organizationId, scope.projectType, scope.projectId, name],
+  );
+  return row?.descriptor;
+}
+
+async function requireRoom(transaction: Queries, organizationId: string, scope: Scope): Promise<void> {
+  const [row] = await transaction.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM roles
+     WHERE organization_id = $1 AND project_type = $2 AND project_id = $3 AND deleted_at IS NULL`,
+    [organizationId, scope.projectType, scope.projectId],
+  );
+  if ((row?.count ?? 0) < MAX_ROLES_OF_PROJECT) return;
+  throw new ApiError('ROLE_INVALID', {
+    message: `A project can have ${MAX_ROLES_OF_PROJECT} custom roles; delete one that is not needed.`,
+  });
+}
+
+function roleId({ projectType, projectId }: Project, name: string): string {
+  return `${projectType}/${projectId}/${name}`;
+}

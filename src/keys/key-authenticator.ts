@@ -1,0 +1,131 @@
+import { credentialDigest } from '../credential/digest.ts';
+import { type Credential, decodeCredential, decodeFailureMessage } from '../credential/format.ts';
+import type { KeyRecord } from './key-record.ts';
+import { type HeldKey, type KeyStore, StoreUnavailableError } from './key-store.ts';
+import type { SecretMatch, SecretVerifier } from './secret-verifier.ts';
+import type { ClientAuthentication, ClientProof } from './client-authentication.ts';
+import { IamError } from '../errors.ts';
+
+/** How often a lookup is repeated because the key changed meanwhile. */
+const MAX_ATTEMPTS = 5;
+
+/** What a request shows to be let in. */
+export interface PresentedCredential {
+  /** Raw `Authorization` header. */
+  authorization: string | undefined;
+  client: ClientProof;
+}
+
+/** A key that was presented and is good. */
+export interface AuthenticatedKey {
+  held: HeldKey;
+  /** When the key expires, or the grace period of the secret that was presented ends; may be infinite. */
+  goodUntilMs: number;
+}
+
+/** What the authenticator stands on. */
+export interface KeyAuthenticatorParts {
+  acceptedPrefixes: readonly string[];
+  keys: KeyStore;
+  secrets: SecretVerifier;
+  clientAuthentication: ClientAuthentication;
+  now: () => number;
+}
+
+/**
+ * Answers one question for both servers: whose key is this, and is it good now?
+ *
+ * The order is part of the protocol. Garbage reaches neither a database nor argon2; that a key is expired, revoked
+ * or used from the wrong side is told only to a caller that has proved its secret.
+ */
+export class KeyAuthenticator {
+  readonly #parts: KeyAuthenticatorParts;
+
+  constructor(parts: KeyAuthenticatorParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * @returns the presented key
+   * @throws {IamError} 401 when the credential is not good; errors of the stores pass through (they become 503)
+   */
+  async authenticate({ authorization, client }: PresentedCredential): Promise<AuthenticatedKey> {
+    return await this.authenticateCredential(this.decode(authorization), client);
+  }
+
+  /** `authenticate` for a caller that has decoded the credential. */
+  async authenticateCredential(credential: Credential, client: ClientProof): Promise<AuthenticatedKey> {
+    const authenticated = await this.#prove(credential);
+    const { record } = authenticated.held;
+    if (record.revokedAtMs !== null) throw new IamError('API_KEY_REVOKED', { resource: record.id });
+    if (record.expiresAtMs !== null && record.expiresAtMs <= this.#parts.now()) {
+      throw new IamError('API_KEY_EXPIRED', { resource: record.id });
+    }
+    if (!this.#parts.clientAuthentication.allows(record.internal, client)) {
+      throw new IamError('CLIENT_AUTHENTICATION', {
+        resource: record.id,
+        message: clientRule(record.internal),
+      });
+    }
+    return authenticated;
+  }
+
+  /** The credential inside an `Authorization` header. @throws {IamError} 401 saying what is wrong with its form */
+  decode(authorization: string | undefined): Credential {
+    if (authorization === undefined || authorization === '') {
+      throw new IamError('CREDENTIAL_UNDECODABLE', {
+        message: 'The Authorization header is missing. Send "Authorization: ApiKey <credential>".',
+      });
+    }
+    const space = authorization.indexOf(' ');
+    const scheme = space < 0 ? authorization : authorization.slice(0, space);
+    if (scheme !== 'ApiKey' && scheme.toLowerCase() !== 'apikey')
+      throw new IamError('CREDENTIAL_UNDECODABLE', { message: schemeRefusal(scheme) });
+    const decoded = decodeCredential(
+      space < 0 ? '' : authorization.slice(space + 1).trim(),
+      this.#parts.acceptedPrefixes,
+    );
+    if (!decoded.ok)
+      throw new IamError('CREDENTIAL_UNDECODABLE', { message: decodeFailureMessage[decoded.reason] });
+    return decoded.credential;
+  }
+
+  /** The key whose secret was presented. A change that lands while the secret is compared starts over. */
+  async #prove(credential: Credential): Promise<AuthenticatedKey> {
+    const { keys, secrets } = this.#parts;
+    const digest = credentialDigest(credential.id, credential.secret);
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      const held = await keys.get({ id: credential.id, digest });
+      if (held === undefined) throw new IamError('API_KEY_MISSING');
+      const match = await secrets.match(held, credential.secret, digest);
+      if (held.outdated) continue;
+      const matches = match === 'current' || (match === 'previous' && !this.#graceIsOver(held.record));
+      if (!matches) throw new IamError('API_KEY_MISSING');
+      return { held, goodUntilMs: goodUntilMs(held.record, match) };
+    }
+    throw new StoreUnavailableError('A key that keeps changing');
+  }
+
+  #graceIsOver(record: KeyRecord): boolean {
+    return record.previousSecretExpiresAtMs === null || record.previousSecretExpiresAtMs <= this.#parts.now();
+  }
+}
+
+/** The moment at which time alone ends this authentication. */
+function goodUntilMs(record: KeyRecord, match: SecretMatch): number {
+  const expiresAtMs = record.expiresAtMs ?? Number.POSITIVE_INFINITY;
+  return match === 'previous' ? Math.min(expiresAtMs, record.previousSecretExpiresAtMs ?? 0) : expiresAtMs;
+}
+
+function schemeRefusal(scheme: string): string {
+  if (scheme.toLowerCase() === 'bearer') {
+    return 'Bearer tokens are not accepted here. Send "Authorization: ApiKey <credential>".';
+  }
+  return 'The Authorization scheme is not ApiKey. Send "Authorization: ApiKey <credential>".';
+}
+
+function clientRule(internal: boolean): string {
+  return internal
+    ? 'This API key is internal: it is accepted only with client authentication (X-Client-Authentication or a client certificate) that is right.'
+    : 'This API key is external: it is accepted only without client authentication.';
+}

@@ -1,0 +1,121 @@
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { Config } from '../config.ts';
+import { BoundedVerifier } from './bounded-verifier.ts';
+import { CachedRoleStore } from './cache/cached-role-store.ts';
+import { Freshness } from './change-feed/freshness.ts';
+import { Interner } from './cache/interner.ts';
+import { MemoizedVerifier } from './cache/memoized-verifier.ts';
+import { MemoryKeyStore } from './cache/memory-key-store.ts';
+import { policies } from './cache/policies.ts';
+import { RedisKeyStore } from './cache/redis/redis-key-store.ts';
+import { VerifiedKeys } from './cache/redis/verified-keys.ts';
+import { Revalidation } from './cache/revalidation.ts';
+import { ChangeFeed } from './change-feed/change-feed.ts';
+import { changeSourceFor } from './change-feed/choose-source.ts';
+import { RecentChanges } from './change-feed/recent-changes.ts';
+import { PostgresKeyStore } from './postgres-key-store.ts';
+import { PostgresRoleStore } from './postgres-role-store.ts';
+import { registerRegionMetrics, verifierObserver } from './region-metrics.ts';
+import { Replica } from './replica.ts';
+import { Argon2SecretVerifier } from './secret-verifier.ts';
+
+/** Lookups that may wait for a database connection, for each connection. */
+const WAITING_PER_CONNECTION = 50;
+
+/**
+ * The keys and roles of a region with all their caches, in the order in which they wrap each other:
+ *
+ * keys: memory → Redis → Postgres; secrets: memo (memory → Redis) → bounded queue → argon2; roles: memory → Postgres.
+ * The change feed keeps them in step with the replica.
+ */
+export async function keyRegion(
+  config: Config,
+  pool: Pool,
+  logger: Logger,
+  registry: Registry,
+  now: () => number,
+) {
+  const windowMs = config.MAX_STALENESS_MS + policies.recentChanges.marginMs;
+  const freshness = new Freshness(now, {
+    revalidateAfterMs: config.REVALIDATE_AFTER_MS,
+    maxStalenessMs: config.MAX_STALENESS_MS,
+  });
+  const changes = new RecentChanges(now, { lifeMs: windowMs, maxEntries: policies.recentChanges.maxEntries });
+  const replica = new Replica(pool, {
+    connections: config.DATABASE_POOL_SIZE,
+    waiting: config.DATABASE_POOL_SIZE * WAITING_PER_CONNECTION,
+    waitMs: config.DATABASE_CONNECT_TIMEOUT_MS,
+  });
+
+  const shared = new Interner(policies.sharedTexts.maxEntries);
+  const postgresKeys = new PostgresKeyStore(replica, now, shared);
+  const revalidation = new Revalidation(postgresKeys, freshness, now);
+  const redis =
+    config.REDIS_URL === undefined
+      ? undefined
+      : // Loaded only where it is used: a start without Redis does not wait for its client.
+        (await import('./cache/redis/open-fenced-cache.ts')).openFencedCache(
+          config.REDIS_URL,
+          config,
+          logger,
+          now,
+        );
+  const fenced = redis?.cache;
+  const verified = fenced && new VerifiedKeys(fenced, now, config.MAX_STALENESS_MS, shared);
+  const sharedKeys = verified
+    ? new RedisKeyStore({ inner: postgresKeys, verified, freshness, changes, revalidation })
+    : postgresKeys;
+  const keys = new MemoryKeyStore({
+    inner: sharedKeys,
+    freshness,
+    changes,
+    revalidation,
+    now,
+    maxEntries: config.CACHE_MAX_ENTRIES,
+    shared,
+  });
+
+  const hashing = new BoundedVerifier(
+    new Argon2SecretVerifier(now),
+    {
+      concurrency: config.ARGON2_CONCURRENCY,
+      queueLimit: config.ARGON2_QUEUE_LIMIT,
+    },
+    verifierObserver(registry),
+  );
+  const secrets = new MemoizedVerifier(hashing, verified, now, config.CACHE_MAX_ENTRIES);
+
+  const postgresRoles = new PostgresRoleStore(replica, now, (role) =>
+    logger.error({ role }, 'the stored descriptor of a role cannot be read; the role grants nothing'),
+  );
+  const roles = new CachedRoleStore(postgresRoles, freshness, changes);
+
+  const feed = new ChangeFeed({
+    source: changeSourceFor(config, now),
+    freshness,
+    changes,
+    listeners: fenced ? [keys, roles, fenced] : [keys, roles],
+    logger,
+    now,
+    checkIntervalMs: config.FEED_CHECK_INTERVAL_MS,
+    windowMs,
+    windowLimit: policies.recentChanges.maxEntries,
+    // Not before: logging in many times would hold up the one connection that the service waits for.
+    onBegun: () => void replica.open(),
+  });
+  const region = {
+    keys,
+    roles,
+    secrets,
+    hashing,
+    feed,
+    freshness,
+    changes,
+    fenced,
+    redis: redis?.link,
+  };
+  registerRegionMetrics(registry, region, now);
+  return region;
+}

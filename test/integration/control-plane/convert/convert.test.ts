@@ -1,0 +1,306 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  auditOf,
+  CLIENT_SECRET,
+  callApi,
+  newOrganization,
+  startTestControlPlane,
+  type TestControlPlane,
+} from '../../../support/control-plane.ts';
+import { createPrimary, type TestPrimary } from '../../../support/primary.ts';
+import { expectRefusal } from '../../../support/refusal.ts';
+
+const PATH = '/uiam/api/v1/api-keys/_convert';
+const NATIVE = {
+  id: 'VuaCfGcBCdbkQm-e5aOx',
+  credential: Buffer.from('VuaCfGcBCdbkQm-e5aOx:ui2lp2axTNmsyakw9tvNnw').toString('base64'),
+};
+const SUPERUSER = {
+  cluster: ['all'],
+  indices: [{ names: ['*'], privileges: ['all'], allow_restricted_indices: true }],
+  applications: [{ application: '*', privileges: ['*'], resources: ['*'] }],
+  run_as: [],
+  metadata: { _reserved: true },
+  transient_metadata: { enabled: true },
+};
+
+/** Plays the two calls of the public Elasticsearch API that the conversion makes. */
+let elasticsearch: Server;
+let endpoint: string;
+let asked: { path: string; authorization: string | undefined }[];
+let key: Record<string, unknown>;
+let limitedByStatus: number;
+
+let primary: TestPrimary;
+let controlPlane: TestControlPlane;
+let organizationId: string;
+beforeAll(async () => {
+  elasticsearch = createServer((request, response) => {
+    const send = (status: number, body: unknown) => {
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    };
+    asked.push({ path: request.url ?? '', authorization: request.headers.authorization });
+    if (request.headers.authorization !== `ApiKey ${NATIVE.credential}`) return send(401, { error: {} });
+    if (request.url === '/_security/_authenticate') {
+      return send(200, {
+        username: 'jane@example.com',
+        roles: [],
+        authentication_realm: { name: '_es_api_key', type: '_es_api_key' },
+        authentication_type: 'api_key',
+        api_key: { id: NATIVE.id, name: 'nightly' },
+      });
+    }
+    if (limitedByStatus !== 200) return send(limitedByStatus, { error: {} });
+    return send(200, { api_keys: [key] });
+  });
+  await new Promise<void>((resolve) => elasticsearch.listen(0, '127.0.0.1', resolve));
+  endpoint = `http://127.0.0.1:${(elasticsearch.address() as AddressInfo).port}`;
+  primary = await createPrimary();
+  ({ organizationId } = await newOrganization(primary.pool));
+  controlPlane = await startTestControlPlane(
+    { CONVERT_ALLOWED_HOSTS: `${endpoint}=${organizationId}/elasticsearch/shop` },
+    primary,
+  );
+});
+afterAll(async () => {
+  await controlPlane?.close();
+  await primary?.close();
+  elasticsearch?.close();
+});
+beforeEach(() => {
+  asked = [];
+  limitedByStatus = 200;
+  key = {
+    id: NATIVE.id,
+    name: 'nightly',
+    type: 'rest',
+    creation: 1_750_000_000_000,
+    invalidated: false,
+    username: 'jane@example.com',
+    realm: 'cloud-saml-kibana',
+    realm_type: 'saml',
+    metadata: {},
+    role_descriptors: {
+      importer: {
+        cluster: ['monitor'],
+        indices: [{ names: ['logs-*'], privileges: ['read'], allow_restricted_indices: false }],
+        applications: [],
+        run_as: [],
+        metadata: {},
+        transient_metadata: { enabled: true },
+      },
+    },
+    limited_by: [{ superuser: SUPERUSER }],
+  };
+});
+
+const convert = (
+  keys: unknown,
+  headers: Record<string, string> = { 'x-client-authentication': CLIENT_SECRET },
+) => callApi(controlPlane, 'POST', PATH, undefined, { body: { keys }, headers });
+const native = (fields: object = {}) => ({
+  type: 'elasticsearch',
+  key: NATIVE.credential,
+  endpoint,
+  ...fields,
+});
+
+test('a native key becomes an internal key with its own rights as a custom role of the project', async () => {
+  const { status, body } = await convert([native()]);
+  expect(status).toBe(200);
+  expect(body.results).toEqual([
+    {
+      status: 'success',
+      id: expect.any(String),
+      key: expect.stringMatching(/^essu_dev_/),
+      description: 'nightly',
+      organization_id: organizationId,
+      internal: true,
+      role_assignments: {
+        project: {
+          elasticsearch: [
+            {
+              role_id: 'elasticsearch-application-only',
+              organization_id: organizationId,
+              all: false,
+              project_ids: ['shop'],
+              application_roles: [`converted-${NATIVE.id}-0`],
+            },
+          ],
+        },
+      },
+      creation_date: expect.any(String),
+      expiration_date: null,
+    },
+  ]);
+  const { rows } = await primary.pool.query('SELECT descriptor FROM roles WHERE name = $1', [
+    `converted-${NATIVE.id}-0`,
+  ]);
+  expect(rows[0].descriptor).toMatchObject({
+    cluster: ['monitor'],
+    indices: [{ names: ['logs-*'], privileges: ['read'] }],
+  });
+  const { rows: made } = await primary.pool.query('SELECT created_by FROM api_keys WHERE id = $1', [
+    body.results[0].id,
+  ]);
+  expect(made[0].created_by).toBe('jane@example.com');
+  const trail = JSON.stringify(await auditOf(primary.pool, organizationId));
+  expect(trail).toContain('api_key.convert');
+  expect(trail).not.toContain(NATIVE.credential);
+  expect(controlPlane.logLines.join('')).not.toContain(NATIVE.credential);
+});
+
+test('the native key is asked with itself, and for its limits', async () => {
+  await convert([native()]);
+  expect(asked).toEqual([
+    { path: '/_security/_authenticate', authorization: `ApiKey ${NATIVE.credential}` },
+    {
+      path: `/_security/api_key?id=${NATIVE.id}&with_limited_by=true`,
+      authorization: `ApiKey ${NATIVE.credential}`,
+    },
+  ]);
+});
+
+test('rights that are those of a predefined role become that role', async () => {
+  const viewer = await callApi(
+    controlPlane,
+    'GET',
+    '/api/v1/roles?project_type=elasticsearch',
+    (await newOrganization(primary.pool)).authorization,
+  );
+  const { descriptor } = viewer.body.roles.find((role: { name: string }) => role.name === 'viewer');
+  key.role_descriptors = {};
+  key.limited_by = [{ viewer: { ...descriptor, metadata: {}, transient_metadata: { enabled: true } } }];
+  key.expiration = Date.now() + 60_000;
+  const { body } = await convert([native()]);
+  expect(body.results[0]).toMatchObject({
+    role_assignments: { project: { elasticsearch: [{ application_roles: ['viewer'] }] } },
+    expiration_date: new Date(key.expiration as number).toISOString(),
+  });
+});
+
+describe('one key fails for itself, and the others go on', () => {
+  const cases: [string, string, () => object][] = [
+    ['an endpoint that is not allowed', '0x1A2400', () => native({ endpoint: 'http://169.254.169.254' })],
+    ['an endpoint with a path', '0x1A2400', () => native({ endpoint: `${endpoint}/_security` })],
+    ['an endpoint with a user', '0x1A2400', () => native({ endpoint: endpoint.replace('//', '//user@') })],
+    ['a key that the endpoint refuses', '0x1A1400', () => native({ key: 'bm86cGU=' })],
+    [
+      'an invalidated key',
+      '0x1A1400',
+      () => {
+        key.invalidated = true;
+        return native();
+      },
+    ],
+    [
+      'an expired key',
+      '0x1A1400',
+      () => {
+        key.expiration = 1;
+        return native();
+      },
+    ],
+    [
+      'a creator who is no cloud user',
+      '0x357391',
+      () => {
+        key.realm_type = 'native';
+        return native();
+      },
+    ],
+    [
+      'limits that the key may not read',
+      '0x1A3400',
+      () => {
+        limitedByStatus = 403;
+        return native();
+      },
+    ],
+    [
+      'limits that are missing',
+      '0x1A3400',
+      () => {
+        delete key.limited_by;
+        return native();
+      },
+    ],
+    [
+      'rights beyond the creator’s',
+      '0x1A3400',
+      () => {
+        key.limited_by = [{ small: { cluster: ['monitor'], indices: [] } }];
+        return native();
+      },
+    ],
+    [
+      'a creator who sees some documents only',
+      '0x1A3400',
+      () => {
+        key.limited_by = [
+          {
+            some: {
+              ...SUPERUSER,
+              indices: [{ names: ['*'], privileges: ['all'], query: '{"term":{"a":1}}' }],
+            },
+          },
+        ];
+        return native();
+      },
+    ],
+    [
+      'rights that no serverless role can have',
+      '0x1A3400',
+      () => {
+        key.role_descriptors = { other: { run_as: ['root'] } };
+        return native();
+      },
+    ],
+    [
+      'an endpoint that fails',
+      '0x1A2503',
+      () => {
+        limitedByStatus = 500;
+        return native();
+      },
+    ],
+    [
+      'an answer of another shape',
+      '0x1A2503',
+      () => {
+        key = { id: 1 };
+        return native();
+      },
+    ],
+  ];
+  test.each(cases)('%s', async (_title, code, arrange) => {
+    const bad = arrange();
+    const { status, body } = await convert([bad, native({ endpoint: 'https://nowhere.example' })]);
+    expect(status).toBe(200);
+    expect(body.results.map((result: { code: string }) => result.code)).toEqual([code, '0x1A2400']);
+    expect(body.results[0]).toEqual({
+      status: 'failed',
+      code,
+      message: expect.stringMatching(/\S/),
+      resource: null,
+      type: expect.stringMatching(/^CONVERSION\./),
+    });
+  });
+});
+
+test('only trusted callers convert, and only well-formed bodies are looked at', async () => {
+  expectRefusal(await convert([native()], {}), 401, '0x8560B2');
+  expectRefusal(await convert([native()], { 'x-client-authentication': 'guess' }), 401, '0x8560B2');
+  for (const keys of [
+    undefined,
+    [],
+    [{ type: 'kibana', key: 'x', endpoint }],
+    [native({ extra: 1 })],
+    Array(101).fill(native()),
+  ]) {
+    expectRefusal(await convert(keys), 400, '0x1A0400');
+  }
+  expect(asked).toEqual([]);
+});

@@ -1,0 +1,167 @@
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { Database } from '../../../../src/control-plane/database.ts';
+import { ExpiryWatch } from '../../../../src/control-plane/expiry/expiry-watch.ts';
+import { signature } from '../../../../src/control-plane/expiry/webhook.ts';
+import { ControlPlaneMetrics } from '../../../../src/control-plane/metrics.ts';
+import { createPool } from '../../../../src/database/pool.ts';
+import { newOrganization } from '../../../support/control-plane.ts';
+import { createPrimary, type TestPrimary } from '../../../support/primary.ts';
+
+const SECRET = 'webhook-test-secret';
+const DAY_MS = 86_400_000;
+const START_MS = Date.parse('2030-01-01T00:00:00Z');
+
+let primary: TestPrimary;
+let database: Database;
+let end: () => Promise<void>;
+let receiver: Server;
+let url: string;
+let status: number;
+let received: { headers: IncomingHttpHeaders; body: string }[];
+let nowMs: number;
+beforeAll(async () => {
+  primary = await createPrimary();
+  const pool = createPool(primary.controlPlaneUrl, {
+    applicationName: 'test',
+    size: 4,
+    connectTimeoutMs: 5_000,
+    queryTimeoutMs: 5_000,
+    onIdleError: () => {},
+  });
+  database = new Database(pool);
+  end = () => pool.end();
+  receiver = createServer((request, response) => {
+    void text(request).then((body) => {
+      received.push({ headers: request.headers, body });
+      response.writeHead(status).end();
+    });
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+});
+afterAll(async () => {
+  await end?.();
+  await primary?.close();
+  receiver?.close();
+});
+beforeEach(async () => {
+  received = [];
+  status = 200;
+  nowMs = START_MS;
+  await primary.pool.query('DELETE FROM expiry_notices; DELETE FROM api_keys');
+});
+
+/** One instance of the control plane's watch, as after a start. */
+function instance() {
+  const lines: string[] = [];
+  const registry = new Registry();
+  const metrics = new ControlPlaneMetrics(registry, {
+    heartbeat: { failures: 0 },
+    verifier: { load: { running: 0, waiting: 0 } },
+  });
+  const watch = new ExpiryWatch({
+    database,
+    logger: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }),
+    metrics,
+    now: () => nowMs,
+    checkIntervalMs: 3_600_000,
+    webhook: { url, secret: SECRET },
+  });
+  return { check: () => watch.check(), lines, registry };
+}
+
+async function key(id: string, lifeDays: number, revoked = false) {
+  const { organizationId } = await newOrganization(primary.pool);
+  await primary.pool.query(
+    `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by, created_at, expires_at, revoked_at)
+     VALUES ($1, $2, 'about to end', 'none', '{}', 'user-1', $3, $4, $5)`,
+    [
+      id,
+      organizationId,
+      new Date(START_MS),
+      new Date(START_MS + lifeDays * DAY_MS),
+      revoked ? new Date(START_MS) : null,
+    ],
+  );
+}
+const told = () =>
+  received.map(({ body }) => JSON.parse(body).data).map((data) => [data.key_id, data.days_ahead]);
+
+test('a key is warned of 30, 7 and 1 days ahead, once each, whoever looks and restarts', async () => {
+  await key('ninety', 90);
+  for (const day of [0, 59, 61, 70, 82, 84, 88, 89.5, 91]) {
+    nowMs = START_MS + day * DAY_MS;
+    // Two instances at once, and a fresh one on every day.
+    await Promise.all([instance().check(), instance().check()]);
+  }
+  expect(told()).toEqual([
+    ['ninety', 30],
+    ['ninety', 7],
+    ['ninety', 1],
+  ]);
+});
+
+test('keys that are revoked, that live shorter than the warning, or that never expire are left in peace', async () => {
+  await key('revoked', 90, true);
+  await key('short', 0.5);
+  nowMs = START_MS + 0.25 * DAY_MS;
+  await instance().check();
+  await key('week', 6);
+  await instance().check();
+  expect(told()).toEqual([]);
+  nowMs = START_MS + 5.5 * DAY_MS;
+  await instance().check();
+  expect(told()).toEqual([['week', 1]]);
+});
+
+test('a key found late gets the nearest warning only, and a new expiration warns anew', async () => {
+  await key('late', 90);
+  nowMs = START_MS + 86 * DAY_MS;
+  await instance().check();
+  expect(told()).toEqual([['late', 7]]);
+  await primary.pool.query("UPDATE api_keys SET expires_at = expires_at + interval '90 days'");
+  nowMs = START_MS + 151 * DAY_MS;
+  await instance().check();
+  expect(told()).toEqual([
+    ['late', 7],
+    ['late', 30],
+  ]);
+});
+
+test('a warning is a log line, a count, and a signed post without any secret', async () => {
+  await key('signed', 90);
+  nowMs = START_MS + 60.5 * DAY_MS;
+  const { check, lines, registry } = instance();
+  await check();
+  expect(lines.filter((line) => line.includes('expires within 30 days'))).toHaveLength(1);
+  expect(await registry.getSingleMetricAsString('iam_key_expiry_notices_total')).toContain('{days="30"} 1');
+  const [{ headers, body }] = received as [(typeof received)[0]];
+  const signed = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`;
+  expect(headers['webhook-signature']).toBe(`v1,${signature(SECRET, signed)}`);
+  expect(JSON.parse(body)).toMatchObject({
+    type: 'api_key.expiring',
+    data: { key_id: 'signed', description: 'about to end', days_ahead: 30 },
+  });
+  expect(body).not.toContain('none');
+});
+
+test('a receiver that fails is asked again later with the same id, and not after it took it', async () => {
+  await key('retried', 90);
+  nowMs = START_MS + 60.5 * DAY_MS;
+  status = 500;
+  await instance().check();
+  await instance().check();
+  expect(received).toHaveLength(1);
+  status = 204;
+  nowMs += 60_000;
+  await instance().check();
+  nowMs += DAY_MS;
+  await instance().check();
+  expect(received).toHaveLength(2);
+  expect(new Set(received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+});

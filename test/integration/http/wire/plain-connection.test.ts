@@ -1,0 +1,154 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { AnswerHead } from '../../../../src/http/wire/response-head.ts';
+import { PlainConnection, type Reply } from '../../../../src/http/wire/plain-connection.ts';
+import { PlainRequestReader } from '../../../../src/http/wire/plain-request.ts';
+
+const IDLE_TICKS = 3;
+const REQUEST =
+  'POST /a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
+
+let server: Server;
+let client: Socket;
+/** The server's end of the connection. */
+let socket: Socket;
+let connection: PlainConnection;
+let answer: () => Reply | Promise<Reply>;
+/** Resolves when the first answer is asked for. */
+let asked: PromiseWithResolvers<void>;
+let handedOver: Promise<string>;
+
+beforeEach(async () => {
+  answer = () => '"done"';
+  asked = Promise.withResolvers();
+  server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const { port } = server.address() as { port: number };
+  client = connect(port, '127.0.0.1');
+  [socket] = await accepted;
+  handedOver = new Promise((resolve) => {
+    connection = new PlainConnection(
+      socket,
+      {
+        reader: new PlainRequestReader('/a', 1_000),
+        head: new AnswerHead(() => 0, 72_000),
+        idleTicks: IDLE_TICKS,
+        answer: () => {
+          asked.resolve();
+          return answer();
+        },
+      },
+      () => socket.once('data', (rest) => resolve(rest.toString())),
+    );
+  });
+});
+afterEach(() => {
+  client.destroy();
+  server.close();
+});
+
+async function received(): Promise<string> {
+  const [chunk] = (await once(client, 'data')) as [Buffer];
+  return chunk.toString();
+}
+
+/** Lets the server read what has arrived. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+it('an answer has the head that Node writes', async () => {
+  client.write(REQUEST);
+  expect(await received()).toBe(
+    'HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: 6\r\n' +
+      'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=72\r\n\r\n"done"',
+  );
+});
+
+it('a refusal is told in UTF-8, with its length in bytes', async () => {
+  answer = () => ({ status: 401, reason: 'Unauthorized', headers: { 'x-y': 'z' }, body: '"é"' });
+  client.write(REQUEST);
+  expect(await received()).toMatch(
+    /^HTTP\/1\.1 401 Unauthorized\r\nx-y: z\r\n(?:.+\r\n)*content-length: 4\r\n(?:.+\r\n)*\r\n"é"$/,
+  );
+});
+
+it('a connection that is idle for too long is ended, one that is used is not', async () => {
+  const closed = once(client, 'close');
+  for (let tick = 0; tick < IDLE_TICKS; tick += 1) connection.tick();
+  client.write(REQUEST);
+  await received();
+  for (let tick = 0; tick < IDLE_TICKS; tick += 1) connection.tick();
+  expect(client.closed).toBe(false);
+  connection.tick();
+  client.resume();
+  await closed;
+});
+
+it('a request that is incomplete at two ticks is handed over with all that came in', async () => {
+  client.write(REQUEST.slice(0, 40));
+  await once(socket, 'data');
+  connection.tick();
+  connection.tick();
+  expect(await handedOver).toBe(REQUEST.slice(0, 40));
+});
+
+it('answers leave in the order of their requests, however long one takes', async () => {
+  const slow = Promise.withResolvers<Reply>();
+  const replies: (Reply | Promise<Reply>)[] = [slow.promise, '"second"', '"third"'];
+  answer = () => replies.shift() as Reply;
+  client.write(REQUEST + REQUEST);
+  client.write(REQUEST);
+  let text = '';
+  client.on('data', (chunk) => {
+    text += chunk.toString();
+  });
+  slow.resolve('"first"');
+  await expect.poll(() => text.match(/"\w+"$/gm)?.length ?? 0).toBeGreaterThan(0);
+  await expect
+    .poll(() => [...text.matchAll(/"(\w+)"/g)].map(([, word]) => word))
+    .toEqual(['first', 'second', 'third']);
+});
+
+it('a client that closes its side behind its requests gets every answer, and what is no plain request is handed over', async () => {
+  const slow = Promise.withResolvers<Reply>();
+  const replies: (Reply | Promise<Reply>)[] = [slow.promise, Promise.resolve('"second"'), '"third"'];
+  answer = () => replies.shift() as Reply;
+  const sent = once(client, 'finish');
+  client.end(`${REQUEST.repeat(3)}GET /b HTTP/1.1\r\n\r\n`);
+  let text = '';
+  client.on('data', (chunk) => {
+    text += chunk.toString();
+  });
+  await Promise.all([asked.promise, sent]);
+  await turns(3);
+  slow.resolve('"first"');
+  expect(await handedOver).toBe('GET /b HTTP/1.1\r\n\r\n');
+  await expect
+    .poll(() => [...text.matchAll(/"(\w+)"/g)].map(([, word]) => word))
+    .toEqual(['first', 'second', 'third']);
+});
+
+it('the last answer to a client that has closed its side says that the connection ends, and ends it', async () => {
+  const slow = Promise.withResolvers<Reply>();
+  answer = () => slow.promise;
+  client.end(REQUEST);
+  await once(socket, 'end');
+  slow.resolve('"done"');
+  expect(await received()).toContain('\r\nConnection: close\r\n');
+  client.resume();
+  await once(client, 'close');
+});
+
+it('a client that goes away while its answer is made disturbs nobody', async () => {
+  const slow = Promise.withResolvers<Reply>();
+  answer = () => slow.promise;
+  client.write(REQUEST);
+  await asked.promise;
+  client.resetAndDestroy();
+  await once(client, 'close');
+  slow.resolve('"late"');
+  await turns(1);
+});

@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { ClientAuthentication } from '../../../../../src/keys/client-authentication.ts';
+import { Freshness } from '../../../../../src/keys/change-feed/freshness.ts';
+import { FencedCache } from '../../../../../src/keys/cache/redis/fenced-cache.ts';
+import { RedisLink } from '../../../../../src/keys/cache/redis/redis-link.ts';
+import { CLOCK_SKEW_MS } from '../../../../../src/keys/change-feed/change-source.ts';
+import { RecentChanges } from '../../../../../src/keys/change-feed/recent-changes.ts';
+import type { HeldKey } from '../../../../../src/keys/key-store.ts';
+import { SharedAnswers } from '../../../../../src/regional/shared-responses.ts';
+import { startTestRedis, type TestRedis } from '../../../../support/servers/redis.ts';
+
+const LIFE_MS = 900_000;
+const NOBODY = { secret: undefined, certificate: false };
+const cacheKey = randomBytes(32);
+
+let redis: TestRedis;
+let link: RedisLink;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+  link = new RedisLink({
+    url: redis.url,
+    cluster: false,
+    timeoutMs: 1_000,
+    onLost: () => {},
+    onBack: () => {},
+  });
+});
+beforeEach(async () => {
+  await expect.poll(() => link.read('connected'), { timeout: 5_000 }).toBe(null);
+});
+afterAll(async () => {
+  link?.close();
+  await redis?.stop();
+});
+
+/** What a pod has to do with answers of others, its clock ahead of ours; its change feed is whole. */
+function podAhead(byMs: number): SharedAnswers {
+  const now = () => Date.now() + byMs;
+  const freshness = new Freshness(now, { revalidateAfterMs: 60_000, maxStalenessMs: LIFE_MS });
+  freshness.wholeAtMs = now();
+  const changes = new RecentChanges(now, { lifeMs: LIFE_MS, maxEntries: 100 });
+  changes.begin(0);
+  return new SharedAnswers({
+    cache: new FencedCache(link, [cacheKey], now, LIFE_MS),
+    changes,
+    freshness,
+    clientAuthentication: new ClientAuthentication([]),
+    now,
+    lifeMs: LIFE_MS,
+  });
+}
+
+function keyReadAt(confirmedAtMs: number, id: string): HeldKey {
+  return {
+    record: {
+      id,
+      organizationId: 'o',
+      secretHash: 'h',
+      previousSecretHash: null,
+      previousSecretExpiresAtMs: null,
+      roleAssignments: {},
+      internal: false,
+      createdBy: 'user',
+      createdAtMs: 0,
+      expiresAtMs: null,
+      revokedAtMs: null,
+      version: 1,
+    },
+    tier: 'postgres',
+    confirmedAtMs,
+    outdated: false,
+    stale: false,
+  };
+}
+
+it.each([
+  ['a little is used', CLOCK_SKEW_MS - 1_000, true],
+  ['so far that it would outlive the memory of what changed is not', CLOCK_SKEW_MS + 10_000, false],
+])('an answer of a pod whose clock is ahead %s', async (_name, aheadMs, used) => {
+  const id = `key-${aheadMs}`;
+  const rights = { text: '{"rights":1,', basis: [] };
+  const key = keyReadAt(Date.now() + aheadMs, id);
+  const answer = '{"rights":1,"identity":2}';
+  await podAhead(aheadMs).store('digest', key, rights, answer, Number.POSITIVE_INFINITY);
+  expect((await podAhead(aheadMs).read(id, 'digest', NOBODY))?.body).toBe(answer);
+  expect((await podAhead(0).read(id, 'digest', NOBODY))?.body).toBe(used ? answer : undefined);
+});

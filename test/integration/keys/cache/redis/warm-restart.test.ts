@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { revokeKey } from '../../../../support/keys.ts';
+import { insertKeys } from '../../../../support/many-keys.ts';
+import { metric, outcome, type Pods, startPods } from '../../../../support/pods.ts';
+import { RedisAdmin } from '../../../../support/redis-contents.ts';
+import { authenticate } from '../../../../support/regional.ts';
+import { startTestRedis, type TestRedis } from '../../../../support/servers/redis.ts';
+import { createWorld, type World } from '../../../../support/world.ts';
+
+const REVOKED = '401 0xD38358';
+
+let world: World;
+let redis: TestRedis;
+let admin: RedisAdmin;
+let pods: Pods;
+const oldKey = randomBytes(32).toString('base64');
+const newKey = randomBytes(32).toString('base64');
+
+beforeAll(async () => {
+  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
+  admin = new RedisAdmin(redis.url);
+  // Every value must be read in time, however busy the machine is: these tests count.
+  pods = await startPods(1, world.replicaUrl, redis.url, { CACHE_KEYS: oldKey, REDIS_TIMEOUT_MS: '1000' });
+});
+afterAll(async () => {
+  await pods?.stop();
+  admin?.close();
+  await redis?.stop();
+  await world?.close();
+});
+beforeEach(async () => {
+  await admin.client.flushdb();
+  await pods.restart({ CACHE_KEYS: oldKey });
+});
+
+type Key = Awaited<ReturnType<typeof insertKeys>>[number];
+
+/** Keys that the pod has verified, with what it wrote to Redis about them (three entries each). */
+async function verifiedKeys(count: number): Promise<Key[]> {
+  const keys = await insertKeys(world.primary, count);
+  await world.replicated();
+  await expectAll(keys, '200');
+  await expect.poll(async () => (await admin.client.keys('*:answer:*')).length).toBe(count);
+  return keys;
+}
+
+async function expectAll(keys: readonly Key[], expected: string): Promise<void> {
+  for (const key of keys) {
+    expect(outcome(await authenticate(pods.all[0] as { url: string }, key.authorization))).toBe(expected);
+  }
+}
+
+/** Secrets compared, and answers by tier, since the pod started. */
+async function work(): Promise<{ argon2: number; redis: number; postgres: number }> {
+  const pod = pods.all[0] as Pods['all'][number];
+  const granted = (tier: string) =>
+    metric(pod, `iam_authentication_requests_total{outcome="granted",tier="${tier}"}`);
+  return {
+    argon2: (await metric(pod, 'iam_argon2_run_seconds_count')) ?? 0,
+    redis: (await granted('redis')) ?? 0,
+    postgres: (await granted('postgres')) ?? 0,
+  };
+}
+
+it('after a restart keys that the region has verified cost neither argon2 nor Postgres', async () => {
+  const keys = await verifiedKeys(20);
+  expect(await work()).toEqual({ argon2: 20, redis: 0, postgres: 20 });
+  await pods.restart();
+  await expectAll(keys, '200');
+  expect(await work()).toEqual({ argon2: 0, redis: 20, postgres: 0 });
+});
+
+it('with answers gone and credentials left it is the same', async () => {
+  const keys = await verifiedKeys(20);
+  await admin.client.del(...(await admin.client.keys('*:answer:*')));
+  await pods.restart();
+  await expectAll(keys, '200');
+  expect(await work()).toEqual({ argon2: 0, redis: 20, postgres: 0 });
+  await expect.poll(async () => (await admin.client.keys('*:answer:*')).length).toBe(20);
+});
+
+it('what is too old to be used without Postgres costs Postgres, and still no argon2', async () => {
+  const keys = await verifiedKeys(20);
+  const storedAtMs = Date.now();
+  await expect.poll(() => Date.now() - storedAtMs, { timeout: 5_000 }).toBeGreaterThan(1_000);
+  await pods.restart({ MAX_STALENESS_MS: '1000', REVALIDATE_AFTER_MS: '500' });
+  await expectAll(keys, '200');
+  expect(await work()).toEqual({ argon2: 0, redis: 0, postgres: 20 });
+});
+
+it('a cold authentication is one MGET, and two while a cache key is rotated', async () => {
+  const calls = async () => {
+    const stats = await admin.client.info('commandstats');
+    return Object.fromEntries(
+      [...stats.matchAll(/cmdstat_([a-z|]+):calls=(\d+)/g)].map(([, name, count]) => [name, Number(count)]),
+    );
+  };
+  const [key] = (await verifiedKeys(1)) as [Key];
+  for (const [cacheKeys, reads] of [
+    [oldKey, 1],
+    [`${newKey},${oldKey}`, 2],
+  ] as const) {
+    await pods.restart({ CACHE_KEYS: cacheKeys });
+    const commands: string[][] = [];
+    const monitor = await admin.client.monitor();
+    monitor.on('monitor', (_time: string, args: string[]) => commands.push(args));
+    const before = await calls();
+    await expectAll([key], '200');
+    expect((await calls()).mget).toBe((before.mget ?? 0) + reads);
+    monitor.disconnect();
+    const ours = commands
+      .filter(([name]) => name?.toLowerCase() !== 'info')
+      .map(([name]) => name?.toLowerCase());
+    expect(ours.slice(0, reads)).toEqual(Array.from({ length: reads }, () => 'mget'));
+    expect((await work()).redis).toBe(1);
+  }
+});
+
+it('a cache key is rotated in two deployments without a single argon2 run', async () => {
+  const keys = await verifiedKeys(20);
+  await pods.restart({ CACHE_KEYS: `${newKey},${oldKey}` });
+  await expectAll(keys, '200');
+  expect(await work()).toEqual({ argon2: 0, redis: 20, postgres: 0 });
+  await expect.poll(async () => (await admin.client.keys('*:credential:*')).length).toBe(40);
+  await pods.restart({ CACHE_KEYS: newKey });
+  await expectAll(keys, '200');
+  expect((await work()).argon2).toBe(0);
+});
+
+it('a revocation during the rotation of a cache key counts, whichever key sealed the record', async () => {
+  const keys = await verifiedKeys(2);
+  await pods.restart({ CACHE_KEYS: `${newKey},${oldKey}` });
+  await revokeKey(world.primary, (keys[0] as Key).id);
+  await world.replicated();
+  await expectAll(keys.slice(0, 1), REVOKED);
+  await pods.restart({ CACHE_KEYS: oldKey });
+  await expectAll(keys.slice(0, 1), REVOKED);
+  await expectAll(keys.slice(1), '200');
+});
+
+it('nothing is read with a key that is no longer configured', async () => {
+  const keys = await verifiedKeys(3);
+  await pods.restart({ CACHE_KEYS: newKey });
+  await expectAll(keys, '200');
+  expect(await work()).toEqual({ argon2: 3, redis: 0, postgres: 3 });
+});
+
+it('a stale dump that is handed back resurrects no key, in a running pod or after a restart', async () => {
+  const keys = await verifiedKeys(30);
+  const stale = await admin.dump();
+  expect(stale.size).toBe(90);
+  const revoked = keys.slice(0, 15);
+  for (const key of revoked) await revokeKey(world.primary, key.id);
+  await world.replicated();
+  await expect.poll(() => expectAll(revoked, REVOKED).then(() => true)).toBe(true);
+  for (const restart of [false, true, true]) {
+    await admin.client.flushdb();
+    await admin.restore(stale);
+    if (restart) await pods.restart();
+    await expectAll(revoked, REVOKED);
+    await expectAll(keys.slice(15), '200');
+  }
+});
+
+it('keys that were revoked while no pod ran are refused at once, although Redis holds them as good', async () => {
+  const keys = await verifiedKeys(10);
+  await pods.stop();
+  for (const key of keys.slice(0, 5)) await revokeKey(world.primary, key.id);
+  await world.replicated();
+  await pods.restart();
+  await expectAll(keys.slice(0, 5), REVOKED);
+  await expectAll(keys.slice(5), '200');
+});

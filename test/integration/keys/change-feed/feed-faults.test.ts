@@ -1,0 +1,200 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { hashSecret } from '../../../../src/credential/hash.ts';
+import { subscribeRegion, unsubscribeRegion } from '../../../../src/database/subscription.ts';
+import {
+  authorizationOf,
+  type IssuedKey,
+  insertKey,
+  newCredential,
+  projectRoles,
+  revokeKey,
+  TEST_HASH_PARAMETERS,
+} from '../../../support/keys.ts';
+import { metric, type Pods, startPods } from '../../../support/pods.ts';
+import { projectContext } from '../../../support/regional.ts';
+import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
+import { startTcpProxy, type TcpProxy } from '../../../support/servers/tcp-proxy.ts';
+import { createWorld, type World } from '../../../support/world.ts';
+
+const REVALIDATE_AFTER_MS = 2_000;
+const UNKNOWN = '401 0x28D520';
+const REVOKED = '401 0xD38358';
+
+let world: World;
+let redis: TestRedis;
+let proxy: TcpProxy;
+let feedUrl: string;
+let pods: Pods;
+
+beforeAll(async () => {
+  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
+  const url = new URL(world.replicaUrl);
+  proxy = await startTcpProxy({ targetPort: Number(url.port) });
+  url.port = String(proxy.port);
+  feedUrl = url.href;
+});
+afterEach(async () => {
+  await proxy.restore();
+  await pods.stop();
+});
+afterAll(async () => {
+  await redis?.stop();
+  await proxy?.close();
+  await world?.close();
+});
+
+async function startWith(settings: Record<string, string>): Promise<void> {
+  pods = await startPods(2, world.replicaUrl, redis.url, { CHANGE_FEED_DATABASE_URL: feedUrl, ...settings });
+}
+
+/** A key that both pods answer from memory. */
+async function warmKey(): Promise<IssuedKey> {
+  const key = await insertKey(world.primary);
+  await world.replicated();
+  for (let times = 0; times < 2; times += 1)
+    expect(await pods.outcomes(key.authorization)).toEqual(['200', '200']);
+  return key;
+}
+
+/** Asks until both pods refuse; the milliseconds that took. */
+async function refusedAfterMs(key: IssuedKey): Promise<number> {
+  const begunAtMs = performance.now();
+  await expect
+    .poll(() => pods.outcomes(key.authorization), { interval: 20, timeout: 10_000 })
+    .toEqual([REVOKED, REVOKED]);
+  return performance.now() - begunAtMs;
+}
+
+async function feedsConnected(value: 0 | 1): Promise<void> {
+  for (const pod of pods.all) {
+    await expect.poll(() => metric(pod, 'iam_change_feed_connected'), { timeout: 10_000 }).toBe(value);
+  }
+}
+
+describe('a key that is revoked while the change feed', () => {
+  beforeEach(() => startWith({ REVALIDATE_AFTER_MS: String(REVALIDATE_AFTER_MS) }));
+
+  const faults: [string, () => unknown][] = [
+    ['is cut off', () => proxy.cut()],
+    ['is silent behind a firewall', () => proxy.blackhole()],
+    ['never hears an answer', () => proxy.halfOpen('toClient')],
+    ['is never heard', () => proxy.halfOpen('toServer')],
+  ];
+  it.each(faults)('%s is refused within REVALIDATE_AFTER and a second', async (name, breakIt) => {
+    const [key, untouched] = [await warmKey(), await warmKey()];
+    await breakIt();
+    await revokeKey(world.primary, key.id);
+    const delayMs = await refusedAfterMs(key);
+    console.log(`[figure] feed ${name}: revoked key refused on 2 pods after ${delayMs.toFixed(0)} ms`);
+    expect(delayMs).toBeLessThan(REVALIDATE_AFTER_MS + 1_000);
+    expect(await pods.outcomes(untouched.authorization), 'others go on').toEqual(['200', '200']);
+
+    // And back: what is missed in between is read before the cache is trusted again.
+    const later = await warmKey();
+    await revokeKey(world.primary, later.id);
+    await proxy.restore();
+    await feedsConnected(1);
+    expect(await refusedAfterMs(later)).toBeLessThan(REVALIDATE_AFTER_MS + 1_000);
+  });
+});
+
+describe('while the change feed is cut off', () => {
+  beforeEach(() => startWith({ REVALIDATE_AFTER_MS: String(REVALIDATE_AFTER_MS) }));
+
+  it('roles, rotations and new keys are followed within REVALIDATE_AFTER and a second, too', async () => {
+    const key = await insertKey(world.primary, {
+      roleAssignments: projectRoles('elasticsearch', 'p1', ['reader']),
+    });
+    const define = (cluster: string) =>
+      world.primary.query(
+        `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
+         VALUES ($1, 'elasticsearch', 'p1', 'reader', $2, 0)
+         ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
+        [key.organizationId, JSON.stringify({ cluster: [cluster] })],
+      );
+    await define('monitor');
+    const contexts = [projectContext('p1', key.organizationId)];
+    const cluster = async () =>
+      (await pods.authenticate(key.authorization, { contexts })).map(
+        ({ body }) => body.contexts?.[0].role_descriptors.reader?.cluster[0],
+      );
+    await expect.poll(cluster, { timeout: 5_000 }).toEqual(['monitor', 'monitor']);
+    const rotated = await warmKey();
+    const stranger = newCredential();
+    expect(await pods.outcomes(authorizationOf(stranger))).toEqual([UNKNOWN, UNKNOWN]);
+
+    await proxy.cut();
+    await feedsConnected(0);
+    await define('manage');
+    await world.primary.query('UPDATE api_keys SET secret_hash = $2 WHERE id = $1', [
+      rotated.id,
+      await hashSecret(newCredential().secret, TEST_HASH_PARAMETERS),
+    ]);
+    const created = await insertKey(world.primary);
+    await world.primary.query('UPDATE api_keys SET id = $2 WHERE id = $1', [created.id, stranger.id]);
+    const arrived = authorizationOf({ ...stranger, secret: created.secret });
+
+    const timeout = REVALIDATE_AFTER_MS + 1_000;
+    await Promise.all([
+      expect.poll(cluster, { timeout }).toEqual(['manage', 'manage']),
+      expect.poll(() => pods.outcomes(rotated.authorization), { timeout }).toEqual([UNKNOWN, UNKNOWN]),
+      expect.poll(() => pods.outcomes(arrived), { timeout }).toEqual(['200', '200']),
+    ]);
+  });
+});
+
+describe('a feed that comes back to a replica whose history is another one', () => {
+  // So late that nothing but the feed itself can drop the key.
+  beforeEach(() => startWith({ REVALIDATE_AFTER_MS: '60000' }));
+
+  /** Revokes a warm key while the feed is away, hides that from it in some way, and lets it come back. */
+  async function missing(hide: () => Promise<unknown>): Promise<void> {
+    const key = await warmKey();
+    await proxy.cut();
+    await feedsConnected(0);
+    await revokeKey(world.primary, key.id);
+    await world.replicated();
+    await hide();
+    expect(await pods.outcomes(key.authorization), 'not noticed yet').toEqual(['200', '200']);
+    await proxy.restore();
+    await refusedAfterMs(key);
+  }
+
+  it('pruned past what it had read drops every cached key', async () => {
+    await missing(() => world.region.query('DELETE FROM changes'));
+  });
+
+  it('restored to an earlier moment drops every cached key', async () => {
+    await missing(() => world.region.query('TRUNCATE changes RESTART IDENTITY'));
+  });
+
+  it('restored, and past the place again where it had been, drops every cached key', async () => {
+    await missing(async () => {
+      const { rows } = await world.region.query<{ last: string }>('SELECT max(seq) AS last FROM changes');
+      await world.region.query('TRUNCATE changes RESTART IDENTITY');
+      await world.region.query(
+        `INSERT INTO changes (entity, id, version) SELECT 'key', 'other-' || n, n FROM generate_series(1, $1) AS n`,
+        [Number(rows[0]?.last) + 100],
+      );
+    });
+  });
+});
+
+describe('a replica that is emptied and copied again', () => {
+  beforeEach(() => startWith({ REVALIDATE_AFTER_MS: '60000' }));
+
+  it('is followed by every pod, with the revocations that happened meanwhile', async () => {
+    const [revoked, kept] = [await warmKey(), await warmKey()];
+    const { rows } = await world.region.query<{ subname: string }>(
+      'SELECT subname FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())',
+    );
+    const name = rows[0]?.subname ?? '';
+    await unsubscribeRegion(world.regionUrl, name);
+    await revokeKey(world.primary, revoked.id);
+    await world.region.query('TRUNCATE api_keys, roles, heartbeat');
+    await subscribeRegion(world.regionUrl, world.primaryUrl, name);
+    await world.replicated();
+    await expect.poll(() => pods.outcomes(kept.authorization), { timeout: 10_000 }).toEqual(['200', '200']);
+    await refusedAfterMs(revoked);
+  });
+});

@@ -1,0 +1,287 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { predefinedRoles } from '../../../src/roles/predefined.ts';
+import { authorizationOf, insertKey, newCredential, projectRoles, revokeKey } from '../../support/keys.ts';
+import {
+  authenticate,
+  CLIENT_SECRET,
+  projectContext,
+  startRegional,
+  type TestRegional,
+} from '../../support/regional.ts';
+import { createWorld, type World } from '../../support/world.ts';
+
+let world: World;
+let regional: TestRegional;
+
+beforeAll(async () => {
+  world = await createWorld();
+  regional = await startRegional(world.replicaUrl);
+});
+afterAll(async () => {
+  await regional?.close();
+  await world?.close();
+});
+
+const ask = (
+  key: { authorization: string; organizationId: string },
+  projectId = 'p1',
+  projectType?: string,
+) =>
+  authenticate(regional, key.authorization, {
+    contexts: [projectContext(projectId, key.organizationId, projectType)],
+  });
+
+describe('a good key', () => {
+  it('gets the native descriptors of its roles through the replica', async () => {
+    const key = await insertKey(world.primary, {
+      roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer']),
+    });
+    await world.replicated();
+    const answer = await ask(key);
+    expect(answer.status).toBe(200);
+    expect(answer.body).toMatchObject({
+      type: 'api-key',
+      user_id: 'user-1',
+      email: null,
+      first_name: null,
+      last_name: null,
+      organization_id: key.organizationId,
+      token: null,
+      role_assignments: null,
+      denied_contexts: [],
+      credentials: { id: key.id, type: 'api-key', expiration: null, internal: false },
+    });
+    expect(answer.body.contexts).toEqual([
+      {
+        ...projectContext('p1', key.organizationId),
+        application_roles: ['viewer'],
+        role_descriptors: {
+          viewer: predefinedRoles.find(
+            (role) => role.projectType === 'elasticsearch' && role.name === 'viewer',
+          )?.descriptor,
+        },
+        unresolved_application_roles: [],
+      },
+    ]);
+  });
+
+  it.each(predefinedRoles)(
+    'gets $projectType $name exactly as it is defined',
+    async ({ projectType, name, descriptor }) => {
+      const key = await insertKey(world.primary, {
+        roleAssignments: projectRoles(projectType, 'p1', [name]),
+      });
+      await world.replicated();
+      const answer = await ask(key, 'p1', projectType);
+      expect(answer.body.contexts[0].role_descriptors).toEqual({ [name]: descriptor });
+    },
+  );
+
+  it('is told who it is when no context is asked for, with or without a body', async () => {
+    const key = await insertKey(world.primary);
+    await world.replicated();
+    for (const rawBody of [undefined, '', '{}', '{"contexts":null}']) {
+      const answer = await authenticate(
+        regional,
+        key.authorization,
+        rawBody === undefined ? {} : { rawBody },
+      );
+      expect([answer.status, answer.body.contexts]).toEqual([200, null]);
+    }
+  });
+
+  it('sees its raw role assignments only when it asks, and no descriptors when it asks for none', async () => {
+    const roleAssignments = projectRoles('elasticsearch', 'p1', ['viewer']);
+    const key = await insertKey(world.primary, { roleAssignments });
+    await world.replicated();
+    const answer = await authenticate(regional, key.authorization, {
+      contexts: [projectContext('p1', key.organizationId)],
+      query: '?include_role_assignments=true&include_role_descriptors=false&include_token=true',
+    });
+    expect(answer.body.role_assignments).toEqual(roleAssignments);
+    expect(answer.body.token).toBeNull();
+    expect(answer.body.contexts[0]).not.toHaveProperty('role_descriptors');
+  });
+
+  it('answers granted projects and lists denied ones in one call', async () => {
+    const key = await insertKey(world.primary, {
+      roleAssignments: projectRoles('security', 'p1', ['editor']),
+    });
+    await world.replicated();
+    const answer = await authenticate(regional, key.authorization, {
+      contexts: [
+        projectContext('p1', key.organizationId, 'security'),
+        projectContext('p2', key.organizationId, 'security'),
+        projectContext('p1', 'another-organization', 'security'),
+      ],
+    });
+    expect(answer.status).toBe(200);
+    expect(answer.body.contexts.map((one: { project_id: string }) => one.project_id)).toEqual(['p1']);
+    expect(answer.body.denied_contexts).toEqual([
+      {
+        ...projectContext('p2', key.organizationId, 'security'),
+        error: expect.stringContaining('no role assignment'),
+      },
+      {
+        ...projectContext('p1', 'another-organization', 'security'),
+        error: expect.stringContaining('another organization'),
+      },
+    ]);
+  });
+
+  it('covers projects that are made later when its assignment says all', async () => {
+    const key = await insertKey(world.primary, {
+      roleAssignments: {
+        project: { elasticsearch: [{ role_id: 'x', all: true, application_roles: ['viewer'] }] },
+      },
+    });
+    await world.replicated();
+    expect((await ask(key, 'made-a-minute-ago', 'elasticsearch_general_purpose')).status).toBe(200);
+  });
+
+  it('is not affected by anything that happens to its creator', async () => {
+    const key = await insertKey(world.primary, { createdBy: 'a-user-that-is-gone' });
+    await world.replicated();
+    expect((await authenticate(regional, key.authorization)).body.user_id).toBe('a-user-that-is-gone');
+  });
+});
+
+describe('role definitions', () => {
+  it('apply as they are now: changed, and named as unresolved once deleted', async () => {
+    const key = await insertKey(world.primary, {
+      roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer', 'logs-reader']),
+    });
+    const define = (privileges: string[]) =>
+      world.primary.query(
+        `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
+         VALUES ($1, 'elasticsearch', 'p1', 'logs-reader', $2, 0)
+         ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
+        [key.organizationId, JSON.stringify({ indices: [{ names: ['logs-*'], privileges }] })],
+      );
+    await define(['read']);
+    await world.replicated();
+    const before = await ask(key);
+    expect(before.body.contexts[0].role_descriptors['logs-reader'].indices[0].privileges).toEqual(['read']);
+
+    await define(['read', 'write']);
+    await world.replicated();
+    // The replica has it; the service hears of that some milliseconds later.
+    const context = async () => (await ask(key)).body.contexts[0];
+    await expect
+      .poll(async () => (await context()).role_descriptors['logs-reader'].indices[0].privileges)
+      .toEqual(['read', 'write']);
+
+    await world.primary.query('UPDATE roles SET deleted_at = now() WHERE organization_id = $1', [
+      key.organizationId,
+    ]);
+    await world.replicated();
+    await expect.poll(context).toMatchObject({
+      application_roles: ['viewer'],
+      unresolved_application_roles: ['logs-reader'],
+    });
+  });
+});
+
+describe('a key that grants nothing is answered 403 with the reason', () => {
+  const cases: [string, unknown, string][] = [
+    ['no assignment', {}, 'no role assignment'],
+    ['no application roles', projectRoles('elasticsearch', 'p1', []), 'no application_roles'],
+    [
+      'roles that do not exist',
+      projectRoles('elasticsearch', 'p1', ['ghost']),
+      'none of the assigned roles: ghost',
+    ],
+  ];
+  it.each(cases)('%s', async (_name, roleAssignments, reason) => {
+    const key = await insertKey(world.primary, { roleAssignments });
+    await world.replicated();
+    const answer = await ask(key);
+    expect(answer.status).toBe(403);
+    expect(answer.body).toEqual({
+      request_id: expect.any(String),
+      error: {
+        code: '0x93B121',
+        message: expect.stringContaining(reason),
+        resource: 'p1',
+        type: expect.any(String),
+      },
+    });
+  });
+
+  it("another organization's project", async () => {
+    const key = await insertKey(world.primary, {
+      roleAssignments: projectRoles('elasticsearch', 'p1', ['admin']),
+    });
+    await world.replicated();
+    const answer = await authenticate(regional, key.authorization, {
+      contexts: [projectContext('p1', 'somebody-else')],
+    });
+    expect([answer.status, answer.body.error.code]).toEqual([403, '0x93B121']);
+    expect(answer.body.error.message).toContain('another organization');
+  });
+});
+
+describe('a key that is not good is answered 401 with its code', () => {
+  const code = async (authorization: string | undefined, headers?: Record<string, string>) => {
+    const answer = await authenticate(regional, authorization, headers === undefined ? {} : { headers });
+    expect(answer.body.request_id).toEqual(expect.any(String));
+    return [answer.status, answer.body.error.code];
+  };
+
+  it('unknown id and wrong secret alike', async () => {
+    const key = await insertKey(world.primary);
+    await world.replicated();
+    const stranger = newCredential();
+    expect(await code(authorizationOf(stranger))).toEqual([401, '0x28D520']);
+    expect(await code(authorizationOf({ ...stranger, id: key.id }))).toEqual([401, '0x28D520']);
+  });
+
+  it('revoked', async () => {
+    const key = await insertKey(world.primary);
+    await world.replicated();
+    expect((await authenticate(regional, key.authorization)).status).toBe(200);
+    await revokeKey(world.primary, key.id);
+    await world.replicated();
+    expect(await code(key.authorization)).toEqual([401, '0xD38358']);
+  });
+
+  it('expired, at the second it falls', async () => {
+    const expiresAt = new Date(Date.now() + 1_000);
+    const key = await insertKey(world.primary, { expiresAt });
+    await world.replicated();
+    const before = await authenticate(regional, key.authorization);
+    expect([before.status, before.body.credentials.expiration]).toEqual([200, expiresAt.toISOString()]);
+    let answer = before;
+    while (Date.now() < expiresAt.getTime()) answer = await authenticate(regional, key.authorization);
+    answer = await authenticate(regional, key.authorization);
+    expect([answer.status, answer.body.error.code]).toEqual([401, '0xE436AE']);
+  });
+
+  it('revoked and expired are told only to who proves the secret', async () => {
+    const revoked = await insertKey(world.primary, { revokedAt: new Date() });
+    const expired = await insertKey(world.primary, { expiresAt: new Date(0) });
+    await world.replicated();
+    for (const { id } of [revoked, expired]) {
+      expect(await code(authorizationOf({ ...newCredential(), id }))).toEqual([401, '0x28D520']);
+    }
+  });
+
+  it('internal without, with wrong, and with right client authentication', async () => {
+    const key = await insertKey(world.primary, { internal: true });
+    await world.replicated();
+    expect(await code(key.authorization)).toEqual([401, '0x8560B2']);
+    expect(await code(key.authorization, { 'x-client-authentication': 'wrong' })).toEqual([401, '0x8560B2']);
+    const answer = await authenticate(regional, key.authorization, {
+      headers: { 'x-client-authentication': CLIENT_SECRET },
+    });
+    expect([answer.status, answer.body.credentials.internal]).toEqual([200, true]);
+  });
+
+  it('external with client authentication, right or wrong', async () => {
+    const key = await insertKey(world.primary);
+    await world.replicated();
+    for (const secret of [CLIENT_SECRET, 'wrong']) {
+      expect(await code(key.authorization, { 'x-client-authentication': secret })).toEqual([401, '0x8560B2']);
+    }
+  });
+});

@@ -1,0 +1,70 @@
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-path.ts';
+import { call, sendBytes } from '../../support/http-call.ts';
+import { authorizationOf, newCredential } from '../../support/keys.ts';
+import { expectRefusal } from '../../support/refusal.ts';
+import { startRegional, type TestRegional } from '../../support/regional.ts';
+
+const authorization = authorizationOf(newCredential());
+let regional: TestRegional;
+
+beforeAll(async () => {
+  regional = await startRegional(inject('postgres').region.url);
+});
+afterAll(() => regional?.close());
+
+describe('a request that no route takes is refused in the same JSON as every other', () => {
+  it.each([
+    ['POST', '/'],
+    ['POST', '/uiam/api/v1/authentication/_authenticate/'],
+    ['GET', AUTHENTICATE_PATH],
+    ['DELETE', AUTHENTICATE_PATH],
+    ['PROPFIND', AUTHENTICATE_PATH],
+    ['GET', '/metrics'],
+    ['GET', '/../../etc/passwd'],
+  ])('%s %s is 404', async (method, path) => {
+    const answer = await call(`${regional.url}${path}`, { method, headers: { authorization } });
+    expectRefusal(answer, 404, '0x1A0404', [authorization]);
+  });
+
+  it('a path that is no valid URL is 400', async () => {
+    expectRefusal(await call(`${regional.url}/%zz`, { headers: { authorization } }), 400, '0x1A0400', [
+      authorization,
+    ]);
+  });
+});
+
+describe('bytes that are no good HTTP request are refused with 400, in JSON, and the connection is closed', () => {
+  const head = `POST ${AUTHENTICATE_PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n`;
+  it.each([
+    ['no HTTP at all', 'hello\r\n\r\n'],
+    ['a TLS greeting', Buffer.from('16030100c8010000c40303', 'hex')],
+    ['a header line without a colon', `${head}nonsense\r\n\r\n`],
+    ['a header with a control character', `${head}X-Opaque-Id: a\x00b\r\n\r\n`],
+    ['a Content-Length that is no number', `${head}Content-Length: many\r\n\r\n`],
+    ['two lengths', `${head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}`],
+    [
+      'a chunk without a size',
+      `${head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n`,
+    ],
+    ['100 KB of headers', `${head}X-Opaque-Id: ${'x'.repeat(100_000)}\r\n\r\n`],
+    [
+      'no Host',
+      `POST ${AUTHENTICATE_PATH} HTTP/1.1\r\nAuthorization: ${authorization}\r\nConnection: close\r\n\r\n`,
+    ],
+  ])('%s', async (_name, bytes) => {
+    expectRefusal(await sendBytes(regional.url, bytes), 400, '0x1A0400', [authorization]);
+  });
+
+  it('a client that goes away in the middle of a request disturbs nobody', async () => {
+    const { hostname, port } = new URL(regional.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(`${head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{`, () =>
+      socket.resetAndDestroy(),
+    );
+    await new Promise((resolve) => socket.once('close', resolve));
+    expectRefusal(await call(regional.url), 404, '0x1A0404');
+    expect(regional.logLines.filter((line) => line.includes('"log.level":"error"'))).toEqual([]);
+  });
+});

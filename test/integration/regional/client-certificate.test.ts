@@ -1,0 +1,124 @@
+import { once } from 'node:events';
+import { request } from 'node:https';
+import { connect } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-path.ts';
+import { type Certificate, CertificateAuthority } from '../../support/certificates.ts';
+import { type IssuedKey, insertKey } from '../../support/keys.ts';
+import { CLIENT_SECRET, startRegional, type TestRegional } from '../../support/regional.ts';
+import { createWorld, type World } from '../../support/world.ts';
+
+let world: World;
+let authority: CertificateAuthority;
+let strangers: CertificateAuthority;
+let regional: TestRegional;
+let internal: IssuedKey;
+let external: IssuedKey;
+
+beforeAll(async () => {
+  [world, authority, strangers] = await Promise.all([
+    createWorld(),
+    CertificateAuthority.create(),
+    CertificateAuthority.create(),
+  ]);
+  const server = await authority.issue('server');
+  regional = await startRegional(world.replicaUrl, {
+    TLS_CERT_FILE: server.files.cert,
+    TLS_KEY_FILE: server.files.key,
+    TLS_CLIENT_CA_FILE: authority.certFile,
+    DATABASE_CONNECT_TIMEOUT_MS: '10000',
+  });
+  internal = await insertKey(world.primary, { internal: true });
+  external = await insertKey(world.primary);
+  await world.replicated();
+});
+afterAll(async () => {
+  await regional?.close();
+  await world?.close();
+  await authority?.remove();
+  await strangers?.remove();
+});
+
+/** Calls `_authenticate` over TLS; answers status and error code. */
+async function ask(
+  key: IssuedKey,
+  client?: Certificate,
+  headers: Record<string, string> = {},
+  server = regional,
+) {
+  const call = request(`${server.url}${AUTHENTICATE_PATH}`, {
+    method: 'POST',
+    headers: { authorization: key.authorization, ...headers },
+    rejectUnauthorized: false, // what is under test is the server's look at the client
+    agent: false,
+    ...client,
+  });
+  call.end();
+  const [response] = await once(call, 'response');
+  const body = JSON.parse(Buffer.concat(await response.toArray()).toString());
+  return [response.statusCode, body.error?.code];
+}
+
+describe('an internal key', () => {
+  it('is accepted with a client certificate of ours, without the header', async () => {
+    expect(await ask(internal, await authority.issue('elasticsearch'))).toEqual([200, undefined]);
+  });
+
+  it('is refused without any client authentication', async () => {
+    expect(await ask(internal)).toEqual([401, '0x8560B2']);
+  });
+
+  it('is refused with a certificate of an authority that is not ours', async () => {
+    expect(await ask(internal, await strangers.issue('elasticsearch'))).toEqual([401, '0x8560B2']);
+  });
+
+  it('is refused with a certificate of ours that has expired', async () => {
+    const expired = await authority.issue('expired', { expired: true });
+    expect(await ask(internal, expired)).toEqual([401, '0x8560B2']);
+  });
+
+  it('is accepted over TLS with the shared secret alone', async () => {
+    expect(await ask(internal, undefined, { 'x-client-authentication': CLIENT_SECRET })).toEqual([
+      200,
+      undefined,
+    ]);
+  });
+});
+
+describe('an external key', () => {
+  it('is accepted without a certificate, and with one that proves nothing', async () => {
+    expect(await ask(external)).toEqual([200, undefined]);
+    expect(await ask(external, await strangers.issue('customer'))).toEqual([200, undefined]);
+  });
+
+  it('is refused with a client certificate of ours, as with the shared secret', async () => {
+    expect(await ask(external, await authority.issue('node'))).toEqual([401, '0x8560B2']);
+  });
+});
+
+it('a TLS server without client authorities takes no certificate for client authentication', async () => {
+  const server = await authority.issue('plain');
+  const other = await startRegional(world.replicaUrl, {
+    TLS_CERT_FILE: server.files.cert,
+    TLS_KEY_FILE: server.files.key,
+    DATABASE_CONNECT_TIMEOUT_MS: '10000',
+  });
+  try {
+    expect(await ask(internal, await authority.issue('node-2'), {}, other)).toEqual([401, '0x8560B2']);
+  } finally {
+    await other.close();
+  }
+});
+
+it('plain HTTP and old protocol versions on the TLS port are refused, and the service goes on', async () => {
+  const { port } = new URL(regional.url);
+  await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
+  const old = connect({
+    port: Number(port),
+    maxVersion: 'TLSv1.1',
+    minVersion: 'TLSv1',
+    rejectUnauthorized: false,
+  });
+  await expect(once(old, 'secureConnect')).rejects.toThrow();
+  expect(await ask(external)).toEqual([200, undefined]);
+});

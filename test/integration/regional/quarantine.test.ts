@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type IssuedKey, insertKey, newCredential, projectRoles } from '../../support/keys.ts';
+import { expectRefusal } from '../../support/refusal.ts';
+import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
+import { createWorld, type World } from '../../support/world.ts';
+
+let world: World;
+let regional: TestRegional;
+let healthy: IssuedKey;
+
+beforeAll(async () => {
+  world = await createWorld();
+  // Generous: on a busy machine a first connection takes its time, and that is not what is tested here.
+  regional = await startRegional(world.replicaUrl, { DATABASE_CONNECT_TIMEOUT_MS: '10000' });
+  healthy = await insertKey(world.primary, {
+    roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer']),
+  });
+});
+afterAll(async () => {
+  await regional?.close();
+  await world?.close();
+});
+
+const salt = 'c29tZXNhbHQxMjM0NTY3OA';
+const digest = 'A'.repeat(43);
+const brokenRows: [string, { roleAssignments?: unknown; secretHash?: string }, string][] = [
+  ['role_assignments that are a string', { roleAssignments: 'admin' }, 'role_assignments'],
+  ['role_assignments that are a list', { roleAssignments: [] }, 'role_assignments'],
+  ['projects that are a number', { roleAssignments: { project: 5 } }, 'role_assignments'],
+  [
+    'application roles that are no strings',
+    {
+      roleAssignments: { project: { elasticsearch: [{ role_id: 'x', all: true, application_roles: [7] }] } },
+    },
+    'role_assignments',
+  ],
+  ['an empty hash', { secretHash: '' }, 'secret_hash'],
+  ['a hash that was cut', { secretHash: `$argon2id$v=19$m=8,t=1,p=1$${salt}$AAAA` }, 'secret_hash'],
+  ['a hash of another kind', { secretHash: `$2b$12$${'A'.repeat(53)}` }, 'secret_hash'],
+  [
+    'a hash that asks for 4 GiB of memory',
+    { secretHash: `$argon2id$v=19$m=4194304,t=1,p=1$${salt}$${digest}` },
+    'secret_hash',
+  ],
+];
+
+it.each(brokenRows)(
+  'a key with %s is 503, is named in the log, and no other key notices',
+  async (_name, row, field) => {
+    const broken = await insertKey(world.primary, row);
+    await world.replicated();
+    const linesBefore = regional.logLines.length;
+
+    const answers = await Promise.all([
+      authenticate(regional, broken.authorization),
+      authenticate(regional, healthy.authorization, {
+        contexts: [projectContext('p1', healthy.organizationId)],
+      }),
+      authenticate(regional, `ApiKey ${newCredential().id}`),
+    ]);
+    expectRefusal(answers[0], 503, '0x1A0513', [broken.credential, broken.secret]);
+    expect(answers[0].body.error.resource).toBe(broken.id);
+    expect(answers[1].status).toBe(200);
+    expect(answers[2].status).toBe(401);
+
+    const lines = regional.logLines.slice(linesBefore).map((line) => JSON.parse(line));
+    const errors = lines.filter((line) => line['log.level'] === 'error');
+    expect(errors).toHaveLength(1);
+    expect(errors[0].error.message).toContain(`key ${broken.id} has a broken ${field}`);
+    if (row.secretHash) expect(JSON.stringify(lines)).not.toContain(row.secretHash);
+  },
+);
+
+it('the log line of a failure carries the request id of the answer and the ids of the caller', async () => {
+  const broken = await insertKey(world.primary, { secretHash: 'broken' });
+  await world.replicated();
+  const traceId = '0af7651916cd43dd8448eb211c80319c';
+  const answer = await authenticate(regional, broken.authorization, {
+    headers: { 'x-opaque-id': 'node-1/4711', traceparent: `00-${traceId}-b7ad6b7169203331-01` },
+  });
+  const line = regional.logLines.map((text) => JSON.parse(text)).find((one) => one['trace.id'] === traceId);
+  expect(line).toMatchObject({
+    'log.level': 'error',
+    'http.request.id': answer.body.request_id,
+    'labels.opaque_id': 'node-1/4711',
+    'error.code': '0x1A0513',
+  });
+});
+
+it('a key that is repaired on the primary works again', async () => {
+  const key = await insertKey(world.primary, { roleAssignments: 'broken' });
+  await world.replicated();
+  expect((await authenticate(regional, key.authorization)).status).toBe(503);
+  await world.primary.query(`UPDATE api_keys SET role_assignments = '{}' WHERE id = $1`, [key.id]);
+  await world.replicated();
+  await expect.poll(async () => (await authenticate(regional, key.authorization)).status).toBe(200);
+});
+
+it('a broken custom role grants nothing, is named in the log, and leaves the other roles of the key alone', async () => {
+  const key = await insertKey(world.primary, {
+    roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer', 'broken']),
+  });
+  await world.primary.query(
+    `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
+     VALUES ($1, 'elasticsearch', 'p1', 'broken', '{"indices": "all of them"}', 0)`,
+    [key.organizationId],
+  );
+  await world.replicated();
+  const answer = await authenticate(regional, key.authorization, {
+    contexts: [projectContext('p1', key.organizationId)],
+  });
+  expect(answer.status).toBe(200);
+  expect(answer.body.contexts[0]).toMatchObject({
+    application_roles: ['viewer'],
+    unresolved_application_roles: ['broken'],
+  });
+  expect(regional.logLines.join('')).toMatch(/"name":"broken".*cannot be read/);
+});

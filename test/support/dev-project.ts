@@ -1,0 +1,142 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdir, readFile, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseEnv, promisify } from 'node:util';
+import { createScratchDirectory } from './servers/postgres.ts';
+
+const run = promisify(execFile);
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A project folder of its own, as a clone would be, with a state of its own. */
+export interface DevProject {
+  directory: string;
+  /** `npm start` with these arguments; resolves when the process runs. */
+  start(...args: string[]): Promise<DevRun>;
+  /** Runs a line as somebody who pastes it into a shell does. */
+  paste(line: string): Promise<string>;
+  state(file: string): Promise<string>;
+  demo(): Promise<Record<string, string>>;
+  remove(): Promise<void>;
+}
+
+/** A running `npm start`. */
+export interface DevRun {
+  npmPid: number;
+  /** All it wrote so far. */
+  output(): string;
+  /** Resolves with the first line that matches. @throws Error with all output when it ends before */
+  line(pattern: RegExp): Promise<string>;
+  /** Every process that belongs to it now, npm included. */
+  processes(): Promise<number[]>;
+  /** Settles when npm is gone and nobody can write to its output any more. */
+  exited: Promise<number | null>;
+  /** SIGKILL to the supervisor behind npm: its servers know nothing of it. Resolves when npm is gone. */
+  killSupervisor(): Promise<void>;
+  /** SIGTERM to npm, and waits; does nothing when it has ended. */
+  stop(): Promise<void>;
+}
+
+export async function createDevProject(): Promise<DevProject> {
+  const directory = join(await createScratchDirectory('dev'), 'project');
+  await mkdir(directory);
+  for (const name of ['package.json', 'dev', 'src', 'migrations']) {
+    await cp(join(PROJECT, name), join(directory, name), { recursive: true });
+  }
+  await symlink(join(PROJECT, 'node_modules'), join(directory, 'node_modules'));
+  const state = (file: string) => readFile(join(directory, '.iam', file), 'utf8');
+  return {
+    directory,
+    state,
+    start: async (...args) => observe(spawn('npm', ['start', '--', ...args], { cwd: directory })),
+    paste: async (line) => (await run('/bin/sh', ['-c', line], { cwd: directory })).stdout,
+    demo: async () => parseEnv(await state('demo.env')) as Record<string, string>,
+    remove: () => rm(join(directory, '..'), { recursive: true, force: true }),
+  };
+}
+
+async function observe(child: ChildProcess): Promise<DevRun> {
+  const exited = once(child, 'close').then(([code]) => code as number | null);
+  let output = '';
+  const listeners = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      for (const listener of listeners) listener();
+    });
+  }
+  // Vitest may be ended in the middle of a test.
+  const kill = () => void child.kill('SIGTERM');
+  process.once('exit', kill);
+  void exited.then(() => process.off('exit', kill));
+  await once(child, 'spawn');
+  const npmPid = child.pid as number;
+  return {
+    npmPid,
+    exited,
+    output: () => output,
+    line: async (pattern) => {
+      let look = () => {};
+      const seen = new Promise<string>((resolve) => {
+        look = () => {
+          const found = output.split('\n').find((line) => pattern.test(line));
+          if (found !== undefined) resolve(found);
+        };
+        listeners.add(look);
+        look();
+      });
+      const ended = exited.then(() => {
+        throw new Error(`npm start ended before it wrote ${pattern}:\n${output}`);
+      });
+      return Promise.race([seen, ended]).finally(() => listeners.delete(look));
+    },
+    killSupervisor: async () => {
+      const gone = once(child, 'exit');
+      const supervisor = (await processTable()).find(({ ppid }) => ppid === npmPid);
+      process.kill(supervisor?.pid as number, 'SIGKILL');
+      await gone;
+    },
+    stop: async () => {
+      child.kill('SIGTERM');
+      await exited;
+    },
+    processes: async () => descendants(npmPid, await processTable()),
+  };
+}
+
+interface ProcessEntry {
+  pid: number;
+  ppid: number;
+}
+
+async function processTable(): Promise<ProcessEntry[]> {
+  const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid=']);
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .map(([pid = 0, ppid = 0]) => ({ pid, ppid }));
+}
+
+function descendants(pid: number, table: readonly ProcessEntry[]): number[] {
+  const children = table.filter((entry) => entry.ppid === pid);
+  return [pid, ...children.flatMap((child) => descendants(child.pid, table))];
+}
+
+/** Which of these processes still run. */
+export async function stillRunning(pids: readonly number[]): Promise<number[]> {
+  const { stdout } = await run('ps', ['-A', '-o', 'pid=,stat=']);
+  const alive = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, stat]) => !stat?.startsWith('Z'))
+    .map(([pid]) => Number(pid));
+  return pids.filter((pid) => alive.includes(pid));
+}
+
+/** Resolves when none of these processes runs any more. */
+export async function untilGone(pids: readonly number[]): Promise<void> {
+  while ((await stillRunning(pids)).length > 0);
+}

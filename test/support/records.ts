@@ -1,0 +1,20 @@
+import type { KeyRecord } from '../../src/keys/key-record.ts';
+
+/** A key record whose version and revocation a test decides. */
+export function keyRecord(id: string, version: number, fields: Partial<KeyRecord> = {}): KeyRecord {
+  return {
+    id,
+    organizationId: 'org',
+    secretHash: 'not a hash',
+    previousSecretHash: null,
+    previousSecretExpiresAtMs: null,
+    roleAssignments: {},
+    internal: false,
+    createdBy: 'user',
+    createdAtMs: 0,
+    expiresAtMs: null,
+    revokedAtMs: null,
+    version,
+    ...fields,
+  };
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { effectiveDescriptors } from '../../../../src/control-plane/convert/effective-descriptors.ts';
+import type { RoleDescriptor } from '../../../../src/roles/role-descriptor.ts';
+
+const all: RoleDescriptor = {
+  cluster: ['all'],
+  indices: [{ names: ['*'], privileges: ['all'], allow_restricted_indices: true }],
+  applications: [{ application: '*', privileges: ['*'], resources: ['*'] }],
+};
+const read: RoleDescriptor = { indices: [{ names: ['logs'], privileges: ['read'] }] };
+
+describe('what a native key may do', () => {
+  it('is what its creator may, when it has no descriptors of its own', () => {
+    expect(effectiveDescriptors([], [read])).toEqual([read]);
+  });
+
+  it('is its own descriptors, when its creator may do all of it', () => {
+    expect(effectiveDescriptors([read], [all])).toEqual([read]);
+    expect(effectiveDescriptors([read], [{ cluster: ['monitor'] }, read])).toEqual([read]);
+  });
+
+  const narrower: [string, RoleDescriptor, RoleDescriptor][] = [
+    ['a cluster privilege', { cluster: ['manage'] }, { cluster: ['monitor'] }],
+    ['an index privilege', { indices: [{ names: ['logs'], privileges: ['write'] }] }, read],
+    ['an index', { indices: [{ names: ['logs', 'other'], privileges: ['read'] }] }, read],
+    [
+      'restricted indices',
+      { indices: [{ names: ['logs'], privileges: ['read'], allow_restricted_indices: true }] },
+      read,
+    ],
+    ['documents', read, { indices: [{ names: ['*'], privileges: ['all'], query: '{}' }] }],
+    ['fields', read, { indices: [{ names: ['*'], privileges: ['all'], field_security: { grant: ['a'] } }] }],
+    ['workflows', read, { ...all, restriction: { workflows: ['search_application_query'] } }],
+    [
+      'an application',
+      { applications: [{ application: 'kibana', privileges: ['all'], resources: ['*'] }] },
+      { applications: [{ application: 'kibana', privileges: ['read'], resources: ['*'] }] },
+    ],
+    [
+      'an application resource',
+      { applications: [{ application: 'kibana', privileges: ['read'], resources: ['*'] }] },
+      { applications: [{ application: 'kibana', privileges: ['read'], resources: ['space:a'] }] },
+    ],
+    ['remote indices', { remote_indices: [{ clusters: ['*'], names: ['a'], privileges: ['read'] }] }, all],
+  ];
+  it.each(narrower)('cannot be told when the creator is narrower in %s', (_what, own, limit) => {
+    expect(effectiveDescriptors([own], [limit])).toBeUndefined();
+  });
+});

@@ -1,0 +1,45 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import {
+  DAY_MS,
+  MAX_GRACE_MS,
+  parseDuration,
+  parseGrace,
+  parseLife,
+} from '../../../../src/control-plane/keys/durations.ts';
+
+it.each([
+  ['0', 0],
+  ['90s', 90_000],
+  ['3h', 10_800_000],
+  ['30d', 30 * DAY_MS],
+  ['2w', 14 * DAY_MS],
+])('%s is a duration', (text, ms) => {
+  expect(parseDuration(text)).toBe(ms);
+});
+
+it('anything else is none, and nothing throws', () => {
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      const parsed = parseDuration(text);
+      expect(parsed === undefined || /^(0|\d{1,9}[smhdw])$/.test(text)).toBe(true);
+    }),
+  );
+  for (const text of ['', '1', '1y', '-1d', '1.5d', ' 1d', '1d ', '1D', '9999999999d', 'never']) {
+    expect(parseDuration(text)).toBeUndefined();
+  }
+});
+
+it('a life is 90 days unless said, at most 365 days, or never', () => {
+  expect(parseLife(undefined)).toEqual({ lifeMs: 90 * DAY_MS });
+  expect(parseLife('365d')).toEqual({ lifeMs: 365 * DAY_MS });
+  expect(parseLife('never')).toEqual({ lifeMs: null });
+  for (const text of ['366d', '8761h', '0', '0s']) expect(parseLife(text)).toHaveProperty('problem');
+});
+
+it('a grace period is a day unless said, at most 30 days, and may be nothing', () => {
+  expect(parseGrace(undefined)).toEqual({ graceMs: DAY_MS });
+  expect(parseGrace('0')).toEqual({ graceMs: 0 });
+  expect(parseGrace('30d')).toEqual({ graceMs: MAX_GRACE_MS });
+  expect(parseGrace('31d')).toHaveProperty('problem');
+});

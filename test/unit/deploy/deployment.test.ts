@@ -1,0 +1,81 @@
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import { settings } from '../../../src/config.ts';
+
+const root = new URL('../../../', import.meta.url);
+const read = (path: string) => readFile(new URL(path, root), 'utf8');
+
+/** What migrations and their command read beside the settings of the services. */
+const COMMAND_VARIABLES = [
+  'MIGRATE_DATABASE_URL',
+  'SUBSCRIBE_TO',
+  'SUBSCRIPTION_NAME',
+  'IAM_REGIONAL_PASSWORD',
+  'IAM_CONTROL_PLANE_PASSWORD',
+  'IAM_REPLICATOR_PASSWORD',
+];
+
+it('docker-compose.yml is YAML, sets only what the programs read, and waits only for what it has', async () => {
+  const { services } = parse(await read('docker-compose.yml'), { merge: true });
+  expect(Object.keys(services)).toEqual(
+    expect.arrayContaining([
+      'primary',
+      'region',
+      'redis',
+      'migrate-region',
+      'migrate-primary',
+      'regional',
+      'control-plane',
+    ]),
+  );
+  for (const [name, service] of Object.entries<Record<string, unknown>>(services)) {
+    for (const other of Object.keys(service.depends_on ?? {})) expect(services, name).toHaveProperty(other);
+    if (service.build === undefined) continue;
+    for (const variable of Object.keys(service.environment ?? {})) {
+      expect([...Object.keys(settings), ...COMMAND_VARIABLES], name).toContain(variable);
+    }
+  }
+});
+
+it('docker-compose.yml holds no secret: every one comes from the environment', async () => {
+  for (const line of (await read('docker-compose.yml')).split('\n')) {
+    const [, value] = /(?:PASSWORD|SECRETS|CACHE_KEYS): (.*)$/.exec(line) ?? [];
+    if (value !== undefined) expect(value).toMatch(/^\$\{[A-Z_]+(:\?[^}]*)?\}$/);
+    expect(line).not.toMatch(/:\/\/[^:@/]+:[^$@]+@/);
+  }
+});
+
+it('the Kubernetes manifests are YAML, and their selectors and probes agree with the pods', async () => {
+  const documents = parseAllDocuments(await read('deploy/regional.yaml'));
+  for (const document of documents) expect('errors' in document ? document.errors : []).toEqual([]);
+  const [deployment, service, budget] = documents.map((document) => document.toJS());
+  const { labels } = deployment.spec.template.metadata;
+  expect(deployment.spec.selector.matchLabels).toEqual(labels);
+  expect(service.spec.selector).toEqual(labels);
+  expect(budget.spec.selector.matchLabels).toEqual(labels);
+
+  const [container] = deployment.spec.template.spec.containers;
+  const ports = container.ports.map((port: { name: string }) => port.name);
+  expect(ports).toContain(service.spec.ports[0].targetPort);
+  for (const [probe, path] of [
+    ['startupProbe', '/startupz'],
+    ['readinessProbe', '/readyz'],
+    ['livenessProbe', '/livez'],
+  ]) {
+    expect(container[probe as string].httpGet).toEqual({ path, port: 'management' });
+  }
+  for (const { name } of container.env) expect(settings).toHaveProperty(name);
+  const drainSeconds = 8 + container.lifecycle.preStop.sleep.seconds;
+  expect(deployment.spec.template.spec.terminationGracePeriodSeconds).toBeGreaterThan(drainSeconds);
+  expect(parse(await read('deploy/metrics.yaml')).spec.selector.matchLabels).toEqual(labels);
+});
+
+it('the image gets every folder that the program reads', async () => {
+  const dockerfile = await read('Dockerfile');
+  const allowed = (await read('.dockerignore')).split('\n').filter((line) => line.startsWith('!'));
+  for (const folder of ['src', 'migrations']) {
+    expect(dockerfile).toMatch(new RegExp(`^COPY ${folder} `, 'm'));
+    expect(allowed).toContain(`!${folder}`);
+  }
+});

@@ -1,0 +1,17 @@
+import { expect, it } from 'vitest';
+import { AnswerHead } from '../../../../src/http/wire/response-head.ts';
+
+it('each head tells the length of its own body, and the time as it is', () => {
+  let nowMs = 0;
+  const head = new AnswerHead(() => nowMs, 72_000);
+  const facts = (text: string) =>
+    /content-length: (\d+)\r\nDate: (.*)\r\nConnection: (.*)\r\n/.exec(text)?.slice(1);
+  for (const time of ['00:00:00', '00:00:00', '00:00:01']) {
+    const date = `Thu, 01 Jan 1970 ${time} GMT`;
+    for (const bytes of [2, 30, 2]) {
+      expect(facts(head.granted(bytes, false))).toEqual([`${bytes}`, date, 'keep-alive']);
+    }
+    expect(facts(head.granted(2, true))).toEqual(['2', date, 'close']);
+    nowMs += 600;
+  }
+});

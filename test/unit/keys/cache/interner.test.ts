@@ -1,0 +1,52 @@
+import { describe, expect, it, vi } from 'vitest';
+import { Interner } from '../../../../src/keys/cache/interner.ts';
+import { keyRecord } from '../../../support/records.ts';
+
+const json = '{"project":{"elasticsearch":[]}}';
+
+describe('equal assignments', () => {
+  it('are one object within an organization, however they arrive', () => {
+    const shared = new Interner(10);
+    const fromText = shared.assignments('org', json);
+    const record = shared.record(
+      keyRecord('k', 1, { organizationId: 'org', roleAssignments: JSON.parse(json) }),
+    );
+    expect(record.roleAssignments).toBe(fromText);
+    expect(record.roleAssignments).toEqual(JSON.parse(json));
+  });
+
+  it('are one object too when they are stored in another spelling, which is read once', () => {
+    const shared = new Interner(10);
+    const stored = '{"project": {"elasticsearch": []}}';
+    const read = vi.fn(JSON.parse);
+    const first = shared.storedAssignments('org', stored, read);
+    expect(shared.storedAssignments('org', stored, read)).toBe(first);
+    expect(shared.assignments('org', json)).toBe(first);
+    expect(read).toHaveBeenCalledTimes(1);
+  });
+
+  it('that cannot be read are read again, each time', () => {
+    const shared = new Interner(10);
+    const read = vi.fn(() => {
+      throw new Error('broken');
+    });
+    for (let times = 0; times < 2; times += 1) {
+      expect(() => shared.storedAssignments('org', json, read)).toThrow('broken');
+    }
+    expect(read).toHaveBeenCalledTimes(2);
+  });
+
+  it('are never shared between organizations, whose rights differ', () => {
+    const shared = new Interner(10);
+    expect(shared.assignments('org', json)).not.toBe(shared.assignments('other', json));
+    const stored = (organization: string) => shared.storedAssignments(organization, json, JSON.parse);
+    expect(stored('org')).not.toBe(stored('other'));
+  });
+
+  it('are told apart from a text that spells their name', () => {
+    const shared = new Interner(10);
+    shared.assignments('org', json);
+    const createdBy = `${json}\norg`;
+    expect(shared.record(keyRecord('k', 1, { createdBy })).createdBy).toBe(createdBy);
+  });
+});

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { ClientAuthentication } from '../../../src/keys/client-authentication.ts';
+
+const rule = new ClientAuthentication(['old-secret', 'new-secret']);
+
+describe('the rule of client authentication', () => {
+  it.each([
+    // internal, secret, certificate, allowed
+    [true, undefined, false, false],
+    [true, 'wrong', false, false],
+    [true, '', false, false],
+    [true, 'new-secret', false, true],
+    [true, 'old-secret', false, true],
+    [true, undefined, true, true],
+    [true, 'wrong', true, true],
+    [false, undefined, false, true],
+    [false, 'wrong', false, false],
+    [false, '', false, false],
+    [false, 'new-secret', false, false],
+    [false, undefined, true, false],
+  ])('internal %s, secret %s, certificate %s: allowed %s', (internal, secret, certificate, allowed) => {
+    expect(rule.allows(internal, { secret, certificate })).toBe(allowed);
+  });
+
+  it('takes the raw secret alone: no scheme word, no list, no padding', () => {
+    for (const secret of ['SharedSecret new-secret', 'old-secret,new-secret', ' new-secret', 'new-secret ']) {
+      expect(rule.isTrusted({ secret, certificate: false })).toBe(false);
+    }
+  });
+
+  it('with no secret configured nobody is trusted, whatever is sent', () => {
+    const none = new ClientAuthentication([]);
+    for (const secret of ['', 'undefined', 'null', undefined]) {
+      expect(none.isTrusted({ secret, certificate: false })).toBe(false);
+    }
+  });
+});

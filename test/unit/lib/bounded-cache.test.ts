@@ -1,0 +1,165 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { BoundedCache, type CacheLimits } from '../../../src/lib/bounded-cache.ts';
+
+/** A cache of texts that writes down what leaves it. */
+function cache(limits: Partial<CacheLimits<string, string>> = {}) {
+  const dropped: string[] = [];
+  const bounded = new BoundedCache<string, string>({
+    maxEntries: 3,
+    onDrop: (value, why) => dropped.push(`${value} ${why}`),
+    ...limits,
+  });
+  return { bounded, dropped };
+}
+
+describe('a bounded cache', () => {
+  it('pushes out what was not used for longest, and says so', () => {
+    const { bounded, dropped } = cache();
+    for (const key of ['a', 'b', 'c']) bounded.set(key, key.toUpperCase());
+    expect(bounded.get('a')).toBe('A');
+    expect(bounded.peek('b')).toBe('B');
+    expect(bounded.has('b')).toBe(true);
+    bounded.set('d', 'D');
+    expect(dropped).toEqual(['B evicted']);
+    expect(['a', 'b', 'c', 'd'].map((key) => bounded.get(key))).toEqual(['A', undefined, 'C', 'D']);
+    expect(bounded.size).toBe(3);
+  });
+
+  it('tells of a value that is replaced, deleted or cleared', () => {
+    const { bounded, dropped } = cache();
+    bounded.set('a', '1');
+    bounded.set('a', '2');
+    bounded.delete('a');
+    bounded.delete('a');
+    bounded.set('b', '3');
+    bounded.clear();
+    expect(dropped).toEqual(['1 removed', '2 removed', '3 removed']);
+    expect(bounded.size).toBe(0);
+    expect(bounded.get('b')).toBeUndefined();
+  });
+
+  it('does not find what is too old, to the millisecond, however often it is used', () => {
+    let nowMs = 1_000;
+    const { bounded, dropped } = cache({ lifeMs: 100, monotonicMs: () => nowMs });
+    bounded.set('a', 'A');
+    nowMs += 99;
+    expect(bounded.get('a')).toBe('A');
+    nowMs += 1;
+    expect(bounded.has('a')).toBe(false);
+    expect(dropped).toEqual(['A removed']);
+    bounded.set('a', 'B');
+    nowMs += 99;
+    expect(bounded.peek('a')).toBe('B');
+  });
+
+  it('holds no more than the weight that it may, and nothing that alone is heavier', () => {
+    const { bounded, dropped } = cache({
+      maxEntries: 100,
+      weight: { max: 10, of: (value) => value.length },
+    });
+    bounded.set('a', 'aaaa');
+    bounded.set('b', 'bbbb');
+    bounded.set('c', 'ccc');
+    expect(dropped).toEqual(['aaaa evicted']);
+    bounded.set('b', 'x'.repeat(11));
+    expect(bounded.has('b')).toBe(false);
+    expect(bounded.has('c')).toBe(true);
+    bounded.set('d', 'd'.repeat(10));
+    expect(bounded.size).toBe(1);
+  });
+
+  it('does what a plain map with the same rules does, whatever is asked of it', () => {
+    const often = (weight: number, what: 'set' | 'get' | 'delete' | 'wait' | 'clear') => ({
+      arbitrary: fc.constant(what),
+      weight,
+    });
+    // Mostly filled, so that there come to be more entries than there is room for at first.
+    const step = fc.record({
+      do: fc.oneof(
+        often(30, 'set'),
+        often(4, 'get'),
+        often(3, 'delete'),
+        often(2, 'wait'),
+        often(1, 'clear'),
+      ),
+      key: fc.integer({ min: 0, max: 120 }),
+      amount: fc.integer({ min: 1, max: 9 }),
+    });
+    const steps = fc.array(step, { maxLength: 400 });
+    fc.assert(
+      fc.property(
+        steps,
+        fc.constantFrom(1, 7, 80, 1_000),
+        fc.constantFrom(30, 400),
+        (all, maxEntries, max) => {
+          let nowMs = 0;
+          const bounded = new BoundedCache<number, number>({
+            maxEntries,
+            weight: { max, of: (value) => value },
+            lifeMs: 50,
+            monotonicMs: () => nowMs,
+          });
+          const model = new Model({ maxEntries, maxWeight: max, lifeMs: 50 });
+          for (const { do: what, key, amount } of all) {
+            if (what === 'wait') nowMs += amount;
+            if (what === 'get') expect(bounded.get(key)).toBe(model.get(key, nowMs));
+            if (what === 'set') {
+              bounded.set(key, amount);
+              model.set(key, amount, nowMs);
+            }
+            if (what === 'delete') {
+              bounded.delete(key);
+              model.delete(key);
+            }
+            if (what === 'clear') {
+              bounded.clear();
+              model.clear();
+            }
+            expect(bounded.size).toBe(model.size);
+          }
+          for (let each = 0; each <= 120; each += 1) expect(bounded.peek(each)).toBe(model.get(each, nowMs));
+        },
+      ),
+    );
+  });
+});
+
+/** The same rules in the simplest way: a list of entries in the order of their last use. */
+class Model {
+  readonly #limits: { maxEntries: number; maxWeight: number; lifeMs: number };
+  #entries: { key: number; value: number; bornAtMs: number }[] = [];
+
+  constructor(limits: { maxEntries: number; maxWeight: number; lifeMs: number }) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  get(key: number, nowMs: number): number | undefined {
+    const entry = this.#entries.find((one) => one.key === key);
+    this.delete(key);
+    if (entry === undefined || nowMs - entry.bornAtMs >= this.#limits.lifeMs) return undefined;
+    this.#entries.push(entry);
+    return entry.value;
+  }
+
+  set(key: number, value: number, nowMs: number): void {
+    const { maxEntries, maxWeight } = this.#limits;
+    this.delete(key);
+    if (value > maxWeight) return;
+    this.#entries.push({ key, value, bornAtMs: nowMs });
+    const weight = () => this.#entries.reduce((sum, one) => sum + one.value, 0);
+    while (this.#entries.length > maxEntries || weight() > maxWeight) this.#entries.shift();
+  }
+
+  delete(key: number): void {
+    this.#entries = this.#entries.filter((one) => one.key !== key);
+  }
+
+  clear(): void {
+    this.#entries = [];
+  }
+}

@@ -1,0 +1,58 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { FairQueue } from '../../../src/lib/fair-queue.ts';
+
+function queueOf(...items: string[]): FairQueue<string> {
+  const queue = new FairQueue<string>();
+  for (const item of items) queue.push(item.charAt(0), item);
+  return queue;
+}
+
+function drain(queue: FairQueue<string>): string[] {
+  return Array.from({ length: queue.size }, () => queue.shift() as string);
+}
+
+it('owners take turns, each served in the order of arrival', () => {
+  expect(drain(queueOf('a1', 'a2', 'a3', 'b1', 'c1', 'c2'))).toEqual(['a1', 'b1', 'c1', 'a2', 'c2', 'a3']);
+});
+
+it('an owner that comes back after its turn waits behind the others', () => {
+  const queue = queueOf('a1', 'b1', 'c1');
+  queue.shift();
+  queue.push('a', 'a2');
+  expect(drain(queue)).toEqual(['b1', 'c1', 'a2']);
+});
+
+it('the owner with the most gives up its newest item; among equals it is the one whose turn is farthest', () => {
+  const queue = queueOf('a1', 'a2', 'a3', 'b1', 'b2', 'c1');
+  expect(queue.dropFromLongest()).toBe('a3');
+  expect(queue.dropFromLongest()).toBe('b2');
+  expect(queue.dropFromLongest()).toBe('a2');
+  expect(queue.dropFromLongest()).toBe('c1');
+  expect(drain(queue)).toEqual(['a1', 'b1']);
+  expect([queue.size, queue.shift(), queue.dropFromLongest()]).toEqual([0, undefined, undefined]);
+});
+
+it('nothing is lost, nothing comes twice, and size is right, whatever happens in whatever order', () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('push' as const), owner: fc.integer({ min: 0, max: 4 }) }),
+    fc.record({ kind: fc.constantFrom('shift' as const, 'drop' as const), owner: fc.constant(0) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const queue = new FairQueue<number>();
+      const inside = new Set<number>();
+      for (const [index, { kind, owner }] of steps.entries()) {
+        if (kind === 'push') {
+          queue.push(String(owner), index);
+          inside.add(index);
+        } else {
+          const taken = kind === 'shift' ? queue.shift() : queue.dropFromLongest();
+          if (taken === undefined) expect(inside.size).toBe(0);
+          else expect(inside.delete(taken)).toBe(true);
+        }
+        expect(queue.size).toBe(inside.size);
+      }
+    }),
+  );
+});
