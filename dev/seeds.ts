@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../src/config.ts';
-import { bootstrap } from '../src/control-plane/keys/bootstrap.ts';
 import { Database } from '../src/control-plane/database.ts';
+import { bootstrap } from '../src/control-plane/keys/bootstrap.ts';
 import { KeyLifecycle } from '../src/control-plane/keys/key-lifecycle.ts';
 import { selectKey } from '../src/control-plane/keys/key-rows.ts';
-import { type LifecycleParts, lifecycleParts } from '../src/control-plane/keys/lifecycle-deps.ts';
+import { type LifecycleDeps, lifecycleDeps } from '../src/control-plane/keys/lifecycle-deps.ts';
 import { listOrganizations } from '../src/control-plane/organizations/organizations.ts';
 import { decodeCredential } from '../src/credential/format.ts';
 import { verifySecret } from '../src/credential/hash.ts';
@@ -62,21 +62,21 @@ export async function seed(
     queryTimeoutMs: 5_000,
     onIdleError: () => {}, // the next statement says it
   });
-  const parts = lifecycleParts(config, new Database(pool), { now: Date.now, randomBytes });
+  const deps = lifecycleDeps(config, new Database(pool), { now: Date.now, randomBytes });
   try {
-    const organizations = await listOrganizations(parts.database);
+    const organizations = await listOrganizations(deps.database);
     if (!organizations.some(({ id }) => id === DEMO_ORGANIZATION_ID)) {
-      const made = await bootstrap(parts, principal.actor, {
+      const made = await bootstrap(deps, principal.actor, {
         organizationId: DEMO_ORGANIZATION_ID,
         name: 'Demo organization',
-        lifeMs: null,
+        ttlMs: null,
       });
       secrets.credentials.owner = made.key.key;
       await save();
     }
-    const lifecycle = new KeyLifecycle(parts);
+    const lifecycle = new KeyLifecycle(deps);
     for (const [name, { description, internal, roleAssignments }] of Object.entries(keys)) {
-      if (await stillWorks(parts, secrets.credentials[name as SeededKey])) continue;
+      if (await stillWorks(deps, secrets.credentials[name as SeededKey])) continue;
       const input = { description, expiration: 'never', role_assignments: roleAssignments };
       const made = await lifecycle.create(principal, input, { internal });
       secrets.credentials[name as SeededKey] = made.key.key;
@@ -87,11 +87,11 @@ export async function seed(
   }
 }
 
-async function stillWorks(parts: LifecycleParts, credential: string | undefined): Promise<boolean> {
-  const decoded = decodeCredential(credential ?? '', [parts.credentialPrefix]);
+async function stillWorks(deps: LifecycleDeps, credential: string | undefined): Promise<boolean> {
+  const decoded = decodeCredential(credential ?? '', [deps.credentialPrefix]);
   if (!decoded.ok) return false;
   const { id, secret } = decoded.credential;
-  const record = await selectKey(parts.database, DEMO_ORGANIZATION_ID, id);
+  const record = await selectKey(deps.database, DEMO_ORGANIZATION_ID, id);
   if (record === undefined || record.revokedAtMs !== null) return false;
   return verifySecret(record.secretHash, secret);
 }

@@ -2,7 +2,7 @@
  * Every error this service answers, as data: docs/errors.md is generated from this table.
  *
  * Codes in the first group are those that existing clients know; the second group (`0x1A….`) is ours, its last
- * digits the status. 401 is the key's fault, 403 its rights', 503 ours.
+ * digits the status. 401 is the key's fault, 403 its permissions', 503 ours.
  */
 export const ERRORS = {
   API_KEY_MISSING: {

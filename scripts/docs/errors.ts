@@ -20,7 +20,7 @@ ${code('resource')} is what the error is about (a key id, a project id, the path
 than the sentence below. ${code('request_id')} stands in the log line of the same request.
 
 - **401**: the key is not good. Retrying does not help.
-- **403**: the key is good and has no rights here.
+- **403**: the key is good and has no permissions here.
 - **503**: the service cannot tell at the moment. It always comes with ${code(`Retry-After: ${RETRY_AFTER_SECONDS}`)}; a key is never called bad because the service is not well.
 
 ${table(['Code', 'Status', 'Type', 'Meaning'], rows)}

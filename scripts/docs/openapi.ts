@@ -2,11 +2,11 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { z } from 'zod';
 import { loadConfig } from '../../src/config.ts';
-import { controlPlaneApp } from '../../src/control-plane/app.ts';
+import { createControlPlaneApp } from '../../src/control-plane/app.ts';
 import { openApi, uiamErrorSchema } from '../../src/http/openapi.ts';
 import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
 import { bodySchema, querySchema } from '../../src/regional/authentication-request.ts';
-import { answerSchema } from '../../src/regional/authentication-schema.ts';
+import { responseSchema } from '../../src/regional/authentication-schema.ts';
 
 /** The OpenAPI documents of both servers by the path of their file, made from the schemas the servers work with. */
 export async function renderOpenApi(): Promise<Record<string, string>> {
@@ -18,7 +18,7 @@ export async function renderOpenApi(): Promise<Record<string, string>> {
 
 /** Its routes are registered and never called, so nothing has to stand behind them. */
 function controlPlane(): Promise<FastifyInstance> {
-  return controlPlaneApp(loadConfig({}), pino({ level: 'silent' }), {} as never);
+  return createControlPlaneApp(loadConfig({}), pino({ level: 'silent' }), {} as never);
 }
 
 async function regional(): Promise<FastifyInstance> {
@@ -50,7 +50,7 @@ async function regional(): Promise<FastifyInstance> {
         }),
         querystring: querySchema,
         body: bodySchema,
-        response: { 200: answerSchema, ...Object.fromEntries(refusals) },
+        response: { 200: responseSchema, ...Object.fromEntries(refusals) },
       },
     },
     async () => '',

@@ -1,6 +1,6 @@
-import type { CustomRole, Project } from '../control-plane/roles/custom-roles.ts';
 import type { KeyView, KeyWithCredential } from '../control-plane/keys/key-view.ts';
 import type { KeyPage } from '../control-plane/keys/list-keys.ts';
+import type { CustomRole, Project } from '../control-plane/roles/custom-roles.ts';
 
 /** Body of a creation, as HTTP takes it; `internal` only at the database. */
 interface CreateRequest {

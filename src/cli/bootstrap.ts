@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { bootstrap } from '../control-plane/keys/bootstrap.ts';
-import { parseLife } from '../control-plane/keys/durations.ts';
+import { parseTtl } from '../control-plane/keys/durations.ts';
 import { openPrimary, operator } from './database-administration.ts';
 import { exitCodeHelp } from './exit-codes.ts';
 import { type CommonOptions, run, withExitCodes } from './run.ts';
@@ -28,13 +28,13 @@ export function registerBootstrapCommand(program: Command): void {
       run(
         flags,
         async () => {
-          const { parts, pool } = openPrimary();
+          const { deps, pool } = openPrimary();
           try {
-            return await bootstrap(parts, operator(), {
+            return await bootstrap(deps, operator(), {
               organizationId: flags.organization,
               name: flags.name,
               keyQuota: flags.quota,
-              lifeMs: flags.expires,
+              ttlMs: flags.expires,
             });
           } finally {
             await pool.end();
@@ -51,7 +51,7 @@ function quota(text: string): number {
 }
 
 function life(text: string): number | null {
-  const parsed = parseLife(text);
+  const parsed = parseTtl(text);
   if ('problem' in parsed) throw new InvalidArgumentError(`It ${parsed.problem}.`);
-  return parsed.lifeMs;
+  return parsed.ttlMs;
 }

@@ -2,21 +2,21 @@ import { randomBytes } from 'node:crypto';
 import { userInfo } from 'node:os';
 import type pg from 'pg';
 import { loadConfig } from '../config.ts';
-import { CustomRoles } from '../control-plane/roles/custom-roles.ts';
 import { Database } from '../control-plane/database.ts';
 import { ApiError } from '../control-plane/errors.ts';
 import { KeyLifecycle } from '../control-plane/keys/key-lifecycle.ts';
 import { isKeyId } from '../control-plane/keys/key-rows.ts';
-import { type LifecycleParts, lifecycleParts } from '../control-plane/keys/lifecycle-deps.ts';
+import { type LifecycleDeps, lifecycleDeps } from '../control-plane/keys/lifecycle-deps.ts';
 import { listOrganizations } from '../control-plane/organizations/organizations.ts';
 import type { Actor, Principal } from '../control-plane/principal.ts';
+import { CustomRoles } from '../control-plane/roles/custom-roles.ts';
 import { createPool } from '../database/pool.ts';
 import type { Administration } from './administration.ts';
 import { UsageError } from './command-failure.ts';
 
 /** The primary, opened for one command. */
 export interface OpenPrimary {
-  parts: LifecycleParts;
+  deps: LifecycleDeps;
   pool: pg.Pool;
 }
 
@@ -31,7 +31,7 @@ export function openPrimary(environment: NodeJS.ProcessEnv = process.env): OpenP
     onIdleError: () => {},
   });
   const database = new Database(pool);
-  return { pool, parts: lifecycleParts(config, database, { now: Date.now, randomBytes }) };
+  return { pool, deps: lifecycleDeps(config, database, { now: Date.now, randomBytes }) };
 }
 
 /** Who runs the command: the name that the operating system has for the user. */
@@ -48,14 +48,14 @@ export function operator(): Actor {
  * @param organization id from the command line; left out, it follows from the key or there is only one
  */
 export function databaseAdministration(primary: OpenPrimary, organization?: string): Administration {
-  const { parts, pool } = primary;
-  const keys = new KeyLifecycle(parts);
-  const roles = new CustomRoles(parts);
+  const { deps, pool } = primary;
+  const keys = new KeyLifecycle(deps);
+  const roles = new CustomRoles(deps);
 
   const inOrganization = async (): Promise<Principal> =>
-    principalOf(organization ?? (await onlyOrganization(parts.database)));
+    principalOf(organization ?? (await onlyOrganization(deps.database)));
   const ofKey = async (id: string): Promise<Principal> =>
-    principalOf(organization ?? (await organizationOfKey(parts.database, id)));
+    principalOf(organization ?? (await organizationOfKey(deps.database, id)));
 
   return {
     createKey: async ({ body, internal }) =>

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { UsageError } from './command-failure.ts';
 
-/** What the flags of `keys create` say about rights. */
+/** What the flags of `keys create` say about permissions. */
 export interface RoleAssignmentFlags {
   roleAssignments?: string;
   project?: string[];
@@ -14,7 +14,7 @@ const collect = (value: string, earlier: string[] = []) => [...earlier, value];
 
 export function addRoleAssignmentFlags(command: Command): Command {
   return command
-    .option('--role-assignments <json>', 'all rights as JSON, or @file with it ("-": standard input)')
+    .option('--role-assignments <json>', 'all permissions as JSON, or @file with it ("-": standard input)')
     .option(
       '--project <type:id=roles>',
       'roles on one project, as in elasticsearch:my-project=viewer,developer; repeatable',

@@ -15,7 +15,7 @@ export function keyText(key: KeyView): string {
       ? []
       : [`old secret    accepted until ${key.previous_secret_expiration_date}`]),
     `internal      ${key.internal ? 'yes' : 'no'}`,
-    `rights        ${JSON.stringify(key.role_assignments)}`,
+    `permissions        ${JSON.stringify(key.role_assignments)}`,
   ].join('\n');
 }
 

@@ -3,18 +3,18 @@ import sensible from '@fastify/sensible';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { errorRendering } from '../http/error-rendering.ts';
 import { IamError } from '../errors.ts';
+import { errorRendering } from '../http/error-rendering.ts';
 import { openApi } from '../http/openapi.ts';
 import { serverOptions } from '../http/server-options.ts';
-import type { CustomRoles } from './roles/custom-roles.ts';
 import type { Queries } from './database.ts';
 import { ApiError } from './errors.ts';
 import { authenticateCaller, type Caller } from './http/caller.ts';
-import { apiErrorAnswers } from './http/error-responses.ts';
+import { apiErrorResponses } from './http/error-responses.ts';
 import { jsonBody } from './http/json-body.ts';
 import { referencePage } from './http/reference-page.ts';
 import { rfc3339 } from './keys/key-view.ts';
+import type { CustomRoles } from './roles/custom-roles.ts';
 import { auditRoute } from './routes/audit.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { roleRoutes } from './routes/roles.ts';
@@ -42,7 +42,7 @@ const REFERENCE = {
 };
 
 /** The HTTP face of the control plane; what it does is in the objects it is given. */
-export async function controlPlaneApp(
+export async function createControlPlaneApp(
   config: Config,
   logger: Logger,
   services: ControlPlaneServices,
@@ -79,7 +79,7 @@ export async function controlPlaneApp(
 
 /** `/api/v1`: every call comes with a key, which is authenticated before anything else is looked at. */
 async function elasticCloudApi(api: FastifyInstance, services: ControlPlaneServices): Promise<void> {
-  await api.register(apiErrorAnswers);
+  await api.register(apiErrorResponses);
   api.addHook('onRequest', async (request, reply) => {
     const caller = await services.refusals.watch(request, () =>
       authenticateCaller(services.authenticator, request),

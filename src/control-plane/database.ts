@@ -11,7 +11,7 @@ export interface Queries {
 }
 
 /** Classes of SQLSTATE that say "not now" and nothing about the statement. */
-const PASSING = /^(08|40|53|55|57|58|25006)/;
+const TRANSIENT = /^(08|40|53|55|57|58|25006)/;
 
 /** The primary, as the life cycle uses it: bounded waits come with the pool, faults become one error. */
 export class Database implements Queries {
@@ -84,7 +84,7 @@ async function rows<Row>(on: Pool | PoolClient, text: string, values: readonly u
     const result = await on.query(text, values as unknown[]);
     return result.rows as Row[];
   } catch (error) {
-    const refused = error instanceof pg.DatabaseError && !PASSING.test(error.code ?? '');
+    const refused = error instanceof pg.DatabaseError && !TRANSIENT.test(error.code ?? '');
     throw refused ? error : new StoreUnavailableError('Postgres', error);
   }
 }

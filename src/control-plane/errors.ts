@@ -4,7 +4,7 @@ import type { Violation } from '../roles/violation.ts';
  * Every refusal of the `/api/v1` calls, as data: docs/control-plane.md shows this table, and a test compares them.
  *
  * The first four codes are those of the Elastic Cloud API; the others follow its form. 401 is the key's fault, 403
- * its rights', 503 ours.
+ * its permissions', 503 ours.
  */
 export const API_ERRORS = {
   INVALID_INPUT: { code: 'api_keys.invalid_input', status: 400, message: 'The request is not valid.' },

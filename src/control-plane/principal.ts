@@ -15,7 +15,7 @@ export interface Principal {
   /** Written as the creator of what is made: it outlives the credential that was used. */
   userId: string;
   /**
-   * The key that asks. Its rights are looked up again inside the transaction of the change, so that a key revoked
+   * The key that asks. Its permissions are looked up again inside the transaction of the change, so that a key revoked
    * meanwhile changes nothing any more. Left out for operators: who can log in to the database is trusted.
    */
   keyId?: string | undefined;

@@ -3,28 +3,28 @@ import type { Logger } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { createPool } from '../database/pool.ts';
-import { ClientAuthentication } from '../keys/client-authentication.ts';
 import type { HealthState } from '../http/health.ts';
-import { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { listeningUrl } from '../http/listening-url.ts';
-import { managementApp } from '../http/management-app.ts';
+import { createManagementApp } from '../http/management-app.ts';
 import { BoundedVerifier } from '../keys/bounded-verifier.ts';
+import { ClientAuthentication } from '../keys/client-authentication.ts';
+import { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { PostgresKeyStore } from '../keys/postgres-key-store.ts';
 import { Replica } from '../keys/replica.ts';
 import { Argon2SecretVerifier } from '../keys/secret-verifier.ts';
-import { controlPlaneApp } from './app.ts';
+import { createControlPlaneApp } from './app.ts';
 import { auditLog } from './audit/audit-log.ts';
 import { KeyConversion } from './convert/convert-keys.ts';
 import { allowedEndpoints } from './convert/endpoints.ts';
-import { CustomRoles } from './roles/custom-roles.ts';
 import { Database } from './database.ts';
 import { ExpiryWatch } from './expiry/expiry-watch.ts';
 import type { Webhook } from './expiry/webhook.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { KeyLifecycle } from './keys/key-lifecycle.ts';
-import { lifecycleParts } from './keys/lifecycle-deps.ts';
-import { ControlPlaneMetrics } from './metrics.ts';
 import { RefusalTrail } from './http/refusal-trail.ts';
+import { KeyLifecycle } from './keys/key-lifecycle.ts';
+import { lifecycleDeps } from './keys/lifecycle-deps.ts';
+import { ControlPlaneMetrics } from './metrics.ts';
+import { CustomRoles } from './roles/custom-roles.ts';
 
 /**
  * Connections for finding out who calls, apart from those for what they ask: changes of one organization wait for each
@@ -55,7 +55,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
   const pool = connect(config.DATABASE_POOL_SIZE);
   const lookups = connect(LOOKUP_CONNECTIONS);
   const database = new Database(pool, auditLog(logger));
-  const parts = lifecycleParts(config, database, { now, randomBytes });
+  const deps = lifecycleDeps(config, database, { now, randomBytes });
   const verifier = new BoundedVerifier(new Argon2SecretVerifier(now), {
     concurrency: config.ARGON2_CONCURRENCY,
     queueLimit: config.ARGON2_QUEUE_LIMIT,
@@ -91,12 +91,12 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     authenticator,
     clientAuthentication,
     database,
-    conversion: new KeyConversion(parts, allowedEndpoints(config.CONVERT_ALLOWED_HOSTS)),
-    keys: new KeyLifecycle(parts),
-    roles: new CustomRoles(parts),
+    conversion: new KeyConversion(deps, allowedEndpoints(config.CONVERT_ALLOWED_HOSTS)),
+    keys: new KeyLifecycle(deps),
+    roles: new CustomRoles(deps),
     refusals: new RefusalTrail(database),
   };
-  const app = await controlPlaneApp(config, logger, services, (made) => metrics.measure(made));
+  const app = await createControlPlaneApp(config, logger, services, (made) => metrics.measure(made));
   const health: HealthState = {
     closing: false,
     get started() {
@@ -105,7 +105,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     // The primary being away is no obstacle: every other instance has the same one.
     obstacles: () => (heartbeat.begun ? [] : ['the primary has not answered yet']),
   };
-  const management = await managementApp({ health, registry, logger });
+  const management = await createManagementApp({ health, registry, logger });
   await management.listen({ host: config.HOST, port: config.MANAGEMENT_PORT });
   await app.listen({ host: config.HOST, port: config.CONTROL_PLANE_PORT });
   heartbeat.start();

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyBaseLogger } from 'fastify';
-import { callerFields } from './caller-fields.ts';
 import type { IamError } from '../errors.ts';
 import { LogLimiter } from '../lib/log-limiter.ts';
+import { callerFields } from './caller-fields.ts';
 
 /** Writes refusals to the log: what is our fault as errors, a line a second of each kind, all else for debugging. */
 export class ErrorLog {

@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { errorBody, IamError, RETRY_AFTER_SECONDS } from '../errors.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
 import { ErrorLog } from './error-log.ts';
-import { errorBody, IamError, RETRY_AFTER_SECONDS } from '../errors.ts';
 import { STATUS_CODES } from './node-http.ts';
 
 /** Fastify's own refusals in our terms. */

@@ -11,7 +11,7 @@ import { withoutSchemas } from './without-schemas.ts';
  * `/livez` says that the event loop turns, `/startupz` that the process could answer once, `/readyz` that it can
  * answer now. Redis or the primary being away is no reason to be unready: authentication goes on without them.
  */
-export async function managementApp(options: {
+export async function createManagementApp(options: {
   health: HealthState;
   registry: Registry;
   logger: Logger;

@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { sendError, toIamError } from './error-rendering.ts';
 import { errorBody, IamError } from '../errors.ts';
+import { sendError, toIamError } from './error-rendering.ts';
 import { requestIds } from './request-id.ts';
 
 /** Idle connections outlive the idle time of usual load balancers. */

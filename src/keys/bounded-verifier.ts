@@ -1,5 +1,5 @@
 import { FairQueue } from '../lib/fair-queue.ts';
-import { type HeldKey, OverloadedError } from './key-store.ts';
+import { type LoadedKey, OverloadedError } from './key-store.ts';
 import type { SecretMatch, SecretVerifier } from './secret-verifier.ts';
 
 /** How much hashing may happen at a time. */
@@ -46,16 +46,16 @@ export class BoundedVerifier implements SecretVerifier {
   }
 
   /** @throws {OverloadedError} when the queue is full */
-  async match(held: HeldKey, secret: string, digest: string): Promise<SecretMatch> {
-    const askedAtMs = performance.now();
+  async match(loaded: LoadedKey, secret: string, digest: string): Promise<SecretMatch> {
+    const requestedAtMs = performance.now();
     if (this.#running < this.#limits.concurrency) this.#running += 1;
-    else await this.#turnOf(held.record.id);
+    else await this.#turnOf(loaded.record.id);
     const startedAtMs = performance.now();
     try {
-      return await this.#inner.match(held, secret, digest);
+      return await this.#inner.match(loaded, secret, digest);
     } finally {
       this.#handOn();
-      this.#observer((startedAtMs - askedAtMs) / 1_000, (performance.now() - startedAtMs) / 1_000);
+      this.#observer((startedAtMs - requestedAtMs) / 1_000, (performance.now() - startedAtMs) / 1_000);
       await this.#leaveTogether();
     }
   }

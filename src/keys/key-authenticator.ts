@@ -1,10 +1,10 @@
 import { credentialDigest } from '../credential/digest.ts';
 import { type Credential, decodeCredential, decodeFailureMessage } from '../credential/format.ts';
-import type { KeyRecord } from './key-record.ts';
-import { type HeldKey, type KeyStore, StoreUnavailableError } from './key-store.ts';
-import type { SecretMatch, SecretVerifier } from './secret-verifier.ts';
-import type { ClientAuthentication, ClientProof } from './client-authentication.ts';
 import { IamError } from '../errors.ts';
+import type { ClientAuthentication, ClientProof } from './client-authentication.ts';
+import type { KeyRecord } from './key-record.ts';
+import { type KeyStore, type LoadedKey, StoreUnavailableError } from './key-store.ts';
+import type { SecretMatch, SecretVerifier } from './secret-verifier.ts';
 
 /** How often a lookup is repeated because the key changed meanwhile. */
 const MAX_ATTEMPTS = 5;
@@ -18,13 +18,13 @@ export interface PresentedCredential {
 
 /** A key that was presented and is good. */
 export interface AuthenticatedKey {
-  held: HeldKey;
+  loaded: LoadedKey;
   /** When the key expires, or the grace period of the secret that was presented ends; may be infinite. */
-  goodUntilMs: number;
+  validUntilMs: number;
 }
 
 /** What the authenticator stands on. */
-export interface KeyAuthenticatorParts {
+export interface KeyAuthenticatorDeps {
   acceptedPrefixes: readonly string[];
   keys: KeyStore;
   secrets: SecretVerifier;
@@ -39,10 +39,10 @@ export interface KeyAuthenticatorParts {
  * or used from the wrong side is told only to a caller that has proved its secret.
  */
 export class KeyAuthenticator {
-  readonly #parts: KeyAuthenticatorParts;
+  readonly #deps: KeyAuthenticatorDeps;
 
-  constructor(parts: KeyAuthenticatorParts) {
-    this.#parts = parts;
+  constructor(deps: KeyAuthenticatorDeps) {
+    this.#deps = deps;
   }
 
   /**
@@ -56,12 +56,12 @@ export class KeyAuthenticator {
   /** `authenticate` for a caller that has decoded the credential. */
   async authenticateCredential(credential: Credential, client: ClientProof): Promise<AuthenticatedKey> {
     const authenticated = await this.#prove(credential);
-    const { record } = authenticated.held;
+    const { record } = authenticated.loaded;
     if (record.revokedAtMs !== null) throw new IamError('API_KEY_REVOKED', { resource: record.id });
-    if (record.expiresAtMs !== null && record.expiresAtMs <= this.#parts.now()) {
+    if (record.expiresAtMs !== null && record.expiresAtMs <= this.#deps.now()) {
       throw new IamError('API_KEY_EXPIRED', { resource: record.id });
     }
-    if (!this.#parts.clientAuthentication.allows(record.internal, client)) {
+    if (!this.#deps.clientAuthentication.allows(record.internal, client)) {
       throw new IamError('CLIENT_AUTHENTICATION', {
         resource: record.id,
         message: clientRule(record.internal),
@@ -83,7 +83,7 @@ export class KeyAuthenticator {
       throw new IamError('CREDENTIAL_UNDECODABLE', { message: schemeRefusal(scheme) });
     const decoded = decodeCredential(
       space < 0 ? '' : authorization.slice(space + 1).trim(),
-      this.#parts.acceptedPrefixes,
+      this.#deps.acceptedPrefixes,
     );
     if (!decoded.ok)
       throw new IamError('CREDENTIAL_UNDECODABLE', { message: decodeFailureMessage[decoded.reason] });
@@ -92,27 +92,27 @@ export class KeyAuthenticator {
 
   /** The key whose secret was presented. A change that lands while the secret is compared starts over. */
   async #prove(credential: Credential): Promise<AuthenticatedKey> {
-    const { keys, secrets } = this.#parts;
+    const { keys, secrets } = this.#deps;
     const digest = credentialDigest(credential.id, credential.secret);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-      const held = await keys.get({ id: credential.id, digest });
-      if (held === undefined) throw new IamError('API_KEY_MISSING');
-      const match = await secrets.match(held, credential.secret, digest);
-      if (held.outdated) continue;
-      const matches = match === 'current' || (match === 'previous' && !this.#graceIsOver(held.record));
+      const loaded = await keys.get({ id: credential.id, digest });
+      if (loaded === undefined) throw new IamError('API_KEY_MISSING');
+      const match = await secrets.match(loaded, credential.secret, digest);
+      if (loaded.superseded) continue;
+      const matches = match === 'current' || (match === 'previous' && !this.#graceIsOver(loaded.record));
       if (!matches) throw new IamError('API_KEY_MISSING');
-      return { held, goodUntilMs: goodUntilMs(held.record, match) };
+      return { loaded, validUntilMs: validUntilMs(loaded.record, match) };
     }
     throw new StoreUnavailableError('A key that keeps changing');
   }
 
   #graceIsOver(record: KeyRecord): boolean {
-    return record.previousSecretExpiresAtMs === null || record.previousSecretExpiresAtMs <= this.#parts.now();
+    return record.previousSecretExpiresAtMs === null || record.previousSecretExpiresAtMs <= this.#deps.now();
   }
 }
 
 /** The moment at which time alone ends this authentication. */
-function goodUntilMs(record: KeyRecord, match: SecretMatch): number {
+function validUntilMs(record: KeyRecord, match: SecretMatch): number {
   const expiresAtMs = record.expiresAtMs ?? Number.POSITIVE_INFINITY;
   return match === 'previous' ? Math.min(expiresAtMs, record.previousSecretExpiresAtMs ?? 0) : expiresAtMs;
 }

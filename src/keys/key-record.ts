@@ -62,14 +62,14 @@ const rowSchema = z.object({
   version: z.coerce.number().int().nonnegative(),
 });
 
-/** The columns that `keyRecordFromRow` reads, for SELECT lists. */
+/** The columns that `parseDescribedKeyRow` reads, for SELECT lists. */
 export const KEY_COLUMNS = Object.keys(rowSchema.shape).join(', ');
 
 /**
  * Turns a row of `api_keys`, as node-postgres gives it, into a record.
  * @throws {QuarantinedKeyError} when a column does not have the shape it must have
  */
-export function keyRecordFromRow(row: { id: string } & Record<string, unknown>): DescribedKeyRecord {
+export function parseDescribedKeyRow(row: { id: string } & Record<string, unknown>): DescribedKeyRecord {
   const parsed = rowSchema.safeParse(row);
   if (!parsed.success) throw new QuarantinedKeyError(row.id, parsed.error.issues[0]?.path.join('.') ?? 'row');
   const { data } = parsed;

@@ -10,17 +10,17 @@ export interface KeyQuery {
 }
 
 /** A key record in somebody's hand. */
-export interface HeldKey {
+export interface LoadedKey {
   readonly record: KeyRecord;
   readonly tier: Tier;
   /** When Postgres was asked for this record, or for its version; milliseconds since the epoch. */
   readonly confirmedAtMs: number;
   /** A change of this key has been seen since the record was read: look it up again before relying on it. */
-  readonly outdated: boolean;
+  readonly superseded: boolean;
   /** Outdated, or out of the cache and so not told of changes any more: nothing made from it may be kept. */
   readonly stale: boolean;
   /** What a cache keeps of it, without what belongs to this lookup alone; left out: the object itself. */
-  readonly entry?: HeldKey;
+  readonly entry?: LoadedKey;
   /** The hash of the record that the presented credential is remembered to match, if the store knew it on the way. */
   readonly verifiedHash?: string | undefined;
 }
@@ -32,7 +32,7 @@ export interface HeldKey {
  * It throws `StoreUnavailableError` when the store cannot be asked, and `QuarantinedKeyError` for a row that is broken.
  */
 export interface KeyStore {
-  get(query: KeyQuery): Promise<HeldKey | undefined>;
+  get(query: KeyQuery): Promise<LoadedKey | undefined>;
 }
 
 /** Answers which version of a key is the current one, for less than the key itself; `undefined` when it is gone. */

@@ -14,7 +14,7 @@ export class BrokenField extends Error {
 /** Exact, and NULL for NULL; what is no time (`infinity`) becomes a text that is no time either. */
 const milliseconds = (column: string) => `floor(extract(epoch FROM ${column}) * 1000)::text`;
 
-/** What `keyRecordFromTexts` reads, in its order: a SELECT list. */
+/** What `parseKeyRow` reads, in its order: a SELECT list. */
 export const KEY_TEXTS = [
   'id',
   'organization_id',
@@ -34,11 +34,11 @@ export const KEY_TEXTS = [
 export type AssignmentReader = (organizationId: string, json: string) => RoleAssignments;
 
 /**
- * `keyRecordFromRow`, but for the description, for columns that were read as texts, which is how they come over the
+ * `parseDescribedKeyRow`, but for the description, for columns that were read as texts, which is how they come over the
  * wire: the way of every key that is looked up for a request. As strict, by the same rules; a test compares the two.
  * @throws {QuarantinedKeyError} when a column does not have the shape it must have
  */
-export function keyRecordFromTexts(
+export function parseKeyRow(
   id: string,
   texts: readonly (string | null)[],
   readAssignments: AssignmentReader,

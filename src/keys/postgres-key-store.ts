@@ -1,8 +1,8 @@
 import { roleAssignmentsSchema } from '../roles/role-assignments.ts';
 import { Interner } from './cache/interner.ts';
 import { policies } from './cache/policies.ts';
-import type { HeldKey, KeyQuery, KeyStore, KeyVersions } from './key-store.ts';
-import { BrokenField, KEY_TEXTS, keyRecordFromTexts } from './key-texts.ts';
+import type { KeyQuery, KeyStore, KeyVersions, LoadedKey } from './key-store.ts';
+import { BrokenField, KEY_TEXTS, parseKeyRow } from './key-texts.ts';
 import type { Replica } from './replica.ts';
 
 /** Reads keys from Postgres, one prepared statement a lookup. */
@@ -20,7 +20,7 @@ export class PostgresKeyStore implements KeyStore, KeyVersions {
     this.#shared = shared;
   }
 
-  async get({ id }: KeyQuery): Promise<HeldKey | undefined> {
+  async get({ id }: KeyQuery): Promise<LoadedKey | undefined> {
     const confirmedAtMs = this.#now();
     const [texts] = await this.#replica.lookUp(
       'key-by-id',
@@ -28,8 +28,8 @@ export class PostgresKeyStore implements KeyStore, KeyVersions {
       id,
     );
     if (texts === undefined) return undefined;
-    const record = keyRecordFromTexts(id, texts, this.#assignments);
-    return { record, tier: 'postgres', confirmedAtMs, outdated: false, stale: false };
+    const record = parseKeyRow(id, texts, this.#assignments);
+    return { record, tier: 'postgres', confirmedAtMs, superseded: false, stale: false };
   }
 
   async currentVersion(id: string): Promise<number | undefined> {

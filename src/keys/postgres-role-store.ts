@@ -1,6 +1,6 @@
 import { checkRoleDescriptor } from '../roles/role-descriptor.ts';
 import type { Replica } from './replica.ts';
-import { type HeldRoles, type RoleScope, type RoleStore, roleScopeId } from './role-store.ts';
+import { type LoadedRoles, type RoleScope, type RoleStore, roleScopeId } from './role-store.ts';
 
 interface RoleRow {
   organization_id: string;
@@ -12,7 +12,7 @@ interface RoleRow {
 
 interface Waiting {
   scope: RoleScope;
-  flight: PromiseWithResolvers<HeldRoles>;
+  flight: PromiseWithResolvers<LoadedRoles>;
 }
 
 /**
@@ -32,9 +32,9 @@ export class PostgresRoleStore implements RoleStore {
     this.#onBroken = onBroken;
   }
 
-  get(scope: RoleScope): Promise<HeldRoles> {
+  get(scope: RoleScope): Promise<LoadedRoles> {
     if (this.#waiting.length === 0) setImmediate(() => void this.#readWaiting());
-    const flight = Promise.withResolvers<HeldRoles>();
+    const flight = Promise.withResolvers<LoadedRoles>();
     this.#waiting.push({ scope, flight });
     return flight.promise;
   }

@@ -1,13 +1,13 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { FlatHistogram } from '../lib/flat-histogram.ts';
 import type { BoundedVerifier, VerifierObserver } from './bounded-verifier.ts';
-import type { Freshness } from './change-feed/freshness.ts';
 import type { MemoryKeyStore } from './cache/memory-key-store.ts';
 import type { RedisLink } from './cache/redis/redis-link.ts';
 import type { ChangeFeed } from './change-feed/change-feed.ts';
+import type { Freshness } from './change-feed/freshness.ts';
 
 /** What the metrics of a region are read from. */
-interface RegionParts {
+interface RegionDeps {
   feed: ChangeFeed;
   freshness: Freshness;
   hashing: BoundedVerifier;
@@ -33,7 +33,7 @@ export function verifierObserver(registry: Registry): VerifierObserver {
 }
 
 /** Metrics of the caches, the change feed and the verifier; all read when they are scraped. */
-export function registerRegionMetrics(registry: Registry, region: RegionParts, now: () => number): void {
+export function registerRegionMetrics(registry: Registry, region: RegionDeps, now: () => number): void {
   const { feed, freshness, hashing, keys, redis } = region;
   const gauge = (name: string, help: string, value: () => number | undefined) =>
     new Gauge({
@@ -67,7 +67,7 @@ export function registerRegionMetrics(registry: Registry, region: RegionParts, n
     });
 
   gauge('iam_change_feed_age_seconds', 'Since the change feed was last known to be whole.', () => {
-    return (now() - freshness.wholeAtMs) / 1_000;
+    return (now() - freshness.appliedUntilMs) / 1_000;
   });
   gauge('iam_change_feed_connected', '1 while the change feed has a connection.', () =>
     Number(feed.connected),

@@ -4,7 +4,6 @@ import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { BoundedVerifier } from './bounded-verifier.ts';
 import { CachedRoleStore } from './cache/cached-role-store.ts';
-import { Freshness } from './change-feed/freshness.ts';
 import { Interner } from './cache/interner.ts';
 import { MemoizedVerifier } from './cache/memoized-verifier.ts';
 import { MemoryKeyStore } from './cache/memory-key-store.ts';
@@ -14,6 +13,7 @@ import { VerifiedKeys } from './cache/redis/verified-keys.ts';
 import { Revalidation } from './cache/revalidation.ts';
 import { ChangeFeed } from './change-feed/change-feed.ts';
 import { changeSourceFor } from './change-feed/choose-source.ts';
+import { Freshness } from './change-feed/freshness.ts';
 import { RecentChanges } from './change-feed/recent-changes.ts';
 import { PostgresKeyStore } from './postgres-key-store.ts';
 import { PostgresRoleStore } from './postgres-role-store.ts';
@@ -30,7 +30,7 @@ const WAITING_PER_CONNECTION = 50;
  * keys: memory → Redis → Postgres; secrets: memo (memory → Redis) → bounded queue → argon2; roles: memory → Postgres.
  * The change feed keeps them in step with the replica.
  */
-export async function keyRegion(
+export async function createRegionalKeyServices(
   config: Config,
   pool: Pool,
   logger: Logger,
@@ -42,7 +42,7 @@ export async function keyRegion(
     revalidateAfterMs: config.REVALIDATE_AFTER_MS,
     maxStalenessMs: config.MAX_STALENESS_MS,
   });
-  const changes = new RecentChanges(now, { lifeMs: windowMs, maxEntries: policies.recentChanges.maxEntries });
+  const changes = new RecentChanges(now, { ttlMs: windowMs, maxEntries: policies.recentChanges.maxEntries });
   const replica = new Replica(pool, {
     connections: config.DATABASE_POOL_SIZE,
     waiting: config.DATABASE_POOL_SIZE * WAITING_PER_CONNECTION,
@@ -103,7 +103,7 @@ export async function keyRegion(
     windowMs,
     windowLimit: policies.recentChanges.maxEntries,
     // Not before: logging in many times would hold up the one connection that the service waits for.
-    onBegun: () => void replica.open(),
+    onCaughtUp: () => void replica.open(),
   });
   const region = {
     keys,

@@ -7,7 +7,7 @@ import type { ProjectType } from '../roles/project-type.ts';
 export type RoleSet = ReadonlyMap<string, string>;
 
 /** Role definitions in somebody's hand. */
-export interface HeldRoles {
+export interface LoadedRoles {
   /** `roleScopeId` of where they are defined. */
   readonly scopeId: string;
   readonly roles: RoleSet;
@@ -39,5 +39,5 @@ export function predefinedScope(projectType: ProjectType): RoleScope {
  * A custom role whose stored descriptor is broken is left out of the set.
  */
 export interface RoleStore {
-  get(scope: RoleScope): Promise<HeldRoles>;
+  get(scope: RoleScope): Promise<LoadedRoles>;
 }

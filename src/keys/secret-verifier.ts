@@ -1,6 +1,6 @@
 import { BrokenHashError, verifySecret } from '../credential/hash.ts';
 import { type KeyRecord, QuarantinedKeyError } from './key-record.ts';
-import type { HeldKey } from './key-store.ts';
+import type { LoadedKey } from './key-store.ts';
 
 /** Which of a key's secrets was presented. */
 export type SecretMatch = 'current' | 'previous' | 'none';
@@ -8,7 +8,7 @@ export type SecretMatch = 'current' | 'previous' | 'none';
 /** Compares a presented secret with the hashes of a key. Throws `QuarantinedKeyError` when a hash is broken. */
 export interface SecretVerifier {
   /** @param digest digest of the presented credential, `credentialDigest` */
-  match(held: HeldKey, secret: string, digest: string): Promise<SecretMatch>;
+  match(loaded: LoadedKey, secret: string, digest: string): Promise<SecretMatch>;
 }
 
 /**
@@ -22,7 +22,7 @@ export class Argon2SecretVerifier implements SecretVerifier {
     this.#now = now;
   }
 
-  async match({ record }: HeldKey, secret: string): Promise<SecretMatch> {
+  async match({ record }: LoadedKey, secret: string): Promise<SecretMatch> {
     if (await verify(record, record.secretHash, 'secret_hash', secret)) return 'current';
     const { previousSecretHash, previousSecretExpiresAtMs } = record;
     if (previousSecretHash === null || previousSecretExpiresAtMs === null) return 'none';

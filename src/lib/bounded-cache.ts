@@ -4,7 +4,7 @@ export interface CacheLimits<Key, Value> {
   /** Most that all entries may weigh together. `of` answers the same for an entry whenever it is asked. */
   weight?: { max: number; of: (value: Value, key: Key) => number };
   /** How long an entry is found, by a clock that is never set (milliseconds); left out: it does not age. */
-  lifeMs?: number;
+  ttlMs?: number;
   monotonicMs?: () => number;
   /** Told of each value that leaves the cache: pushed out by others, or replaced, deleted or too old. */
   onDrop?: (value: Value, why: 'evicted' | 'removed') => void;
@@ -36,7 +36,7 @@ export class BoundedCache<Key, Value> {
 
   constructor(limits: CacheLimits<Key, Value>) {
     this.#limits = limits;
-    if (limits.lifeMs !== undefined) this.#bornAtMs = new Float64Array(FIRST_CAPACITY);
+    if (limits.ttlMs !== undefined) this.#bornAtMs = new Float64Array(FIRST_CAPACITY);
   }
 
   get size(): number {
@@ -108,8 +108,8 @@ export class BoundedCache<Key, Value> {
   #find(key: Key): number {
     const slot = this.#slots.get(key);
     if (slot === undefined) return ANCHOR;
-    const { lifeMs } = this.#limits;
-    if (lifeMs === undefined || this.#nowMs() - (this.#bornAtMs?.[slot] as number) < lifeMs) return slot;
+    const { ttlMs } = this.#limits;
+    if (ttlMs === undefined || this.#nowMs() - (this.#bornAtMs?.[slot] as number) < ttlMs) return slot;
     this.#drop(slot, 'removed');
     return ANCHOR;
   }

@@ -1,20 +1,20 @@
 /** Lets one waiter sleep until somebody rings or time is up. A ring before the wait is not lost. */
-export class Alarm {
-  #rung = false;
+export class Wakeup {
+  #notified = false;
   #wake: (() => void) | undefined;
 
-  ring(): void {
-    this.#rung = true;
+  notify(): void {
+    this.#notified = true;
     this.#wake?.();
   }
 
   /** Forgets earlier rings. */
   reset(): void {
-    this.#rung = false;
+    this.#notified = false;
   }
 
   async wait(longestMs: number): Promise<void> {
-    if (this.#rung) return;
+    if (this.#notified) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, longestMs);
       this.#wake = () => {

@@ -6,9 +6,9 @@ import { errorRendering } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
 import { serverWith } from '../http/node-server.ts';
 import { IDLE_MS, serverOptions } from '../http/server-options.ts';
-import { AnswerHead } from '../http/wire/response-head.ts';
 import { PlainLane, TICK_MS } from '../http/wire/plain-lane.ts';
 import { PlainRequestReader } from '../http/wire/plain-request.ts';
+import { ResponseHead } from '../http/wire/response-head.ts';
 import { withoutSchemas } from '../http/without-schemas.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.ts';
@@ -21,23 +21,23 @@ import { FastLane } from './fast-lane.ts';
 const LONGEST_PLAIN_BODY = 262_144;
 
 /** What the HTTP face shows. */
-export interface RegionalAppParts {
+export interface RegionalAppDeps {
   service: AuthenticationService;
   metrics: AuthenticationMetrics;
 }
 
 /** The HTTP face of the regional service; what it does is in the objects it is given. */
-export async function regionalApp(
+export async function createRegionalApp(
   config: Config,
   logger: Logger,
-  parts: RegionalAppParts,
+  deps: RegionalAppDeps,
 ): Promise<FastifyInstance> {
-  const { service, metrics } = parts;
+  const { service, metrics } = deps;
   const errorLog = new ErrorLog(logger, Date.now);
   const fastLane = new FastLane(service, metrics, errorLog);
   const lane = new PlainLane({
     reader: new PlainRequestReader(AUTHENTICATE_PATH, Math.min(config.BODY_LIMIT_BYTES, LONGEST_PLAIN_BODY)),
-    head: new AnswerHead(Date.now, IDLE_MS),
+    head: new ResponseHead(Date.now, IDLE_MS),
     idleTicks: IDLE_MS / TICK_MS,
     answer: (request, certificate) => fastLane.answer(request, certificate),
   });

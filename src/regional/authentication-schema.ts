@@ -30,7 +30,7 @@ const grantedContext = z.strictObject({
 const deniedContext = z.strictObject({ ...project, error: z.string().describe('Why.') });
 
 /** A 200 of `_authenticate`. */
-export const answerSchema = z
+export const responseSchema = z
   .strictObject({
     type: z.literal('api-key'),
     user_id: z.string().describe('The creator of the key.'),

@@ -1,7 +1,7 @@
 import { IamError } from '../errors.ts';
 import type { DenialReason, ResolvedContext } from './role-resolver.ts';
 
-/** A context the key has no rights in. */
+/** A context the key has no permissions in. */
 export type DeniedContext = Extract<ResolvedContext, { granted: false }>;
 
 const sentences: Record<DenialReason, (names: readonly string[]) => string> = {

@@ -1,6 +1,6 @@
-import { BoundedCache } from '../lib/bounded-cache.ts';
 import { policies } from '../keys/cache/policies.ts';
 import type { KeyRecord } from '../keys/key-record.ts';
+import { BoundedCache } from '../lib/bounded-cache.ts';
 import { ascii } from './response-body.ts';
 
 /**
@@ -15,8 +15,8 @@ export interface Identity {
 const AFTER_ID = '","type":"api-key","creation":"';
 
 /** Puts the answer together. @param id of a key whose credential was read, and so safe in JSON as it is */
-export function joinAnswer(rights: string, user: string, id: string, rest: string): string {
-  return rights + user + id + AFTER_ID + rest;
+export function joinResponse(permissions: string, user: string, id: string, rest: string): string {
+  return permissions + user + id + AFTER_ID + rest;
 }
 
 /** Writes identities, with the pieces of users in common. */

@@ -2,19 +2,19 @@ import type { Logger } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { createPool } from '../database/pool.ts';
-import { ClientAuthentication } from '../keys/client-authentication.ts';
 import type { HealthState } from '../http/health.ts';
-import { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { listeningUrl } from '../http/listening-url.ts';
-import { managementApp } from '../http/management-app.ts';
-import { keyRegion } from '../keys/regional-key-services.ts';
-import { AnswerCache, isCurrent } from './response-cache.ts';
-import { regionalApp } from './app.ts';
+import { createManagementApp } from '../http/management-app.ts';
+import { ClientAuthentication } from '../keys/client-authentication.ts';
+import { KeyAuthenticator } from '../keys/key-authenticator.ts';
+import { createRegionalKeyServices } from '../keys/regional-key-services.ts';
+import { createRegionalApp } from './app.ts';
 import { AuthenticationMetrics } from './authentication-metrics.ts';
 import { AuthenticationService } from './authentication-service.ts';
-import { RightsResolver } from './permissions.ts';
+import { PermissionsResolver } from './permissions.ts';
+import { isCurrent, ResponseCache } from './response-cache.ts';
 import { RoleResolver } from './role-resolver.ts';
-import { SharedAnswers } from './shared-responses.ts';
+import { SharedResponses } from './shared-responses.ts';
 
 /** A regional service that listens. */
 export interface RegionalService {
@@ -39,7 +39,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
     onIdleError: (error) => logger.warn({ err: error }, 'a connection to the replica broke'),
   });
-  const region = await keyRegion(config, pool, logger, registry, now);
+  const region = await createRegionalKeyServices(config, pool, logger, registry, now);
   // At once: it connects while the HTTP servers are made.
   region.feed.start();
   const clientAuthentication = new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS);
@@ -50,41 +50,41 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     clientAuthentication,
     now,
   });
-  const answers = new AnswerCache(region.freshness, now, {
+  const answers = new ResponseCache(region.freshness, now, {
     maxEntries: config.CACHE_MAX_ENTRIES,
     maxBytes: config.CACHE_MAX_BYTES,
   });
-  const rights = new RightsResolver(new RoleResolver(region.roles), (held) =>
-    isCurrent(held, region.freshness),
+  const permissions = new PermissionsResolver(new RoleResolver(region.roles), (loaded) =>
+    isCurrent(loaded, region.freshness),
   );
-  const sharedAnswers =
+  const sharedResponses =
     region.fenced &&
-    new SharedAnswers({
+    new SharedResponses({
       cache: region.fenced,
       changes: region.changes,
       freshness: region.freshness,
       clientAuthentication,
       now,
-      lifeMs: config.MAX_STALENESS_MS,
+      ttlMs: config.MAX_STALENESS_MS,
     });
   const service = new AuthenticationService({
     authenticator,
-    rights,
+    permissions,
     answers,
-    sharedAnswers,
+    sharedResponses,
     isKnownInMemory: (id) => region.keys.knows(id),
   });
 
   const health: HealthState = {
     closing: false,
     get started() {
-      return region.feed.begun;
+      return region.feed.caughtUp;
     },
-    obstacles: () => (region.feed.begun ? [] : ['the change feed has not caught up with the replica yet']),
+    obstacles: () => (region.feed.caughtUp ? [] : ['the change feed has not caught up with the replica yet']),
   };
   const metrics = new AuthenticationMetrics(registry);
-  const app = await regionalApp(config, logger, { service, metrics });
-  const management = await managementApp({ health, registry, logger });
+  const app = await createRegionalApp(config, logger, { service, metrics });
+  const management = await createManagementApp({ health, registry, logger });
   const close = async () => {
     health.closing = true;
     await app.close();

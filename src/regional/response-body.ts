@@ -5,14 +5,14 @@ import type { ResolvedContext } from './role-resolver.ts';
 
 type GrantedContext = Extract<ResolvedContext, { granted: true }>;
 
-// The body of a 200 is written in two parts that follow each other, rights and identity. Both are pure ASCII: one byte a
+// The body of a 200 is written in two parts that follow each other, permissions and identity. Both are pure ASCII: one byte a
 // character, in memory and on the wire.
 
 /**
- * The first part: what the key may do. It is the same for every key with the same rights in the same projects of an
+ * The first part: what the key may do. It is the same for every key with the same permissions in the same projects of an
  * organization, so that it is written and kept once. Descriptors are JSON already and are copied in as they are.
  */
-export function writeRights(
+export function writePermissions(
   record: KeyRecord,
   request: AuthenticationRequest,
   granted: readonly GrantedContext[],

@@ -1,5 +1,5 @@
 import type { KeyRecord } from '../keys/key-record.ts';
-import { type HeldRoles, predefinedScope, type RoleStore } from '../keys/role-store.ts';
+import { type LoadedRoles, predefinedScope, type RoleStore } from '../keys/role-store.ts';
 import { applicationRolesFor } from '../roles/application-roles.ts';
 import type { RequestedContext } from './authentication-request.ts';
 
@@ -12,7 +12,7 @@ export type ResolvedContext =
       granted: true;
       context: RequestedContext;
       /** The role definitions this was resolved with; it holds until one of them is stale. */
-      basis: readonly HeldRoles[];
+      basis: readonly LoadedRoles[];
       /** Roles that exist, in the order of assignment: name and descriptor JSON. */
       roles: readonly { name: string; descriptorJson: string }[];
       /** Names that were assigned and that this project does not have. */
@@ -21,7 +21,7 @@ export type ResolvedContext =
   | {
       granted: false;
       context: RequestedContext;
-      basis: readonly HeldRoles[];
+      basis: readonly LoadedRoles[];
       reason: DenialReason;
       unresolved: readonly string[];
     };
@@ -46,7 +46,9 @@ export class RoleResolver {
     const roles: { name: string; descriptorJson: string }[] = [];
     const unresolved: string[] = [];
     for (const name of asked.names) {
-      const descriptorJson = basis.map((held) => held.roles.get(name)).find((found) => found !== undefined);
+      const descriptorJson = basis
+        .map((loaded) => loaded.roles.get(name))
+        .find((found) => found !== undefined);
       if (descriptorJson === undefined) unresolved.push(name);
       else roles.push({ name, descriptorJson });
     }

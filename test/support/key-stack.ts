@@ -1,9 +1,9 @@
 import pino from 'pino';
-import { Freshness } from '../../src/keys/change-feed/freshness.ts';
 import { MemoryKeyStore } from '../../src/keys/cache/memory-key-store.ts';
 import { Revalidation } from '../../src/keys/cache/revalidation.ts';
 import type { Change } from '../../src/keys/change-feed/change.ts';
 import { ChangeFeed } from '../../src/keys/change-feed/change-feed.ts';
+import { Freshness } from '../../src/keys/change-feed/freshness.ts';
 import { ListenSource } from '../../src/keys/change-feed/listen-source.ts';
 import { RecentChanges } from '../../src/keys/change-feed/recent-changes.ts';
 import type { KeyStore } from '../../src/keys/key-store.ts';
@@ -35,7 +35,7 @@ export async function startKeyStack(
 ): Promise<KeyStack> {
   const now = Date.now;
   const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
-  const changes = new Changes(now, { lifeMs: 1_200_000, maxEntries: 10_000 });
+  const changes = new Changes(now, { ttlMs: 1_200_000, maxEntries: 10_000 });
   const postgres = new PostgresKeyStore(
     new Replica(world.region, { connections: 4, waiting: 100, waitMs: 1_000 }),
     now,
@@ -61,6 +61,6 @@ export async function startKeyStack(
     windowLimit: 10_000,
   });
   feed.start();
-  while (!feed.begun) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (!feed.caughtUp) await new Promise((resolve) => setTimeout(resolve, 5));
   return { postgres, memory, changes, freshness, feed, applied, stop: () => feed.stop() };
 }

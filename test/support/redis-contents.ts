@@ -9,19 +9,19 @@ export class RedisAdmin {
   }
 
   /** Every key with its serialised value and how long it lives. */
-  async dump(): Promise<Map<string, { bytes: Buffer; lifeMs: number }>> {
-    const contents = new Map<string, { bytes: Buffer; lifeMs: number }>();
+  async dump(): Promise<Map<string, { bytes: Buffer; ttlMs: number }>> {
+    const contents = new Map<string, { bytes: Buffer; ttlMs: number }>();
     for (const name of await this.client.keys('*')) {
-      const [bytes, lifeMs] = await Promise.all([this.client.dumpBuffer(name), this.client.pttl(name)]);
-      if (bytes !== null) contents.set(name, { bytes, lifeMs });
+      const [bytes, ttlMs] = await Promise.all([this.client.dumpBuffer(name), this.client.pttl(name)]);
+      if (bytes !== null) contents.set(name, { bytes, ttlMs });
     }
     return contents;
   }
 
   /** Puts back what was dumped, over what is there now, with the life it had then. */
   async restore(contents: Awaited<ReturnType<RedisAdmin['dump']>>): Promise<void> {
-    for (const [name, { bytes, lifeMs }] of contents) {
-      await this.client.restore(name, Math.max(lifeMs, 0), bytes, 'REPLACE');
+    for (const [name, { bytes, ttlMs }] of contents) {
+      await this.client.restore(name, Math.max(ttlMs, 0), bytes, 'REPLACE');
     }
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { toIamError } from '../../src/http/error-rendering.ts';
 import { ERRORS, type ErrorName, errorBody, IamError } from '../../src/errors.ts';
+import { toIamError } from '../../src/http/error-rendering.ts';
 import { QuarantinedKeyError } from '../../src/keys/key-record.ts';
 import { OverloadedError, StoreUnavailableError } from '../../src/keys/key-store.ts';
 

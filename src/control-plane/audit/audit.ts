@@ -1,5 +1,5 @@
-import type { AuditEvent } from './audit-event.ts';
 import type { Queries } from '../database.ts';
+import type { AuditEvent } from './audit-event.ts';
 
 /** Writes an event; inside the transaction of the change it tells, so that neither exists without the other. */
 export async function recordEvent(on: Queries, event: AuditEvent): Promise<void> {

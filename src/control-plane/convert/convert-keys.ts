@@ -1,17 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { toIamError } from '../../http/error-rendering.ts';
 import { IamError } from '../../errors.ts';
+import { toIamError } from '../../http/error-rendering.ts';
 import { predefinedRoles } from '../../roles/predefined.ts';
 import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descriptor.ts';
-import { freshSecret, writeKey } from '../keys/create-key.ts';
-import { putRole } from '../roles/custom-roles.ts';
 import { fromApiError } from '../http/error-responses.ts';
+import { freshSecret, writeKey } from '../keys/create-key.ts';
 import { checked } from '../keys/key-input.ts';
-import type { LifecycleParts } from '../keys/lifecycle-deps.ts';
+import type { LifecycleDeps } from '../keys/lifecycle-deps.ts';
+import { assertWithinQuota } from '../keys/quota.ts';
 import { lockOrganization } from '../organizations/organizations.ts';
 import type { Actor, Principal } from '../principal.ts';
-import { requireRoom } from '../keys/quota.ts';
+import { putRole } from '../roles/custom-roles.ts';
 import { effectiveDescriptors } from './effective-descriptors.ts';
 import { type EndpointProject, originOf } from './endpoints.ts';
 import { type NativeKey, readNativeKey } from './native-key.ts';
@@ -62,19 +62,19 @@ const convertedSchema = z.object({
   creation_date: z.string(),
   expiration_date: z.string().nullable(),
 });
-export const convertAnswerSchema = z.object({
+export const convertResponseSchema = z.object({
   results: z.array(z.discriminatedUnion('status', [convertedSchema, failedSchema])),
 });
 
-type Result = z.output<typeof convertAnswerSchema>['results'][number];
+type Result = z.output<typeof convertResponseSchema>['results'][number];
 
-/** Makes internal unified keys with the rights of native ones; each succeeds or fails for itself. */
+/** Makes internal unified keys with the permissions of native ones; each succeeds or fails for itself. */
 export class KeyConversion {
-  readonly #parts: LifecycleParts;
+  readonly #deps: LifecycleDeps;
   readonly #endpoints: ReadonlyMap<string, EndpointProject>;
 
-  constructor(parts: LifecycleParts, endpoints: ReadonlyMap<string, EndpointProject>) {
-    this.#parts = parts;
+  constructor(deps: LifecycleDeps, endpoints: ReadonlyMap<string, EndpointProject>) {
+    this.#deps = deps;
     this.#endpoints = endpoints;
   }
 
@@ -108,27 +108,27 @@ export class KeyConversion {
     const project = this.#endpoints.get(originOf(asked.endpoint) ?? '');
     if (project === undefined) throw new IamError('CONVERSION_ENDPOINT');
     const native = await readNativeKey(project.origin, asked.key);
-    const nowMs = this.#parts.now();
+    const nowMs = this.#deps.now();
     refuseUnfit(native, nowMs);
-    const descriptors = rightsOf(native);
+    const descriptors = permissionsOf(native);
     const principal: Principal = {
       actor,
       organizationId: project.organizationId,
       userId: native.username,
     };
-    const made = await this.#parts.database.transaction(async (transaction) => {
+    const made = await this.#deps.database.transaction(async (transaction) => {
       const organization = await lockOrganization(transaction, project.organizationId);
-      await requireRoom(transaction, this.#parts, organization, { internal: true, nowMs });
+      await assertWithinQuota(transaction, this.#deps, organization, { internal: true, nowMs });
       const roles: string[] = [];
       for (const [index, descriptor] of descriptors.entries()) {
         const known = predefinedRoles.find(
-          (role) => role.projectType === project.projectType && sameRights(role.descriptor, descriptor),
+          (role) => role.projectType === project.projectType && samePermissions(role.descriptor, descriptor),
         );
         const name = known?.name ?? `converted-${native.id}-${index}`;
         if (known === undefined) await putRole(transaction, principal, project, name, descriptor);
         roles.push(name);
       }
-      return writeKey(transaction, this.#parts, principal, await freshSecret(this.#parts), {
+      return writeKey(transaction, this.#deps, principal, await freshSecret(this.#deps), {
         description: native.name || `converted from ${native.id}`,
         internal: true,
         assignments: {
@@ -171,8 +171,8 @@ function refuseUnfit(native: NativeKey, nowMs: number): void {
   }
 }
 
-/** @throws {IamError} when the rights are no role descriptors of a serverless project */
-function rightsOf(native: NativeKey): readonly RoleDescriptor[] {
+/** @throws {IamError} when the permissions are no role descriptors of a serverless project */
+function permissionsOf(native: NativeKey): readonly RoleDescriptor[] {
   const limits = native.limited_by?.flatMap(Object.values);
   if (limits === undefined || limits.length === 0) throw new IamError('CONVERSION_RIGHTS');
   const own = Object.values(native.role_descriptors ?? {});
@@ -187,11 +187,11 @@ function readDescriptor({ metadata: _metadata, ...descriptor }: Record<string, u
   if (read.ok) return read.descriptor;
   const [first] = read.violations;
   throw new IamError('CONVERSION_RIGHTS', {
-    message: `The rights of the API key are none that a project’s role can have: ${first?.path} ${first?.message}.`,
+    message: `The permissions of the API key are none that a project’s role can have: ${first?.path} ${first?.message}.`,
   });
 }
 
-function sameRights(one: RoleDescriptor, other: RoleDescriptor): boolean {
+function samePermissions(one: RoleDescriptor, other: RoleDescriptor): boolean {
   const { metadata: _one, description: _first, ...left } = one;
   const { metadata: _other, description: _second, ...right } = other;
   return isDeepStrictEqual(left, right);

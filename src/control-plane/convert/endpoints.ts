@@ -11,7 +11,7 @@ export interface EndpointProject {
 
 /**
  * Reads CONVERT_ALLOWED_HOSTS: `origin=organization/type/project` each. The list is what keeps a caller from making
- * this service call any address it can reach, and what says whose project the rights are for.
+ * this service call any address it can reach, and what says whose project the permissions are for.
  * @throws {ConfigError}
  */
 export function allowedEndpoints(entries: readonly string[]): ReadonlyMap<string, EndpointProject> {

@@ -9,7 +9,7 @@ const DELIVERIES_AT_A_TIME = 20;
 const DELIVERY_INTERVAL_MS = 15_000;
 
 /** What the watch stands on. */
-export interface ExpiryWatchParts {
+export interface ExpiryWatchDeps {
   database: Queries;
   logger: Logger;
   metrics: Pick<ControlPlaneMetrics, 'expiryNotices' | 'webhookDeliveries'>;
@@ -24,16 +24,16 @@ export interface ExpiryWatchParts {
  * line, a count, and a post to the webhook that is repeated until it is taken.
  */
 export class ExpiryWatch {
-  readonly #parts: ExpiryWatchParts;
+  readonly #deps: ExpiryWatchDeps;
   readonly #timers = new Set<NodeJS.Timeout>();
   #work: Promise<void> = Promise.resolve();
 
-  constructor(parts: ExpiryWatchParts) {
-    this.#parts = parts;
+  constructor(deps: ExpiryWatchDeps) {
+    this.#deps = deps;
   }
 
   start(): void {
-    const { checkIntervalMs, webhook } = this.#parts;
+    const { checkIntervalMs, webhook } = this.#deps;
     const look = () => this.#enqueue(() => this.check());
     look();
     this.#timers.add(setInterval(look, checkIntervalMs));
@@ -50,7 +50,7 @@ export class ExpiryWatch {
 
   /** One look: gives the warnings that became due, then delivers what is to be delivered. */
   async check(): Promise<void> {
-    const { database, logger, metrics, now, webhook } = this.#parts;
+    const { database, logger, metrics, now, webhook } = this.#deps;
     for (const notice of await takeDueNotices(database, now())) {
       metrics.expiryNotices.inc({ days: String(notice.days_ahead) });
       logger.warn(
@@ -66,7 +66,7 @@ export class ExpiryWatch {
   }
 
   async #deliver(webhook: Webhook): Promise<void> {
-    const { database, logger, metrics, now } = this.#parts;
+    const { database, logger, metrics, now } = this.#deps;
     for (const notice of await claimDeliveries(database, now(), DELIVERIES_AT_A_TIME)) {
       try {
         await postNotice(webhook, notice, now());
@@ -82,7 +82,7 @@ export class ExpiryWatch {
   /** One after another, and never an unhandled rejection: the next look comes anyway. */
   #enqueue(work: () => Promise<void>): void {
     this.#work = this.#work.then(work).catch((error: unknown) => {
-      this.#parts.logger.error({ err: error }, 'looking for keys that expire soon failed');
+      this.#deps.logger.error({ err: error }, 'looking for keys that expire soon failed');
     });
   }
 }

@@ -1,11 +1,11 @@
 import type { FastifyRequest } from 'fastify';
 import { IamError } from '../../errors.ts';
-import type { KeyAuthenticator } from '../../keys/key-authenticator.ts';
 import { hasClientCertificate } from '../../http/server-options.ts';
+import type { KeyAuthenticator } from '../../keys/key-authenticator.ts';
 import type { KeyRecord } from '../../keys/key-record.ts';
-import { isOwner } from '../organizations/assignment-scope.ts';
 import { ApiError } from '../errors.ts';
 import type { RetryGuard } from '../keys/idempotency.ts';
+import { isOwner } from '../organizations/assignment-scope.ts';
 import { notAnOwner } from '../organizations/organizations.ts';
 import type { Actor, Principal } from '../principal.ts';
 
@@ -22,8 +22,8 @@ export async function authenticateCaller(
   request: FastifyRequest,
 ): Promise<Caller> {
   const { authorization } = request.headers;
-  const { held } = await authenticator.authenticate({ authorization, client: clientProof(request) });
-  return { key: held.record, secret: authenticator.decode(authorization).secret };
+  const { loaded } = await authenticator.authenticate({ authorization, client: clientProof(request) });
+  return { key: loaded.record, secret: authenticator.decode(authorization).secret };
 }
 
 /** What a request shows of the service that sends it. */
@@ -50,7 +50,7 @@ export function actorOf(type: Actor['type'], id: string, request: FastifyRequest
 }
 
 /** @throws {ApiError} `root.permission_denied` */
-export function requireOwner({ key }: Caller): void {
+export function assertOwner({ key }: Caller): void {
   if (!isOwner(key.roleAssignments, key.organizationId)) throw notAnOwner();
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { toIamError } from '../../http/error-rendering.ts';
 import { type ErrorName, IamError, RETRY_AFTER_SECONDS } from '../../errors.ts';
+import { toIamError } from '../../http/error-rendering.ts';
 import { ApiError, type ApiErrorName } from '../errors.ts';
 
 /** What errors of the shared code are called in the Elastic Cloud API. */
@@ -55,7 +55,7 @@ function sendApiError(error: ApiError, reply: FastifyReply): FastifyReply {
 }
 
 /** The one place where errors of `/api/v1` become answers and log lines. */
-export const apiErrorAnswers = fp(
+export const apiErrorResponses = fp(
   async (app) => {
     app.setErrorHandler((thrown, request, reply) => {
       const error = toApiError(thrown);

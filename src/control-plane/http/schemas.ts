@@ -78,6 +78,6 @@ export const idempotencyHeaders = z.object({
 const refusals = { 400: 400, 401: 401, 403: 403, 404: 404, 409: 409, 413: 413, 422: 422, 429: 429, 503: 503 };
 
 /** The refusals of a call, all of one shape. */
-export function errorAnswers(...statuses: (keyof typeof refusals)[]) {
+export function errorResponses(...statuses: (keyof typeof refusals)[]) {
   return Object.fromEntries([401, 429, 503, ...statuses].map((status) => [status, errorsSchema]));
 }

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { OWNER_ROLE_ID } from '../organizations/assignment-scope.ts';
-import { freshSecret, writeKey } from './create-key.ts';
-import { DEFAULT_LIFE_MS } from './durations.ts';
 import { ApiError } from '../errors.ts';
-import type { KeyWithCredential } from './key-view.ts';
-import type { LifecycleParts } from './lifecycle-deps.ts';
+import { OWNER_ROLE_ID } from '../organizations/assignment-scope.ts';
 import { createOrganization } from '../organizations/organizations.ts';
 import type { Actor } from '../principal.ts';
 import { unstorable } from '../storable.ts';
+import { freshSecret, writeKey } from './create-key.ts';
+import { DEFAULT_TTL_MS } from './durations.ts';
+import type { KeyWithCredential } from './key-view.ts';
+import type { LifecycleDeps } from './lifecycle-deps.ts';
 
 const DEFAULT_KEY_QUOTA = 500;
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
@@ -18,7 +18,7 @@ export interface BootstrapOptions {
   name?: string | undefined;
   keyQuota?: number | undefined;
   /** Life of the owner key in milliseconds, `null` for never; left out: 90 days. */
-  lifeMs?: number | null | undefined;
+  ttlMs?: number | null | undefined;
 }
 
 /**
@@ -26,7 +26,7 @@ export interface BootstrapOptions {
  * @throws {ApiError} when there is an organization of that id
  */
 export async function bootstrap(
-  parts: LifecycleParts,
+  deps: LifecycleDeps,
   actor: Actor,
   options: BootstrapOptions = {},
 ): Promise<{ organizationId: string; key: KeyWithCredential }> {
@@ -35,16 +35,16 @@ export async function bootstrap(
   const keyQuota = options.keyQuota ?? DEFAULT_KEY_QUOTA;
   if (!ID.test(organizationId)) throw invalid('organization', 'use letters, digits, "_", "-" and "."');
   if (name === '' || unstorable(name).length > 0) throw invalid('name', 'must be a text');
-  const nowMs = parts.now();
-  const lifeMs = options.lifeMs === undefined ? DEFAULT_LIFE_MS : options.lifeMs;
-  const key = await parts.database.transaction(async (transaction) => {
+  const nowMs = deps.now();
+  const ttlMs = options.ttlMs === undefined ? DEFAULT_TTL_MS : options.ttlMs;
+  const key = await deps.database.transaction(async (transaction) => {
     await createOrganization(transaction, actor, { id: organizationId, name, keyQuota });
     const principal = { actor, organizationId, userId: actor.id };
-    return writeKey(transaction, parts, principal, await freshSecret(parts), {
+    return writeKey(transaction, deps, principal, await freshSecret(deps), {
       description: 'First owner key',
       internal: false,
       assignments: { organization: [{ role_id: OWNER_ROLE_ID, organization_id: organizationId }] },
-      expiresAtMs: lifeMs === null ? null : nowMs + lifeMs,
+      expiresAtMs: ttlMs === null ? null : nowMs + ttlMs,
       nowMs,
       action: 'api_key.create',
     });

@@ -1,19 +1,19 @@
 import { type Credential, encodeCredential, generateCredential } from '../../credential/format.ts';
 import { hashSecret } from '../../credential/hash.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
-import { withinOrganization } from '../organizations/assignment-scope.ts';
 import { recordEvent } from '../audit/audit.ts';
 import type { AuditAction } from '../audit/audit-event.ts';
 import type { Queries } from '../database.ts';
 import { ApiError } from '../errors.ts';
+import { withinOrganization } from '../organizations/assignment-scope.ts';
+import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
+import type { Principal } from '../principal.ts';
 import { once, type RetryGuard } from './idempotency.ts';
 import { checkNewKey } from './key-input.ts';
 import { insertKey, selectKey } from './key-rows.ts';
 import { type KeyWithCredential, keyView } from './key-view.ts';
-import type { LifecycleParts } from './lifecycle-deps.ts';
-import { lockOrganization, requireStanding } from '../organizations/organizations.ts';
-import type { Principal } from '../principal.ts';
-import { requireRoom } from './quota.ts';
+import type { LifecycleDeps } from './lifecycle-deps.ts';
+import { assertWithinQuota } from './quota.ts';
 
 const LEGACY_ID_CHARS = 20;
 const LEGACY_SECRET_BYTES = 16;
@@ -37,7 +37,7 @@ export interface Created {
  * @throws {ApiError} for everything the caller can put right; `StoreUnavailableError` when it may or may not have happened
  */
 export async function createKey(
-  parts: LifecycleParts,
+  deps: LifecycleDeps,
   principal: Principal,
   input: unknown,
   options: CreateOptions = {},
@@ -45,18 +45,18 @@ export async function createKey(
   const asked = checkNewKey(input);
   const { organizationId } = principal;
   const assignments = asked.assignments && withinOrganization(asked.assignments, organizationId);
-  const nowMs = parts.now();
-  const { answer, replayed } = await parts.database.transaction(async (transaction) => {
+  const nowMs = deps.now();
+  const { answer, replayed } = await deps.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, organizationId);
-    await requireStanding(transaction, principal, { owner: true, nowMs });
+    await assertCallerActive(transaction, principal, { owner: true, nowMs });
     return once(transaction, principal, options.retry, nowMs, async () => {
       const internal = options.internal ?? false;
-      await requireRoom(transaction, parts, organization, { internal, nowMs });
-      const made = await writeKey(transaction, parts, principal, await freshSecret(parts), {
+      await assertWithinQuota(transaction, deps, organization, { internal, nowMs });
+      const made = await writeKey(transaction, deps, principal, await freshSecret(deps), {
         description: asked.description,
         internal,
         assignments: assignments ?? (await ownAssignments(transaction, principal)),
-        expiresAtMs: asked.lifeMs === null ? null : nowMs + asked.lifeMs,
+        expiresAtMs: asked.ttlMs === null ? null : nowMs + asked.ttlMs,
         nowMs,
         action: 'api_key.create',
       });
@@ -77,17 +77,17 @@ export interface FreshSecret {
 }
 
 /** @param id of the key that gets the secret; left out: a new one */
-export async function freshSecret(parts: LifecycleParts, id?: string): Promise<FreshSecret> {
-  const credential = credentialFor(id, parts.randomBytes);
+export async function freshSecret(deps: LifecycleDeps, id?: string): Promise<FreshSecret> {
+  const credential = credentialFor(id, deps.randomBytes);
   return {
     id: credential.id,
-    credential: encodeCredential(parts.credentialPrefix, credential),
-    secretHash: await hashSecret(credential.secret, parts.hashParameters),
+    credential: encodeCredential(deps.credentialPrefix, credential),
+    secretHash: await hashSecret(credential.secret, deps.hashParameters),
   };
 }
 
 /** A key of the legacy layout keeps it: its shorter id has no place in a v1 payload. */
-function credentialFor(id: string | undefined, randomBytes: LifecycleParts['randomBytes']): Credential {
+function credentialFor(id: string | undefined, randomBytes: LifecycleDeps['randomBytes']): Credential {
   if (id !== undefined && id.length === LEGACY_ID_CHARS) {
     return { id, secret: randomBytes(LEGACY_SECRET_BYTES).toString('base64url'), layout: 'legacy' };
   }
@@ -97,7 +97,7 @@ function credentialFor(id: string | undefined, randomBytes: LifecycleParts['rand
   return { ...generated, id: id ?? generated.id };
 }
 
-/** A key in all its parts, once every rule has been looked at. */
+/** A key in all its deps, once every rule has been looked at. */
 export interface KeyToWrite {
   description: string;
   internal: boolean;
@@ -110,7 +110,7 @@ export interface KeyToWrite {
 /** Writes a key and its event. */
 export async function writeKey(
   transaction: Queries,
-  parts: LifecycleParts,
+  deps: LifecycleDeps,
   principal: Principal,
   fresh: FreshSecret,
   key: KeyToWrite,
@@ -126,7 +126,7 @@ export async function writeKey(
     createdAtMs: key.nowMs,
     expiresAtMs: key.expiresAtMs,
   });
-  const view = keyView(record, parts.now());
+  const view = keyView(record, deps.now());
   await recordEvent(transaction, {
     organizationId: principal.organizationId,
     actor: principal.actor,

@@ -8,9 +8,9 @@ const unitMs: Record<string, number> = {
 
 export const DAY_MS = 86_400_000;
 /** Life of a key that does not say: 90 days, as in Elastic Cloud. */
-export const DEFAULT_LIFE_MS = 90 * DAY_MS;
+export const DEFAULT_TTL_MS = 90 * DAY_MS;
 /** Longest life of a key that ends at all. */
-const MAX_LIFE_MS = 365 * DAY_MS;
+const MAX_TTL_MS = 365 * DAY_MS;
 export const MAX_GRACE_MS = 30 * DAY_MS;
 const DEFAULT_GRACE_MS = DAY_MS;
 
@@ -23,16 +23,16 @@ export function parseDuration(text: string): number | undefined {
 }
 
 /** What `expiration` says: milliseconds of life, `null` for never, or the sentence that refuses it. */
-export function parseLife(text: string | undefined): { lifeMs: number | null } | { problem: string } {
-  if (text === undefined) return { lifeMs: DEFAULT_LIFE_MS };
-  if (text === 'never') return { lifeMs: null };
-  const lifeMs = parseDuration(text);
-  if (lifeMs === undefined) {
+export function parseTtl(text: string | undefined): { ttlMs: number | null } | { problem: string } {
+  if (text === undefined) return { ttlMs: DEFAULT_TTL_MS };
+  if (text === 'never') return { ttlMs: null };
+  const ttlMs = parseDuration(text);
+  if (ttlMs === undefined) {
     return { problem: 'must be a duration such as "3h", "30d" or "12w", or "never"' };
   }
-  if (lifeMs === 0) return { problem: 'must be longer than nothing' };
-  if (lifeMs > MAX_LIFE_MS) return { problem: 'must be at most one year (365d), or "never"' };
-  return { lifeMs };
+  if (ttlMs === 0) return { problem: 'must be longer than nothing' };
+  if (ttlMs > MAX_TTL_MS) return { problem: 'must be at most one year (365d), or "never"' };
+  return { ttlMs };
 }
 
 /** What `grace_period` says, in milliseconds, or the sentence that refuses it. */

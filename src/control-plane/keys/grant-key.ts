@@ -1,16 +1,16 @@
 import { z } from 'zod';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
-import { type Created, freshSecret, writeKey } from './create-key.ts';
-import { parseLife } from './durations.ts';
 import { ApiError } from '../errors.ts';
+import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
+import type { Principal } from '../principal.ts';
+import { type Created, freshSecret, writeKey } from './create-key.ts';
+import { parseTtl } from './durations.ts';
 import { once, type RetryGuard } from './idempotency.ts';
 import { checked, createKeySchema } from './key-input.ts';
 import { selectKey } from './key-rows.ts';
-import type { LifecycleParts } from './lifecycle-deps.ts';
+import type { LifecycleDeps } from './lifecycle-deps.ts';
 import { applicationRolesOnly } from './narrowed-assignments.ts';
-import { lockOrganization, requireStanding } from '../organizations/organizations.ts';
-import type { Principal } from '../principal.ts';
-import { requireRoom } from './quota.ts';
+import { assertWithinQuota } from './quota.ts';
 
 /** Body of `POST /uiam/api/v1/api-keys/_grant`. */
 export const grantKeySchema = z.strictObject({
@@ -33,22 +33,22 @@ export const grantKeySchema = z.strictObject({
 });
 
 /**
- * Makes a key with the caller's own rights on projects and none beyond: nothing is gained by it, so that every key
+ * Makes a key with the caller's own permissions on projects and none beyond: nothing is gained by it, so that every key
  * may, not only an owner's. Nor in time: it ends no later than the caller.
  */
 export async function grantKey(
-  parts: LifecycleParts,
+  deps: LifecycleDeps,
   principal: Principal & { keyId: string },
   input: unknown,
   retry?: RetryGuard,
 ): Promise<Created> {
   const asked = checked(grantKeySchema, input);
-  const life = asked.expiration === undefined ? undefined : parseLife(asked.expiration);
+  const life = asked.expiration === undefined ? undefined : parseTtl(asked.expiration);
   if (life !== undefined && 'problem' in life) throw invalidExpiration(life.problem);
-  const nowMs = parts.now();
-  const { answer, replayed } = await parts.database.transaction(async (transaction) => {
+  const nowMs = deps.now();
+  const { answer, replayed } = await deps.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, principal.organizationId);
-    await requireStanding(transaction, principal, { owner: false, nowMs });
+    await assertCallerActive(transaction, principal, { owner: false, nowMs });
     return once(transaction, principal, retry, nowMs, async () => {
       const caller = await selectKey(transaction, organization.id, principal.keyId);
       if (caller === undefined) throw new ApiError('KEY_NOT_FOUND');
@@ -58,12 +58,12 @@ export async function grantKey(
           message: 'The API key has no application roles on projects that it could pass on.',
         });
       }
-      await requireRoom(transaction, parts, organization, { internal: asked.internal, nowMs });
-      return writeKey(transaction, parts, principal, await freshSecret(parts), {
+      await assertWithinQuota(transaction, deps, organization, { internal: asked.internal, nowMs });
+      return writeKey(transaction, deps, principal, await freshSecret(deps), {
         description: asked.description,
         internal: asked.internal,
         assignments,
-        expiresAtMs: expiryOf(life?.lifeMs, caller.expiresAtMs, nowMs),
+        expiresAtMs: expiryOf(life?.ttlMs, caller.expiresAtMs, nowMs),
         nowMs,
         action: 'api_key.grant',
       });
@@ -72,9 +72,9 @@ export async function grantKey(
   return { key: answer, replayed };
 }
 
-function expiryOf(lifeMs: number | null | undefined, callersMs: number | null, nowMs: number): number | null {
-  if (lifeMs === undefined) return callersMs;
-  const askedMs = lifeMs === null ? null : nowMs + lifeMs;
+function expiryOf(ttlMs: number | null | undefined, callersMs: number | null, nowMs: number): number | null {
+  if (ttlMs === undefined) return callersMs;
+  const askedMs = ttlMs === null ? null : nowMs + ttlMs;
   if (callersMs !== null && (askedMs === null || askedMs > callersMs)) {
     throw invalidExpiration("must not outlast the caller's own API key; leave it out to live as long as it");
   }

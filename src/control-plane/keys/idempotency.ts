@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Queries } from '../database.ts';
 import { ApiError } from '../errors.ts';
 import type { Principal } from '../principal.ts';
-import { openAnswer, sealAnswer } from './sealed-response.ts';
+import { openSealedResponse, sealResponse } from './sealed-response.ts';
 
 /** How long a repeated request is answered from the first one. */
 const KEPT_MS = 24 * 3_600_000;
@@ -42,20 +42,24 @@ export async function once<Answer>(
   const requestDigest = sha256(JSON.stringify(guard.request));
   const context = `${principal.keyId}\n${keyDigest}\n${requestDigest}`;
 
-  const [held] = await transaction.query<Row>(
+  const [stored] = await transaction.query<Row>(
     `SELECT request_digest, salt, sealed_answer FROM idempotent_answers
      WHERE actor_id = $1 AND idempotency_digest = $2 AND expires_at > $3`,
     [principal.keyId, keyDigest, new Date(nowMs)],
   );
-  if (held !== undefined) {
-    if (held.request_digest !== requestDigest) throw new ApiError('IDEMPOTENCY_MISMATCH');
-    const text = openAnswer({ salt: held.salt, sealed: held.sealed_answer }, guard.secret, context);
+  if (stored !== undefined) {
+    if (stored.request_digest !== requestDigest) throw new ApiError('IDEMPOTENCY_MISMATCH');
+    const text = openSealedResponse(
+      { salt: stored.salt, sealed: stored.sealed_answer },
+      guard.secret,
+      context,
+    );
     if (text === undefined) throw new ApiError('IDEMPOTENCY_UNREADABLE');
     return { answer: JSON.parse(text) as Answer, replayed: true };
   }
 
   const answer = await make();
-  const { salt, sealed } = sealAnswer(JSON.stringify(answer), guard.secret, context);
+  const { salt, sealed } = sealResponse(JSON.stringify(answer), guard.secret, context);
   await transaction.query('DELETE FROM idempotent_answers WHERE expires_at <= $1', [new Date(nowMs)]);
   await transaction.query(
     `INSERT INTO idempotent_answers (actor_id, idempotency_digest, request_digest, salt, sealed_answer, expires_at)

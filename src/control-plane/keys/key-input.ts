@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { checkNewRoleAssignments } from '../../roles/new-role-assignments.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 import { parseOrViolations, type Violation } from '../../roles/violation.ts';
-import { parseGrace, parseLife } from './durations.ts';
 import { violationsError } from '../errors.ts';
 import { unstorable } from '../storable.ts';
+import { parseGrace, parseTtl } from './durations.ts';
 
 const MAX_DESCRIPTION_CHARS = 1_024;
 const MAX_IDS = 500;
@@ -54,7 +54,7 @@ export function checked<T extends z.ZodType>(schema: T, input: unknown): z.outpu
 /** What a new key is to be. `assignments` is absent when the creator's own are meant. */
 export interface NewKey {
   description: string;
-  lifeMs: number | null;
+  ttlMs: number | null;
   assignments?: RoleAssignments;
   warnings: readonly string[];
 }
@@ -66,7 +66,7 @@ export function checkNewKey(input: unknown): NewKey {
   const body = parsed.ok ? parsed.value : undefined;
   if (!parsed.ok) violations.push(...parsed.violations);
 
-  const life = parseLife(body?.expiration);
+  const life = parseTtl(body?.expiration);
   if ('problem' in life) violations.push({ path: 'expiration', message: life.problem });
   const raw = (input as { role_assignments?: unknown } | null | undefined)?.role_assignments;
   const assignments = raw === undefined ? undefined : checkNewRoleAssignments(raw);
@@ -78,30 +78,30 @@ export function checkNewKey(input: unknown): NewKey {
   }
   return {
     description: body.description,
-    lifeMs: life.lifeMs,
+    ttlMs: life.ttlMs,
     ...(assignments?.ok ? { assignments: assignments.assignments } : {}),
     warnings: assignments?.ok ? assignments.warnings.map((text) => `role_assignments.${text}`) : [],
   };
 }
 
-/** How a key is to be rotated; `lifeMs` absent: its expiration stays. */
+/** How a key is to be rotated; `ttlMs` absent: its expiration stays. */
 export interface Rotation {
   graceMs: number;
-  lifeMs?: number | null;
+  ttlMs?: number | null;
 }
 
 /** Checks the body of a rotation; it may be absent. */
 export function checkRotation(input: unknown): Rotation {
   const body = checked(rotateKeySchema, input ?? {});
   const grace = parseGrace(body.grace_period);
-  const life = body.expiration === undefined ? undefined : parseLife(body.expiration);
+  const life = body.expiration === undefined ? undefined : parseTtl(body.expiration);
   const violations: Violation[] = [];
   if ('problem' in grace) violations.push({ path: 'grace_period', message: grace.problem });
   if (life !== undefined && 'problem' in life) violations.push({ path: 'expiration', message: life.problem });
   if ('problem' in grace || (life !== undefined && 'problem' in life)) {
     throw violationsError('INVALID_INPUT', violations);
   }
-  return { graceMs: grace.graceMs, ...(life === undefined ? {} : { lifeMs: life.lifeMs }) };
+  return { graceMs: grace.graceMs, ...(life === undefined ? {} : { ttlMs: life.ttlMs }) };
 }
 
 function below(prefix: string, { path, message }: Violation): Violation {

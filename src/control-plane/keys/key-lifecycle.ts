@@ -1,15 +1,15 @@
 import { recordEvent } from '../audit/audit.ts';
 import type { AuditAction } from '../audit/audit-event.ts';
-import { type Created, type CreateOptions, createKey } from './create-key.ts';
 import { ApiError } from '../errors.ts';
+import type { Principal } from '../principal.ts';
+import { type Created, type CreateOptions, createKey } from './create-key.ts';
 import { grantKey } from './grant-key.ts';
 import type { RetryGuard } from './idempotency.ts';
 import { checked, revokeKeysSchema } from './key-input.ts';
 import { selectKey } from './key-rows.ts';
 import { type KeyView, keyStatus, keyView, rfc3339 } from './key-view.ts';
-import type { LifecycleParts } from './lifecycle-deps.ts';
+import type { LifecycleDeps } from './lifecycle-deps.ts';
 import { type KeyPage, listKeys } from './list-keys.ts';
-import type { Principal } from '../principal.ts';
 import { type RevokeOptions, revokeKeys } from './revoke-keys.ts';
 import { type RotateOptions, rotateKey } from './rotate-key.ts';
 
@@ -18,46 +18,46 @@ import { type RotateOptions, rotateKey } from './rotate-key.ts';
  * transaction; a change that was refused is an event too.
  */
 export class KeyLifecycle {
-  readonly #parts: LifecycleParts;
+  readonly #deps: LifecycleDeps;
 
-  constructor(parts: LifecycleParts) {
-    this.#parts = parts;
+  constructor(deps: LifecycleDeps) {
+    this.#deps = deps;
   }
 
   create(principal: Principal, input: unknown, options?: CreateOptions): Promise<Created> {
     return this.#attempt(principal, 'api_key.create', undefined, () =>
-      createKey(this.#parts, principal, input, options),
+      createKey(this.#deps, principal, input, options),
     );
   }
 
   /** @param input body of `_grant`, unchecked */
   grant(principal: Principal & { keyId: string }, input: unknown, retry?: RetryGuard): Promise<Created> {
     return this.#attempt(principal, 'api_key.grant', undefined, () =>
-      grantKey(this.#parts, principal, input, retry),
+      grantKey(this.#deps, principal, input, retry),
     );
   }
 
   rotate(principal: Principal, id: string, input: unknown, options?: RotateOptions): Promise<Created> {
     return this.#attempt(principal, 'api_key.rotate', id, () =>
-      rotateKey(this.#parts, principal, id, input, options),
+      rotateKey(this.#deps, principal, id, input, options),
     );
   }
 
   revoke(principal: Principal, id: string, options?: RevokeOptions): Promise<void> {
     return this.#attempt(principal, 'api_key.revoke', id, () =>
-      revokeKeys(this.#parts, principal, [id], options),
+      revokeKeys(this.#deps, principal, [id], options),
     );
   }
 
   /** @param input `{keys: [id, …]}`, unchecked */
   revokeMany(principal: Principal, input: unknown, options?: RevokeOptions): Promise<void> {
     return this.#attempt(principal, 'api_key.revoke', undefined, () =>
-      revokeKeys(this.#parts, principal, [...new Set(checked(revokeKeysSchema, input).keys)], options),
+      revokeKeys(this.#deps, principal, [...new Set(checked(revokeKeysSchema, input).keys)], options),
     );
   }
 
   list(organizationId: string, query: unknown): Promise<KeyPage> {
-    return listKeys(this.#parts.database, organizationId, query, this.#parts.now());
+    return listKeys(this.#deps.database, organizationId, query, this.#deps.now());
   }
 
   /**
@@ -65,9 +65,9 @@ export class KeyLifecycle {
    * @throws {ApiError} `api_keys.key_not_found`
    */
   async show(organizationId: string, id: string, includeRevoked: boolean): Promise<KeyView> {
-    const record = await selectKey(this.#parts.database, organizationId, id);
+    const record = await selectKey(this.#deps.database, organizationId, id);
     if (record === undefined) throw new ApiError('KEY_NOT_FOUND');
-    const nowMs = this.#parts.now();
+    const nowMs = this.#deps.now();
     if (record.revokedAtMs !== null && keyStatus(record, nowMs) === 'revoked' && !includeRevoked) {
       throw new ApiError('KEY_NOT_FOUND', {
         message: `The API key was revoked at ${rfc3339(record.revokedAtMs)}; add ?status=all to see it.`,
@@ -86,7 +86,7 @@ export class KeyLifecycle {
       return await work();
     } catch (error) {
       if (error instanceof ApiError)
-        await recordRefusal(this.#parts, principal, action, 'api_key', targetId, error);
+        await recordRefusal(this.#deps, principal, action, 'api_key', targetId, error);
       throw error;
     }
   }
@@ -94,14 +94,14 @@ export class KeyLifecycle {
 
 /** Puts a refused attempt on record. */
 export async function recordRefusal(
-  parts: Pick<LifecycleParts, 'database'>,
+  deps: Pick<LifecycleDeps, 'database'>,
   principal: Principal,
   action: AuditAction,
   targetType: 'api_key' | 'role',
   targetId: string | undefined,
   error: ApiError,
 ): Promise<void> {
-  await recordEvent(parts.database, {
+  await recordEvent(deps.database, {
     organizationId: principal.organizationId,
     actor: principal.actor,
     action,

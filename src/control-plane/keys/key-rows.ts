@@ -1,6 +1,6 @@
-import { type DescribedKeyRecord, KEY_COLUMNS, keyRecordFromRow } from '../../keys/key-record.ts';
-import { OWNER } from '../organizations/assignment-scope.ts';
+import { type DescribedKeyRecord, KEY_COLUMNS, parseDescribedKeyRow } from '../../keys/key-record.ts';
 import type { Queries } from '../database.ts';
+import { OWNER } from '../organizations/assignment-scope.ts';
 import type { KeyStatus } from './key-view.ts';
 
 type Row = { id: string } & Record<string, unknown>;
@@ -30,7 +30,7 @@ export async function insertKey(on: Queries, key: NewKeyRow): Promise<DescribedK
       date(key.expiresAtMs),
     ],
   );
-  return keyRecordFromRow(row as Row);
+  return parseDescribedKeyRow(row as Row);
 }
 
 /** Whether a text can be the id of a key at all; anything else is not worth a query (and may not be storable). */
@@ -48,7 +48,7 @@ export async function selectKey(
     `SELECT ${KEY_COLUMNS} FROM api_keys WHERE organization_id = $1 AND id = $2`,
     [organizationId, id],
   );
-  return row === undefined ? undefined : keyRecordFromRow(row);
+  return row === undefined ? undefined : parseDescribedKeyRow(row);
 }
 
 /** Active keys of one kind; internal and external keys are counted apart. */
@@ -128,7 +128,7 @@ export async function replaceSecret(on: Queries, id: string, secret: NewSecret):
       date(secret.expiresAtMs),
     ],
   );
-  return keyRecordFromRow(row as Row);
+  return parseDescribedKeyRow(row as Row);
 }
 
 function date(timeMs: number | null): Date | null {

@@ -3,7 +3,7 @@ import type { HashParameters } from '../../credential/hash.ts';
 import type { Database } from '../database.ts';
 
 /** What every change of a key stands on. */
-export interface LifecycleParts {
+export interface LifecycleDeps {
   database: Database;
   now: () => number;
   randomBytes: (size: number) => Buffer;
@@ -14,11 +14,11 @@ export interface LifecycleParts {
   internalKeyQuota: number;
 }
 
-export function lifecycleParts(
+export function lifecycleDeps(
   config: Config,
   database: Database,
-  world: Pick<LifecycleParts, 'now' | 'randomBytes'>,
-): LifecycleParts {
+  world: Pick<LifecycleDeps, 'now' | 'randomBytes'>,
+): LifecycleDeps {
   return {
     database,
     ...world,

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { KEY_COLUMNS, keyRecordFromRow, QuarantinedKeyError } from '../../keys/key-record.ts';
+import { KEY_COLUMNS, parseDescribedKeyRow, QuarantinedKeyError } from '../../keys/key-record.ts';
 import type { Database } from '../database.ts';
-import { parseDuration } from './durations.ts';
 import { ApiError } from '../errors.ts';
+import { parseDuration } from './durations.ts';
 import { checked } from './key-input.ts';
 import { type KeyView, keyView } from './key-view.ts';
 
@@ -55,7 +55,7 @@ export async function listKeys(
 ): Promise<KeyPage> {
   const { status, kind, expiring_within: within, limit, after } = checked(listKeysSchema, query);
   const horizonMs = within === undefined ? undefined : expiryHorizon(within, status);
-  if (after !== undefined) await requireCursor(database, organizationId, after);
+  if (after !== undefined) await assertCursor(database, organizationId, after);
   const rows = await database.query<{ id: string } & Record<string, unknown>>(
     `SELECT ${KEY_COLUMNS} FROM api_keys
      WHERE organization_id = $1 AND ${conditions[status]}
@@ -77,7 +77,7 @@ export async function listKeys(
   const unreadable: string[] = [];
   for (const row of page) {
     try {
-      keys.push(keyView(keyRecordFromRow(row), nowMs));
+      keys.push(keyView(parseDescribedKeyRow(row), nowMs));
     } catch (error) {
       if (!(error instanceof QuarantinedKeyError)) throw error;
       unreadable.push(row.id);
@@ -108,7 +108,7 @@ function expiryHorizon(text: string, status: string): number {
   return horizonMs;
 }
 
-async function requireCursor(database: Database, organizationId: string, after: string): Promise<void> {
+async function assertCursor(database: Database, organizationId: string, after: string): Promise<void> {
   const found = await database.query('SELECT 1 FROM api_keys WHERE id = $1 AND organization_id = $2', [
     after,
     organizationId,

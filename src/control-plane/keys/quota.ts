@@ -1,21 +1,21 @@
 import type { Queries } from '../database.ts';
 import { ApiError } from '../errors.ts';
-import { countActive } from './key-rows.ts';
-import type { LifecycleParts } from './lifecycle-deps.ts';
 import type { Organization } from '../organizations/organizations.ts';
+import { countActive } from './key-rows.ts';
+import type { LifecycleDeps } from './lifecycle-deps.ts';
 
 /**
  * Makes sure that the organization may have one active key more. The caller holds its lock, so nobody else counts
  * at the same time. Internal keys are counted apart: services make them, and people must not run out because of it.
  * @throws {ApiError} `api_keys.quota_exceeded`
  */
-export async function requireRoom(
+export async function assertWithinQuota(
   transaction: Queries,
-  parts: LifecycleParts,
+  deps: LifecycleDeps,
   organization: Organization,
   key: { internal: boolean; nowMs: number },
 ): Promise<void> {
-  const quota = key.internal ? parts.internalKeyQuota : organization.keyQuota;
+  const quota = key.internal ? deps.internalKeyQuota : organization.keyQuota;
   const active = await countActive(transaction, organization.id, key);
   if (active < quota) return;
   const kind = key.internal ? 'active internal API keys' : 'active API keys';

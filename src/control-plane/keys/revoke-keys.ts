@@ -1,9 +1,9 @@
 import { recordEvent } from '../audit/audit.ts';
 import { ApiError } from '../errors.ts';
-import { countOtherOwners, markRevoked, selectRevocable } from './key-rows.ts';
-import type { LifecycleParts } from './lifecycle-deps.ts';
-import { lockOrganization, requireStanding } from '../organizations/organizations.ts';
+import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
+import { countOtherOwners, markRevoked, selectRevocable } from './key-rows.ts';
+import type { LifecycleDeps } from './lifecycle-deps.ts';
 
 export interface RevokeOptions {
   /** Revoke even the last owner key. */
@@ -17,16 +17,16 @@ export interface RevokeOptions {
  * @throws {ApiError} when one is unknown to the organization, or no owner key would be left
  */
 export async function revokeKeys(
-  parts: LifecycleParts,
+  deps: LifecycleDeps,
   principal: Principal,
   ids: readonly string[],
   options: RevokeOptions = {},
 ): Promise<void> {
   const { organizationId } = principal;
-  const nowMs = parts.now();
-  await parts.database.transaction(async (transaction) => {
+  const nowMs = deps.now();
+  await deps.database.transaction(async (transaction) => {
     await lockOrganization(transaction, organizationId);
-    if (options.self !== true) await requireStanding(transaction, principal, { owner: true, nowMs });
+    if (options.self !== true) await assertCallerActive(transaction, principal, { owner: true, nowMs });
     const found = await selectRevocable(transaction, organizationId, ids, nowMs);
     const unknown = ids.filter((id) => !found.some((key) => key.id === id));
     if (unknown.length > 0) throw unknownKeys(ids, unknown);

@@ -1,15 +1,15 @@
 import type { KeyRecord } from '../../keys/key-record.ts';
 import { recordEvent } from '../audit/audit.ts';
-import { freshSecret } from './create-key.ts';
 import { ApiError } from '../errors.ts';
+import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
+import type { Principal } from '../principal.ts';
+import { freshSecret } from './create-key.ts';
 import { once, type RetryGuard } from './idempotency.ts';
 import { checkRotation, type Rotation } from './key-input.ts';
 import { type NewSecret, replaceSecret, selectKey } from './key-rows.ts';
 import { type KeyWithCredential, keyStatus, keyView } from './key-view.ts';
-import type { LifecycleParts } from './lifecycle-deps.ts';
-import { lockOrganization, requireStanding } from '../organizations/organizations.ts';
-import type { Principal } from '../principal.ts';
-import { requireRoom } from './quota.ts';
+import type { LifecycleDeps } from './lifecycle-deps.ts';
+import { assertWithinQuota } from './quota.ts';
 
 export interface RotateOptions {
   /** Rotate although the grace period of the last rotation still runs. */
@@ -24,7 +24,7 @@ export interface RotateOptions {
  * it would end the one that clients still use. A grace period of 0 ends every older secret, which is what it is for.
  */
 export async function rotateKey(
-  parts: LifecycleParts,
+  deps: LifecycleDeps,
   principal: Principal,
   id: string,
   input: unknown,
@@ -32,18 +32,18 @@ export async function rotateKey(
 ): Promise<{ key: KeyWithCredential; replayed: boolean }> {
   const rotation = checkRotation(input);
   const { organizationId } = principal;
-  const nowMs = parts.now();
-  const { answer, replayed } = await parts.database.transaction(async (transaction) => {
+  const nowMs = deps.now();
+  const { answer, replayed } = await deps.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, organizationId);
-    await requireStanding(transaction, principal, { owner: true, nowMs });
+    await assertCallerActive(transaction, principal, { owner: true, nowMs });
     return once(transaction, principal, options.retry, nowMs, async () => {
       const before = await selectKey(transaction, organizationId, id);
       if (before === undefined) throw new ApiError('KEY_NOT_FOUND');
       refuseImpossible(before, rotation, options.force === true, nowMs);
       if (keyStatus(before, nowMs) === 'expired') {
-        await requireRoom(transaction, parts, organization, { internal: before.internal, nowMs });
+        await assertWithinQuota(transaction, deps, organization, { internal: before.internal, nowMs });
       }
-      const fresh = await freshSecret(parts, id);
+      const fresh = await freshSecret(deps, id);
       const after = await replaceSecret(
         transaction,
         id,
@@ -69,7 +69,7 @@ export async function rotateKey(
 function refuseImpossible(key: KeyRecord, rotation: Rotation, force: boolean, nowMs: number): void {
   const status = keyStatus(key, nowMs);
   if (status === 'revoked') throw new ApiError('KEY_REVOKED');
-  if (status === 'expired' && rotation.lifeMs === undefined) {
+  if (status === 'expired' && rotation.ttlMs === undefined) {
     throw new ApiError('KEY_EXPIRED', { fields: ['expiration'] });
   }
   const graceRuns = key.previousSecretExpiresAtMs !== null && key.previousSecretExpiresAtMs > nowMs;
@@ -78,11 +78,7 @@ function refuseImpossible(key: KeyRecord, rotation: Rotation, force: boolean, no
 
 function newSecret(key: KeyRecord, rotation: Rotation, secretHash: string, nowMs: number): NewSecret {
   const expiresAtMs =
-    rotation.lifeMs === undefined
-      ? key.expiresAtMs
-      : rotation.lifeMs === null
-        ? null
-        : nowMs + rotation.lifeMs;
+    rotation.ttlMs === undefined ? key.expiresAtMs : rotation.ttlMs === null ? null : nowMs + rotation.ttlMs;
   // The secret of a key that had expired stays dead: a new expiration is for the new secret alone.
   const keepsOld = rotation.graceMs > 0 && keyStatus(key, nowMs) === 'active';
   return {

@@ -4,7 +4,7 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** A text that can be opened again only with the secret it was sealed under. */
-export interface SealedAnswer {
+export interface SealedResponse {
   salt: Buffer;
   /** nonce ‖ ciphertext ‖ tag, AES-256-GCM. */
   sealed: Buffer;
@@ -16,7 +16,7 @@ export interface SealedAnswer {
  *
  * @param context binds the result to its place; opening it needs the same
  */
-export function sealAnswer(text: string, secret: string, context: string): SealedAnswer {
+export function sealResponse(text: string, secret: string, context: string): SealedResponse {
   const salt = randomBytes(16);
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', sealingKey(secret, salt, context), nonce);
@@ -25,7 +25,11 @@ export function sealAnswer(text: string, secret: string, context: string): Seale
 }
 
 /** The text again, or `undefined` when the secret or the context is another. */
-export function openAnswer(answer: SealedAnswer, secret: string, context: string): string | undefined {
+export function openSealedResponse(
+  answer: SealedResponse,
+  secret: string,
+  context: string,
+): string | undefined {
   const { salt, sealed } = answer;
   try {
     const nonce = sealed.subarray(0, NONCE_BYTES);

@@ -19,7 +19,7 @@ export function withinOrganization(assignments: RoleAssignments, organizationId:
       if (entry.organization_id !== undefined && entry.organization_id !== organizationId) {
         throw denied(
           `role_assignments.${place}[${index}].organization_id`,
-          'a key can be given rights in its own organization only',
+          'a key can be given permissions in its own organization only',
         );
       }
       return { ...entry, organization_id: organizationId };

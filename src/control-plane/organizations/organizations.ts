@@ -1,8 +1,8 @@
-import { OWNER } from './assignment-scope.ts';
 import { recordEvent } from '../audit/audit.ts';
 import type { Database, Queries } from '../database.ts';
 import { ApiError } from '../errors.ts';
 import type { Actor, Principal } from '../principal.ts';
+import { OWNER } from './assignment-scope.ts';
 
 export interface Organization {
   id: string;
@@ -54,7 +54,7 @@ export async function lockOrganization(transaction: Queries, organizationId: str
 }
 
 /** What the key behind a request is worth at this point of a transaction. */
-interface Standing {
+interface CallerState {
   active: boolean;
   owner: boolean;
 }
@@ -63,13 +63,13 @@ interface Standing {
  * Makes sure that the key that asks is still alive, and an owner's when `owner` is demanded; call it after
  * `lockOrganization`. Between authentication and this moment another owner may have revoked it.
  */
-export async function requireStanding(
+export async function assertCallerActive(
   transaction: Queries,
   principal: Principal,
   demand: { owner: boolean; nowMs: number },
 ): Promise<void> {
   if (principal.keyId === undefined) return;
-  const [standing] = await transaction.query<Standing>(
+  const [standing] = await transaction.query<CallerState>(
     `SELECT revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3) AS active, ${OWNER} AS owner
      FROM api_keys WHERE id = $1 AND organization_id = $2`,
     [principal.keyId, principal.organizationId, new Date(demand.nowMs)],

@@ -6,8 +6,8 @@ import type { AuditAction } from '../audit/audit-event.ts';
 import type { Queries } from '../database.ts';
 import { ApiError, violationsError } from '../errors.ts';
 import { recordRefusal } from '../keys/key-lifecycle.ts';
-import type { LifecycleParts } from '../keys/lifecycle-deps.ts';
-import { lockOrganization, requireStanding } from '../organizations/organizations.ts';
+import type { LifecycleDeps } from '../keys/lifecycle-deps.ts';
+import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
 import { unstorable } from '../storable.ts';
 
@@ -26,14 +26,14 @@ export interface CustomRole {
   descriptor: RoleDescriptor;
 }
 
-type Parts = Pick<LifecycleParts, 'database' | 'now'>;
+type Parts = Pick<LifecycleDeps, 'database' | 'now'>;
 
 /** Custom roles of projects. Owners change them; each change and its event are one transaction. */
 export class CustomRoles {
-  readonly #parts: Parts;
+  readonly #deps: Parts;
 
-  constructor(parts: Parts) {
-    this.#parts = parts;
+  constructor(deps: Parts) {
+    this.#deps = deps;
   }
 
   /**
@@ -61,7 +61,7 @@ export class CustomRoles {
 
   async list(organizationId: string, project: Project): Promise<CustomRole[]> {
     const scope = checkProject(project);
-    return this.#parts.database.query<CustomRole>(
+    return this.#deps.database.query<CustomRole>(
       `SELECT name, descriptor FROM roles
        WHERE organization_id = $1 AND project_type = $2 AND project_id = $3 AND deleted_at IS NULL ORDER BY name`,
       [organizationId, scope.projectType, scope.projectId],
@@ -70,7 +70,7 @@ export class CustomRoles {
 
   /** @throws {ApiError} `roles.role_not_found` */
   async get(organizationId: string, project: Project, name: string): Promise<CustomRole> {
-    const role = await selectRole(this.#parts.database, organizationId, checkProject(project), name);
+    const role = await selectRole(this.#deps.database, organizationId, checkProject(project), name);
     if (role === undefined) throw new ApiError('ROLE_NOT_FOUND');
     return { name, descriptor: role };
   }
@@ -80,14 +80,14 @@ export class CustomRoles {
     return this.#attempt(principal, 'role.delete', project, name, async () => {
       const scope = checkProject(project);
       const { organizationId } = principal;
-      await this.#parts.database.transaction(async (transaction) => {
+      await this.#deps.database.transaction(async (transaction) => {
         await this.#enter(transaction, principal);
         const before = await selectRole(transaction, organizationId, scope, name);
         if (before === undefined) throw new ApiError('ROLE_NOT_FOUND');
         await transaction.query(
           `UPDATE roles SET deleted_at = $5
            WHERE organization_id = $1 AND project_type = $2 AND project_id = $3 AND name = $4`,
-          [organizationId, scope.projectType, scope.projectId, name, new Date(this.#parts.now())],
+          [organizationId, scope.projectType, scope.projectId, name, new Date(this.#deps.now())],
         );
         await recordEvent(transaction, {
           organizationId,
@@ -103,7 +103,7 @@ export class CustomRoles {
   }
 
   #write(principal: Principal, scope: Scope, name: string, descriptor: RoleDescriptor): Promise<boolean> {
-    return this.#parts.database.transaction(async (transaction) => {
+    return this.#deps.database.transaction(async (transaction) => {
       await this.#enter(transaction, principal);
       return putRole(transaction, principal, scope, name, descriptor);
     });
@@ -111,7 +111,7 @@ export class CustomRoles {
 
   async #enter(transaction: Queries, principal: Principal): Promise<void> {
     await lockOrganization(transaction, principal.organizationId);
-    await requireStanding(transaction, principal, { owner: true, nowMs: this.#parts.now() });
+    await assertCallerActive(transaction, principal, { owner: true, nowMs: this.#deps.now() });
   }
 
   async #attempt<Result>(
@@ -125,7 +125,7 @@ export class CustomRoles {
       return await work();
     } catch (error) {
       if (error instanceof ApiError) {
-        await recordRefusal(this.#parts, principal, action, 'role', roleId(project, name), error);
+        await recordRefusal(this.#deps, principal, action, 'role', roleId(project, name), error);
       }
       throw error;
     }
@@ -150,7 +150,7 @@ export async function putRole(
 ): Promise<boolean> {
   const { organizationId } = principal;
   const before = await selectRole(transaction, organizationId, scope, name);
-  if (before === undefined) await requireRoom(transaction, organizationId, scope);
+  if (before === undefined) await assertWithinQuota(transaction, organizationId, scope);
   await transaction.query(
     `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor)
      VALUES ($1, $2, $3, $4, $5::jsonb)
@@ -203,7 +203,7 @@ async function selectRole(
   return row?.descriptor;
 }
 
-async function requireRoom(transaction: Queries, organizationId: string, scope: Scope): Promise<void> {
+async function assertWithinQuota(transaction: Queries, organizationId: string, scope: Scope): Promise<void> {
   const [row] = await transaction.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM roles
      WHERE organization_id = $1 AND project_type = $2 AND project_id = $3 AND deleted_at IS NULL`,

@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ApiError } from '../errors.ts';
-import { principalOf, requireOwner, retryGuard } from '../http/caller.ts';
+import { assertOwner, principalOf, retryGuard } from '../http/caller.ts';
 import {
   createKeyBody,
   emptySchema,
-  errorAnswers,
+  errorResponses,
   forceQuery,
   idempotencyHeaders,
   idParams,
@@ -35,7 +35,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   });
 
   app.get(PATH, { schema: docs.list }, async (request) => {
-    requireOwner(request.caller);
+    assertOwner(request.caller);
     return keys.list(request.caller.key.organizationId, request.query);
   });
 
@@ -47,7 +47,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   app.get<{ Params: { id: string } }>(`${PATH}/:id`, { schema: docs.show }, async (request) => {
     const { key } = request.caller;
     // A key may always look at itself.
-    if (request.params.id !== key.id) requireOwner(request.caller);
+    if (request.params.id !== key.id) assertOwner(request.caller);
     const { status } = checked(showKeyQuery, request.query);
     return keys.show(key.organizationId, request.params.id, status !== undefined);
   });
@@ -93,14 +93,14 @@ const docs = {
       'Makes a key of the caller’s organization. Owners only. Expires after 90 days unless said otherwise.',
     headers: idempotencyHeaders,
     body: createKeyBody,
-    response: { 201: keyWithCredentialSchema, ...errorAnswers(400, 403, 409, 413, 422) },
+    response: { 201: keyWithCredentialSchema, ...errorResponses(400, 403, 409, 413, 422) },
   },
   list: {
     tags,
     summary: 'List API keys',
     description: 'Newest first. Owners only.',
     querystring: listKeysSchema,
-    response: { 200: keyPageSchema, ...errorAnswers(400, 403) },
+    response: { 200: keyPageSchema, ...errorResponses(400, 403) },
   },
   revokeMany: {
     tags,
@@ -108,7 +108,7 @@ const docs = {
     description: 'All of them or none. Owners only.',
     querystring: forceQuery,
     body: revokeKeysSchema,
-    response: { 200: emptySchema, ...errorAnswers(400, 403, 404, 409) },
+    response: { 200: emptySchema, ...errorResponses(400, 403, 404, 409) },
   },
   show: {
     tags,
@@ -116,7 +116,7 @@ const docs = {
     description: 'Owners, and every key for itself.',
     params: idParams,
     querystring: showKeyQuery,
-    response: { 200: keySchema, ...errorAnswers(400, 403, 404) },
+    response: { 200: keySchema, ...errorResponses(400, 403, 404) },
   },
   revoke: {
     tags,
@@ -124,7 +124,7 @@ const docs = {
     description: 'Revoking a revoked key succeeds. Owners only.',
     params: idParams,
     querystring: forceQuery,
-    response: { 200: emptySchema, ...errorAnswers(400, 403, 404, 409) },
+    response: { 200: emptySchema, ...errorResponses(400, 403, 404, 409) },
   },
   rotate: {
     tags,
@@ -135,6 +135,6 @@ const docs = {
     querystring: forceQuery,
     headers: idempotencyHeaders,
     body: rotateKeySchema.optional(),
-    response: { 200: keyWithCredentialSchema, ...errorAnswers(400, 403, 404, 409, 422) },
+    response: { 200: keyWithCredentialSchema, ...errorResponses(400, 403, 404, 409, 422) },
   },
 };

@@ -3,10 +3,10 @@ import { z } from 'zod';
 import { predefinedRoles } from '../../roles/predefined.ts';
 import { PROJECT_TYPES } from '../../roles/project-type.ts';
 import { type RoleDescriptor, roleDescriptorSchema } from '../../roles/role-descriptor.ts';
-import type { CustomRoles, Project } from '../roles/custom-roles.ts';
 import { ApiError } from '../errors.ts';
-import { principalOf, requireOwner } from '../http/caller.ts';
-import { errorAnswers } from '../http/schemas.ts';
+import { assertOwner, principalOf } from '../http/caller.ts';
+import { errorResponses } from '../http/schemas.ts';
+import type { CustomRoles, Project } from '../roles/custom-roles.ts';
 
 const ROLES = '/projects/:project_type/:project_id/roles';
 
@@ -32,7 +32,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   });
 
   app.get<{ Params: RoleParams }>(`${ROLES}/:name`, { schema: docs.get }, async (request) => {
-    requireOwner(request.caller);
+    assertOwner(request.caller);
     const { key } = request.caller;
     const role = await roles.get(key.organizationId, projectOf(request.params), request.params.name);
     return { [role.name]: native(role.descriptor) };
@@ -45,7 +45,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   });
 
   app.get<{ Params: ProjectParams }>(ROLES, { schema: docs.list }, async (request) => {
-    requireOwner(request.caller);
+    assertOwner(request.caller);
     const { key } = request.caller;
     const found = await roles.list(key.organizationId, projectOf(request.params));
     return Object.fromEntries(found.map(({ name, descriptor }) => [name, native(descriptor)]));
@@ -105,7 +105,7 @@ const docs = {
         role: z.object({ created: z.boolean().describe('false: it took the place of one of that name.') }),
         warnings: z.array(z.string()).optional().describe('Privileges that are not known.'),
       }),
-      ...errorAnswers(400, 403, 413),
+      ...errorResponses(400, 403, 413),
     },
   },
   get: {
@@ -113,21 +113,21 @@ const docs = {
     summary: 'Get a custom role',
     description: 'Owners only.',
     params: roleParams,
-    response: { 200: nativeRoles, ...errorAnswers(403, 404) },
+    response: { 200: nativeRoles, ...errorResponses(403, 404) },
   },
   remove: {
     tags,
     summary: 'Delete a custom role',
     description: 'Keys that name the role lose what it gave. Owners only.',
     params: roleParams,
-    response: { 200: z.object({ found: z.literal(true) }), ...errorAnswers(403, 404) },
+    response: { 200: z.object({ found: z.literal(true) }), ...errorResponses(403, 404) },
   },
   list: {
     tags,
     summary: 'List the custom roles of a project',
     description: 'Owners only.',
     params: projectParams,
-    response: { 200: nativeRoles, ...errorAnswers(400, 403) },
+    response: { 200: nativeRoles, ...errorResponses(400, 403) },
   },
   predefined: {
     tags,
@@ -144,7 +144,7 @@ const docs = {
           }),
         ),
       }),
-      ...errorAnswers(400),
+      ...errorResponses(400),
     },
   },
 };

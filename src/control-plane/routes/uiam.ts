@@ -1,17 +1,17 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { ClientAuthentication } from '../../keys/client-authentication.ts';
-import { sendError, toIamError } from '../../http/error-rendering.ts';
 import { IamError } from '../../errors.ts';
-import type { KeyAuthenticator } from '../../keys/key-authenticator.ts';
+import { sendError, toIamError } from '../../http/error-rendering.ts';
 import { uiamErrorSchema } from '../../http/openapi.ts';
-import { convertAnswerSchema, convertKeysSchema, type KeyConversion } from '../convert/convert-keys.ts';
-import { grantKeySchema } from '../keys/grant-key.ts';
+import type { ClientAuthentication } from '../../keys/client-authentication.ts';
+import type { KeyAuthenticator } from '../../keys/key-authenticator.ts';
+import { convertKeysSchema, convertResponseSchema, type KeyConversion } from '../convert/convert-keys.ts';
 import { actorOf, authenticateCaller, clientProof, principalOf, retryGuard } from '../http/caller.ts';
 import { fromApiError } from '../http/error-responses.ts';
-import { forceQuery, idempotencyHeaders, idParams } from '../http/schemas.ts';
-import type { KeyLifecycle } from '../keys/key-lifecycle.ts';
 import type { RefusalTrail } from '../http/refusal-trail.ts';
+import { forceQuery, idempotencyHeaders, idParams } from '../http/schemas.ts';
+import { grantKeySchema } from '../keys/grant-key.ts';
+import type { KeyLifecycle } from '../keys/key-lifecycle.ts';
 import { forced } from './keys.ts';
 
 /** What the UIAM calls stand on. */
@@ -84,7 +84,7 @@ const refusals = (...statuses: number[]) =>
 const docs = {
   grant: {
     tags,
-    summary: "Make a key with the caller's rights on projects",
+    summary: "Make a key with the caller's permissions on projects",
     headers: clientHeaders.extend(idempotencyHeaders.shape),
     body: grantKeySchema,
     response: {
@@ -105,9 +105,9 @@ const docs = {
     tags,
     summary: 'Convert native Elasticsearch keys',
     description:
-      'Makes an internal key for each, with the rights it has now. Client authentication only; allow-listed endpoints only.',
+      'Makes an internal key for each, with the permissions it has now. Client authentication only; allow-listed endpoints only.',
     headers: clientHeaders,
     body: convertKeysSchema,
-    response: { 200: convertAnswerSchema, ...refusals() },
+    response: { 200: convertResponseSchema, ...refusals() },
   },
 };

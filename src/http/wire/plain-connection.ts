@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Refusal } from '../error-rendering.ts';
-import type { AnswerHead } from './response-head.ts';
 import { type PlainRequest, type PlainRequestReader, UNUSUAL } from './plain-request.ts';
+import type { ResponseHead } from './response-head.ts';
 
 /** The body of a 200, one byte a character, or a refusal. */
 export type Reply = string | Refusal;
@@ -9,7 +9,7 @@ export type Reply = string | Refusal;
 /** What a connection is served with. */
 export interface PlainService {
   reader: PlainRequestReader;
-  head: AnswerHead;
+  head: ResponseHead;
   /** For how many ticks a connection may be idle. */
   idleTicks: number;
   /** Never throws, never rejects. @param certificate whether the client showed a certificate that verified */
@@ -26,7 +26,7 @@ export class PlainConnection {
   readonly #certificate: boolean;
   readonly #handOver: () => void;
   /** The beginning of a request. */
-  #held: Buffer | undefined;
+  #buffered: Buffer | undefined;
   /** How much has to be there before reading it again makes sense. */
   #neededBytes = 0;
   /** An answer is being made, or the client has to take in earlier ones first. */
@@ -64,8 +64,8 @@ export class PlainConnection {
       this.#socket.destroy();
       return;
     }
-    const incomplete = !this.#busy && this.#held !== undefined;
-    if (incomplete && this.#slow) this.#leave(this.#held as Buffer);
+    const incomplete = !this.#busy && this.#buffered !== undefined;
+    if (incomplete && this.#slow) this.#leave(this.#buffered as Buffer);
     this.#slow = incomplete;
   }
 
@@ -75,9 +75,9 @@ export class PlainConnection {
       this.#putBack(chunk);
       return;
     }
-    const bytes = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
+    const bytes = this.#buffered === undefined ? chunk : Buffer.concat([this.#buffered, chunk]);
     if (bytes.length >= this.#neededBytes) this.#advance(bytes);
-    else this.#held = bytes;
+    else this.#buffered = bytes;
   };
 
   readonly #onEnd = (): void => {
@@ -96,7 +96,7 @@ export class PlainConnection {
 
   /** Answers what can be answered of these bytes, and keeps the rest. */
   #advance(bytes: Buffer): void {
-    this.#held = undefined;
+    this.#buffered = undefined;
     this.#neededBytes = 0;
     const text = bytes.toString('latin1');
     for (let at = 0; at < text.length; ) {
@@ -106,7 +106,7 @@ export class PlainConnection {
         return;
       }
       if (!('headers' in request)) {
-        this.#held = bytes.subarray(at);
+        this.#buffered = bytes.subarray(at);
         this.#neededBytes = (request.end ?? 0) - at;
         return;
       }

@@ -4,7 +4,7 @@ const JSON_TYPE = 'content-type: application/json; charset=utf-8\r\ncontent-leng
 const CLOSE = 'Connection: close\r\n\r\n';
 
 /** Writes heads of answers as Node's HTTP server writes them: the same fields in the same order. */
-export class AnswerHead {
+export class ResponseHead {
   readonly #now: () => number;
   readonly #keepAlive: string;
   #second = -1;

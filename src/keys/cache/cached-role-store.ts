@@ -1,24 +1,30 @@
+import { BoundedCache } from '../../lib/bounded-cache.ts';
+import { SingleFlight } from '../../lib/single-flight.ts';
 import type { Change, ChangeListener } from '../change-feed/change.ts';
+import type { Freshness } from '../change-feed/freshness.ts';
 import type { RecentChanges } from '../change-feed/recent-changes.ts';
 import { StoreUnavailableError } from '../key-store.ts';
-import { type HeldRoles, type RoleScope, type RoleSet, type RoleStore, roleScopeId } from '../role-store.ts';
-import { SingleFlight } from '../../lib/single-flight.ts';
-import { BoundedCache } from '../../lib/bounded-cache.ts';
-import type { Freshness } from '../change-feed/freshness.ts';
+import {
+  type LoadedRoles,
+  type RoleScope,
+  type RoleSet,
+  type RoleStore,
+  roleScopeId,
+} from '../role-store.ts';
 import { policies } from './policies.ts';
 
 const MAX_FILL_ATTEMPTS = 3;
 
-class Entry implements HeldRoles {
+class Entry implements LoadedRoles {
   readonly scopeId: string;
   readonly roles: RoleSet;
   readonly confirmedAtMs: number;
   stale = false;
 
-  constructor(held: HeldRoles) {
-    this.scopeId = held.scopeId;
-    this.roles = held.roles;
-    this.confirmedAtMs = held.confirmedAtMs;
+  constructor(loaded: LoadedRoles) {
+    this.scopeId = loaded.scopeId;
+    this.roles = loaded.roles;
+    this.confirmedAtMs = loaded.confirmedAtMs;
   }
 }
 
@@ -31,7 +37,7 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
   readonly #freshness: Freshness;
   readonly #changes: RecentChanges;
   readonly #entries: BoundedCache<string, Entry>;
-  readonly #flights = new SingleFlight<HeldRoles>();
+  readonly #flights = new SingleFlight<LoadedRoles>();
 
   constructor(inner: RoleStore, freshness: Freshness, changes: RecentChanges) {
     this.#inner = inner;
@@ -45,7 +51,7 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
     });
   }
 
-  async get(scope: RoleScope): Promise<HeldRoles> {
+  async get(scope: RoleScope): Promise<LoadedRoles> {
     const id = roleScopeId(scope);
     const entry = this.#entries.get(id);
     if (entry !== undefined && this.#freshness.judge(entry.confirmedAtMs) === 'fresh') return entry;
@@ -64,15 +70,15 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
     else if (change.entity === 'roles') this.#entries.delete(change.id);
   }
 
-  async #fill(id: string, scope: RoleScope): Promise<HeldRoles> {
+  async #fill(id: string, scope: RoleScope): Promise<LoadedRoles> {
     const changes = this.#changes;
     for (let attempt = 0; attempt < MAX_FILL_ATTEMPTS; attempt += 1) {
       const { generation } = changes;
       const markBefore = changes.rolesMark(id);
-      const held = await this.#inner.get(scope);
+      const loaded = await this.#inner.get(scope);
       if (generation !== changes.generation || changes.rolesMark(id) !== markBefore) continue;
-      if (held.confirmedAtMs <= changes.forgottenUntilMs) continue;
-      const entry = new Entry(held);
+      if (loaded.confirmedAtMs <= changes.forgottenUntilMs) continue;
+      const entry = new Entry(loaded);
       this.#entries.set(id, entry);
       return entry;
     }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
+import { BoundedCache } from '../../lib/bounded-cache.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 import type { KeyRecord } from '../key-record.ts';
-import { BoundedCache } from '../../lib/bounded-cache.ts';
 
 /** Keeps one copy of values that many entries share. Forgetting one is harmless: the next holder has a copy of its own. */
 export class Interner {

@@ -1,9 +1,9 @@
 import { hashDigest } from '../../credential/digest.ts';
-import { type KeyRecord, ownHash } from '../key-record.ts';
-import type { HeldKey } from '../key-store.ts';
-import type { SecretMatch, SecretVerifier } from '../secret-verifier.ts';
-import { SingleFlight } from '../../lib/single-flight.ts';
 import { BoundedCache } from '../../lib/bounded-cache.ts';
+import { SingleFlight } from '../../lib/single-flight.ts';
+import { type KeyRecord, ownHash } from '../key-record.ts';
+import type { LoadedKey } from '../key-store.ts';
+import type { SecretMatch, SecretVerifier } from '../secret-verifier.ts';
 import { policies } from './policies.ts';
 
 /** Where verified credentials are kept beyond this process, by `credentialDigest`. */
@@ -34,12 +34,12 @@ export class MemoizedVerifier implements SecretVerifier {
     this.#inner = inner;
     this.#shared = shared;
     this.#now = now;
-    this.#verified = new BoundedCache({ maxEntries, lifeMs: policies.secretMemo.lifeMs });
+    this.#verified = new BoundedCache({ maxEntries, ttlMs: policies.secretMemo.ttlMs });
     this.#wrong = new BoundedCache(policies.wrongSecret);
   }
 
-  async match(held: HeldKey, secret: string, digest: string): Promise<SecretMatch> {
-    const { record } = held;
+  async match(loaded: LoadedKey, secret: string, digest: string): Promise<SecretMatch> {
+    const { record } = loaded;
     const previousHash = this.#previousHash(record);
     const matchOf = (hash: string | undefined): SecretMatch | undefined => {
       if (hash === undefined) return undefined;
@@ -50,25 +50,25 @@ export class MemoizedVerifier implements SecretVerifier {
       return matchOf(hash);
     };
 
-    const remembered = matchOf(this.#verified.get(digest)) ?? recognise(held.verifiedHash);
+    const remembered = matchOf(this.#verified.get(digest)) ?? recognise(loaded.verifiedHash);
     if (remembered !== undefined) return remembered;
     const hashes = hashDigest(`${record.secretHash} ${previousHash ?? ''}`);
     if (this.#wrong.get(digest) === hashes) return 'none';
 
     return await this.#flights.run(`${digest} ${hashes}`, async () => {
-      const shared = recognise(await this.#askRegion(held, digest));
+      const shared = recognise(await this.#askRegion(loaded, digest));
       if (shared !== undefined) return shared;
-      const match = await this.#inner.match(held, secret, digest);
+      const match = await this.#inner.match(loaded, secret, digest);
       if (match === 'none') this.#wrong.set(digest, hashes);
-      else this.#remember(held, digest, match === 'current' ? record.secretHash : (previousHash ?? ''));
+      else this.#remember(loaded, digest, match === 'current' ? record.secretHash : (previousHash ?? ''));
       return match;
     });
   }
 
   /** A record from Redis or Postgres was looked up together with the memo; only one from memory was not. */
-  async #askRegion(held: HeldKey, digest: string): Promise<string | undefined> {
-    if (held.tier !== 'memory') return undefined;
-    return ownHash(held.record, (await this.#shared?.read(held.record.id, digest))?.verifiedHash);
+  async #askRegion(loaded: LoadedKey, digest: string): Promise<string | undefined> {
+    if (loaded.tier !== 'memory') return undefined;
+    return ownHash(loaded.record, (await this.#shared?.read(loaded.record.id, digest))?.verifiedHash);
   }
 
   #previousHash(record: KeyRecord): string | undefined {
@@ -77,7 +77,7 @@ export class MemoizedVerifier implements SecretVerifier {
     return previousSecretHash !== null && inGrace ? previousSecretHash : undefined;
   }
 
-  #remember({ record, confirmedAtMs }: HeldKey, digest: string, verifiedHash: string): void {
+  #remember({ record, confirmedAtMs }: LoadedKey, digest: string, verifiedHash: string): void {
     this.#verified.set(digest, verifiedHash);
     void this.#shared?.store({ record, confirmedAtMs, verifiedHash }, digest);
   }

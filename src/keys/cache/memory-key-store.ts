@@ -1,16 +1,16 @@
+import { BoundedCache } from '../../lib/bounded-cache.ts';
+import { SingleFlight } from '../../lib/single-flight.ts';
 import type { Change, ChangeListener } from '../change-feed/change.ts';
+import type { Freshness } from '../change-feed/freshness.ts';
 import type { RecentChanges } from '../change-feed/recent-changes.ts';
 import type { KeyRecord } from '../key-record.ts';
 import {
-  type HeldKey,
   type KeyQuery,
   type KeyStore,
+  type LoadedKey,
   StoreUnavailableError,
   type Tier,
 } from '../key-store.ts';
-import { SingleFlight } from '../../lib/single-flight.ts';
-import { BoundedCache } from '../../lib/bounded-cache.ts';
-import type { Freshness } from '../change-feed/freshness.ts';
 import { Interner } from './interner.ts';
 import { policies } from './policies.ts';
 import type { Revalidation } from './revalidation.ts';
@@ -19,7 +19,7 @@ import type { Revalidation } from './revalidation.ts';
 const MAX_FILL_ATTEMPTS = 3;
 
 /** A record in the cache. Whoever holds it sees `stale` turn true when the key changes or the entry is dropped. */
-class Entry implements HeldKey {
+class Entry implements LoadedKey {
   readonly record: KeyRecord;
   confirmedAtMs: number;
   /** Why the entry is in the cache no more. */
@@ -39,19 +39,19 @@ class Entry implements HeldKey {
     return this.dropped !== undefined;
   }
   /** Of changes after its eviction the entry was not told. */
-  get outdated(): boolean {
+  get superseded(): boolean {
     if (this.dropped === undefined) return false;
     return this.dropped === 'changed' || this.#changes.keyVersion(this.record.id) > this.record.version;
   }
 }
 
 /** An entry in the hand of the request that filled it: says where it came from, and follows the entry otherwise. */
-class FilledEntry implements HeldKey {
+class FilledEntry implements LoadedKey {
   readonly tier: Tier;
   readonly verifiedHash: string | undefined;
   readonly entry: Entry;
 
-  constructor(entry: Entry, from: HeldKey) {
+  constructor(entry: Entry, from: LoadedKey) {
     this.entry = entry;
     this.tier = from.tier;
     this.verifiedHash = from.verifiedHash;
@@ -63,8 +63,8 @@ class FilledEntry implements HeldKey {
   get confirmedAtMs(): number {
     return this.entry.confirmedAtMs;
   }
-  get outdated(): boolean {
-    return this.entry.outdated;
+  get superseded(): boolean {
+    return this.entry.superseded;
   }
   get stale(): boolean {
     return this.entry.stale;
@@ -72,7 +72,7 @@ class FilledEntry implements HeldKey {
 }
 
 /** What the memory cache stands on. */
-export interface MemoryKeyStoreParts {
+export interface MemoryKeyStoreDeps {
   inner: KeyStore;
   freshness: Freshness;
   changes: RecentChanges;
@@ -90,19 +90,19 @@ export interface MemoryKeyStoreParts {
  * Fence: what was read is stored only if no newer version was seen since the read began; otherwise it is read again.
  */
 export class MemoryKeyStore implements KeyStore, ChangeListener {
-  readonly #parts: MemoryKeyStoreParts;
+  readonly #deps: MemoryKeyStoreDeps;
   readonly #entries: BoundedCache<string, Entry>;
   readonly #absent: BoundedCache<string, number>;
-  readonly #flights = new SingleFlight<HeldKey | undefined>();
+  readonly #flights = new SingleFlight<LoadedKey | undefined>();
   readonly #shared: Interner;
   /** Entries that were pushed out by others, for metrics. */
   evictions = 0;
 
-  constructor(parts: MemoryKeyStoreParts) {
-    this.#parts = parts;
-    this.#shared = parts.shared ?? new Interner(policies.sharedTexts.maxEntries);
+  constructor(deps: MemoryKeyStoreDeps) {
+    this.#deps = deps;
+    this.#shared = deps.shared ?? new Interner(policies.sharedTexts.maxEntries);
     this.#entries = new BoundedCache({
-      maxEntries: parts.maxEntries,
+      maxEntries: deps.maxEntries,
       onDrop: (entry, why) => {
         // Answers may still point at the entry, and nothing will tell them of changes any more.
         entry.dropped = why === 'evicted' ? 'evicted' : 'changed';
@@ -121,8 +121,8 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
     return this.#entries.size;
   }
 
-  async get(query: KeyQuery): Promise<HeldKey | undefined> {
-    const { freshness } = this.#parts;
+  async get(query: KeyQuery): Promise<LoadedKey | undefined> {
+    const { freshness } = this.#deps;
     const entry = this.#entries.get(query.id);
     if (entry !== undefined) {
       const usable = freshness.judge(entry.confirmedAtMs) === 'fresh' || (await this.#revalidate(entry));
@@ -146,41 +146,41 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
 
   /** Whether the entry may be used; one that is out of date is dropped. */
   async #revalidate(entry: Entry): Promise<boolean> {
-    const checked = await this.#parts.revalidation.check(entry);
+    const checked = await this.#deps.revalidation.check(entry);
     if (checked.result === 'confirmed') entry.confirmedAtMs = Math.max(entry.confirmedAtMs, checked.atMs);
-    if (checked.result === 'outdated' && this.#entries.peek(entry.record.id) === entry) {
+    if (checked.result === 'superseded' && this.#entries.peek(entry.record.id) === entry) {
       this.#entries.delete(entry.record.id);
     }
-    return checked.result !== 'outdated' && !entry.stale;
+    return checked.result !== 'superseded' && !entry.stale;
   }
 
-  async #fill(query: KeyQuery): Promise<HeldKey | undefined> {
-    const { inner, changes } = this.#parts;
+  async #fill(query: KeyQuery): Promise<LoadedKey | undefined> {
+    const { inner, changes } = this.#deps;
     for (let attempt = 0; attempt < MAX_FILL_ATTEMPTS; attempt += 1) {
-      const askedAtMs = this.#parts.now();
+      const requestedAtMs = this.#deps.now();
       const seenBefore = changes.keyVersion(query.id);
       const generation = changes.generation;
-      const held = await inner.get(query);
-      if (generation !== changes.generation || askedAtMs <= changes.forgottenUntilMs) continue;
-      if (held === undefined) {
+      const loaded = await inner.get(query);
+      if (generation !== changes.generation || requestedAtMs <= changes.forgottenUntilMs) continue;
+      if (loaded === undefined) {
         if (changes.keyVersion(query.id) !== seenBefore) continue;
-        this.#absent.set(query.id, askedAtMs);
+        this.#absent.set(query.id, requestedAtMs);
         return undefined;
       }
-      if (changes.keyVersion(query.id) > held.record.version) continue;
-      return new FilledEntry(this.#store(held), held);
+      if (changes.keyVersion(query.id) > loaded.record.version) continue;
+      return new FilledEntry(this.#store(loaded), loaded);
     }
     throw new StoreUnavailableError('A replica that is behind the change feed');
   }
 
-  #store(held: HeldKey): Entry {
-    const { id, version } = held.record;
+  #store(loaded: LoadedKey): Entry {
+    const { id, version } = loaded.record;
     const existing = this.#entries.peek(id);
     if (existing !== undefined && existing.record.version >= version) {
-      existing.confirmedAtMs = Math.max(existing.confirmedAtMs, held.confirmedAtMs);
+      existing.confirmedAtMs = Math.max(existing.confirmedAtMs, loaded.confirmedAtMs);
       return existing;
     }
-    const entry = new Entry(this.#shared.record(held.record), held.confirmedAtMs, this.#parts.changes);
+    const entry = new Entry(this.#shared.record(loaded.record), loaded.confirmedAtMs, this.#deps.changes);
     this.#entries.set(id, entry);
     return entry;
   }

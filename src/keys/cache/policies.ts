@@ -4,11 +4,11 @@
  */
 export const policies = {
   /** A verified secret stays verified: the memo names the very hash that matched, and the record decides the rest. */
-  secretMemo: { lifeMs: 24 * 60 * 60_000 },
+  secretMemo: { ttlMs: 24 * 60 * 60_000 },
   /** Spares argon2 the same wrong secret; bound to the hash it failed against, so a rotation is never masked. */
-  wrongSecret: { lifeMs: 30_000, maxEntries: 20_000 },
+  wrongSecret: { ttlMs: 30_000, maxEntries: 20_000 },
   /** Spares Postgres an id that does not exist; replication of the key takes it out at once. */
-  absentKey: { lifeMs: 10_000, maxEntries: 20_000 },
+  absentKey: { ttlMs: 10_000, maxEntries: 20_000 },
   /** Roles of a project: few and shared by all of its keys. */
   roles: { maxEntries: 20_000 },
   /** Parts of records and answers that many keys have in common. */

@@ -1,19 +1,19 @@
-import { type HeldKey, type KeyVersions, StoreUnavailableError } from '../key-store.ts';
 import { SingleFlight } from '../../lib/single-flight.ts';
 import type { Freshness } from '../change-feed/freshness.ts';
+import { type KeyVersions, type LoadedKey, StoreUnavailableError } from '../key-store.ts';
 
 /** What came of checking a copy: confirmed now, confirmed long ago but the best there is, or out of date. */
 export type Revalidated =
   | { result: 'confirmed'; atMs: number }
   | { result: 'unconfirmed' }
-  | { result: 'outdated' };
+  | { result: 'superseded' };
 
 /** Checks copies of key records by version, as the freshness contract asks while the change feed is not whole. */
 export class Revalidation {
   readonly #versions: KeyVersions;
   readonly #freshness: Freshness;
   readonly #now: () => number;
-  readonly #flights = new SingleFlight<{ version: number | undefined; askedAtMs: number }>();
+  readonly #flights = new SingleFlight<{ version: number | undefined; requestedAtMs: number }>();
 
   constructor(versions: KeyVersions, freshness: Freshness, now: () => number) {
     this.#versions = versions;
@@ -22,15 +22,15 @@ export class Revalidation {
   }
 
   /** @throws {StoreUnavailableError} when Postgres is gone and the copy is older than `maxStalenessMs` */
-  async check(held: HeldKey): Promise<Revalidated> {
+  async check(loaded: LoadedKey): Promise<Revalidated> {
     try {
-      const { version, askedAtMs } = await this.#current(held.record.id);
-      return version === held.record.version
-        ? { result: 'confirmed', atMs: askedAtMs }
-        : { result: 'outdated' };
+      const { version, requestedAtMs } = await this.#current(loaded.record.id);
+      return version === loaded.record.version
+        ? { result: 'confirmed', atMs: requestedAtMs }
+        : { result: 'superseded' };
     } catch (error) {
       const usable =
-        error instanceof StoreUnavailableError && this.#freshness.judge(held.confirmedAtMs) !== 'expired';
+        error instanceof StoreUnavailableError && this.#freshness.judge(loaded.confirmedAtMs) !== 'expired';
       if (!usable) throw error;
       return { result: 'unconfirmed' };
     }
@@ -38,8 +38,8 @@ export class Revalidation {
 
   #current(id: string) {
     return this.#flights.run(id, async () => {
-      const askedAtMs = this.#now();
-      return { version: await this.#versions.currentVersion(id), askedAtMs };
+      const requestedAtMs = this.#now();
+      return { version: await this.#versions.currentVersion(id), requestedAtMs };
     });
   }
 }

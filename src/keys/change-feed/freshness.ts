@@ -10,14 +10,14 @@ export interface FreshnessBounds {
 }
 
 /**
- * The clock of the freshness contract. The change feed moves `wholeAtMs`: the moment up to which every change is
+ * The clock of the freshness contract. The change feed moves `appliedUntilMs`: the moment up to which every change is
  * known to have been applied to every cache of this process. A copy in a cache is therefore known to be good as of
  * its own read or as of that moment, whichever is later.
  *
  * A moment that lies in the future proves nothing: the clock was set back, or another pod's clock is ahead.
  */
 export class Freshness {
-  wholeAtMs = Number.NEGATIVE_INFINITY;
+  appliedUntilMs = Number.NEGATIVE_INFINITY;
   readonly #now: () => number;
   readonly #bounds: FreshnessBounds;
 
@@ -29,7 +29,7 @@ export class Freshness {
   /** @param confirmedAtMs when the store was asked and answered just this */
   judge(confirmedAtMs: number): Verdict {
     const nowMs = this.#now();
-    const ageMs = Math.min(age(nowMs, confirmedAtMs), age(nowMs, this.wholeAtMs));
+    const ageMs = Math.min(age(nowMs, confirmedAtMs), age(nowMs, this.appliedUntilMs));
     if (ageMs <= this.#bounds.revalidateAfterMs) return 'fresh';
     return ageMs <= this.#bounds.maxStalenessMs ? 'revalidate' : 'expired';
   }

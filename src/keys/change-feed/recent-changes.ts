@@ -27,8 +27,8 @@ export class RecentChanges implements ChangeListener {
   readonly #roles: BoundedCache<string, Noted>;
   #roleChanges = 0;
 
-  /** @param lifeMs longer than any copy of a record can live outside of this process */
-  constructor(now: () => number, limits: { lifeMs: number; maxEntries: number }) {
+  /** @param ttlMs longer than any copy of a record can live outside of this process */
+  constructor(now: () => number, limits: { ttlMs: number; maxEntries: number }) {
     this.#now = now;
     const cache = () =>
       new BoundedCache<string, Noted>({

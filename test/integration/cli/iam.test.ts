@@ -124,7 +124,7 @@ describe('refusals', () => {
       'at most one year',
       ['keys', 'create', '--description', 'x', '--expires', '366d', '--all-projects', 'security=viewer'],
     ],
-    ['a key without rights is refused', 4, 'role_assignments', ['keys', 'create', '--description', 'x']],
+    ['a key without permissions is refused', 4, 'role_assignments', ['keys', 'create', '--description', 'x']],
     [
       'an unknown project type is refused',
       4,

@@ -6,11 +6,7 @@ import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { workingDirectoryOf } from '../../../dev/child-process.ts';
 import { freePort } from '../../../dev/ports.ts';
 import { stopLeftoverPostmaster } from '../../../dev/postgres/leftover.ts';
-import {
-  type PostgresOptions,
-  type PostgresServer,
-  startPostgres,
-} from '../../../dev/postgres/server.ts';
+import { type PostgresOptions, type PostgresServer, startPostgres } from '../../../dev/postgres/server.ts';
 import { createScratchDirectory } from '../../support/servers/postgres.ts';
 import { runScript } from '../../support/servers/run-script.ts';
 import { startTcpProxy } from '../../support/servers/tcp-proxy.ts';

@@ -2,10 +2,16 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { predefinedRoles } from '../../../src/roles/predefined.ts';
+import {
+  createDevProject,
+  type DevProject,
+  type DevRun,
+  stillRunning,
+  untilGone,
+} from '../../support/dev-project.ts';
 import { findForbidden } from '../../support/forbidden-output.ts';
-import { authenticate, projectContext } from '../../support/regional.ts';
-import { createDevProject, type DevProject, type DevRun, stillRunning, untilGone } from '../../support/dev-project.ts';
 import { freePortBase } from '../../support/free-port-base.ts';
+import { authenticate, projectContext } from '../../support/regional.ts';
 
 /** Replication takes milliseconds; a machine that is busy with other tests may take longer. */
 const PATIENT = { timeout: 10_000, interval: 20 };

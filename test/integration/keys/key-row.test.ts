@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   KEY_COLUMNS,
   type KeyRecord,
-  keyRecordFromRow,
+  parseDescribedKeyRow,
   QuarantinedKeyError,
 } from '../../../src/keys/key-record.ts';
 import { PostgresKeyStore } from '../../../src/keys/postgres-key-store.ts';
@@ -47,7 +47,7 @@ async function insert(columns: Record<string, unknown>): Promise<string> {
 /** What node-postgres' own types and the schema make of the row, but for the description. */
 async function byType(id: string): Promise<KeyRecord> {
   const { rows } = await world.region.query(`SELECT ${KEY_COLUMNS} FROM api_keys WHERE id = $1`, [id]);
-  const { description: _, ...record } = keyRecordFromRow(rows[0]);
+  const { description: _, ...record } = parseDescribedKeyRow(rows[0]);
   return record;
 }
 

@@ -8,8 +8,8 @@ import { VerifiedKeys } from '../../../src/keys/cache/redis/verified-keys.ts';
 import { Revalidation } from '../../../src/keys/cache/revalidation.ts';
 import { QuarantinedKeyError } from '../../../src/keys/key-record.ts';
 import {
-  type HeldKey,
   type KeyStore,
+  type LoadedKey,
   StoreUnavailableError,
   type Tier,
 } from '../../../src/keys/key-store.ts';
@@ -47,11 +47,11 @@ const stores: [string, Tier, (layers: Layers) => KeyStore][] = [
 function verifying(store: KeyStore, verified: VerifiedKeys): KeyStore {
   return {
     get: async (query) => {
-      const held = await store.get(query);
-      if (held?.tier === 'postgres' && held.verifiedHash === undefined) {
-        await verified.store({ ...held, verifiedHash: held.record.secretHash }, query.digest);
+      const loaded = await store.get(query);
+      if (loaded?.tier === 'postgres' && loaded.verifiedHash === undefined) {
+        await verified.store({ ...loaded, verifiedHash: loaded.record.secretHash }, query.digest);
       }
-      return held;
+      return loaded;
     },
   };
 }
@@ -83,10 +83,10 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
   });
 
   /** Asks until the answer comes from as near as this store can give it. */
-  async function get(id: string): Promise<HeldKey | undefined> {
-    let held: HeldKey | undefined;
-    for (let times = 0; times < 3; times += 1) held = await store.get({ id, digest: `digest of ${id}` });
-    return held;
+  async function get(id: string): Promise<LoadedKey | undefined> {
+    let loaded: LoadedKey | undefined;
+    for (let times = 0; times < 3; times += 1) loaded = await store.get({ id, digest: `digest of ${id}` });
+    return loaded;
   }
 
   async function newKey(fields: Parameters<typeof insertKey>[1] = {}): Promise<IssuedKey> {
@@ -119,8 +119,10 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
 
   it('says since when what it gives is known to be right', async () => {
     const key = await newKey();
-    const askedAtMs = Date.now();
-    expect((await store.get({ id: key.id, digest: 'one' }))?.confirmedAtMs).toBeGreaterThanOrEqual(askedAtMs);
+    const requestedAtMs = Date.now();
+    expect((await store.get({ id: key.id, digest: 'one' }))?.confirmedAtMs).toBeGreaterThanOrEqual(
+      requestedAtMs,
+    );
     expect((await get(key.id))?.confirmedAtMs).toBeLessThanOrEqual(Date.now());
   });
 
@@ -154,10 +156,10 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
 
   it('answers many who ask at once alike', async () => {
     const key = await newKey();
-    const held = await Promise.all(
+    const loaded = await Promise.all(
       Array.from({ length: 50 }, (_, nth) => store.get({ id: key.id, digest: `digest ${nth % 5}` })),
     );
-    expect(new Set(held.map((one) => one?.record.version)).size).toBe(1);
+    expect(new Set(loaded.map((one) => one?.record.version)).size).toBe(1);
   });
 
   it('quarantines a row that is broken, each time it is asked, and recovers with the row', async () => {

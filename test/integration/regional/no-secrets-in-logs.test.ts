@@ -2,7 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CertificateAuthority } from '../../support/certificates.ts';
 import { findForbidden } from '../../support/forbidden-output.ts';
 import { call, sendBytes } from '../../support/http-call.ts';
-import { authorizationOf, type IssuedKey, insertKey, newCredential, projectRoles } from '../../support/keys.ts';
+import {
+  authorizationOf,
+  type IssuedKey,
+  insertKey,
+  newCredential,
+  projectRoles,
+} from '../../support/keys.ts';
 import {
   authenticate,
   CLIENT_SECRET,

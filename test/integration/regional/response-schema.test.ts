@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { answerSchema } from '../../../src/regional/authentication-schema.ts';
+import { responseSchema } from '../../../src/regional/authentication-schema.ts';
 import { insertKey, projectRoles } from '../../support/keys.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
 import { createWorld, type World } from '../../support/world.ts';
@@ -30,6 +30,6 @@ test('every form of answer of the region is what its reference describes', async
   ]) {
     const { status, body } = await authenticate(regional, key.authorization, options);
     expect(status).toBe(200);
-    expect(answerSchema.safeParse(body).error?.issues).toBeUndefined();
+    expect(responseSchema.safeParse(body).error?.issues).toBeUndefined();
   }
 });

@@ -16,10 +16,10 @@ function inWords(ms: number): string {
 
 it.each(Object.entries(policies))(
   'docs/caching.md says the life and the cap of %s as they are in the code',
-  async (name, policy: { lifeMs?: number; marginMs?: number; maxEntries?: number }) => {
+  async (name, policy: { ttlMs?: number; marginMs?: number; maxEntries?: number }) => {
     const page = await readFile(new URL('../../../docs/caching.md', import.meta.url), 'utf8');
     const row = page.split('\n').find((line) => line.startsWith('|') && line.includes(`\`${name}\``));
-    const times = [policy.lifeMs, policy.marginMs].filter((ms) => ms !== undefined).map(inWords);
+    const times = [policy.ttlMs, policy.marginMs].filter((ms) => ms !== undefined).map(inWords);
     const caps = policy.maxEntries === undefined ? [] : [policy.maxEntries.toLocaleString('en-US')];
     for (const text of [...times, ...caps]) expect(row).toContain(text);
   },

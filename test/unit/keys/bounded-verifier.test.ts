@@ -3,14 +3,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BoundedVerifier, type VerifierLimits } from '../../../src/keys/bounded-verifier.ts';
 import type { KeyRecord } from '../../../src/keys/key-record.ts';
-import { type HeldKey, OverloadedError } from '../../../src/keys/key-store.ts';
+import { type LoadedKey, OverloadedError } from '../../../src/keys/key-store.ts';
 import type { SecretMatch } from '../../../src/keys/secret-verifier.ts';
 
 /** A verifier whose comparisons end when the test says so. */
 function verifier(limits: VerifierLimits) {
   const running: { secret: string; flight: PromiseWithResolvers<SecretMatch> }[] = [];
   const inner = {
-    match: (_held: HeldKey, secret: string) => {
+    match: (_held: LoadedKey, secret: string) => {
       const flight = Promise.withResolvers<SecretMatch>();
       running.push({ secret, flight });
       return flight.promise;
@@ -19,7 +19,7 @@ function verifier(limits: VerifierLimits) {
   const times: [waitSeconds: number, runSeconds: number][] = [];
   const bounded = new BoundedVerifier(inner, limits, (...pair) => times.push(pair));
   const ask = (id: string, secret: string) => {
-    const answer = bounded.match(held(id), secret, secret).catch((error: unknown) => error);
+    const answer = bounded.match(loaded(id), secret, secret).catch((error: unknown) => error);
     return answer;
   };
   const finishOne = async () => {
@@ -29,8 +29,8 @@ function verifier(limits: VerifierLimits) {
   return { bounded, running, times, ask, finishOne, names: () => running.map(({ secret }) => secret) };
 }
 
-function held(id: string): HeldKey {
-  return { record: { id } as KeyRecord, tier: 'postgres', confirmedAtMs: 0, stale: false, outdated: false };
+function loaded(id: string): LoadedKey {
+  return { record: { id } as KeyRecord, tier: 'postgres', confirmedAtMs: 0, stale: false, superseded: false };
 }
 
 it('no more comparisons run at a time than may, and the others follow', async () => {
@@ -112,7 +112,7 @@ describe('results that leave together', () => {
     expect(answered).toEqual(['0', '1', '2', '3', '4', '5', '6', '7']);
   });
 
-  it('while few wait, nobody is held back', async () => {
+  it('while few wait, nobody is loaded back', async () => {
     const { finishOne, answered } = callers(4);
     for (let nth = 1; nth <= 4; nth += 1) {
       await finishOne();

@@ -41,7 +41,7 @@ describe('a bounded cache', () => {
 
   it('does not find what is too old, to the millisecond, however often it is used', () => {
     let nowMs = 1_000;
-    const { bounded, dropped } = cache({ lifeMs: 100, monotonicMs: () => nowMs });
+    const { bounded, dropped } = cache({ ttlMs: 100, monotonicMs: () => nowMs });
     bounded.set('a', 'A');
     nowMs += 99;
     expect(bounded.get('a')).toBe('A');
@@ -97,10 +97,10 @@ describe('a bounded cache', () => {
           const bounded = new BoundedCache<number, number>({
             maxEntries,
             weight: { max, of: (value) => value },
-            lifeMs: 50,
+            ttlMs: 50,
             monotonicMs: () => nowMs,
           });
-          const model = new Model({ maxEntries, maxWeight: max, lifeMs: 50 });
+          const model = new Model({ maxEntries, maxWeight: max, ttlMs: 50 });
           for (const { do: what, key, amount } of all) {
             if (what === 'wait') nowMs += amount;
             if (what === 'get') expect(bounded.get(key)).toBe(model.get(key, nowMs));
@@ -127,10 +127,10 @@ describe('a bounded cache', () => {
 
 /** The same rules in the simplest way: a list of entries in the order of their last use. */
 class Model {
-  readonly #limits: { maxEntries: number; maxWeight: number; lifeMs: number };
+  readonly #limits: { maxEntries: number; maxWeight: number; ttlMs: number };
   #entries: { key: number; value: number; bornAtMs: number }[] = [];
 
-  constructor(limits: { maxEntries: number; maxWeight: number; lifeMs: number }) {
+  constructor(limits: { maxEntries: number; maxWeight: number; ttlMs: number }) {
     this.#limits = limits;
   }
 
@@ -141,7 +141,7 @@ class Model {
   get(key: number, nowMs: number): number | undefined {
     const entry = this.#entries.find((one) => one.key === key);
     this.delete(key);
-    if (entry === undefined || nowMs - entry.bornAtMs >= this.#limits.lifeMs) return undefined;
+    if (entry === undefined || nowMs - entry.bornAtMs >= this.#limits.ttlMs) return undefined;
     this.#entries.push(entry);
     return entry.value;
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { IdentityWriter, joinAnswer } from '../../../src/regional/identity.ts';
+import { IdentityWriter, joinResponse } from '../../../src/regional/identity.ts';
 import { keyRecord } from '../../support/records.ts';
 
 const created = { createdAtMs: Date.UTC(2026, 0, 2, 3, 4, 5, 6) };
@@ -17,7 +17,7 @@ describe('the part of an answer that tells whose key it is', () => {
     // Twice each: what is kept of a user is used again, and for nobody else.
     for (const createdBy of ['Zoë "Z" \\', 'user-1', 'Zoë "Z" \\', 'user-1']) {
       const { user, rest } = writer.write(keyRecord('key-1', 1, { ...created, ...fields, createdBy }));
-      const text = joinAnswer('{', user, 'key-1', rest);
+      const text = joinResponse('{', user, 'key-1', rest);
       expect(text).toMatch(/^[ -~]+$/);
       expect(JSON.parse(text)).toEqual({
         user_id: createdBy,

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { LAYOUT } from '../../../src/keys/cache/redis/redis-keys.ts';
 import type { KeyRecord } from '../../../src/keys/key-record.ts';
-import { writeRights } from '../../../src/regional/response-body.ts';
-import { IdentityWriter, joinAnswer } from '../../../src/regional/identity.ts';
+import { IdentityWriter, joinResponse } from '../../../src/regional/identity.ts';
+import { writePermissions } from '../../../src/regional/response-body.ts';
 
 /** Every field that an answer can have. */
 const record: KeyRecord = {
@@ -24,7 +24,7 @@ const context = { projectId: 'p', projectType: 'elasticsearch', organizationId: 
 const request = { contexts: [context], includeRoleAssignments: true, includeRoleDescriptors: true };
 
 it('pods of two releases share answers only if both write the same: with another text goes another LAYOUT', () => {
-  const rights = writeRights(
+  const permissions = writePermissions(
     record,
     request,
     [
@@ -39,9 +39,9 @@ it('pods of two releases share answers only if both write the same: with another
     [{ granted: false, context, basis: [], reason: 'no_assignment', unresolved: [] }],
   );
   const { user, rest } = new IdentityWriter().write(record);
-  const text = joinAnswer(rights, user, record.id, rest);
+  const text = joinResponse(permissions, user, record.id, rest);
   expect([LAYOUT, createHash('sha256').update(text).digest('hex').slice(0, 16)]).toEqual([
-    'iam3',
+    'iam4',
     '6944bc44cbbde9f1',
   ]);
 });

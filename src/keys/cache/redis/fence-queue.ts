@@ -5,9 +5,9 @@ const MAX_WAITING = 10_000;
 /**
  * Writes tombstones a few at a time, so that a flood of changes (a start after a long stop, a mass revocation) does
  * not hold up the lookups on the same connection. When it cannot keep up the oldest are left out: pods recognise an
- * outdated record by what they know of changes, the tombstone only spares them the look.
+ * stale record by what they know of changes, the tombstone only spares them the look.
  */
-export class TombstoneQueue {
+export class FenceQueue {
   readonly #write: (id: string, version: number) => Promise<unknown>;
   readonly #waiting = new Map<string, number>();
   /** Stays at the front, since all it has passed is gone: a new iterator would step over the gaps each time. */

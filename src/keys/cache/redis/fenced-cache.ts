@@ -1,9 +1,9 @@
 import type { Change, ChangeListener } from '../../change-feed/change.ts';
 import { policies } from '../policies.ts';
-import { CachePlaces, type EntryKind } from './redis-keys.ts';
+import { FenceQueue } from './fence-queue.ts';
+import { type EntryKind, RedisKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { SealedBox } from './sealed-box.ts';
-import { TombstoneQueue } from './fence-queue.ts';
 
 /** Something that follows from an API key and is kept for the other pods. */
 export interface SharedEntry {
@@ -32,24 +32,24 @@ export interface FoundEntry {
  */
 export class FencedCache implements ChangeListener {
   readonly #link: RedisLink;
-  readonly #places: CachePlaces;
+  readonly #places: RedisKeys;
   readonly #box: SealedBox;
   readonly #now: () => number;
-  readonly #fenceLifeMs: number;
-  readonly #fences: TombstoneQueue;
+  readonly #fenceTtlMs: number;
+  readonly #fences: FenceQueue;
 
   /**
    * @param secrets keys for sealing and naming: the first for writing, all for reading
-   * @param recordLifeMs how long anything may be used without Postgres, `MAX_STALENESS_MS`
+   * @param recordTtlMs how long anything may be used without Postgres, `MAX_STALENESS_MS`
    */
-  constructor(link: RedisLink, secrets: readonly Buffer[], now: () => number, recordLifeMs: number) {
+  constructor(link: RedisLink, secrets: readonly Buffer[], now: () => number, recordTtlMs: number) {
     this.#link = link;
-    this.#places = new CachePlaces(secrets);
+    this.#places = new RedisKeys(secrets);
     this.#box = new SealedBox(secrets, now);
     this.#now = now;
     // Longer than any read that may have begun before the change.
-    this.#fenceLifeMs = recordLifeMs + policies.recentChanges.marginMs;
-    this.#fences = new TombstoneQueue((id, version) => this.#raise(id, version));
+    this.#fenceTtlMs = recordTtlMs + policies.recentChanges.marginMs;
+    this.#fences = new FenceQueue((id, version) => this.#raise(id, version));
   }
 
   /** One round trip, also while a sealing key is being rotated. */
@@ -66,14 +66,14 @@ export class FencedCache implements ChangeListener {
   }
 
   async store({ kind, id, version, digest, payload, expiresAtMs }: SharedEntry): Promise<void> {
-    const lifeMs = Math.ceil(expiresAtMs - this.#now());
+    const ttlMs = Math.ceil(expiresAtMs - this.#now());
     const [place] = this.#places.entries(kind, id, digest);
     const [fence] = this.#places.fences(id);
-    if (lifeMs <= 0 || place === undefined || fence === undefined) return;
-    await this.#link.store({ place: fence, lifeMs: this.#fenceLifeMs }, version, {
+    if (ttlMs <= 0 || place === undefined || fence === undefined) return;
+    await this.#link.store({ place: fence, ttlMs: this.#fenceTtlMs }, version, {
       place,
       sealed: this.#box.seal(payload, place, expiresAtMs),
-      lifeMs,
+      ttlMs,
     });
   }
 
@@ -83,9 +83,9 @@ export class FencedCache implements ChangeListener {
   }
 
   async #raise(id: string, version: number): Promise<void> {
-    const lifeMs = this.#fenceLifeMs;
+    const ttlMs = this.#fenceTtlMs;
     await Promise.all(
-      this.#places.fences(id).map((place) => this.#link.raiseFence({ place, lifeMs }, version)),
+      this.#places.fences(id).map((place) => this.#link.raiseFence({ place, ttlMs }, version)),
     );
   }
 

@@ -2,14 +2,14 @@ import { Cluster, Redis } from 'ioredis';
 
 /** A connected client, with `STORE_UNLESS_NEWER`: 1 when something was stored, 0 when a newer version was seen. */
 export type RedisClient = (Redis | Cluster) & {
-  raiseFence(fence: string, version: string, fenceLifeMs: number): Promise<number>;
+  raiseFence(fence: string, version: string, fenceTtlMs: number): Promise<number>;
   storeUnlessNewer(
     fence: string,
     place: string,
     version: string,
-    fenceLifeMs: number,
+    fenceTtlMs: number,
     sealed: Buffer,
-    lifeMs: number,
+    ttlMs: number,
   ): Promise<number>;
 };
 

@@ -1,12 +1,12 @@
+import type { Freshness } from '../../change-feed/freshness.ts';
 import type { RecentChanges } from '../../change-feed/recent-changes.ts';
 import { type KeyRecord, ownHash } from '../../key-record.ts';
-import type { HeldKey, KeyQuery, KeyStore } from '../../key-store.ts';
-import type { Freshness } from '../../change-feed/freshness.ts';
+import type { KeyQuery, KeyStore, LoadedKey } from '../../key-store.ts';
 import type { Revalidation } from '../revalidation.ts';
 import type { SharedKey, VerifiedKeys } from './verified-keys.ts';
 
 /** What the Redis layer stands on. */
-export interface RedisKeyStoreParts {
+export interface RedisKeyStoreDeps {
   inner: KeyStore;
   verified: VerifiedKeys;
   freshness: Freshness;
@@ -20,31 +20,31 @@ export interface RedisKeyStoreParts {
  * So neither a stale dump nor a replayed value brings a revoked key back.
  */
 export class RedisKeyStore implements KeyStore {
-  readonly #parts: RedisKeyStoreParts;
+  readonly #deps: RedisKeyStoreDeps;
 
-  constructor(parts: RedisKeyStoreParts) {
-    this.#parts = parts;
+  constructor(deps: RedisKeyStoreDeps) {
+    this.#deps = deps;
   }
 
-  async get(query: KeyQuery): Promise<HeldKey | undefined> {
-    const { inner, verified } = this.#parts;
+  async get(query: KeyQuery): Promise<LoadedKey | undefined> {
+    const { inner, verified } = this.#deps;
     const cached = await verified.read(query.id, query.digest);
     if (cached?.recordIsUsable) {
-      const held = new RedisKey(cached);
-      if (this.#isFresh(held) || (await this.#check(held))) return held;
+      const loaded = new RedisKey(cached);
+      if (this.#isFresh(loaded) || (await this.#check(loaded))) return loaded;
     }
-    const held = await inner.get(query);
-    if (held === undefined || cached === undefined) return held;
-    const { record, confirmedAtMs } = held;
+    const loaded = await inner.get(query);
+    if (loaded === undefined || cached === undefined) return loaded;
+    const { record, confirmedAtMs } = loaded;
     const verifiedHash = ownHash(record, cached.verifiedHash);
     if (verifiedHash !== undefined) {
       void verified.store({ record, confirmedAtMs, verifiedHash }, query.digest, cached.expiresAtMs);
     }
-    return { ...held, verifiedHash };
+    return { ...loaded, verifiedHash };
   }
 
   #isFresh({ record, confirmedAtMs }: RedisKey): boolean {
-    const { freshness, changes } = this.#parts;
+    const { freshness, changes } = this.#deps;
     return (
       record.version >= changes.keyVersion(record.id) &&
       confirmedAtMs >= changes.trustedSinceMs &&
@@ -52,22 +52,22 @@ export class RedisKeyStore implements KeyStore {
     );
   }
 
-  async #check(held: RedisKey): Promise<boolean> {
-    const { changes, revalidation } = this.#parts;
-    if (held.record.version < changes.keyVersion(held.record.id)) return false;
-    const checked = await revalidation.check(held);
+  async #check(loaded: RedisKey): Promise<boolean> {
+    const { changes, revalidation } = this.#deps;
+    if (loaded.record.version < changes.keyVersion(loaded.record.id)) return false;
+    const checked = await revalidation.check(loaded);
     if (checked.result === 'confirmed') {
-      held.confirmedAtMs = checked.atMs;
+      loaded.confirmedAtMs = checked.atMs;
       return true;
     }
     // Older than what is remembered and Postgres cannot be asked: this may be the copy from before a revocation.
-    return checked.result === 'unconfirmed' && held.confirmedAtMs >= changes.trustedSinceMs;
+    return checked.result === 'unconfirmed' && loaded.confirmedAtMs >= changes.trustedSinceMs;
   }
 }
 
-class RedisKey implements HeldKey {
+class RedisKey implements LoadedKey {
   readonly tier = 'redis';
-  readonly outdated = false;
+  readonly superseded = false;
   readonly stale = false;
   readonly record: KeyRecord;
   confirmedAtMs: number;

@@ -7,7 +7,7 @@ export type EntryKind = 'credential' | 'answer';
  * Grows with the shape of what is stored, answers included, so that pods of two releases, which share a Redis while one replaces the
  * other, do not read each other's entries.
  */
-export const LAYOUT = 'iam3';
+export const LAYOUT = 'iam4';
 
 /** Of a name, in base64url characters: 132 bits, beyond any chance of two keys at one place. */
 const NAME_LENGTH = 22;
@@ -16,7 +16,7 @@ const NAME_LENGTH = 22;
  * Names the places in Redis by keyed digests, so that names say nothing to whoever reads them. All entries of one
  * API key share a hash tag and so a slot of a Redis Cluster.
  */
-export class CachePlaces {
+export class RedisKeys {
   readonly #keys: readonly string[];
 
   /** @param secrets as for `SealedBox`: names follow the key that seals */

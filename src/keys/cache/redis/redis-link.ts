@@ -23,14 +23,14 @@ export interface RedisLinkOptions {
 /** Where the newest version of an API key is noted, and for how long. */
 export interface Fence {
   place: string;
-  lifeMs: number;
+  ttlMs: number;
 }
 
 /** What is stored behind a fence, in the same slot of a cluster. */
 export interface Entry {
   place: string;
   sealed: Buffer;
-  lifeMs: number;
+  ttlMs: number;
 }
 
 /** Redis did not answer within the deadline. */
@@ -84,13 +84,13 @@ export class RedisLink {
 
   /** Notes a version at a fence, unless it has seen a newer one. */
   raiseFence(fence: Fence, version: number): Promise<unknown> {
-    return this.#run(() => this.#client.raiseFence(fence.place, versionText(version), fence.lifeMs));
+    return this.#run(() => this.#client.raiseFence(fence.place, versionText(version), fence.ttlMs));
   }
 
   /** Stores an entry and notes its version at the fence, unless that has seen a newer one. */
-  store(fence: Fence, version: number, { place, sealed, lifeMs }: Entry): Promise<unknown> {
+  store(fence: Fence, version: number, { place, sealed, ttlMs }: Entry): Promise<unknown> {
     return this.#run(() =>
-      this.#client.storeUnlessNewer(fence.place, place, versionText(version), fence.lifeMs, sealed, lifeMs),
+      this.#client.storeUnlessNewer(fence.place, place, versionText(version), fence.ttlMs, sealed, ttlMs),
     );
   }
 

@@ -28,14 +28,14 @@ type Line = Omit<VerifiedKey, 'record'> & { record: Omit<KeyRecord, 'roleAssignm
 export class VerifiedKeys {
   readonly #cache: FencedCache;
   readonly #now: () => number;
-  readonly #recordLifeMs: number;
+  readonly #recordTtlMs: number;
   readonly #shared: Interner;
 
-  /** @param recordLifeMs how long a record may be used at all without Postgres, `MAX_STALENESS_MS` */
-  constructor(cache: FencedCache, now: () => number, recordLifeMs: number, shared: Interner) {
+  /** @param recordTtlMs how long a record may be used at all without Postgres, `MAX_STALENESS_MS` */
+  constructor(cache: FencedCache, now: () => number, recordTtlMs: number, shared: Interner) {
     this.#cache = cache;
     this.#now = now;
-    this.#recordLifeMs = recordLifeMs;
+    this.#recordTtlMs = recordTtlMs;
     this.#shared = shared;
   }
 
@@ -53,7 +53,7 @@ export class VerifiedKeys {
       record: { ...record, roleAssignments },
       confirmedAtMs,
       verifiedHash,
-      recordIsUsable: confirmedAtMs + this.#recordLifeMs > this.#now(),
+      recordIsUsable: confirmedAtMs + this.#recordTtlMs > this.#now(),
       expiresAtMs,
     };
     if (found.sealedByOlderKey) void this.store(key, digest, expiresAtMs);
@@ -63,7 +63,7 @@ export class VerifiedKeys {
   async store(
     { record, confirmedAtMs, verifiedHash }: VerifiedKey,
     digest: string,
-    expiresAtMs = this.#now() + policies.secretMemo.lifeMs,
+    expiresAtMs = this.#now() + policies.secretMemo.ttlMs,
   ): Promise<void> {
     const { roleAssignments, ...rest } = record;
     const line: Line = { record: rest, confirmedAtMs, verifiedHash };

@@ -107,7 +107,7 @@ const native = (fields: object = {}) => ({
   ...fields,
 });
 
-test('a native key becomes an internal key with its own rights as a custom role of the project', async () => {
+test('a native key becomes an internal key with its own permissions as a custom role of the project', async () => {
   const { status, body } = await convert([native()]);
   expect(status).toBe(200);
   expect(body.results).toEqual([
@@ -163,7 +163,7 @@ test('the native key is asked with itself, and for its limits', async () => {
   ]);
 });
 
-test('rights that are those of a predefined role become that role', async () => {
+test('permissions that are those of a predefined role become that role', async () => {
   const viewer = await callApi(
     controlPlane,
     'GET',
@@ -228,7 +228,7 @@ describe('one key fails for itself, and the others go on', () => {
       },
     ],
     [
-      'rights beyond the creator’s',
+      'permissions beyond the creator’s',
       '0x1A3400',
       () => {
         key.limited_by = [{ small: { cluster: ['monitor'], indices: [] } }];
@@ -251,7 +251,7 @@ describe('one key fails for itself, and the others go on', () => {
       },
     ],
     [
-      'rights that no serverless role can have',
+      'permissions that no serverless role can have',
       '0x1A3400',
       () => {
         key.role_descriptors = { other: { run_as: ['root'] } };

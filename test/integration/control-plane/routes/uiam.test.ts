@@ -37,7 +37,7 @@ const stored = async (id: string) =>
   (await controlPlane.primary.pool.query('SELECT * FROM api_keys WHERE id = $1', [id])).rows[0];
 
 describe('_grant', () => {
-  test('gives the caller’s application roles on projects and none of its rights in the Cloud API', async () => {
+  test('gives the caller’s application roles on projects and none of its permissions in the Cloud API', async () => {
     const key = await keyWith({
       organization: [{ role_id: 'organization-admin', application_roles: ['admin'] }],
       ...projectRoles('security', 'soc', ['viewer']),

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { AnswerHead } from '../../../../src/http/wire/response-head.ts';
 import { PlainConnection, type Reply } from '../../../../src/http/wire/plain-connection.ts';
 import { PlainRequestReader } from '../../../../src/http/wire/plain-request.ts';
+import { ResponseHead } from '../../../../src/http/wire/response-head.ts';
 
 const IDLE_TICKS = 3;
 const REQUEST =
@@ -33,7 +33,7 @@ beforeEach(async () => {
       socket,
       {
         reader: new PlainRequestReader('/a', 1_000),
-        head: new AnswerHead(() => 0, 72_000),
+        head: new ResponseHead(() => 0, 72_000),
         idleTicks: IDLE_TICKS,
         answer: () => {
           asked.resolve();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RecentChanges } from '../../../../src/keys/change-feed/recent-changes.ts';
-import type { HeldKey, KeyStore } from '../../../../src/keys/key-store.ts';
+import type { KeyStore, LoadedKey } from '../../../../src/keys/key-store.ts';
 import { startKeyStack } from '../../../support/key-stack.ts';
 import { insertKey, newCredential, revokeKey } from '../../../support/keys.ts';
 import { createWorld, type World } from '../../../support/world.ts';
@@ -16,7 +16,7 @@ afterAll(() => world?.close());
 class Gate implements KeyStore {
   readonly #inner: KeyStore;
   readonly #open = Promise.withResolvers<void>();
-  readonly #read = Promise.withResolvers<HeldKey | undefined>();
+  readonly #read = Promise.withResolvers<LoadedKey | undefined>();
   /** What Postgres said to the first who asked. */
   readonly read = this.#read.promise;
   readonly open = () => this.#open.resolve();
@@ -25,11 +25,11 @@ class Gate implements KeyStore {
     this.#inner = inner;
   }
 
-  async get(query: { id: string; digest: string }): Promise<HeldKey | undefined> {
-    const held = await this.#inner.get(query);
-    this.#read.resolve(held);
+  async get(query: { id: string; digest: string }): Promise<LoadedKey | undefined> {
+    const loaded = await this.#inner.get(query);
+    this.#read.resolve(loaded);
     await this.#open.promise;
-    return held;
+    return loaded;
   }
 }
 
@@ -48,7 +48,7 @@ async function overtake(
   Changes: typeof RecentChanges,
   id: string,
   change: () => Promise<unknown>,
-): Promise<{ read: HeldKey | undefined; next: HeldKey | undefined }> {
+): Promise<{ read: LoadedKey | undefined; next: LoadedKey | undefined }> {
   const gates: Gate[] = [];
   const stack = await startKeyStack(
     world,

@@ -5,7 +5,7 @@ import {
   MAX_GRACE_MS,
   parseDuration,
   parseGrace,
-  parseLife,
+  parseTtl,
 } from '../../../../src/control-plane/keys/durations.ts';
 
 it.each([
@@ -31,10 +31,10 @@ it('anything else is none, and nothing throws', () => {
 });
 
 it('a life is 90 days unless said, at most 365 days, or never', () => {
-  expect(parseLife(undefined)).toEqual({ lifeMs: 90 * DAY_MS });
-  expect(parseLife('365d')).toEqual({ lifeMs: 365 * DAY_MS });
-  expect(parseLife('never')).toEqual({ lifeMs: null });
-  for (const text of ['366d', '8761h', '0', '0s']) expect(parseLife(text)).toHaveProperty('problem');
+  expect(parseTtl(undefined)).toEqual({ ttlMs: 90 * DAY_MS });
+  expect(parseTtl('365d')).toEqual({ ttlMs: 365 * DAY_MS });
+  expect(parseTtl('never')).toEqual({ ttlMs: null });
+  for (const text of ['366d', '8761h', '0', '0s']) expect(parseTtl(text)).toHaveProperty('problem');
 });
 
 it('a grace period is a day unless said, at most 30 days, and may be nothing', () => {

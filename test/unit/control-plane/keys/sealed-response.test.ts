@@ -1,28 +1,30 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { openAnswer, sealAnswer } from '../../../../src/control-plane/keys/sealed-response.ts';
+import { openSealedResponse, sealResponse } from '../../../../src/control-plane/keys/sealed-response.ts';
 
 const secret = randomBytes(32).toString('base64');
 
 it('opens with the same secret and context, and with nothing else', () => {
-  const sealed = sealAnswer('{"key":"…"}', secret, 'here');
-  expect(openAnswer(sealed, secret, 'here')).toBe('{"key":"…"}');
-  expect(openAnswer(sealed, randomBytes(32).toString('base64'), 'here')).toBeUndefined();
-  expect(openAnswer(sealed, secret, 'there')).toBeUndefined();
+  const sealed = sealResponse('{"key":"…"}', secret, 'here');
+  expect(openSealedResponse(sealed, secret, 'here')).toBe('{"key":"…"}');
+  expect(openSealedResponse(sealed, randomBytes(32).toString('base64'), 'here')).toBeUndefined();
+  expect(openSealedResponse(sealed, secret, 'there')).toBeUndefined();
 });
 
 it('does not open when one bit was changed, or when it was cut', () => {
-  const { salt, sealed } = sealAnswer('text', secret, 'here');
+  const { salt, sealed } = sealResponse('text', secret, 'here');
   for (let index = 0; index < sealed.length; index += 1) {
     const changed = Buffer.from(sealed);
     changed[index] = (changed[index] ?? 0) ^ 1;
-    expect(openAnswer({ salt, sealed: changed }, secret, 'here')).toBeUndefined();
+    expect(openSealedResponse({ salt, sealed: changed }, secret, 'here')).toBeUndefined();
   }
   for (const length of [0, 5, 12, 28]) {
-    expect(openAnswer({ salt, sealed: sealed.subarray(0, length) }, secret, 'here')).toBeUndefined();
+    expect(openSealedResponse({ salt, sealed: sealed.subarray(0, length) }, secret, 'here')).toBeUndefined();
   }
 });
 
 it('never seals the same text to the same bytes', () => {
-  expect(sealAnswer('text', secret, 'here').sealed).not.toEqual(sealAnswer('text', secret, 'here').sealed);
+  expect(sealResponse('text', secret, 'here').sealed).not.toEqual(
+    sealResponse('text', secret, 'here').sealed,
+  );
 });

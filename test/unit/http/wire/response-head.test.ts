@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { AnswerHead } from '../../../../src/http/wire/response-head.ts';
+import { ResponseHead } from '../../../../src/http/wire/response-head.ts';
 
 it('each head tells the length of its own body, and the time as it is', () => {
   let nowMs = 0;
-  const head = new AnswerHead(() => nowMs, 72_000);
+  const head = new ResponseHead(() => nowMs, 72_000);
   const facts = (text: string) =>
     /content-length: (\d+)\r\nDate: (.*)\r\nConnection: (.*)\r\n/.exec(text)?.slice(1);
   for (const time of ['00:00:00', '00:00:00', '00:00:01']) {

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CachedRoleStore } from '../../../../src/keys/cache/cached-role-store.ts';
-import { Freshness } from '../../../../src/keys/change-feed/freshness.ts';
 import { MemoryKeyStore } from '../../../../src/keys/cache/memory-key-store.ts';
 import { Revalidation } from '../../../../src/keys/cache/revalidation.ts';
 import type { Change, ChangeListener } from '../../../../src/keys/change-feed/change.ts';
+import { Freshness } from '../../../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../../../src/keys/change-feed/recent-changes.ts';
-import { type HeldKey, type KeyStore, StoreUnavailableError } from '../../../../src/keys/key-store.ts';
+import { type KeyStore, type LoadedKey, StoreUnavailableError } from '../../../../src/keys/key-store.ts';
 import { type RoleScope, type RoleStore, roleScopeId } from '../../../../src/keys/role-store.ts';
 import { keyRecord } from '../../../support/records.ts';
 
@@ -29,7 +29,7 @@ const runs = { numRuns: 1_000 };
 
 function memory(changes: RecentChanges, inner: KeyStore, clock = now): MemoryKeyStore {
   const freshness = new Freshness(clock, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
-  freshness.wholeAtMs = clock();
+  freshness.appliedUntilMs = clock();
   const revalidation = new Revalidation({ currentVersion: async () => undefined }, freshness, clock);
   return new MemoryKeyStore({ inner, freshness, changes, revalidation, now: clock, maxEntries: 10_000 });
 }
@@ -53,7 +53,7 @@ function stack(Kind: typeof RecentChanges) {
 }
 
 function remembering(Kind: typeof RecentChanges): RecentChanges {
-  const changes = new Kind(now, { lifeMs: 60_000, maxEntries: 10_000 });
+  const changes = new Kind(now, { ttlMs: 60_000, maxEntries: 10_000 });
   changes.begin(0);
   return changes;
 }
@@ -114,8 +114,9 @@ describe('a key that changes while it is read', () => {
       });
       const asked = request(scheduler, requests, async (nth) => {
         const atLeast = deliveredVersion;
-        const held = await store.get({ id, digest: `${id} ${nth % 2}` }).catch(tooBusy);
-        if (held !== undefined && !held.stale) expect(held.record.version).toBeGreaterThanOrEqual(atLeast);
+        const loaded = await store.get({ id, digest: `${id} ${nth % 2}` }).catch(tooBusy);
+        if (loaded !== undefined && !loaded.stale)
+          expect(loaded.record.version).toBeGreaterThanOrEqual(atLeast);
       });
       await scheduler.waitFor(Promise.all([followed, ...asked]));
       const after = await scheduler.waitFor(store.get({ id, digest: `${id} after` }));
@@ -165,7 +166,7 @@ describe('roles that change while they are read', () => {
   function property(Kind: typeof RecentChanges) {
     const changes = remembering(Kind);
     const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
-    freshness.wholeAtMs = now();
+    freshness.appliedUntilMs = now();
     const projects = new Map<string, () => Promise<Map<string, string>>>();
     const inner: RoleStore = {
       get: async (scope) => {
@@ -204,12 +205,12 @@ describe('roles that change while they are read', () => {
 describe('a read that spans', () => {
   /** A store whose one read waits until the test lets it go. */
   function stoppedRead(changes: RecentChanges, clock = now) {
-    const answers: PromiseWithResolvers<HeldKey | undefined>[] = [];
+    const answers: PromiseWithResolvers<LoadedKey | undefined>[] = [];
     const store = memory(
       changes,
       {
         get: () => {
-          const answer = Promise.withResolvers<HeldKey | undefined>();
+          const answer = Promise.withResolvers<LoadedKey | undefined>();
           answers.push(answer);
           return answer.promise;
         },
@@ -232,7 +233,7 @@ describe('a read that spans', () => {
 
   it('a flood of changes that pushed its own out of memory is not stored', async () => {
     let nowMs = 1_000;
-    const changes = new RecentChanges(() => nowMs, { lifeMs: 60_000, maxEntries: 3 });
+    const changes = new RecentChanges(() => nowMs, { ttlMs: 60_000, maxEntries: 3 });
     changes.begin(0);
     const { store, answers } = stoppedRead(changes, () => nowMs);
     const asked = store.get({ id: KEY, digest: 'd' });
@@ -252,12 +253,12 @@ function keyChange(version: number, id = KEY): Change {
   return { entity: 'key', id, version };
 }
 
-function heldNow(version: number): HeldKey {
+function heldNow(version: number): LoadedKey {
   return {
     record: keyRecord(KEY, version),
     tier: 'postgres',
     confirmedAtMs: now(),
-    outdated: false,
+    superseded: false,
     stale: false,
   };
 }

@@ -36,7 +36,7 @@ describe('equal assignments', () => {
     expect(read).toHaveBeenCalledTimes(2);
   });
 
-  it('are never shared between organizations, whose rights differ', () => {
+  it('are never shared between organizations, whose permissions differ', () => {
     const shared = new Interner(10);
     expect(shared.assignments('org', json)).not.toBe(shared.assignments('other', json));
     const stored = (organization: string) => shared.storedAssignments(organization, json, JSON.parse);

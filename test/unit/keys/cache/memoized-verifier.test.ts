@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoizedVerifier, type SharedMemos } from '../../../../src/keys/cache/memoized-verifier.ts';
 import type { KeyRecord } from '../../../../src/keys/key-record.ts';
-import { type HeldKey, OverloadedError } from '../../../../src/keys/key-store.ts';
+import { type LoadedKey, OverloadedError } from '../../../../src/keys/key-store.ts';
 import type { SecretMatch, SecretVerifier } from '../../../../src/keys/secret-verifier.ts';
 import { keyRecord } from '../../../support/records.ts';
 
@@ -13,7 +13,7 @@ class CountingVerifier implements SecretVerifier {
   runs = 0;
   failure: Error | undefined;
 
-  async match({ record }: HeldKey, secret: string): Promise<SecretMatch> {
+  async match({ record }: LoadedKey, secret: string): Promise<SecretMatch> {
     this.runs += 1;
     await Promise.resolve();
     if (this.failure !== undefined) throw this.failure;
@@ -35,48 +35,48 @@ class SharedMap implements SharedMemos {
   }
 }
 
-function held(fields: Partial<KeyRecord> = {}): HeldKey {
+function loaded(fields: Partial<KeyRecord> = {}): LoadedKey {
   const record = keyRecord('k', 1, { secretHash: 'right', ...fields });
-  return { record, tier: 'memory', confirmedAtMs: 0, outdated: false, stale: false };
+  return { record, tier: 'memory', confirmedAtMs: 0, superseded: false, stale: false };
 }
 
 function verifier(shared?: SharedMemos) {
   const argon2 = new CountingVerifier();
   const memoized = new MemoizedVerifier(argon2, shared, now, 100);
-  const match = (key: HeldKey, secret: string) => memoized.match(key, secret, `digest of ${secret}`);
+  const match = (key: LoadedKey, secret: string) => memoized.match(key, secret, `digest of ${secret}`);
   return { argon2, match };
 }
 
 describe('a secret that was verified', () => {
   it('is not compared again, however often it comes', async () => {
     const { argon2, match } = verifier();
-    for (let times = 0; times < 5; times += 1) expect(await match(held(), 'right')).toBe('current');
+    for (let times = 0; times < 5; times += 1) expect(await match(loaded(), 'right')).toBe('current');
     expect(argon2.runs).toBe(1);
   });
 
   it('is compared once by all who present it at the same time', async () => {
     const { argon2, match } = verifier();
-    const results = await Promise.all(Array.from({ length: 20 }, () => match(held(), 'right')));
+    const results = await Promise.all(Array.from({ length: 20 }, () => match(loaded(), 'right')));
     expect([new Set(results), argon2.runs]).toEqual([new Set(['current']), 1]);
   });
 
   it('is not compared again by another pod of the region', async () => {
     const shared = new SharedMap();
-    await verifier(shared).match(held(), 'right');
+    await verifier(shared).match(loaded(), 'right');
     const { argon2, match } = verifier(shared);
-    expect([await match(held(), 'right'), argon2.runs]).toEqual(['current', 0]);
+    expect([await match(loaded(), 'right'), argon2.runs]).toEqual(['current', 0]);
   });
 
   it('counts for nothing against another hash', async () => {
     const { match } = verifier(new SharedMap());
-    await match(held(), 'right');
-    expect(await match(held({ secretHash: 'rotated' }), 'right')).toBe('none');
+    await match(loaded(), 'right');
+    expect(await match(loaded({ secretHash: 'rotated' }), 'right')).toBe('none');
   });
 
   it('counts as the previous one in the grace period of a rotation, and not after it', async () => {
     const { match } = verifier();
-    await match(held(), 'right');
-    const rotated = held({
+    await match(loaded(), 'right');
+    const rotated = loaded({
       secretHash: 'rotated',
       previousSecretHash: 'right',
       previousSecretExpiresAtMs: nowMs + 1_000,
@@ -91,19 +91,19 @@ describe('a secret that was verified', () => {
 describe('a secret that was wrong', () => {
   it('is not compared again for a while', async () => {
     const { argon2, match } = verifier();
-    for (let times = 0; times < 5; times += 1) expect(await match(held(), 'wrong')).toBe('none');
+    for (let times = 0; times < 5; times += 1) expect(await match(loaded(), 'wrong')).toBe('none');
     expect(argon2.runs).toBe(1);
   });
 
   it('is right as soon as the key is rotated to it', async () => {
     const { match } = verifier();
-    expect(await match(held(), 'next')).toBe('none');
-    expect(await match(held({ secretHash: 'next' }), 'next')).toBe('current');
+    expect(await match(loaded(), 'next')).toBe('none');
+    expect(await match(loaded({ secretHash: 'next' }), 'next')).toBe('current');
   });
 
   it('is never shared with other pods', async () => {
     const shared = new SharedMap();
-    await verifier(shared).match(held(), 'wrong');
+    await verifier(shared).match(loaded(), 'wrong');
     expect(shared.memos.size).toBe(0);
   });
 });
@@ -111,7 +111,7 @@ describe('a secret that was wrong', () => {
 it('a comparison that could not be made is remembered by nobody', async () => {
   const { argon2, match } = verifier();
   argon2.failure = new OverloadedError('busy');
-  await expect(match(held(), 'right')).rejects.toThrow(OverloadedError);
+  await expect(match(loaded(), 'right')).rejects.toThrow(OverloadedError);
   argon2.failure = undefined;
-  expect(await match(held(), 'right')).toBe('current');
+  expect(await match(loaded(), 'right')).toBe('current');
 });

@@ -1,9 +1,9 @@
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Freshness } from '../../../../src/keys/change-feed/freshness.ts';
 import type { Change } from '../../../../src/keys/change-feed/change.ts';
 import { ChangeFeed } from '../../../../src/keys/change-feed/change-feed.ts';
 import type { Batch, ChangeSource, Lag } from '../../../../src/keys/change-feed/change-source.ts';
+import { Freshness } from '../../../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../../../src/keys/change-feed/recent-changes.ts';
 
 const key = (id: string, version: number): Change => ({ entity: 'key', id, version });
@@ -40,7 +40,7 @@ function start(source: ScriptedSource, checkIntervalMs = 60_000) {
   let nowMs = 1_000_000;
   const now = () => nowMs;
   const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
-  const changes = new RecentChanges(now, { lifeMs: 60_000, maxEntries: 100 });
+  const changes = new RecentChanges(now, { ttlMs: 60_000, maxEntries: 100 });
   const heard: Change[] = [];
   feed = new ChangeFeed({
     source,
@@ -77,7 +77,7 @@ describe('the change feed', () => {
     const source = new ScriptedSource();
     source.past = [key('a', 3), key('b', 4)];
     const { changes, heard } = start(source);
-    await expect.poll(() => feed.begun).toBe(true);
+    await expect.poll(() => feed.caughtUp).toBe(true);
     expect([changes.keyVersion('a'), changes.keyVersion('b')]).toEqual([3, 4]);
     expect(heard, 'no replay of the last minutes towards the caches').toEqual([{ entity: 'everything' }]);
   });
@@ -89,7 +89,7 @@ describe('the change feed', () => {
       { changes: [key('a', 2)], more: false },
     ];
     const { freshness, heard, now, pass } = start(source);
-    await expect.poll(() => freshness.wholeAtMs).toBe(now());
+    await expect.poll(() => freshness.appliedUntilMs).toBe(now());
     expect(heard.slice(1)).toEqual([key('a', 1), key('a', 2)]);
 
     const read = source.read.bind(source);
@@ -100,25 +100,25 @@ describe('the change feed', () => {
     };
     source.connections[0]?.wake();
     await expect.poll(() => source.reads).toBe(3);
-    expect(freshness.wholeAtMs).toBe(beforeMs);
+    expect(freshness.appliedUntilMs).toBe(beforeMs);
   });
 
   it('is not whole while it cannot read, and catches up on a new connection', async () => {
     const source = new ScriptedSource();
     const { freshness, heard, now, pass } = start(source);
-    await expect.poll(() => freshness.wholeAtMs).toBe(now());
+    await expect.poll(() => freshness.appliedUntilMs).toBe(now());
     const brokenAtMs = now();
     pass(5_000);
     source.batches = [new Error('too slow'), { changes: [key('a', 7)], more: false }];
     const connect = source.connect.bind(source);
     source.connect = async (...callbacks) => {
-      expect([feed.connected, freshness.wholeAtMs]).toEqual([false, brokenAtMs]);
+      expect([feed.connected, freshness.appliedUntilMs]).toEqual([false, brokenAtMs]);
       await connect(...callbacks);
     };
     source.connections[0]?.wake();
     await expect.poll(() => heard.at(-1)).toEqual(key('a', 7));
     expect([feed.counts.broken, source.connections.length]).toEqual([1, 2]);
-    expect(freshness.wholeAtMs).toBe(now());
+    expect(freshness.appliedUntilMs).toBe(now());
   });
 
   it('is not disturbed by a connection that reports its end when the next one is in use', async () => {

@@ -5,9 +5,9 @@ import { Freshness } from '../../../../src/keys/change-feed/freshness.ts';
 const bounds = { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 };
 const START = 10_000_000;
 
-function at(nowMs: number, wholeAtMs = Number.NEGATIVE_INFINITY): Freshness {
+function at(nowMs: number, appliedUntilMs = Number.NEGATIVE_INFINITY): Freshness {
   const freshness = new Freshness(() => nowMs, bounds);
-  freshness.wholeAtMs = wholeAtMs;
+  freshness.appliedUntilMs = appliedUntilMs;
   return freshness;
 }
 

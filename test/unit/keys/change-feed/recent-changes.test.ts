@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { RecentChanges } from '../../../../src/keys/change-feed/recent-changes.ts';
 
 function remembering(nowMs = () => 1_000_000, maxEntries = 10): RecentChanges {
-  return new RecentChanges(nowMs, { lifeMs: 60_000, maxEntries });
+  return new RecentChanges(nowMs, { ttlMs: 60_000, maxEntries });
 }
 
 describe('what has changed lately', () => {

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { ClientAuthentication } from '../../../../../src/keys/client-authentication.ts';
-import { Freshness } from '../../../../../src/keys/change-feed/freshness.ts';
 import { FencedCache } from '../../../../../src/keys/cache/redis/fenced-cache.ts';
 import { RedisLink } from '../../../../../src/keys/cache/redis/redis-link.ts';
 import { CLOCK_SKEW_MS } from '../../../../../src/keys/change-feed/change-source.ts';
+import { Freshness } from '../../../../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../../../../src/keys/change-feed/recent-changes.ts';
-import type { HeldKey } from '../../../../../src/keys/key-store.ts';
-import { SharedAnswers } from '../../../../../src/regional/shared-responses.ts';
+import { ClientAuthentication } from '../../../../../src/keys/client-authentication.ts';
+import type { LoadedKey } from '../../../../../src/keys/key-store.ts';
+import { SharedResponses } from '../../../../../src/regional/shared-responses.ts';
 import { startTestRedis, type TestRedis } from '../../../../support/servers/redis.ts';
 
 const LIFE_MS = 900_000;
@@ -36,23 +36,23 @@ afterAll(async () => {
 });
 
 /** What a pod has to do with answers of others, its clock ahead of ours; its change feed is whole. */
-function podAhead(byMs: number): SharedAnswers {
+function podAhead(byMs: number): SharedResponses {
   const now = () => Date.now() + byMs;
   const freshness = new Freshness(now, { revalidateAfterMs: 60_000, maxStalenessMs: LIFE_MS });
-  freshness.wholeAtMs = now();
-  const changes = new RecentChanges(now, { lifeMs: LIFE_MS, maxEntries: 100 });
+  freshness.appliedUntilMs = now();
+  const changes = new RecentChanges(now, { ttlMs: LIFE_MS, maxEntries: 100 });
   changes.begin(0);
-  return new SharedAnswers({
+  return new SharedResponses({
     cache: new FencedCache(link, [cacheKey], now, LIFE_MS),
     changes,
     freshness,
     clientAuthentication: new ClientAuthentication([]),
     now,
-    lifeMs: LIFE_MS,
+    ttlMs: LIFE_MS,
   });
 }
 
-function keyReadAt(confirmedAtMs: number, id: string): HeldKey {
+function keyReadAt(confirmedAtMs: number, id: string): LoadedKey {
   return {
     record: {
       id,
@@ -70,7 +70,7 @@ function keyReadAt(confirmedAtMs: number, id: string): HeldKey {
     },
     tier: 'postgres',
     confirmedAtMs,
-    outdated: false,
+    superseded: false,
     stale: false,
   };
 }
@@ -80,10 +80,10 @@ it.each([
   ['so far that it would outlive the memory of what changed is not', CLOCK_SKEW_MS + 10_000, false],
 ])('an answer of a pod whose clock is ahead %s', async (_name, aheadMs, used) => {
   const id = `key-${aheadMs}`;
-  const rights = { text: '{"rights":1,', basis: [] };
+  const permissions = { text: '{"permissions":1,', basis: [] };
   const key = keyReadAt(Date.now() + aheadMs, id);
-  const answer = '{"rights":1,"identity":2}';
-  await podAhead(aheadMs).store('digest', key, rights, answer, Number.POSITIVE_INFINITY);
+  const answer = '{"permissions":1,"identity":2}';
+  await podAhead(aheadMs).store('digest', key, permissions, answer, Number.POSITIVE_INFINITY);
   expect((await podAhead(aheadMs).read(id, 'digest', NOBODY))?.body).toBe(answer);
   expect((await podAhead(0).read(id, 'digest', NOBODY))?.body).toBe(used ? answer : undefined);
 });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { credentialDigest } from '../../../../../src/credential/digest.ts';
 import { hashSecret } from '../../../../../src/credential/hash.ts';
-import { CachePlaces } from '../../../../../src/keys/cache/redis/redis-keys.ts';
+import { RedisKeys } from '../../../../../src/keys/cache/redis/redis-keys.ts';
 import { SealedBox } from '../../../../../src/keys/cache/redis/sealed-box.ts';
 import { callDigest } from '../../../../../src/regional/authentication-call.ts';
 import {
@@ -23,7 +23,7 @@ const MISSING = '401 0x28D520';
 const REVOKED = '401 0xD38358';
 
 const cacheKey = randomBytes(32);
-const places = new CachePlaces([cacheKey]);
+const places = new RedisKeys([cacheKey]);
 
 let world: World;
 let redis: TestRedis;
@@ -163,9 +163,9 @@ it('no answer changes when forged values stand at the right places', async () =>
     internal: false,
     scopes: [],
     confirmedAtMs: Date.now(),
-    goodUntilMs: Number.MAX_SAFE_INTEGER,
-    rightsName: 'forged',
-    rightsLength: 1,
+    validUntilMs: Number.MAX_SAFE_INTEGER,
+    permissionsName: 'forged',
+    permissionsLength: 1,
   };
   const at = placesOf(revoked);
   const laterMs = Date.now() + 60_000;
@@ -305,6 +305,6 @@ it('who reads all of Redis finds no id, organization, hash, secret or digest', a
   expect(telling.filter((text) => contents.includes(text))).toEqual([]);
   const names = (await intruder.values()).map(([name]) => name);
   expect(
-    names.filter((name) => !/^iam3:\{[\w-]{22}\}:(fence|(credential|answer):[\w-]{22})$/.test(name)),
+    names.filter((name) => !/^iam4:\{[\w-]{22}\}:(fence|(credential|answer):[\w-]{22})$/.test(name)),
   ).toEqual([]);
 });

@@ -8,7 +8,7 @@ const TIMEOUT_MS = 50;
 /** A deadline, as seen from a test on a busy machine. */
 const SOON_MS = 10 * TIMEOUT_MS;
 
-const FENCE = { place: 'fence', lifeMs: 10_000 };
+const FENCE = { place: 'fence', ttlMs: 10_000 };
 
 let redis: TestRedis;
 let proxy: TcpProxy;
@@ -118,7 +118,7 @@ it('commands that nobody waits for any more do not pile up while Redis is paused
   for (let round = 0; round < 20; round += 1) {
     await Promise.all(
       Array.from({ length: 100 }, () =>
-        link.store(FENCE, 1, { place: 'place', sealed: value, lifeMs: 1_000 }),
+        link.store(FENCE, 1, { place: 'place', sealed: value, ttlMs: 1_000 }),
       ),
     );
   }
@@ -156,7 +156,7 @@ it('a server that greets slower than the deadline is still connected to', async 
   expect(proxy.connections()).toBe(1);
 });
 
-const entry = (text: string) => ({ place: 'place', sealed: Buffer.from(text), lifeMs: 10_000 });
+const entry = (text: string) => ({ place: 'place', sealed: Buffer.from(text), ttlMs: 10_000 });
 const stored = async () => String(await link.read('place'));
 
 it('nothing older than the newest version that was seen is stored, in whatever order they come', async () => {
@@ -177,7 +177,7 @@ it('reads of one moment go out as one command, and each gets its own value', asy
   const places = Array.from({ length: 300 }, (_, index) => `place-${index}`);
   const written = places.filter((_, index) => index % 3 === 0);
   await Promise.all(
-    written.map((place) => link.store(FENCE, 1, { place, sealed: Buffer.from(place), lifeMs: 10_000 })),
+    written.map((place) => link.store(FENCE, 1, { place, sealed: Buffer.from(place), ttlMs: 10_000 })),
   );
   const { ok } = link.counts;
   const values = await Promise.all(places.map((place) => link.read(place)));

@@ -1,11 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { TombstoneQueue } from '../../../../../src/keys/cache/redis/fence-queue.ts';
+import { FenceQueue } from '../../../../../src/keys/cache/redis/fence-queue.ts';
 
 function slowQueue() {
   const written: [id: string, version: number][] = [];
   const underWay: (() => void)[] = [];
-  const queue = new TombstoneQueue((id, version) => {
+  const queue = new FenceQueue((id, version) => {
     written.push([id, version]);
     return new Promise<void>((resolve) => underWay.push(resolve));
   });

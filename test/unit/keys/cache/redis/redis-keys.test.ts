@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { CachePlaces } from '../../../../../src/keys/cache/redis/redis-keys.ts';
+import { RedisKeys } from '../../../../../src/keys/cache/redis/redis-keys.ts';
 
 const secret = randomBytes(32);
-const places = new CachePlaces([secret]);
+const places = new RedisKeys([secret]);
 
 function namesOf(id: string, digest: string): [fence: string, entry: string] {
   const [fence, entry] = [places.fences(id)[0], places.entries('credential', id, digest)[0]];
@@ -60,14 +60,14 @@ it('places say nothing about ids and digests to somebody without the key', () =>
   const text = namesOf(id, digest).join(' ');
   expect(text).not.toContain(id);
   expect(text).not.toContain(digest);
-  expect(new CachePlaces([randomBytes(32)]).fences(id)).not.toEqual(places.fences(id));
+  expect(new RedisKeys([randomBytes(32)]).fences(id)).not.toEqual(places.fences(id));
 });
 
 it('while keys are rotated the first of them says where to write and all of them where to read', () => {
   const newer = randomBytes(32);
-  const [first, second] = new CachePlaces([newer, secret]).entries('credential', 'id', 'digest');
-  expect(first).toEqual(new CachePlaces([newer]).entries('credential', 'id', 'digest')[0]);
+  const [first, second] = new RedisKeys([newer, secret]).entries('credential', 'id', 'digest');
+  expect(first).toEqual(new RedisKeys([newer]).entries('credential', 'id', 'digest')[0]);
   expect(second).toEqual(places.entries('credential', 'id', 'digest')[0]);
   const tagged = (place?: string) => `${place?.split('}')[0]}}:fence`;
-  expect(new CachePlaces([newer, secret]).fences('id')).toEqual([tagged(first), tagged(second)]);
+  expect(new RedisKeys([newer, secret]).fences('id')).toEqual([tagged(first), tagged(second)]);
 });

@@ -5,7 +5,7 @@ import { SealedBox } from '../../../../../src/keys/cache/redis/sealed-box.ts';
 
 const NOW_MS = 1_700_000_000_000;
 const LATER_MS = NOW_MS + 60_000;
-const PLACE = 'iam3:{tag}:credential:name';
+const PLACE = 'iam4:{tag}:credential:name';
 const secret = randomBytes(32);
 const box = new SealedBox([secret], () => NOW_MS);
 
