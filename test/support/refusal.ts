@@ -20,7 +20,7 @@ export function expectRefusal(
       code,
       message: expect.stringMatching(/^[A-Za-z].*\.?$/s),
       resource: answer.body.error.resource === null ? null : expect.any(String),
-      type: Object.values(ERRORS).find((row) => row.code === code)?.type,
+      type: Object.values(ERRORS).find((row) => row.uiam.code === code)?.uiam.type,
     },
   });
   expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
