@@ -15,7 +15,7 @@ import {
   newCredential,
   projectRoles,
 } from '../../../support/keys.ts';
-import type { Answer } from '../../../support/regional.ts';
+import type { ApiResponse } from '../../../support/regional.ts';
 
 const KEYS = '/api/v1/users/auth/keys';
 
@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => controlPlane?.close());
 
 /** Expects the documented shape, and nothing of the credential in it. */
-function expectRefused(answer: Answer, status: number, code: string, fields?: string[]): void {
+function expectRefused(answer: ApiResponse, status: number, code: string, fields?: string[]): void {
   expect([answer.status, answer.body?.errors?.[0]?.code]).toEqual([status, code]);
   expect(answer.headers.get('x-cloud-error-codes')).toBe(code);
   expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
