@@ -89,7 +89,7 @@ describe('configuration', () => {
   it('wants certificate and key together, and both for client certificates', () => {
     expect(refusal({ TLS_CERT_FILE: 'a' })).toContain('set both TLS_CERT_FILE and TLS_KEY_FILE');
     expect(refusal({ TLS_KEY_FILE: 'a' })).toContain('set both TLS_CERT_FILE and TLS_KEY_FILE');
-    expect(refusal({ TLS_CLIENT_CA_FILE: 'a' })).toContain('TLS_CLIENT_CA_FILE: needs');
+    expect(refusal({ TLS_CLIENT_CA_FILE: 'a' })).toContain('TLS_CLIENT_CA_FILE: requires');
   });
 });
 
