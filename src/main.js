@@ -1,11 +1,10 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { requireNodeVersion } from './node-version.js';
 
-// Before anything of ours is loaded: compiled code of the last start, types stripped, halves the time to ready. Beside the
-// packages, where only who may change the code may write, and not in a directory that all users share.
-//
-// This file alone is JavaScript: it is read before the cache is in use, and for a file with types Node would load the
-// compiler that strips them, at each start.
+requireNodeVersion();
+// The compile cache halves the time to ready. It is in node_modules, where only the owner of the code may write, not in a shared
+// directory. This file is JavaScript: a TypeScript file here would load Node's type stripper at every start.
+const { enableCompileCache } = await import('node:module');
 enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url)));
 await import('./cli/program.ts');
