@@ -1,7 +1,7 @@
 import fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { errorRendering } from './error-rendering.ts';
+import { uiamErrorResponses } from './error-rendering.ts';
 import type { HealthState } from './health.ts';
 import { withoutSchemas } from './without-schemas.ts';
 
@@ -22,7 +22,7 @@ export async function createManagementApp(options: {
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
   }) as unknown as FastifyInstance;
-  await app.register(errorRendering);
+  await app.register(uiamErrorResponses);
 
   app.get('/livez', async () => ({ status: 'ok' }));
   app.get('/startupz', async (_request, reply) =>

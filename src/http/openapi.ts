@@ -10,7 +10,7 @@ export interface OpenApiOptions {
   description: string;
 }
 
-/** The body of an error of the UIAM paths, as a schema; `errorBody` writes it. */
+/** The body of an error of the UIAM paths, as a schema; `uiamErrorBody` writes it. */
 export const uiamErrorSchema = z
   .object({
     request_id: z.string(),

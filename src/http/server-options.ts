@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { errorBody, IamError } from '../errors.ts';
-import { sendError, toIamError } from './error-rendering.ts';
+import { IamError } from '../errors.ts';
+import { sendUiamError, toIamError, uiamErrorBody } from './error-rendering.ts';
 import { requestIds } from './request-id.ts';
 
 /** Idle connections outlive the idle time of usual load balancers. */
@@ -24,7 +24,7 @@ export function serverOptions(config: Config, logger: Logger): FastifyServerOpti
     keepAliveTimeout: IDLE_MS,
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) =>
-      void sendError(toIamError(error), request as FastifyRequest, reply as FastifyReply),
+      void sendUiamError(toIamError(error), request as FastifyRequest, reply as FastifyReply),
     clientErrorHandler: answerUnparsable,
     ...transport(config),
   } as FastifyServerOptions;
@@ -36,7 +36,7 @@ export function hasClientCertificate(request: FastifyRequest): boolean {
 }
 
 function transport(config: Config): object {
-  // Node answers a request without Host itself, with an empty body; `errorRendering` refuses it in JSON instead.
+  // Node answers a request without Host itself, with an empty body; `uiamErrorResponses` refuses it in JSON instead.
   const requireHostHeader = false;
   if (config.TLS_CERT_FILE === undefined || config.TLS_KEY_FILE === undefined) {
     return { http: { requireHostHeader } };
@@ -61,7 +61,7 @@ function answerUnparsable(error: Error & { code?: string }, socket: Socket): voi
   const refusal = new IamError('REQUEST_INVALID', {
     message: 'This is not a request that can be read as HTTP/1.1.',
   });
-  const body = JSON.stringify(errorBody(refusal, 'unparsed'));
+  const body = JSON.stringify(uiamErrorBody(refusal, 'unparsed'));
   socket.end(
     `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );

@@ -1,32 +1,32 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createDatabases, type TestDatabases } from '../support/databases.ts';
 import { report } from '../support/figures.ts';
 import { insertKey, revokeKey } from '../support/keys.ts';
 import { outcome, type Pods, startPods } from '../support/pods.ts';
 import { authenticate } from '../support/regional.ts';
 import { startTestRedis, type TestRedis } from '../support/servers/redis.ts';
-import { createWorld, type World } from '../support/world.ts';
 
 const FLOOD = 100_000;
 const REVOKED = '401 0xD38358';
 
-let world: World;
+let databases: TestDatabases;
 let redis: TestRedis;
 let pods: Pods;
 
 beforeAll(async () => {
-  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
+  [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
 });
 afterEach(() => pods?.stop());
 afterAll(async () => {
   await redis?.stop();
-  await world?.close();
+  await databases?.close();
 });
 
 describe.each(['listen', 'poll'])('with a change feed in the mode %s', (mode) => {
   it('a flood of 100,000 changed keys delays a revocation, loses none; warm traffic goes on through it and pods start after it', async () => {
-    pods = await startPods(2, world.replicaUrl, redis.url, { FEED_MODE: mode });
-    const [warm, revoked] = [await insertKey(world.primary), await insertKey(world.primary)];
-    await world.replicated();
+    pods = await startPods(2, databases.replicaUrl, redis.url, { FEED_MODE: mode });
+    const [warm, revoked] = [await insertKey(databases.primary), await insertKey(databases.primary)];
+    await databases.replicated();
     for (const key of [warm, revoked]) expect(await pods.outcomes(key.authorization)).toEqual(['200', '200']);
 
     const asking = new AbortController();
@@ -40,12 +40,12 @@ describe.each(['listen', 'poll'])('with a change feed in the mode %s', (mode) =>
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
     });
-    await world.primary.query(
+    await databases.primary.query(
       `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by, version)
      SELECT $3 || '-' || n, $1, 'flood', 'none', '{}', 'user-1', 0 FROM generate_series(1, $2) AS n`,
       [warm.organizationId, FLOOD, mode],
     );
-    await revokeKey(world.primary, revoked.id);
+    await revokeKey(databases.primary, revoked.id);
     const committedAtMs = performance.now();
     await expect
       .poll(() => pods.outcomes(revoked.authorization), { interval: 5, timeout: 120_000 })

@@ -1,29 +1,29 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createDatabases, type TestDatabases } from '../support/databases.ts';
 import { figures, report } from '../support/figures.ts';
 import { type Pods, startPods } from '../support/pods.ts';
 import { revokeWarmKeys } from '../support/revocations.ts';
 import { startTestRedis, type TestRedis } from '../support/servers/redis.ts';
-import { createWorld, type World } from '../support/world.ts';
 
 /** The contract says 100 ms on a machine that is not busy with something else; this one may be. */
 const GENEROUS_P99_MS = 250;
 
-let world: World;
+let databases: TestDatabases;
 let redis: TestRedis;
 let pods: Pods;
 
 beforeAll(async () => {
-  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
-  pods = await startPods(3, world.replicaUrl, redis.url);
+  [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
+  pods = await startPods(3, databases.replicaUrl, redis.url);
 });
 afterAll(async () => {
   await pods?.stop();
   await redis?.stop();
-  await world?.close();
+  await databases?.close();
 });
 
 it('500 revocations are refused on each of three pods within the bound, and never accepted in 10,000 further tries', async () => {
-  const { delaysMs, furtherOutcomes } = await revokeWarmKeys(world, pods, {
+  const { delaysMs, furtherOutcomes } = await revokeWarmKeys(databases, pods, {
     revocations: 500,
     furtherTries: 10_000,
   });

@@ -5,7 +5,7 @@ import { type ControlPlane, startControlPlane } from '../../src/control-plane/st
 import { createLogger } from '../../src/http/logger.ts';
 import { type IssuedKey, insertKey } from './keys.ts';
 import { createPrimary, type TestPrimary } from './primary.ts';
-import type { Answer } from './regional.ts';
+import type { ApiResponse } from './regional.ts';
 
 /** Sent by services that are ours. */
 export const CLIENT_SECRET = 'test-client-secret';
@@ -70,7 +70,7 @@ export async function callApi(
   path: string,
   authorization: string | undefined,
   options: { body?: unknown; rawBody?: string | Buffer; headers?: Record<string, string> } = {},
-): Promise<Answer> {
+): Promise<ApiResponse> {
   const body = options.rawBody ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
   const response = await fetch(`${controlPlane.url}${path}`, {
     method,

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import type { Answer } from './regional.ts';
+import type { ApiResponse } from './regional.ts';
 
 /** Any HTTP request, answered in JSON. A stream is sent chunked. */
-export async function call(url: string, init: RequestInit = {}): Promise<Answer> {
+export async function call(url: string, init: RequestInit = {}): Promise<ApiResponse> {
   const response = await fetch(url, {
     ...init,
     ...(init.body instanceof ReadableStream ? { duplex: 'half' } : {}),
@@ -12,7 +12,7 @@ export async function call(url: string, init: RequestInit = {}): Promise<Answer>
 }
 
 /** Sends bytes as they are and reads until the server closes: for what no HTTP client would send. */
-export async function sendBytes(url: string, bytes: string | Buffer): Promise<Answer> {
+export async function sendBytes(url: string, bytes: string | Buffer): Promise<ApiResponse> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   const received: Buffer[] = [];

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Answer, authenticate, startRegional, type TestRegional } from './regional.ts';
+import { type ApiResponse, authenticate, startRegional, type TestRegional } from './regional.ts';
 
 /** Caches take their places in memory when they are made; a test that starts many pods needs few. */
 const SMALL = { CACHE_MAX_ENTRIES: '20000' };
@@ -13,7 +13,7 @@ export interface Pods {
   authenticate(
     authorization: string | undefined,
     options?: Parameters<typeof authenticate>[2],
-  ): Promise<Answer[]>;
+  ): Promise<ApiResponse[]>;
   /** Status and, for refusals, code of every pod's answer. */
   outcomes(authorization: string, options?: Parameters<typeof authenticate>[2]): Promise<string[]>;
   stop(): Promise<void>;
@@ -63,7 +63,7 @@ export async function startPods(
 }
 
 /** `200`, or status and code of a refusal. */
-export function outcome(answer: Answer): string {
+export function outcome(answer: ApiResponse): string {
   return answer.status === 200 ? '200' : `${answer.status} ${answer.body.error.code}`;
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
-import { onServer } from './on-server.ts';
+import { runStatement } from './run-statement.ts';
 
 /** A migrated primary database of one test file, without any region. */
 export interface TestPrimary {
@@ -20,12 +20,12 @@ const PASSWORD = 'control-plane-test-password';
 export async function createPrimary(): Promise<TestPrimary> {
   const server = inject('postgres').primary.url;
   const name = `primary_${randomBytes(6).toString('hex')}`;
-  await onServer(server, `CREATE DATABASE ${name}`);
+  await runStatement(server, `CREATE DATABASE ${name}`);
   const url = new URL(server);
   url.pathname = `/${name}`;
   await migrate(url.href, 'primary');
   // Roles belong to the whole server, which files share: one change at a time.
-  await onServer(
+  await runStatement(
     server,
     `BEGIN; SELECT pg_advisory_xact_lock(1); ALTER ROLE iam_control_plane LOGIN PASSWORD '${PASSWORD}'; COMMIT`,
   );
@@ -42,7 +42,7 @@ export async function createPrimary(): Promise<TestPrimary> {
     controlPlaneUrl: login.href,
     close: async () => {
       await pool.end();
-      await onServer(server, `DROP DATABASE ${name} WITH (FORCE)`);
+      await runStatement(server, `DROP DATABASE ${name} WITH (FORCE)`);
     },
   };
 }

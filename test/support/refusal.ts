@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { ERRORS } from '../../src/errors.ts';
-import type { Answer } from './regional.ts';
+import type { ApiResponse } from './regional.ts';
 
 /**
  * Expects an answer to be the given error of the registry, in the one shape all errors have, and to repeat nothing
@@ -8,7 +8,7 @@ import type { Answer } from './regional.ts';
  * @param secrets texts that must not appear anywhere in the answer
  */
 export function expectRefusal(
-  answer: Answer,
+  answer: ApiResponse,
   status: number,
   code: string,
   secrets: readonly string[] = [],
@@ -20,7 +20,7 @@ export function expectRefusal(
       code,
       message: expect.stringMatching(/^[A-Za-z].*\.?$/s),
       resource: answer.body.error.resource === null ? null : expect.any(String),
-      type: Object.values(ERRORS).find((row) => row.code === code)?.type,
+      type: Object.values(ERRORS).find((row) => row.uiam.code === code)?.uiam.type,
     },
   });
   expect(answer.headers.get('content-type')).toMatch(/^application\/json/);

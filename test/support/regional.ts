@@ -32,7 +32,7 @@ export async function startRegional(
   return { ...service, logLines };
 }
 
-export interface Answer {
+export interface ApiResponse {
   status: number;
   headers: Headers;
   // biome-ignore lint/suspicious/noExplicitAny: answers are looked into field by field
@@ -54,7 +54,7 @@ export async function authenticate(
   regional: { url: string },
   authorization: string | undefined,
   options: { contexts?: unknown[]; rawBody?: string; query?: string; headers?: Record<string, string> } = {},
-): Promise<Answer> {
+): Promise<ApiResponse> {
   const body =
     options.rawBody ??
     (options.contexts === undefined ? undefined : JSON.stringify({ contexts: options.contexts }));

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
+import type { TestDatabases } from './databases.ts';
 import { type IssuedKey, insertKey, revokeKey } from './keys.ts';
 import type { Pods } from './pods.ts';
 import { authenticate } from './regional.ts';
-import type { World } from './world.ts';
 
 /**
  * Revokes warm keys one after another, and tries all of them again afterwards.
@@ -10,23 +10,23 @@ import type { World } from './world.ts';
  *   outcome that the further tries had
  */
 export async function revokeWarmKeys(
-  world: World,
+  databases: TestDatabases,
   pods: Pods,
   { revocations, furtherTries }: { revocations: number; furtherTries: number },
 ): Promise<{ delaysMs: number[]; furtherOutcomes: Set<string> }> {
   const keys: IssuedKey[] = [];
   while (keys.length < revocations) {
     const missing = Math.min(50, revocations - keys.length);
-    keys.push(...(await Promise.all(Array.from({ length: missing }, () => insertKey(world.primary)))));
+    keys.push(...(await Promise.all(Array.from({ length: missing }, () => insertKey(databases.primary)))));
   }
-  await world.replicated();
+  await databases.replicated();
   for (const key of keys) {
     expect(new Set(await pods.outcomes(key.authorization)), 'warm').toEqual(new Set(['200']));
   }
 
   const delaysMs: number[] = [];
   for (const key of keys) {
-    await revokeKey(world.primary, key.id);
+    await revokeKey(databases.primary, key.id);
     delaysMs.push(...(await firstRefusals(pods, key.authorization)));
   }
 

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { hashSecret } from '../../src/credential/hash.ts';
+import { createDatabases, type TestDatabases } from './databases.ts';
 import { authorizationOf, newCredential } from './keys.ts';
 import { Load, printFigures } from './load.ts';
 import { type Pods, startPods } from './pods.ts';
 import { startTestRedis, type TestRedis } from './servers/redis.ts';
 import { latency, liveHeapMiB, Storm } from './storm.ts';
-import { createWorld, type World } from './world.ts';
 
 /** How hard it blows. */
 export interface StormSize {
@@ -35,21 +35,21 @@ interface Key {
 
 /** The same guarantees at two sizes: a small one in every run, the full one in the soak suite. */
 export function stormTests({ coldKeys, wrongSecrets }: StormSize): void {
-  let world: World;
+  let databases: TestDatabases;
   let redis: TestRedis;
   let pods: Pods;
   let warm: Key[];
 
   beforeAll(async () => {
-    [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
-    pods = await startPods(1, world.replicaUrl, redis.url, { ARGON2_QUEUE_LIMIT: '64' });
+    [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
+    pods = await startPods(1, databases.replicaUrl, redis.url, { ARGON2_QUEUE_LIMIT: '64' });
     warm = await newKeys(20);
     await new Load().callAll(pod(), warm.map(sent));
   });
   afterAll(async () => {
     await pods?.stop();
     await redis?.stop();
-    await world?.close();
+    await databases?.close();
   });
 
   const pod = () => pods.all[0] as Pods['all'][number];
@@ -58,15 +58,15 @@ export function stormTests({ coldKeys, wrongSecrets }: StormSize): void {
   /** Many keys with one secret between them, since hashing as in production takes its time. */
   async function newKeys(count: number): Promise<Key[]> {
     const organizationId = `org-${randomUUID()}`;
-    await world.primary.query('INSERT INTO organizations (id, name) VALUES ($1, $1)', [organizationId]);
+    await databases.primary.query('INSERT INTO organizations (id, name) VALUES ($1, $1)', [organizationId]);
     const { secret } = newCredential();
     const ids = Array.from({ length: count }, () => newCredential().id);
-    await world.primary.query(
+    await databases.primary.query(
       `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by, version)
        SELECT id, $1, 'test', $3, '{}', 'user-1', 0 FROM unnest($2::text[]) AS given (id)`,
       [organizationId, ids, await hashSecret(secret, HASH_PARAMETERS)],
     );
-    await world.replicated();
+    await databases.replicated();
     return ids.map((id) => ({ id, authorization: authorizationOf({ id, secret, layout: 'v1' }) }));
   }
 

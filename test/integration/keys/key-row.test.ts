@@ -7,22 +7,22 @@ import {
 } from '../../../src/keys/key-record.ts';
 import { PostgresKeyStore } from '../../../src/keys/postgres-key-store.ts';
 import { Replica } from '../../../src/keys/replica.ts';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { newCredential, projectRoles } from '../../support/keys.ts';
-import { createWorld, type World } from '../../support/world.ts';
 
-let world: World;
+let databases: TestDatabases;
 let store: PostgresKeyStore;
 
 beforeAll(async () => {
-  world = await createWorld();
+  databases = await createDatabases();
   // The region is written directly, also with what the primary would never send.
   store = new PostgresKeyStore(
-    new Replica(world.region, { connections: 4, waiting: 10, waitMs: 1_000 }),
+    new Replica(databases.region, { connections: 4, waiting: 10, waitMs: 1_000 }),
     Date.now,
   );
 });
 afterAll(async () => {
-  await world?.close();
+  await databases?.close();
 });
 
 async function insert(columns: Record<string, unknown>): Promise<string> {
@@ -37,7 +37,7 @@ async function insert(columns: Record<string, unknown>): Promise<string> {
     ...columns,
   };
   const names = Object.keys(row);
-  await world.region.query(
+  await databases.region.query(
     `INSERT INTO api_keys (${names.join(', ')}) VALUES (${names.map((_, index) => `$${index + 1}`).join(', ')})`,
     Object.values(row),
   );
@@ -46,7 +46,7 @@ async function insert(columns: Record<string, unknown>): Promise<string> {
 
 /** What node-postgres' own types and the schema make of the row, but for the description. */
 async function byType(id: string): Promise<KeyRecord> {
-  const { rows } = await world.region.query(`SELECT ${KEY_COLUMNS} FROM api_keys WHERE id = $1`, [id]);
+  const { rows } = await databases.region.query(`SELECT ${KEY_COLUMNS} FROM api_keys WHERE id = $1`, [id]);
   const { description: _, ...record } = parseDescribedKeyRow(rows[0]);
   return record;
 }

@@ -13,34 +13,34 @@ import {
   StoreUnavailableError,
   type Tier,
 } from '../../../src/keys/key-store.ts';
-import { type KeyStack, startKeyStack } from '../../support/key-stack.ts';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
+import { type KeyStores, startKeyStores } from '../../support/key-stores.ts';
 import { type IssuedKey, insertKey, newCredential, projectRoles, revokeKey } from '../../support/keys.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
-import { createWorld, type World } from '../../support/world.ts';
 
 const PATIENTLY = { timeout: 10_000 };
 
-let world: World;
+let databases: TestDatabases;
 let redis: TestRedis;
 
 beforeAll(async () => {
-  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
+  [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
 });
 afterAll(async () => {
   await redis?.stop();
-  await world?.close();
+  await databases?.close();
 });
 
-/** What every key store is built from here: a pod's own stack, and a Redis layer of its own. */
+/** What every key store is built from here: a pod's own stores, and a Redis layer of its own. */
 interface Layers {
-  stack: KeyStack;
+  stores: KeyStores;
   redisStore: KeyStore;
 }
 
 const stores: [string, Tier, (layers: Layers) => KeyStore][] = [
-  ['Postgres', 'postgres', ({ stack }) => stack.postgres],
+  ['Postgres', 'postgres', ({ stores }) => stores.postgres],
   ['Redis over Postgres', 'redis', ({ redisStore }) => redisStore],
-  ['memory over Postgres', 'memory', ({ stack }) => stack.memory],
+  ['memory over Postgres', 'memory', ({ stores }) => stores.memory],
 ];
 
 /** Every credential is right: what the verifier stores after a comparison is stored here. */
@@ -57,12 +57,12 @@ function verifying(store: KeyStore, verified: VerifiedKeys): KeyStore {
 }
 
 describe.each(stores)('the key store %s', (_name, tier, pick) => {
-  let stack: KeyStack;
+  let stores: KeyStores;
   let link: RedisLink;
   let store: KeyStore;
 
   beforeEach(async () => {
-    stack = await startKeyStack(world);
+    stores = await startKeyStores(databases);
     link = new RedisLink({
       url: redis.url,
       cluster: false,
@@ -72,13 +72,13 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
     });
     const fenced = new FencedCache(link, [randomBytes(32)], Date.now, 900_000);
     const verified = new VerifiedKeys(fenced, Date.now, 900_000, new Interner(1_000));
-    const { postgres, changes, freshness } = stack;
+    const { postgres, changes, freshness } = stores;
     const revalidation = new Revalidation(postgres, freshness, Date.now);
     const redisStore = new RedisKeyStore({ inner: postgres, verified, freshness, changes, revalidation });
-    store = pick({ stack, redisStore: verifying(redisStore, verified) });
+    store = pick({ stores, redisStore: verifying(redisStore, verified) });
   });
   afterEach(async () => {
-    await stack.stop();
+    await stores.stop();
     link.close();
   });
 
@@ -90,8 +90,8 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
   }
 
   async function newKey(fields: Parameters<typeof insertKey>[1] = {}): Promise<IssuedKey> {
-    const key = await insertKey(world.primary, fields);
-    await world.replicated();
+    const key = await insertKey(databases.primary, fields);
+    await databases.replicated();
     return key;
   }
 
@@ -141,15 +141,15 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
 
     const key = await newKey();
     expect((await get(key.id))?.record.revokedAtMs).toBeNull();
-    await revokeKey(world.primary, key.id);
-    await world.replicated();
+    await revokeKey(databases.primary, key.id);
+    await databases.replicated();
     await expect
       .poll(async () => (await get(key.id))?.record.revokedAtMs, PATIENTLY)
       .toEqual(expect.any(Number));
   });
 
   it('gives a key that was created after it was asked for', async () => {
-    const key = await insertKey(world.primary);
+    const key = await insertKey(databases.primary);
     await get(key.id);
     await expect.poll(async () => (await get(key.id))?.record.id, PATIENTLY).toBe(key.id);
   });
@@ -164,13 +164,13 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
 
   it('quarantines a row that is broken, each time it is asked, and recovers with the row', async () => {
     const key = await newKey();
-    await world.region.query(`UPDATE api_keys SET role_assignments = '"broken"' WHERE id = $1`, [key.id]);
+    await databases.region.query(`UPDATE api_keys SET role_assignments = '"broken"' WHERE id = $1`, [key.id]);
     await expect
       .poll(() => get(key.id).catch((error) => error), PATIENTLY)
       .toBeInstanceOf(QuarantinedKeyError);
     await expect(get(key.id)).rejects.toThrow(QuarantinedKeyError);
-    await world.primary.query(`UPDATE api_keys SET created_by = 'repaired' WHERE id = $1`, [key.id]);
-    await world.replicated();
+    await databases.primary.query(`UPDATE api_keys SET created_by = 'repaired' WHERE id = $1`, [key.id]);
+    await databases.replicated();
     await expect
       .poll(async () => (await get(key.id).catch(() => undefined))?.record.createdBy, PATIENTLY)
       .toBe('repaired');
@@ -178,11 +178,11 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
 
   it('says that the store is unavailable, and not that the key is unknown, when Postgres cannot be read', async () => {
     const key = await newKey();
-    await world.region.query('ALTER TABLE api_keys RENAME TO hidden');
+    await databases.region.query('ALTER TABLE api_keys RENAME TO hidden');
     try {
       await expect(store.get({ id: key.id, digest: 'one' })).rejects.toThrow(StoreUnavailableError);
     } finally {
-      await world.region.query('ALTER TABLE hidden RENAME TO api_keys');
+      await databases.region.query('ALTER TABLE hidden RENAME TO api_keys');
     }
     expect((await get(key.id))?.record.id).toBe(key.id);
   });

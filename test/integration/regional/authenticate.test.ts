@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { predefinedRoles } from '../../../src/roles/predefined.ts';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { authorizationOf, insertKey, newCredential, projectRoles, revokeKey } from '../../support/keys.ts';
 import {
   authenticate,
@@ -8,18 +9,17 @@ import {
   startRegional,
   type TestRegional,
 } from '../../support/regional.ts';
-import { createWorld, type World } from '../../support/world.ts';
 
-let world: World;
+let databases: TestDatabases;
 let regional: TestRegional;
 
 beforeAll(async () => {
-  world = await createWorld();
-  regional = await startRegional(world.replicaUrl);
+  databases = await createDatabases();
+  regional = await startRegional(databases.replicaUrl);
 });
 afterAll(async () => {
   await regional?.close();
-  await world?.close();
+  await databases?.close();
 });
 
 const ask = (
@@ -33,10 +33,10 @@ const ask = (
 
 describe('a good key', () => {
   it('gets the native descriptors of its roles through the replica', async () => {
-    const key = await insertKey(world.primary, {
+    const key = await insertKey(databases.primary, {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer']),
     });
-    await world.replicated();
+    await databases.replicated();
     const answer = await ask(key);
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({
@@ -68,18 +68,18 @@ describe('a good key', () => {
   it.each(predefinedRoles)(
     'gets $projectType $name exactly as it is defined',
     async ({ projectType, name, descriptor }) => {
-      const key = await insertKey(world.primary, {
+      const key = await insertKey(databases.primary, {
         roleAssignments: projectRoles(projectType, 'p1', [name]),
       });
-      await world.replicated();
+      await databases.replicated();
       const answer = await ask(key, 'p1', projectType);
       expect(answer.body.contexts[0].role_descriptors).toEqual({ [name]: descriptor });
     },
   );
 
   it('is told who it is when no context is asked for, with or without a body', async () => {
-    const key = await insertKey(world.primary);
-    await world.replicated();
+    const key = await insertKey(databases.primary);
+    await databases.replicated();
     for (const rawBody of [undefined, '', '{}', '{"contexts":null}']) {
       const answer = await authenticate(
         regional,
@@ -92,8 +92,8 @@ describe('a good key', () => {
 
   it('sees its raw role assignments only when it asks, and no descriptors when it asks for none', async () => {
     const roleAssignments = projectRoles('elasticsearch', 'p1', ['viewer']);
-    const key = await insertKey(world.primary, { roleAssignments });
-    await world.replicated();
+    const key = await insertKey(databases.primary, { roleAssignments });
+    await databases.replicated();
     const answer = await authenticate(regional, key.authorization, {
       contexts: [projectContext('p1', key.organizationId)],
       query: '?include_role_assignments=true&include_role_descriptors=false&include_token=true',
@@ -104,10 +104,10 @@ describe('a good key', () => {
   });
 
   it('answers granted projects and lists denied ones in one call', async () => {
-    const key = await insertKey(world.primary, {
+    const key = await insertKey(databases.primary, {
       roleAssignments: projectRoles('security', 'p1', ['editor']),
     });
-    await world.replicated();
+    await databases.replicated();
     const answer = await authenticate(regional, key.authorization, {
       contexts: [
         projectContext('p1', key.organizationId, 'security'),
@@ -130,51 +130,51 @@ describe('a good key', () => {
   });
 
   it('covers projects that are made later when its assignment says all', async () => {
-    const key = await insertKey(world.primary, {
+    const key = await insertKey(databases.primary, {
       roleAssignments: {
         project: { elasticsearch: [{ role_id: 'x', all: true, application_roles: ['viewer'] }] },
       },
     });
-    await world.replicated();
+    await databases.replicated();
     expect((await ask(key, 'made-a-minute-ago', 'elasticsearch_general_purpose')).status).toBe(200);
   });
 
   it('is not affected by anything that happens to its creator', async () => {
-    const key = await insertKey(world.primary, { createdBy: 'a-user-that-is-gone' });
-    await world.replicated();
+    const key = await insertKey(databases.primary, { createdBy: 'a-user-that-is-gone' });
+    await databases.replicated();
     expect((await authenticate(regional, key.authorization)).body.user_id).toBe('a-user-that-is-gone');
   });
 });
 
 describe('role definitions', () => {
   it('apply as they are now: changed, and named as unresolved once deleted', async () => {
-    const key = await insertKey(world.primary, {
+    const key = await insertKey(databases.primary, {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer', 'logs-reader']),
     });
     const define = (privileges: string[]) =>
-      world.primary.query(
+      databases.primary.query(
         `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
          VALUES ($1, 'elasticsearch', 'p1', 'logs-reader', $2, 0)
          ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
         [key.organizationId, JSON.stringify({ indices: [{ names: ['logs-*'], privileges }] })],
       );
     await define(['read']);
-    await world.replicated();
+    await databases.replicated();
     const before = await ask(key);
     expect(before.body.contexts[0].role_descriptors['logs-reader'].indices[0].privileges).toEqual(['read']);
 
     await define(['read', 'write']);
-    await world.replicated();
+    await databases.replicated();
     // The replica has it; the service hears of that some milliseconds later.
     const context = async () => (await ask(key)).body.contexts[0];
     await expect
       .poll(async () => (await context()).role_descriptors['logs-reader'].indices[0].privileges)
       .toEqual(['read', 'write']);
 
-    await world.primary.query('UPDATE roles SET deleted_at = now() WHERE organization_id = $1', [
+    await databases.primary.query('UPDATE roles SET deleted_at = now() WHERE organization_id = $1', [
       key.organizationId,
     ]);
-    await world.replicated();
+    await databases.replicated();
     await expect.poll(context).toMatchObject({
       application_roles: ['viewer'],
       unresolved_application_roles: ['logs-reader'],
@@ -193,8 +193,8 @@ describe('a key that grants nothing is answered 403 with the reason', () => {
     ],
   ];
   it.each(cases)('%s', async (_name, roleAssignments, reason) => {
-    const key = await insertKey(world.primary, { roleAssignments });
-    await world.replicated();
+    const key = await insertKey(databases.primary, { roleAssignments });
+    await databases.replicated();
     const answer = await ask(key);
     expect(answer.status).toBe(403);
     expect(answer.body).toEqual({
@@ -209,10 +209,10 @@ describe('a key that grants nothing is answered 403 with the reason', () => {
   });
 
   it("another organization's project", async () => {
-    const key = await insertKey(world.primary, {
+    const key = await insertKey(databases.primary, {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['admin']),
     });
-    await world.replicated();
+    await databases.replicated();
     const answer = await authenticate(regional, key.authorization, {
       contexts: [projectContext('p1', 'somebody-else')],
     });
@@ -229,26 +229,26 @@ describe('a key that is not good is answered 401 with its code', () => {
   };
 
   it('unknown id and wrong secret alike', async () => {
-    const key = await insertKey(world.primary);
-    await world.replicated();
+    const key = await insertKey(databases.primary);
+    await databases.replicated();
     const stranger = newCredential();
     expect(await code(authorizationOf(stranger))).toEqual([401, '0x28D520']);
     expect(await code(authorizationOf({ ...stranger, id: key.id }))).toEqual([401, '0x28D520']);
   });
 
   it('revoked', async () => {
-    const key = await insertKey(world.primary);
-    await world.replicated();
+    const key = await insertKey(databases.primary);
+    await databases.replicated();
     expect((await authenticate(regional, key.authorization)).status).toBe(200);
-    await revokeKey(world.primary, key.id);
-    await world.replicated();
+    await revokeKey(databases.primary, key.id);
+    await databases.replicated();
     expect(await code(key.authorization)).toEqual([401, '0xD38358']);
   });
 
   it('expired, at the second it falls', async () => {
     const expiresAt = new Date(Date.now() + 1_000);
-    const key = await insertKey(world.primary, { expiresAt });
-    await world.replicated();
+    const key = await insertKey(databases.primary, { expiresAt });
+    await databases.replicated();
     const before = await authenticate(regional, key.authorization);
     expect([before.status, before.body.credentials.expiration]).toEqual([200, expiresAt.toISOString()]);
     let answer = before;
@@ -258,17 +258,17 @@ describe('a key that is not good is answered 401 with its code', () => {
   });
 
   it('revoked and expired are told only to who proves the secret', async () => {
-    const revoked = await insertKey(world.primary, { revokedAt: new Date() });
-    const expired = await insertKey(world.primary, { expiresAt: new Date(0) });
-    await world.replicated();
+    const revoked = await insertKey(databases.primary, { revokedAt: new Date() });
+    const expired = await insertKey(databases.primary, { expiresAt: new Date(0) });
+    await databases.replicated();
     for (const { id } of [revoked, expired]) {
       expect(await code(authorizationOf({ ...newCredential(), id }))).toEqual([401, '0x28D520']);
     }
   });
 
   it('internal without, with wrong, and with right client authentication', async () => {
-    const key = await insertKey(world.primary, { internal: true });
-    await world.replicated();
+    const key = await insertKey(databases.primary, { internal: true });
+    await databases.replicated();
     expect(await code(key.authorization)).toEqual([401, '0x8560B2']);
     expect(await code(key.authorization, { 'x-client-authentication': 'wrong' })).toEqual([401, '0x8560B2']);
     const answer = await authenticate(regional, key.authorization, {
@@ -278,8 +278,8 @@ describe('a key that is not good is answered 401 with its code', () => {
   });
 
   it('external with client authentication, right or wrong', async () => {
-    const key = await insertKey(world.primary);
-    await world.replicated();
+    const key = await insertKey(databases.primary);
+    await databases.replicated();
     for (const secret of [CLIENT_SECRET, 'wrong']) {
       expect(await code(key.authorization, { 'x-client-authentication': secret })).toEqual([401, '0x8560B2']);
     }

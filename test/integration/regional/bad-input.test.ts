@@ -1,29 +1,29 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-path.ts';
 import { MAX_CONTEXTS } from '../../../src/regional/authentication-request.ts';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { call } from '../../support/http-call.ts';
 import { type IssuedKey, insertKey } from '../../support/keys.ts';
 import { expectRefusal } from '../../support/refusal.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
-import { createWorld, type World } from '../../support/world.ts';
 
-let world: World;
+let databases: TestDatabases;
 let regional: TestRegional;
 let key: IssuedKey;
 
 beforeAll(async () => {
-  world = await createWorld();
-  regional = await startRegional(world.replicaUrl, { DATABASE_CONNECT_TIMEOUT_MS: '10000' });
-  key = await insertKey(world.primary, {
+  databases = await createDatabases();
+  regional = await startRegional(databases.replicaUrl, { DATABASE_CONNECT_TIMEOUT_MS: '10000' });
+  key = await insertKey(databases.primary, {
     roleAssignments: {
       project: { elasticsearch: [{ role_id: 'x', all: true, application_roles: ['viewer', 'of-p7'] }] },
     },
   });
-  await world.replicated();
+  await databases.replicated();
 });
 afterAll(async () => {
   await regional?.close();
-  await world?.close();
+  await databases?.close();
 });
 
 const post = (body: string | Buffer | ReadableStream, contentType = 'application/json') =>
@@ -142,12 +142,12 @@ describe('a body that cannot be used is refused with 400 and the path of what is
 
 describe('sizes', () => {
   it('answers exactly 1,000 contexts', async () => {
-    await world.primary.query(
+    await databases.primary.query(
       `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
        VALUES ($1, 'elasticsearch', 'p7', 'of-p7', '{}', 0)`,
       [key.organizationId],
     );
-    await world.replicated();
+    await databases.replicated();
     const answer = await authenticate(regional, key.authorization, { contexts: contexts(MAX_CONTEXTS) });
     expect([answer.status, answer.body.contexts?.length]).toEqual([200, 1_000]);
     const roles = answer.body.contexts.map((one: { application_roles: string[] }) => one.application_roles);

@@ -4,11 +4,11 @@ import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-path.ts';
 import { type Certificate, CertificateAuthority } from '../../support/certificates.ts';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type IssuedKey, insertKey } from '../../support/keys.ts';
 import { CLIENT_SECRET, startRegional, type TestRegional } from '../../support/regional.ts';
-import { createWorld, type World } from '../../support/world.ts';
 
-let world: World;
+let databases: TestDatabases;
 let authority: CertificateAuthority;
 let strangers: CertificateAuthority;
 let regional: TestRegional;
@@ -16,25 +16,25 @@ let internal: IssuedKey;
 let external: IssuedKey;
 
 beforeAll(async () => {
-  [world, authority, strangers] = await Promise.all([
-    createWorld(),
+  [databases, authority, strangers] = await Promise.all([
+    createDatabases(),
     CertificateAuthority.create(),
     CertificateAuthority.create(),
   ]);
   const server = await authority.issue('server');
-  regional = await startRegional(world.replicaUrl, {
+  regional = await startRegional(databases.replicaUrl, {
     TLS_CERT_FILE: server.files.cert,
     TLS_KEY_FILE: server.files.key,
     TLS_CLIENT_CA_FILE: authority.certFile,
     DATABASE_CONNECT_TIMEOUT_MS: '10000',
   });
-  internal = await insertKey(world.primary, { internal: true });
-  external = await insertKey(world.primary);
-  await world.replicated();
+  internal = await insertKey(databases.primary, { internal: true });
+  external = await insertKey(databases.primary);
+  await databases.replicated();
 });
 afterAll(async () => {
   await regional?.close();
-  await world?.close();
+  await databases?.close();
   await authority?.remove();
   await strangers?.remove();
 });
@@ -98,7 +98,7 @@ describe('an external key', () => {
 
 it('a TLS server without client authorities takes no certificate for client authentication', async () => {
   const server = await authority.issue('plain');
-  const other = await startRegional(world.replicaUrl, {
+  const other = await startRegional(databases.replicaUrl, {
     TLS_CERT_FILE: server.files.cert,
     TLS_KEY_FILE: server.files.key,
     DATABASE_CONNECT_TIMEOUT_MS: '10000',

@@ -3,9 +3,9 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-path.ts';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type IssuedKey, insertKey, projectRoles, revokeKey } from '../../support/keys.ts';
 import { CLIENT_SECRET, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
-import { createWorld, type World } from '../../support/world.ts';
 
 interface Call {
   method: string;
@@ -14,30 +14,34 @@ interface Call {
   body: string | undefined;
 }
 
-let world: World;
+let databases: TestDatabases;
 let fast: TestRegional;
 let plain: TestRegional;
 let keys: Record<'viewer' | 'roleless' | 'internal' | 'revoked' | 'expired', IssuedKey>;
 
 beforeAll(async () => {
-  world = await createWorld();
+  databases = await createDatabases();
   const roleAssignments = projectRoles('elasticsearch', 'pé1', ['viewer', 'ghost']);
   keys = {
-    viewer: await insertKey(world.primary, { roleAssignments, createdBy: 'üser-✓-1' }),
-    roleless: await insertKey(world.primary),
-    internal: await insertKey(world.primary, { roleAssignments, internal: true }),
-    revoked: await insertKey(world.primary, { revokedAt: new Date() }),
-    expired: await insertKey(world.primary, { expiresAt: new Date(0) }),
+    viewer: await insertKey(databases.primary, { roleAssignments, createdBy: 'üser-✓-1' }),
+    roleless: await insertKey(databases.primary),
+    internal: await insertKey(databases.primary, { roleAssignments, internal: true }),
+    revoked: await insertKey(databases.primary, { revokedAt: new Date() }),
+    expired: await insertKey(databases.primary, { expiresAt: new Date(0) }),
   };
-  await world.replicated();
+  await databases.replicated();
   const settings = { BODY_LIMIT_BYTES: '400000' };
-  fast = await startRegional(world.replicaUrl, settings);
-  plain = await startRegional(world.replicaUrl, { ...settings, FAST_LANE: 'false', CACHE_MAX_ENTRIES: '1' });
+  fast = await startRegional(databases.replicaUrl, settings);
+  plain = await startRegional(databases.replicaUrl, {
+    ...settings,
+    FAST_LANE: 'false',
+    CACHE_MAX_ENTRIES: '1',
+  });
 });
 afterAll(async () => {
   await fast?.close();
   await plain?.close();
-  await world?.close();
+  await databases?.close();
 });
 
 /** Everything of an answer that does not name the request or the moment. */
@@ -242,17 +246,17 @@ describe('the fast lane', () => {
   });
 
   it('takes the second of two equal calls, and none after the key is revoked', async () => {
-    const key = await insertKey(world.primary, {
+    const key = await insertKey(databases.primary, {
       roleAssignments: projectRoles('elasticsearch', 'pé1', ['viewer']),
     });
-    await world.replicated();
+    await databases.replicated();
     const first = await send(fast, usual(key));
     const before = await memoryHits();
     expect(await send(fast, usual(key))).toEqual(first);
     expect(await memoryHits()).toBe(before + 1);
 
-    await revokeKey(world.primary, key.id);
-    await world.replicated();
+    await revokeKey(databases.primary, key.id);
+    await databases.replicated();
     await expect.poll(async () => (await send(fast, usual(key))).status).toBe(401);
   });
 
@@ -345,7 +349,7 @@ describe('the fast lane', () => {
 
 describe('closing', () => {
   it('lets go of idle connections at once', async () => {
-    const service = await startRegional(world.replicaUrl);
+    const service = await startRegional(databases.replicaUrl);
     const { port } = new URL(service.url);
     const idle = connect(Number(port), '127.0.0.1');
     idle.write(wire(usual(keys.viewer)), 'latin1');
@@ -356,7 +360,7 @@ describe('closing', () => {
   });
 
   it('answers what is under way first, and says that the connection ends', async () => {
-    const service = await startRegional(world.replicaUrl);
+    const service = await startRegional(databases.replicaUrl);
     const { port } = new URL(service.url);
     const busy = connect(Number(port), '127.0.0.1');
     let received = '';
@@ -364,7 +368,7 @@ describe('closing', () => {
       received += text;
     });
     const gone = once(busy, 'close');
-    const blocker = await world.region.connect();
+    const blocker = await databases.region.connect();
     await blocker.query('BEGIN; LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE');
     busy.write(wire(usual(keys.viewer)), 'latin1');
     await expect

@@ -6,10 +6,10 @@ import {
   startTestControlPlane,
   type TestControlPlane,
 } from '../../support/control-plane.ts';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { insertKey, projectRoles } from '../../support/keys.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
-import { createWorld, type World } from '../../support/world.ts';
 
 const BASE = '/uiam/api/v1/api-keys';
 const GRANT = {
@@ -18,25 +18,29 @@ const GRANT = {
   role_assignments: { limit: { access: ['application'], resource: ['project'] } },
 };
 
-let world: World;
+let databases: TestDatabases;
 let controlPlane: TestControlPlane;
 let proxy: TcpProxy;
 let region: TestRegional;
 beforeAll(async () => {
-  world = await createWorld();
-  const primary = { pool: world.primary, url: world.primaryUrl, controlPlaneUrl: world.primaryUrl };
+  databases = await createDatabases();
+  const primary = {
+    pool: databases.primary,
+    url: databases.primaryUrl,
+    controlPlaneUrl: databases.primaryUrl,
+  };
   controlPlane = await startTestControlPlane(
     { TRUSTED_PROXIES: '127.0.0.1' },
     { ...primary, close: async () => {} },
   );
   proxy = await startTcpProxy({ targetPort: Number(new URL(controlPlane.url).port) });
-  region = await startRegional(world.replicaUrl, { CONTROL_PLANE_URL: `http://127.0.0.1:${proxy.port}` });
+  region = await startRegional(databases.replicaUrl, { CONTROL_PLANE_URL: `http://127.0.0.1:${proxy.port}` });
 });
 afterAll(async () => {
   await region?.close();
   await proxy?.close();
   await controlPlane?.close();
-  await world?.close();
+  await databases?.close();
 });
 
 async function viewer() {
@@ -71,7 +75,7 @@ test('the three key calls reach the control plane with their headers, and its an
 
 test('a control plane that is away is 503 with a code, never 500, and authentication goes on', async () => {
   const key = await viewer();
-  await world.replicated();
+  await databases.replicated();
   await proxy.cut();
   try {
     for (const [method, path] of [

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CertificateAuthority } from '../../support/certificates.ts';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { findForbidden } from '../../support/forbidden-output.ts';
 import { call, sendBytes } from '../../support/http-call.ts';
 import {
@@ -17,9 +18,8 @@ import {
   type TestRegional,
 } from '../../support/regional.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
-import { createWorld, type World } from '../../support/world.ts';
 
-let world: World;
+let databases: TestDatabases;
 let proxy: TcpProxy;
 let regional: TestRegional;
 let keys: IssuedKey[];
@@ -28,20 +28,20 @@ const sent: unknown[] = [];
 
 // One service at its most talkative lives through everything that can go wrong; then its whole output is read.
 beforeAll(async () => {
-  world = await createWorld();
-  const url = new URL(world.replicaUrl);
+  databases = await createDatabases();
+  const url = new URL(databases.replicaUrl);
   proxy = await startTcpProxy({ targetPort: Number(url.port) });
   url.port = String(proxy.port);
   regional = await startRegional(url.href, { LOG_LEVEL: 'trace' });
   keys = await Promise.all([
-    insertKey(world.primary, { roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer']) }),
-    insertKey(world.primary, { internal: true }),
-    insertKey(world.primary, { revokedAt: new Date() }),
-    insertKey(world.primary, { expiresAt: new Date(0) }),
-    insertKey(world.primary, { roleAssignments: 'broken' }),
-    insertKey(world.primary, { secretHash: `$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$${'A'.repeat(40)}` }),
+    insertKey(databases.primary, { roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer']) }),
+    insertKey(databases.primary, { internal: true }),
+    insertKey(databases.primary, { revokedAt: new Date() }),
+    insertKey(databases.primary, { expiresAt: new Date(0) }),
+    insertKey(databases.primary, { roleAssignments: 'broken' }),
+    insertKey(databases.primary, { secretHash: `$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$${'A'.repeat(40)}` }),
   ]);
-  await world.replicated();
+  await databases.replicated();
   await everyKindOfRequest();
   await proxy.cut();
   await everyKindOfRequest();
@@ -56,7 +56,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await proxy?.close();
-  await world?.close();
+  await databases?.close();
 });
 
 async function everyKindOfRequest(): Promise<void> {
@@ -110,7 +110,7 @@ describe('whatever goes wrong, no credential, hash or secret is', () => {
   });
 
   it('in the error that a wrong database login makes', async () => {
-    const url = new URL(world.replicaUrl);
+    const url = new URL(databases.replicaUrl);
     url.password = 'a-wrong-database-password';
     const other = await startRegional(url.href);
     expect((await authenticate(other, keys[0]?.authorization)).status).toBe(503);
@@ -122,7 +122,7 @@ describe('whatever goes wrong, no credential, hash or secret is', () => {
   it('in what is logged when TLS cannot be set up', async () => {
     const authority = await CertificateAuthority.create();
     const { files, key } = await authority.issue('server');
-    const failure = await startRegional(world.replicaUrl, {
+    const failure = await startRegional(databases.replicaUrl, {
       TLS_CERT_FILE: files.key,
       TLS_KEY_FILE: files.cert,
     }).then(

@@ -1,24 +1,24 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type IssuedKey, insertKey, newCredential, projectRoles } from '../../support/keys.ts';
 import { expectRefusal } from '../../support/refusal.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
-import { createWorld, type World } from '../../support/world.ts';
 
-let world: World;
+let databases: TestDatabases;
 let regional: TestRegional;
 let healthy: IssuedKey;
 
 beforeAll(async () => {
-  world = await createWorld();
+  databases = await createDatabases();
   // Generous: on a busy machine a first connection takes its time, and that is not what is tested here.
-  regional = await startRegional(world.replicaUrl, { DATABASE_CONNECT_TIMEOUT_MS: '10000' });
-  healthy = await insertKey(world.primary, {
+  regional = await startRegional(databases.replicaUrl, { DATABASE_CONNECT_TIMEOUT_MS: '10000' });
+  healthy = await insertKey(databases.primary, {
     roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer']),
   });
 });
 afterAll(async () => {
   await regional?.close();
-  await world?.close();
+  await databases?.close();
 });
 
 const salt = 'c29tZXNhbHQxMjM0NTY3OA';
@@ -47,8 +47,8 @@ const brokenRows: [string, { roleAssignments?: unknown; secretHash?: string }, s
 it.each(brokenRows)(
   'a key with %s is 503, is named in the log, and no other key notices',
   async (_name, row, field) => {
-    const broken = await insertKey(world.primary, row);
-    await world.replicated();
+    const broken = await insertKey(databases.primary, row);
+    await databases.replicated();
     const linesBefore = regional.logLines.length;
 
     const answers = await Promise.all([
@@ -72,8 +72,8 @@ it.each(brokenRows)(
 );
 
 it('the log line of a failure carries the request id of the answer and the ids of the caller', async () => {
-  const broken = await insertKey(world.primary, { secretHash: 'broken' });
-  await world.replicated();
+  const broken = await insertKey(databases.primary, { secretHash: 'broken' });
+  await databases.replicated();
   const traceId = '0af7651916cd43dd8448eb211c80319c';
   const answer = await authenticate(regional, broken.authorization, {
     headers: { 'x-opaque-id': 'node-1/4711', traceparent: `00-${traceId}-b7ad6b7169203331-01` },
@@ -88,24 +88,24 @@ it('the log line of a failure carries the request id of the answer and the ids o
 });
 
 it('a key that is repaired on the primary works again', async () => {
-  const key = await insertKey(world.primary, { roleAssignments: 'broken' });
-  await world.replicated();
+  const key = await insertKey(databases.primary, { roleAssignments: 'broken' });
+  await databases.replicated();
   expect((await authenticate(regional, key.authorization)).status).toBe(503);
-  await world.primary.query(`UPDATE api_keys SET role_assignments = '{}' WHERE id = $1`, [key.id]);
-  await world.replicated();
+  await databases.primary.query(`UPDATE api_keys SET role_assignments = '{}' WHERE id = $1`, [key.id]);
+  await databases.replicated();
   await expect.poll(async () => (await authenticate(regional, key.authorization)).status).toBe(200);
 });
 
 it('a broken custom role grants nothing, is named in the log, and leaves the other roles of the key alone', async () => {
-  const key = await insertKey(world.primary, {
+  const key = await insertKey(databases.primary, {
     roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer', 'broken']),
   });
-  await world.primary.query(
+  await databases.primary.query(
     `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
      VALUES ($1, 'elasticsearch', 'p1', 'broken', '{"indices": "all of them"}', 0)`,
     [key.organizationId],
   );
-  await world.replicated();
+  await databases.replicated();
   const answer = await authenticate(regional, key.authorization, {
     contexts: [projectContext('p1', key.organizationId)],
   });

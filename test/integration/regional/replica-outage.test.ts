@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { authorizationOf, newCredential } from '../../support/keys.ts';
 import { Load, printFigures } from '../../support/load.ts';
 import { insertKeys } from '../../support/many-keys.ts';
@@ -9,7 +10,6 @@ import { expectRefusal } from '../../support/refusal.ts';
 import { authenticate, startRegional } from '../../support/regional.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
-import { createWorld, type World } from '../../support/world.ts';
 
 const UNAVAILABLE = '503 0x1A0503';
 const REVALIDATE_AFTER_MS = 500;
@@ -19,7 +19,7 @@ const NOTICED_AFTER_MS = 2_000;
 /** "At once", as seen from a busy machine: what waits for a timeout takes longer than this, and most must not. */
 const AT_ONCE_MS = 300;
 
-let world: World;
+let databases: TestDatabases;
 let proxy: TcpProxy;
 let redis: TestRedis;
 let pods: Pods;
@@ -27,8 +27,8 @@ let replicaUrl: string;
 let settings: Record<string, string>;
 
 beforeAll(async () => {
-  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
-  const url = new URL(world.replicaUrl);
+  [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
+  const url = new URL(databases.replicaUrl);
   proxy = await startTcpProxy({ targetPort: Number(url.port) });
   url.port = String(proxy.port);
   replicaUrl = url.href;
@@ -50,15 +50,15 @@ afterAll(async () => {
   await pods?.stop();
   await proxy?.close();
   await redis?.stop();
-  await world?.close();
+  await databases?.close();
 });
 
 const pod = () => pods.all[0] as Pods['all'][number];
 const askUnknown = () => authenticate(pod(), authorizationOf(newCredential()));
 
 async function warmKeys(count: number): Promise<string[]> {
-  const keys = (await insertKeys(world.primary, count)).map((key) => key.authorization);
-  await world.replicated();
+  const keys = (await insertKeys(databases.primary, count)).map((key) => key.authorization);
+  await databases.replicated();
   for (const key of keys) expect((await authenticate(pod(), key)).status).toBe(200);
   return keys;
 }

@@ -1,22 +1,22 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { authorizationOf, type IssuedKey, insertKey, newCredential } from '../../support/keys.ts';
 import { expectRefusal } from '../../support/refusal.ts';
 import { authenticate, startRegional, type TestRegional } from '../../support/regional.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
-import { createWorld, type World } from '../../support/world.ts';
 
 const timeouts = { DATABASE_CONNECT_TIMEOUT_MS: '500', DATABASE_QUERY_TIMEOUT_MS: '1000' };
 /** Both timeouts, and some air for a busy machine. */
 const LONGEST_ANSWER_MS = 2_500;
 
-let world: World;
+let databases: TestDatabases;
 let proxy: TcpProxy;
 let regional: TestRegional;
 let replicaUrl: string;
 
 beforeAll(async () => {
-  world = await createWorld();
-  const url = new URL(world.replicaUrl);
+  databases = await createDatabases();
+  const url = new URL(databases.replicaUrl);
   proxy = await startTcpProxy({ targetPort: Number(url.port) });
   url.port = String(proxy.port);
   replicaUrl = url.href;
@@ -27,13 +27,13 @@ afterAll(async () => {
   await proxy?.restore();
   await regional?.close();
   await proxy?.close();
-  await world?.close();
+  await databases?.close();
 });
 
 /** A key that the service has not met yet: nothing of it can be cached. */
 async function newKey(): Promise<IssuedKey> {
-  const key = await insertKey(world.primary);
-  await world.replicated();
+  const key = await insertKey(databases.primary);
+  await databases.replicated();
   return key;
 }
 
@@ -113,10 +113,10 @@ it('a service that starts without its replica is live and unready, answers 503, 
 
 it('a replica that cannot be read as it should be is our fault, not the key’s', async () => {
   const key = await newKey();
-  await world.region.query('REVOKE SELECT ON api_keys FROM iam_regional');
+  await databases.region.query('REVOKE SELECT ON api_keys FROM iam_regional');
   try {
     expectRefusal(await authenticate(regional, key.authorization), 503, '0x1A0503');
   } finally {
-    await world.region.query('GRANT SELECT ON api_keys TO iam_regional');
+    await databases.region.query('GRANT SELECT ON api_keys TO iam_regional');
   }
 });

@@ -1,26 +1,26 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { responseSchema } from '../../../src/regional/authentication-schema.ts';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { insertKey, projectRoles } from '../../support/keys.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
-import { createWorld, type World } from '../../support/world.ts';
 
-let world: World;
+let databases: TestDatabases;
 let regional: TestRegional;
 beforeAll(async () => {
-  world = await createWorld();
-  regional = await startRegional(world.replicaUrl);
+  databases = await createDatabases();
+  regional = await startRegional(databases.replicaUrl);
 });
 afterAll(async () => {
   await regional?.close();
-  await world?.close();
+  await databases?.close();
 });
 
 test('every form of answer of the region is what its reference describes', async () => {
-  const key = await insertKey(world.primary, {
+  const key = await insertKey(databases.primary, {
     roleAssignments: projectRoles('elasticsearch', 'shop', ['viewer', 'gone']),
     expiresAt: new Date(Date.now() + 60_000),
   });
-  await world.replicated();
+  await databases.replicated();
   const shop = projectContext('shop', key.organizationId);
   const other = projectContext('other', key.organizationId);
   for (const options of [

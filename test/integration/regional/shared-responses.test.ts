@@ -1,21 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type IssuedKey, insertKey, projectRoles } from '../../support/keys.ts';
 import { outcome, type Pods, startPods } from '../../support/pods.ts';
 import { RedisAdmin } from '../../support/redis-contents.ts';
 import { authenticate, CLIENT_SECRET, projectContext } from '../../support/regional.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
-import { createWorld, type World } from '../../support/world.ts';
 
-let world: World;
+let databases: TestDatabases;
 let redis: TestRedis;
 let admin: RedisAdmin;
 let pods: Pods;
 
 beforeAll(async () => {
-  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
+  [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
   admin = new RedisAdmin(redis.url);
-  pods = await startPods(1, world.replicaUrl, redis.url, {
+  pods = await startPods(1, databases.replicaUrl, redis.url, {
     CACHE_KEYS: randomBytes(32).toString('base64'),
     REDIS_TIMEOUT_MS: '1000', // every value must be read in time, however busy the machine is
   });
@@ -24,7 +24,7 @@ afterAll(async () => {
   await pods?.stop();
   admin?.close();
   await redis?.stop();
-  await world?.close();
+  await databases?.close();
 });
 beforeEach(async () => {
   await admin.client.flushdb();
@@ -35,8 +35,8 @@ const answersInRedis = async () => (await admin.client.keys('*:answer:*')).lengt
 
 async function newKey(fields: Parameters<typeof insertKey>[1] = {}): Promise<IssuedKey> {
   const roleAssignments = projectRoles('elasticsearch', 'p1', ['viewer', 'reader']);
-  const key = await insertKey(world.primary, { roleAssignments, ...fields });
-  await world.replicated();
+  const key = await insertKey(databases.primary, { roleAssignments, ...fields });
+  await databases.replicated();
   return key;
 }
 
@@ -57,7 +57,7 @@ async function reads(work: () => Promise<unknown>): Promise<number> {
 /** A pod that knows of no change, as if all of them were long ago. */
 async function restartLater(settings: Record<string, string> = {}): Promise<void> {
   await pods.stop();
-  await world.region.query("UPDATE changes SET at = at - interval '1 hour'");
+  await databases.region.query("UPDATE changes SET at = at - interval '1 hour'");
   await pods.restart(settings);
 }
 
@@ -75,13 +75,13 @@ async function bothWays(key: IssuedKey, options?: Parameters<typeof authenticate
 }
 
 async function defineReader(key: IssuedKey, privileges: string[]): Promise<void> {
-  await world.primary.query(
+  await databases.primary.query(
     `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
      VALUES ($1, 'elasticsearch', 'p1', 'reader', $2, 0)
      ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
     [key.organizationId, JSON.stringify({ indices: [{ names: ['logs-*'], privileges }] })],
   );
-  await world.replicated();
+  await databases.replicated();
 }
 
 function readerPrivileges({ body }: Awaited<ReturnType<typeof ask>>): string[] {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { API_ERRORS } from '../../../../src/control-plane/errors.ts';
+import { ERRORS } from '../../../../src/errors.ts';
 import {
   auditOf,
   CLIENT_SECRET,
@@ -15,7 +15,7 @@ import {
   newCredential,
   projectRoles,
 } from '../../../support/keys.ts';
-import type { Answer } from '../../../support/regional.ts';
+import type { ApiResponse } from '../../../support/regional.ts';
 
 const KEYS = '/api/v1/users/auth/keys';
 
@@ -28,12 +28,14 @@ beforeAll(async () => {
 afterAll(() => controlPlane?.close());
 
 /** Expects the documented shape, and nothing of the credential in it. */
-function expectRefused(answer: Answer, status: number, code: string, fields?: string[]): void {
+function expectRefused(answer: ApiResponse, status: number, code: string, fields?: string[]): void {
   expect([answer.status, answer.body?.errors?.[0]?.code]).toEqual([status, code]);
   expect(answer.headers.get('x-cloud-error-codes')).toBe(code);
   expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
   expect(answer.headers.get('retry-after') !== null).toBe(status === 503 || status === 429);
-  expect(Object.values(API_ERRORS)).toContainEqual(expect.objectContaining({ code, status }));
+  expect(Object.values(ERRORS).map(({ cloud }) => cloud)).toContainEqual(
+    expect.objectContaining({ code, status }),
+  );
   for (const error of answer.body.errors) {
     expect(error).toEqual({
       code,

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RecentChanges } from '../../../../src/keys/change-feed/recent-changes.ts';
 import type { KeyStore, LoadedKey } from '../../../../src/keys/key-store.ts';
-import { startKeyStack } from '../../../support/key-stack.ts';
+import { createDatabases, type TestDatabases } from '../../../support/databases.ts';
+import { startKeyStores } from '../../../support/key-stores.ts';
 import { insertKey, newCredential, revokeKey } from '../../../support/keys.ts';
-import { createWorld, type World } from '../../../support/world.ts';
 
-let world: World;
+let databases: TestDatabases;
 
 beforeAll(async () => {
-  world = await createWorld();
+  databases = await createDatabases();
 });
-afterAll(() => world?.close());
+afterAll(() => databases?.close());
 
 /** Holds back each answer of Postgres that has been read, until the test lets it go. */
 class Gate implements KeyStore {
@@ -50,8 +50,8 @@ async function overtake(
   change: () => Promise<unknown>,
 ): Promise<{ read: LoadedKey | undefined; next: LoadedKey | undefined }> {
   const gates: Gate[] = [];
-  const stack = await startKeyStack(
-    world,
+  const stores = await startKeyStores(
+    databases,
     (postgres) => {
       const gate = new Gate(postgres);
       gates.push(gate);
@@ -60,28 +60,28 @@ async function overtake(
     Changes,
   );
   try {
-    const asked = stack.memory.get({ id, digest: 'first' });
+    const asked = stores.memory.get({ id, digest: 'first' });
     const read = await gates[0]?.read;
     await change();
     await expect
-      .poll(() => stack.applied.some((one) => one.entity === 'key' && one.id === id), {
+      .poll(() => stores.applied.some((one) => one.entity === 'key' && one.id === id), {
         interval: 2,
         timeout: 10_000,
       })
       .toBe(true);
     gates[0]?.open();
     await asked;
-    return { read, next: await stack.memory.get({ id, digest: 'second' }) };
+    return { read, next: await stores.memory.get({ id, digest: 'second' }) };
   } finally {
-    await stack.stop();
+    await stores.stop();
   }
 }
 
 describe('a fill that has read its key and is stopped before it stores it', () => {
   async function whileRevoked(Changes: typeof RecentChanges) {
-    const key = await insertKey(world.primary);
-    await world.replicated();
-    const { read, next } = await overtake(Changes, key.id, () => revokeKey(world.primary, key.id));
+    const key = await insertKey(databases.primary);
+    await databases.replicated();
+    const { read, next } = await overtake(Changes, key.id, () => revokeKey(databases.primary, key.id));
     expect(read?.record.revokedAtMs, 'what the fill read').toBeNull();
     return next?.record.revokedAtMs;
   }
@@ -97,8 +97,8 @@ describe('a fill that has read its key and is stopped before it stores it', () =
   async function whileCreated(Changes: typeof RecentChanges) {
     const id = newCredential().id;
     const { read, next } = await overtake(Changes, id, async () => {
-      const key = await insertKey(world.primary);
-      await world.primary.query('UPDATE api_keys SET id = $2 WHERE id = $1', [key.id, id]);
+      const key = await insertKey(databases.primary);
+      await databases.primary.query('UPDATE api_keys SET id = $2 WHERE id = $1', [key.id, id]);
     });
     expect(read).toBeUndefined();
     return next?.record.id === id;

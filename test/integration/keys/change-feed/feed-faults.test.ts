@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hashSecret } from '../../../../src/credential/hash.ts';
 import { subscribeRegion, unsubscribeRegion } from '../../../../src/database/subscription.ts';
+import { createDatabases, type TestDatabases } from '../../../support/databases.ts';
 import {
   authorizationOf,
   type IssuedKey,
@@ -14,21 +15,20 @@ import { metric, type Pods, startPods } from '../../../support/pods.ts';
 import { projectContext } from '../../../support/regional.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../../../support/servers/tcp-proxy.ts';
-import { createWorld, type World } from '../../../support/world.ts';
 
 const REVALIDATE_AFTER_MS = 2_000;
 const UNKNOWN = '401 0x28D520';
 const REVOKED = '401 0xD38358';
 
-let world: World;
+let databases: TestDatabases;
 let redis: TestRedis;
 let proxy: TcpProxy;
 let feedUrl: string;
 let pods: Pods;
 
 beforeAll(async () => {
-  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
-  const url = new URL(world.replicaUrl);
+  [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
+  const url = new URL(databases.replicaUrl);
   proxy = await startTcpProxy({ targetPort: Number(url.port) });
   url.port = String(proxy.port);
   feedUrl = url.href;
@@ -40,17 +40,20 @@ afterEach(async () => {
 afterAll(async () => {
   await redis?.stop();
   await proxy?.close();
-  await world?.close();
+  await databases?.close();
 });
 
 async function startWith(settings: Record<string, string>): Promise<void> {
-  pods = await startPods(2, world.replicaUrl, redis.url, { CHANGE_FEED_DATABASE_URL: feedUrl, ...settings });
+  pods = await startPods(2, databases.replicaUrl, redis.url, {
+    CHANGE_FEED_DATABASE_URL: feedUrl,
+    ...settings,
+  });
 }
 
 /** A key that both pods answer from memory. */
 async function warmKey(): Promise<IssuedKey> {
-  const key = await insertKey(world.primary);
-  await world.replicated();
+  const key = await insertKey(databases.primary);
+  await databases.replicated();
   for (let times = 0; times < 2; times += 1)
     expect(await pods.outcomes(key.authorization)).toEqual(['200', '200']);
   return key;
@@ -83,7 +86,7 @@ describe('a key that is revoked while the change feed', () => {
   it.each(faults)('%s is refused within REVALIDATE_AFTER and a second', async (name, breakIt) => {
     const [key, untouched] = [await warmKey(), await warmKey()];
     await breakIt();
-    await revokeKey(world.primary, key.id);
+    await revokeKey(databases.primary, key.id);
     const delayMs = await refusedAfterMs(key);
     console.log(`[figure] feed ${name}: revoked key refused on 2 pods after ${delayMs.toFixed(0)} ms`);
     expect(delayMs).toBeLessThan(REVALIDATE_AFTER_MS + 1_000);
@@ -91,7 +94,7 @@ describe('a key that is revoked while the change feed', () => {
 
     // And back: what is missed in between is read before the cache is trusted again.
     const later = await warmKey();
-    await revokeKey(world.primary, later.id);
+    await revokeKey(databases.primary, later.id);
     await proxy.restore();
     await feedsConnected(1);
     expect(await refusedAfterMs(later)).toBeLessThan(REVALIDATE_AFTER_MS + 1_000);
@@ -102,11 +105,11 @@ describe('while the change feed is cut off', () => {
   beforeEach(() => startWith({ REVALIDATE_AFTER_MS: String(REVALIDATE_AFTER_MS) }));
 
   it('roles, rotations and new keys are followed within REVALIDATE_AFTER and a second, too', async () => {
-    const key = await insertKey(world.primary, {
+    const key = await insertKey(databases.primary, {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['reader']),
     });
     const define = (cluster: string) =>
-      world.primary.query(
+      databases.primary.query(
         `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
          VALUES ($1, 'elasticsearch', 'p1', 'reader', $2, 0)
          ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
@@ -126,12 +129,12 @@ describe('while the change feed is cut off', () => {
     await proxy.cut();
     await feedsConnected(0);
     await define('manage');
-    await world.primary.query('UPDATE api_keys SET secret_hash = $2 WHERE id = $1', [
+    await databases.primary.query('UPDATE api_keys SET secret_hash = $2 WHERE id = $1', [
       rotated.id,
       await hashSecret(newCredential().secret, TEST_HASH_PARAMETERS),
     ]);
-    const created = await insertKey(world.primary);
-    await world.primary.query('UPDATE api_keys SET id = $2 WHERE id = $1', [created.id, stranger.id]);
+    const created = await insertKey(databases.primary);
+    await databases.primary.query('UPDATE api_keys SET id = $2 WHERE id = $1', [created.id, stranger.id]);
     const arrived = authorizationOf({ ...stranger, secret: created.secret });
 
     const timeout = REVALIDATE_AFTER_MS + 1_000;
@@ -152,8 +155,8 @@ describe('a feed that comes back to a replica whose history is another one', () 
     const key = await warmKey();
     await proxy.cut();
     await feedsConnected(0);
-    await revokeKey(world.primary, key.id);
-    await world.replicated();
+    await revokeKey(databases.primary, key.id);
+    await databases.replicated();
     await hide();
     expect(await pods.outcomes(key.authorization), 'not noticed yet').toEqual(['200', '200']);
     await proxy.restore();
@@ -161,18 +164,18 @@ describe('a feed that comes back to a replica whose history is another one', () 
   }
 
   it('pruned past what it had read drops every cached key', async () => {
-    await missing(() => world.region.query('DELETE FROM changes'));
+    await missing(() => databases.region.query('DELETE FROM changes'));
   });
 
   it('restored to an earlier moment drops every cached key', async () => {
-    await missing(() => world.region.query('TRUNCATE changes RESTART IDENTITY'));
+    await missing(() => databases.region.query('TRUNCATE changes RESTART IDENTITY'));
   });
 
   it('restored, and past the place again where it had been, drops every cached key', async () => {
     await missing(async () => {
-      const { rows } = await world.region.query<{ last: string }>('SELECT max(seq) AS last FROM changes');
-      await world.region.query('TRUNCATE changes RESTART IDENTITY');
-      await world.region.query(
+      const { rows } = await databases.region.query<{ last: string }>('SELECT max(seq) AS last FROM changes');
+      await databases.region.query('TRUNCATE changes RESTART IDENTITY');
+      await databases.region.query(
         `INSERT INTO changes (entity, id, version) SELECT 'key', 'other-' || n, n FROM generate_series(1, $1) AS n`,
         [Number(rows[0]?.last) + 100],
       );
@@ -185,15 +188,15 @@ describe('a replica that is emptied and copied again', () => {
 
   it('is followed by every pod, with the revocations that happened meanwhile', async () => {
     const [revoked, kept] = [await warmKey(), await warmKey()];
-    const { rows } = await world.region.query<{ subname: string }>(
+    const { rows } = await databases.region.query<{ subname: string }>(
       'SELECT subname FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())',
     );
     const name = rows[0]?.subname ?? '';
-    await unsubscribeRegion(world.regionUrl, name);
-    await revokeKey(world.primary, revoked.id);
-    await world.region.query('TRUNCATE api_keys, roles, heartbeat');
-    await subscribeRegion(world.regionUrl, world.primaryUrl, name);
-    await world.replicated();
+    await unsubscribeRegion(databases.regionUrl, name);
+    await revokeKey(databases.primary, revoked.id);
+    await databases.region.query('TRUNCATE api_keys, roles, heartbeat');
+    await subscribeRegion(databases.regionUrl, databases.primaryUrl, name);
+    await databases.replicated();
     await expect.poll(() => pods.outcomes(kept.authorization), { timeout: 10_000 }).toEqual(['200', '200']);
     await refusedAfterMs(revoked);
   });

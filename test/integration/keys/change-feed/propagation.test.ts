@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashSecret } from '../../../../src/credential/hash.ts';
+import { createDatabases, type TestDatabases } from '../../../support/databases.ts';
 import { figures, report } from '../../../support/figures.ts';
 import {
   authorizationOf,
@@ -14,32 +15,31 @@ import { metric, outcome, type Pods, startPods } from '../../../support/pods.ts'
 import { authenticate, projectContext } from '../../../support/regional.ts';
 import { revokeWarmKeys } from '../../../support/revocations.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
-import { createWorld, type World } from '../../../support/world.ts';
 
 /** The contract says 100 ms at p99. Other tests run beside this one; test/soak/revocation.test.ts is stricter. */
 const GENEROUS_P99_MS = 1_000;
 const REVOKED = '401 0xD38358';
 const UNKNOWN = '401 0x28D520';
 
-let world: World;
+let databases: TestDatabases;
 let redis: TestRedis;
 let pods: Pods;
 
 beforeAll(async () => {
-  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
+  [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
   // A busy machine must not turn a hit in Redis into a miss here.
-  pods = await startPods(3, world.replicaUrl, redis.url, { REDIS_TIMEOUT_MS: '1000' });
+  pods = await startPods(3, databases.replicaUrl, redis.url, { REDIS_TIMEOUT_MS: '1000' });
 });
 afterAll(async () => {
   await pods?.stop();
   await redis?.stop();
-  await world?.close();
+  await databases?.close();
 });
 
 /** A key that every pod has answered from memory. */
 async function warmKey(fields: Parameters<typeof insertKey>[1] = {}): Promise<IssuedKey> {
-  const key = await insertKey(world.primary, fields);
-  await world.replicated();
+  const key = await insertKey(databases.primary, fields);
+  await databases.replicated();
   for (let times = 0; times < 2; times += 1) {
     expect(await pods.outcomes(key.authorization)).toEqual(['200', '200', '200']);
   }
@@ -56,7 +56,7 @@ async function followed(expected: string, ask: () => Promise<string[]>): Promise
 describe('a change on the primary', () => {
   it('that revokes a key is refused on every pod within the bound, and is never accepted again', async () => {
     // test/soak/revocation.test.ts does the same 500 times.
-    const { delaysMs, furtherOutcomes } = await revokeWarmKeys(world, pods, {
+    const { delaysMs, furtherOutcomes } = await revokeWarmKeys(databases, pods, {
       revocations: 60,
       furtherTries: 1_000,
     });
@@ -66,11 +66,11 @@ describe('a change on the primary', () => {
   });
 
   it('that redefines a role or deletes it is what every pod answers within the bound', async () => {
-    const key = await insertKey(world.primary, {
+    const key = await insertKey(databases.primary, {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer', 'logs-reader']),
     });
     const define = (privileges: string[]) =>
-      world.primary.query(
+      databases.primary.query(
         `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
          VALUES ($1, 'elasticsearch', 'p1', 'logs-reader', $2, 0)
          ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
@@ -87,7 +87,7 @@ describe('a change on the primary', () => {
       });
 
     await define(['read']);
-    await world.replicated();
+    await databases.replicated();
     await followed('["read"]', granted);
     const delaysMs: number[] = [];
     for (let round = 0; round < 20; round += 1) {
@@ -95,9 +95,10 @@ describe('a change on the primary', () => {
       await define(privileges);
       delaysMs.push(await followed(JSON.stringify(privileges), granted));
     }
-    await world.primary.query('UPDATE roles SET deleted_at = clock_timestamp() WHERE organization_id = $1', [
-      key.organizationId,
-    ]);
+    await databases.primary.query(
+      'UPDATE roles SET deleted_at = clock_timestamp() WHERE organization_id = $1',
+      [key.organizationId],
+    );
     delaysMs.push(await followed('["logs-reader"]', granted));
     report('role change, commit to the answer of all 3 pods', delaysMs);
   });
@@ -110,7 +111,7 @@ describe('a change on the primary', () => {
         JSON.stringify(body.contexts[0].role_descriptors.viewer.cluster),
       );
     await cluster();
-    await world.primary.query(
+    await databases.primary.query(
       `UPDATE roles SET descriptor = descriptor || '{"cluster":["monitor_ml"]}'
        WHERE project_type = 'vectordb' AND name = 'viewer'`,
     );
@@ -146,7 +147,7 @@ describe('a change on the primary', () => {
   it('that creates a key is known on every pod within the bound, also where it was just unknown', async () => {
     const delaysMs: number[] = [];
     for (let round = 0; round < 20; round += 1) {
-      const key = await insertKey(world.primary);
+      const key = await insertKey(databases.primary);
       const arrived = followed('200', () => pods.outcomes(key.authorization));
       delaysMs.push(await arrived);
     }
@@ -155,8 +156,8 @@ describe('a change on the primary', () => {
     const credential = newCredential();
     const authorization = authorizationOf(credential);
     expect(await pods.outcomes(authorization)).toEqual([UNKNOWN, UNKNOWN, UNKNOWN]);
-    await world.primary.query("INSERT INTO organizations (id, name) VALUES ('late', 'late')");
-    await world.primary.query(
+    await databases.primary.query("INSERT INTO organizations (id, name) VALUES ('late', 'late')");
+    await databases.primary.query(
       `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by, version)
        VALUES ($1, 'late', 'test', $2, '{}', 'user-1', 0)`,
       [credential.id, await hashSecret(credential.secret, TEST_HASH_PARAMETERS)],
@@ -171,9 +172,12 @@ describe('a change on the primary', () => {
       while (!asking.signal.aborted) await authenticate(pod, key.authorization);
     });
     for (let round = 0; round < 50; round += 1) {
-      await world.primary.query('UPDATE api_keys SET description = $2 WHERE id = $1', [key.id, `${round}`]);
+      await databases.primary.query('UPDATE api_keys SET description = $2 WHERE id = $1', [
+        key.id,
+        `${round}`,
+      ]);
     }
-    await revokeKey(world.primary, key.id);
+    await revokeKey(databases.primary, key.id);
     await followed(REVOKED, () => pods.outcomes(key.authorization));
     asking.abort();
     await Promise.all(traffic);
@@ -185,8 +189,8 @@ describe('a key that is revoked while every pod is down', () => {
   it('is refused on the first request after they come back, although Redis holds the warm entry', async () => {
     const [key, other] = [await warmKey(), await warmKey()];
     await pods.stop();
-    await revokeKey(world.primary, key.id);
-    await world.replicated();
+    await revokeKey(databases.primary, key.id);
+    await databases.replicated();
     await pods.restart();
     expect(await pods.outcomes(key.authorization)).toEqual([REVOKED, REVOKED, REVOKED]);
     const found = await tiers(async () => {
@@ -201,24 +205,24 @@ describe('replication that stands still', () => {
     const key = await warmKey();
     const [pod] = pods.all;
     if (pod === undefined) throw new Error('no pod');
-    const { rows } = await world.region.query<{ subname: string }>(
+    const { rows } = await databases.region.query<{ subname: string }>(
       'SELECT subname FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())',
     );
     const subscription = rows[0]?.subname;
     const age = async () => (await metric(pod, 'iam_heartbeat_age_seconds')) ?? Number.NaN;
-    await world.replicated();
+    await databases.replicated();
     await expect.poll(age, { timeout: 3_000 }).toBeLessThan(2);
-    await world.region.query(`ALTER SUBSCRIPTION ${subscription} DISABLE`);
+    await databases.region.query(`ALTER SUBSCRIPTION ${subscription} DISABLE`);
     try {
-      await revokeKey(world.primary, key.id);
+      await revokeKey(databases.primary, key.id);
       await expect.poll(age, { timeout: 10_000 }).toBeGreaterThan(3);
       expect(outcome(await authenticate(pod, key.authorization)), 'nobody here can know').toBe('200');
       expect(await metric(pod, 'iam_change_feed_age_seconds')).toBeLessThan(2);
     } finally {
-      await world.region.query(`ALTER SUBSCRIPTION ${subscription} ENABLE`);
+      await databases.region.query(`ALTER SUBSCRIPTION ${subscription} ENABLE`);
     }
     await followed(REVOKED, () => pods.outcomes(key.authorization));
-    await world.replicated();
+    await databases.replicated();
     await expect.poll(age, { timeout: 5_000 }).toBeLessThan(2);
   });
 });
@@ -229,7 +233,7 @@ async function rotate(
   graceMs: number,
   secret = newCredential().secret,
 ): Promise<{ secret: string }> {
-  await world.primary.query(
+  await databases.primary.query(
     `UPDATE api_keys SET previous_secret_hash = secret_hash, secret_hash = $2,
        previous_secret_expires_at = clock_timestamp() + make_interval(secs => $3) WHERE id = $1`,
     [id, await hashSecret(secret, TEST_HASH_PARAMETERS), graceMs / 1_000],

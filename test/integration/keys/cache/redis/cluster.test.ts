@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDatabases, type TestDatabases } from '../../../../support/databases.ts';
 import { revokeKey } from '../../../../support/keys.ts';
 import { insertKeys } from '../../../../support/many-keys.ts';
 import { metric, outcome, type Pods, startPods } from '../../../../support/pods.ts';
@@ -13,10 +14,9 @@ import {
   startTestRedisCluster,
   type TestRedisCluster,
 } from '../../../../support/servers/redis-cluster.ts';
-import { createWorld, type World } from '../../../../support/world.ts';
 
 describe.skipIf(!canStartCluster())('Redis Cluster', () => {
-  let world: World;
+  let databases: TestDatabases;
   let directory: string;
   let cluster: TestRedisCluster;
   let pods: Pods;
@@ -25,8 +25,11 @@ describe.skipIf(!canStartCluster())('Redis Cluster', () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'regional-iam-cluster-'));
-    [world, cluster] = await Promise.all([createWorld(), startTestRedisCluster(directory, 'p%ss word')]);
-    pods = await startPods(1, world.replicaUrl, cluster.url, {
+    [databases, cluster] = await Promise.all([
+      createDatabases(),
+      startTestRedisCluster(directory, 'p%ss word'),
+    ]);
+    pods = await startPods(1, databases.replicaUrl, cluster.url, {
       REDIS_CLUSTER: 'true',
       REDIS_TIMEOUT_MS: '1000',
       CACHE_KEYS: oldKey,
@@ -35,7 +38,7 @@ describe.skipIf(!canStartCluster())('Redis Cluster', () => {
   afterAll(async () => {
     await pods?.stop();
     await cluster?.stop();
-    await world?.close();
+    await databases?.close();
     await rm(directory, { recursive: true, force: true });
   });
 
@@ -44,7 +47,7 @@ describe.skipIf(!canStartCluster())('Redis Cluster', () => {
 
   async function restart(cacheKeys: string): Promise<void> {
     await pods.restart({ CACHE_KEYS: cacheKeys });
-    const stray = (await insertKeys(world.primary, 1))[0] as Key;
+    const stray = (await insertKeys(databases.primary, 1))[0] as Key;
     // Ready does not wait for Redis.
     await expect
       .poll(async () => {
@@ -78,8 +81,8 @@ describe.skipIf(!canStartCluster())('Redis Cluster', () => {
   it('entries of many keys are spread over the nodes and found again, also while a cache key is rotated', async () => {
     await restart(oldKey);
     const failedBefore = await failed();
-    const keys = await insertKeys(world.primary, 60);
-    await world.replicated();
+    const keys = await insertKeys(databases.primary, 60);
+    await databases.replicated();
     expect(new Set(await outcomes(keys))).toEqual(new Set(['200']));
     await expect
       .poll(async () => (await onNodes((node) => node.dbsize())).reduce((one, other) => one + other))
@@ -99,11 +102,11 @@ describe.skipIf(!canStartCluster())('Redis Cluster', () => {
 
   it('revocations leave their tombstones, and revoked keys are refused after a restart too', async () => {
     await restart(oldKey);
-    const keys = await insertKeys(world.primary, 10);
-    await world.replicated();
+    const keys = await insertKeys(databases.primary, 10);
+    await databases.replicated();
     await outcomes(keys);
-    for (const key of keys) await revokeKey(world.primary, key.id);
-    await world.replicated();
+    for (const key of keys) await revokeKey(databases.primary, key.id);
+    await databases.replicated();
     const revoked = keys.map(() => '401 0xD38358');
     await expect.poll(() => outcomes(keys)).toEqual(revoked);
     await restart(oldKey);
@@ -112,8 +115,8 @@ describe.skipIf(!canStartCluster())('Redis Cluster', () => {
 
   it('with one node gone no request fails', async () => {
     await restart(oldKey);
-    const keys = await insertKeys(world.primary, 60);
-    await world.replicated();
+    const keys = await insertKeys(databases.primary, 60);
+    await databases.replicated();
     await cluster.nodes[2]?.kill();
     expect(new Set(await outcomes(keys))).toEqual(new Set(['200']));
     await pods.restart();

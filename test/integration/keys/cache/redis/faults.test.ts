@@ -1,42 +1,42 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createDatabases, type TestDatabases } from '../../../../support/databases.ts';
 import { authorizationOf, newCredential, revokeKey } from '../../../../support/keys.ts';
 import { Load, printFigures } from '../../../../support/load.ts';
 import { insertKeys } from '../../../../support/many-keys.ts';
 import { metric, type Pods, startPods } from '../../../../support/pods.ts';
 import { startTestRedis, type TestRedis } from '../../../../support/servers/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../../../../support/servers/tcp-proxy.ts';
-import { createWorld, type World } from '../../../../support/world.ts';
 
 /** No call may take longer, whatever Redis does and however busy the machine is. */
 const LONGEST_CALL_MS = 2_000;
 
 const REVOKED = '401 0xD38358';
 
-let world: World;
+let databases: TestDatabases;
 let redis: TestRedis;
 let proxy: TcpProxy;
 let pods: Pods;
 
 beforeAll(async () => {
-  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
+  [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
   const url = new URL(redis.url);
   proxy = await startTcpProxy({ targetPort: Number(url.port) });
   url.port = String(proxy.port);
-  pods = await startPods(2, world.replicaUrl, url.href);
+  pods = await startPods(2, databases.replicaUrl, url.href);
 });
 afterAll(async () => {
   await pods?.stop();
   await proxy?.close();
   await redis?.stop();
-  await world?.close();
+  await databases?.close();
 });
 beforeEach(inUse);
 afterEach(() => proxy.restore());
 
 async function newKeys(count: number): Promise<{ id: string; authorization: string }[]> {
-  const keys = await insertKeys(world.primary, count);
-  await world.replicated();
+  const keys = await insertKeys(databases.primary, count);
+  await databases.replicated();
   return keys;
 }
 
@@ -90,8 +90,8 @@ it.each(faults)(
             second,
             cold.map((key) => key.authorization),
           );
-          await revokeKey(world.primary, revoked.id);
-          await world.replicated();
+          await revokeKey(databases.primary, revoked.id);
+          await databases.replicated();
           await expect
             .poll(() => pods.outcomes(revoked.authorization), { interval: 5, timeout: 1_000 })
             .toEqual([REVOKED, REVOKED]);

@@ -5,6 +5,7 @@ import { hashSecret } from '../../../../../src/credential/hash.ts';
 import { RedisKeys } from '../../../../../src/keys/cache/redis/redis-keys.ts';
 import { SealedBox } from '../../../../../src/keys/cache/redis/sealed-box.ts';
 import { callDigest } from '../../../../../src/regional/authentication-call.ts';
+import { createDatabases, type TestDatabases } from '../../../../support/databases.ts';
 import {
   authorizationOf,
   type IssuedKey,
@@ -17,7 +18,6 @@ import { metric, outcome, type Pods, startPods } from '../../../../support/pods.
 import { RedisAdmin } from '../../../../support/redis-contents.ts';
 import { authenticate } from '../../../../support/regional.ts';
 import { startTestRedis, type TestRedis } from '../../../../support/servers/redis.ts';
-import { createWorld, type World } from '../../../../support/world.ts';
 
 const MISSING = '401 0x28D520';
 const REVOKED = '401 0xD38358';
@@ -25,7 +25,7 @@ const REVOKED = '401 0xD38358';
 const cacheKey = randomBytes(32);
 const places = new RedisKeys([cacheKey]);
 
-let world: World;
+let databases: TestDatabases;
 let redis: TestRedis;
 let intruder: RedisAdmin;
 let pods: Pods;
@@ -34,9 +34,9 @@ let other: IssuedKey;
 let revoked: IssuedKey;
 
 beforeAll(async () => {
-  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
+  [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
   intruder = new RedisAdmin(redis.url);
-  pods = await startPods(1, world.replicaUrl, redis.url, {
+  pods = await startPods(1, databases.replicaUrl, redis.url, {
     CACHE_KEYS: cacheKey.toString('base64'),
     // What is in Redis must be read: in time, however busy the machine is, and not found in memory instead.
     REDIS_TIMEOUT_MS: '1000',
@@ -47,16 +47,16 @@ afterAll(async () => {
   await pods?.stop();
   intruder?.close();
   await redis?.stop();
-  await world?.close();
+  await databases?.close();
 });
 
 /** Keys that the region knows, with everything about them in Redis. */
 beforeEach(async () => {
   await intruder.client.flushdb();
-  good = await insertKey(world.primary, { createdBy: 'good' });
-  other = await insertKey(world.primary, { createdBy: 'other' });
-  revoked = await insertKey(world.primary, { createdBy: 'revoked', revokedAt: new Date() });
-  await world.replicated();
+  good = await insertKey(databases.primary, { createdBy: 'good' });
+  other = await insertKey(databases.primary, { createdBy: 'other' });
+  revoked = await insertKey(databases.primary, { createdBy: 'revoked', revokedAt: new Date() });
+  await databases.replicated();
   await expectTruth();
   await expect.poll(async () => (await intruder.values()).length).toBeGreaterThanOrEqual(8);
 });
@@ -209,8 +209,8 @@ it('values do not speak for another key: every pair of places is swapped', async
 
 it('what is from before a revocation is refused when it is replayed, by a running pod and after a restart', async () => {
   const replay = await replayOf(good);
-  await revokeKey(world.primary, good.id);
-  await world.replicated();
+  await revokeKey(databases.primary, good.id);
+  await databases.replicated();
   await expect.poll(() => ask(good.authorization)).toBe(REVOKED);
   await replay();
   expect(await ask(good.authorization)).toBe(REVOKED);
@@ -224,11 +224,11 @@ it('what is from before a revocation is refused when it is replayed, by a runnin
 it('what is from before a rotation is of no use when it is replayed', async () => {
   const replay = await replayOf(good);
   const next = newCredential();
-  await world.primary.query('UPDATE api_keys SET secret_hash = $2 WHERE id = $1', [
+  await databases.primary.query('UPDATE api_keys SET secret_hash = $2 WHERE id = $1', [
     good.id,
     await hashSecret(next.secret, TEST_HASH_PARAMETERS),
   ]);
-  await world.replicated();
+  await databases.replicated();
   const rotated = authorizationOf({ ...next, id: good.id });
   await expect.poll(() => ask(good.authorization)).toBe(MISSING);
   for (const restart of [false, true]) {
@@ -267,14 +267,14 @@ it('values of another type are misses, are written over, and do not end the use 
 
 it('scripts that were flushed are sent again', async () => {
   await intruder.client.script('FLUSH');
-  const key = await insertKey(world.primary, { createdBy: 'late' });
-  await world.replicated();
+  const key = await insertKey(databases.primary, { createdBy: 'late' });
+  await databases.replicated();
   expect(await ask(key.authorization)).toBe('200 late');
   await expect.poll(() => intruder.client.strlen(placesOf(key).credential)).toBeGreaterThan(16);
 });
 
 it('who reads all of Redis finds no id, organization, hash, secret or digest', async () => {
-  const { rows } = await world.primary.query(
+  const { rows } = await databases.primary.query(
     'SELECT id, organization_id, created_by, secret_hash FROM api_keys',
   );
   const telling = [

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createDatabases, type TestDatabases } from '../../../../support/databases.ts';
 import { revokeKey } from '../../../../support/keys.ts';
 import { insertKeys } from '../../../../support/many-keys.ts';
 import { metric, outcome, type Pods, startPods } from '../../../../support/pods.ts';
 import { RedisAdmin } from '../../../../support/redis-contents.ts';
 import { authenticate } from '../../../../support/regional.ts';
 import { startTestRedis, type TestRedis } from '../../../../support/servers/redis.ts';
-import { createWorld, type World } from '../../../../support/world.ts';
 
 const REVOKED = '401 0xD38358';
 
-let world: World;
+let databases: TestDatabases;
 let redis: TestRedis;
 let admin: RedisAdmin;
 let pods: Pods;
@@ -18,16 +18,19 @@ const oldKey = randomBytes(32).toString('base64');
 const newKey = randomBytes(32).toString('base64');
 
 beforeAll(async () => {
-  [world, redis] = await Promise.all([createWorld(), startTestRedis()]);
+  [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
   admin = new RedisAdmin(redis.url);
   // Every value must be read in time, however busy the machine is: these tests count.
-  pods = await startPods(1, world.replicaUrl, redis.url, { CACHE_KEYS: oldKey, REDIS_TIMEOUT_MS: '1000' });
+  pods = await startPods(1, databases.replicaUrl, redis.url, {
+    CACHE_KEYS: oldKey,
+    REDIS_TIMEOUT_MS: '1000',
+  });
 });
 afterAll(async () => {
   await pods?.stop();
   admin?.close();
   await redis?.stop();
-  await world?.close();
+  await databases?.close();
 });
 beforeEach(async () => {
   await admin.client.flushdb();
@@ -38,8 +41,8 @@ type Key = Awaited<ReturnType<typeof insertKeys>>[number];
 
 /** Keys that the pod has verified, with what it wrote to Redis about them (three entries each). */
 async function verifiedKeys(count: number): Promise<Key[]> {
-  const keys = await insertKeys(world.primary, count);
-  await world.replicated();
+  const keys = await insertKeys(databases.primary, count);
+  await databases.replicated();
   await expectAll(keys, '200');
   await expect.poll(async () => (await admin.client.keys('*:answer:*')).length).toBe(count);
   return keys;
@@ -131,8 +134,8 @@ it('a cache key is rotated in two deployments without a single argon2 run', asyn
 it('a revocation during the rotation of a cache key counts, whichever key sealed the record', async () => {
   const keys = await verifiedKeys(2);
   await pods.restart({ CACHE_KEYS: `${newKey},${oldKey}` });
-  await revokeKey(world.primary, (keys[0] as Key).id);
-  await world.replicated();
+  await revokeKey(databases.primary, (keys[0] as Key).id);
+  await databases.replicated();
   await expectAll(keys.slice(0, 1), REVOKED);
   await pods.restart({ CACHE_KEYS: oldKey });
   await expectAll(keys.slice(0, 1), REVOKED);
@@ -151,8 +154,8 @@ it('a stale dump that is handed back resurrects no key, in a running pod or afte
   const stale = await admin.dump();
   expect(stale.size).toBe(90);
   const revoked = keys.slice(0, 15);
-  for (const key of revoked) await revokeKey(world.primary, key.id);
-  await world.replicated();
+  for (const key of revoked) await revokeKey(databases.primary, key.id);
+  await databases.replicated();
   await expect.poll(() => expectAll(revoked, REVOKED).then(() => true)).toBe(true);
   for (const restart of [false, true, true]) {
     await admin.client.flushdb();
@@ -166,8 +169,8 @@ it('a stale dump that is handed back resurrects no key, in a running pod or afte
 it('keys that were revoked while no pod ran are refused at once, although Redis holds them as good', async () => {
   const keys = await verifiedKeys(10);
   await pods.stop();
-  for (const key of keys.slice(0, 5)) await revokeKey(world.primary, key.id);
-  await world.replicated();
+  for (const key of keys.slice(0, 5)) await revokeKey(databases.primary, key.id);
+  await databases.replicated();
   await pods.restart();
   await expectAll(keys.slice(0, 5), REVOKED);
   await expectAll(keys.slice(5), '200');

@@ -1,7 +1,7 @@
 import pg from 'pg';
 
 /** Runs one statement over a connection of its own: for what a pool or a transaction cannot do, such as CREATE DATABASE. */
-export async function onServer(url: string, sql: string): Promise<void> {
+export async function runStatement(url: string, sql: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {

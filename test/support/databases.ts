@@ -3,10 +3,10 @@ import pg from 'pg';
 import { inject } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
 import { subscribeRegion, unsubscribeRegion } from '../../src/database/subscription.ts';
-import { onServer } from './on-server.ts';
+import { runStatement } from './run-statement.ts';
 
 /** A primary and a regional database of one test file, joined by logical replication. */
-export interface World {
+export interface TestDatabases {
   /** Superuser pool on the primary. */
   primary: pg.Pool;
   /** Superuser pool on the region. */
@@ -23,9 +23,9 @@ export interface World {
 const REGIONAL_PASSWORD = 'regional-test-password';
 
 /** Creates both databases on the servers of the run, migrates them and starts replication. */
-export async function createWorld(): Promise<World> {
+export async function createDatabases(): Promise<TestDatabases> {
   const servers = inject('postgres');
-  const name = `world_${randomBytes(6).toString('hex')}`;
+  const name = `test_${randomBytes(6).toString('hex')}`;
   const primaryUrl = await createDatabase(servers.primary.url, name);
   const regionUrl = await createDatabase(servers.region.url, name);
   await migrate(regionUrl, 'region');
@@ -40,7 +40,7 @@ export async function createWorld(): Promise<World> {
     pool.on('connect', (client) => void client.on('error', () => {}));
   }
   // Roles belong to the whole server, which files share: one change at a time.
-  await onServer(
+  await runStatement(
     servers.region.url,
     `BEGIN; SELECT pg_advisory_xact_lock(1); ALTER ROLE iam_regional LOGIN PASSWORD '${REGIONAL_PASSWORD}'; COMMIT`,
   );
@@ -82,12 +82,12 @@ export async function createWorld(): Promise<World> {
 }
 
 async function createDatabase(serverUrl: string, name: string): Promise<string> {
-  await onServer(serverUrl, `CREATE DATABASE ${name}`);
+  await runStatement(serverUrl, `CREATE DATABASE ${name}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return url.href;
 }
 
 async function dropDatabase(serverUrl: string, name: string): Promise<void> {
-  await onServer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
+  await runStatement(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
 }

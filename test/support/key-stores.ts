@@ -9,10 +9,10 @@ import { RecentChanges } from '../../src/keys/change-feed/recent-changes.ts';
 import type { KeyStore } from '../../src/keys/key-store.ts';
 import { PostgresKeyStore } from '../../src/keys/postgres-key-store.ts';
 import { Replica } from '../../src/keys/replica.ts';
-import type { World } from './world.ts';
+import type { TestDatabases } from './databases.ts';
 
 /** The key stores of a pod over a real replica, without HTTP, so that a test can get between two of them. */
-export interface KeyStack {
+export interface KeyStores {
   postgres: PostgresKeyStore;
   memory: MemoryKeyStore;
   changes: RecentChanges;
@@ -24,20 +24,20 @@ export interface KeyStack {
 }
 
 /**
- * Builds the stack and resolves when its change feed has begun.
+ * Builds the stores and resolves when the change feed has caught up.
  * @param between wraps Postgres as the memory cache sees it
  * @param Changes another kind of fence than the real one
  */
-export async function startKeyStack(
-  world: World,
+export async function startKeyStores(
+  databases: TestDatabases,
   between: (postgres: KeyStore) => KeyStore = (postgres) => postgres,
   Changes: typeof RecentChanges = RecentChanges,
-): Promise<KeyStack> {
+): Promise<KeyStores> {
   const now = Date.now;
   const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
   const changes = new Changes(now, { ttlMs: 1_200_000, maxEntries: 10_000 });
   const postgres = new PostgresKeyStore(
-    new Replica(world.region, { connections: 4, waiting: 100, waitMs: 1_000 }),
+    new Replica(databases.region, { connections: 4, waiting: 100, waitMs: 1_000 }),
     now,
   );
   const memory = new MemoryKeyStore({
@@ -50,7 +50,7 @@ export async function startKeyStack(
   });
   const applied: Change[] = [];
   const feed = new ChangeFeed({
-    source: new ListenSource(world.replicaUrl, { connectTimeoutMs: 1_000, queryTimeoutMs: 1_000 }, now),
+    source: new ListenSource(databases.replicaUrl, { connectTimeoutMs: 1_000, queryTimeoutMs: 1_000 }, now),
     freshness,
     changes,
     listeners: [memory, { apply: (change) => void applied.push(change) }],
