@@ -220,7 +220,12 @@ export const ERRORS = {
 
   INTERNAL: {
     uiam: uiam('0x1C6964', 500, 'GENERAL.UNKNOWN'),
-    cloud: cloud('root.internal_error', 500),
+    // A Cloud response contains no request id.
+    cloud: cloud(
+      'root.internal_error',
+      500,
+      'The service failed with an internal error. Report the time of the request to the operator.',
+    ),
     message: 'The service failed with an internal error. The request id identifies it in the log.',
   },
   CONVERSION_UNAVAILABLE: {
