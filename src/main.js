@@ -1,10 +1,13 @@
 #!/usr/bin/env node
+import nodeModule from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { requireNodeVersion } from './node-version.js';
+import { requireNode } from './require-node.js';
 
-requireNodeVersion();
-// The compile cache halves the time to ready. It is in node_modules, where only the owner of the code may write, not in a shared
-// directory. This file is JavaScript: a TypeScript file here would load Node's type stripper at every start.
-const { enableCompileCache } = await import('node:module');
-enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url)));
+// This file and its static imports are JavaScript that an old Node.js can parse, so that the version check can run.
+// It is also read before the compile cache is in use; a TypeScript file would load the type stripper at each start.
+requireNode();
+
+// Caching compiled code halves the time to ready. The cache is in node_modules, which only the owner of the code can
+// write, and not in a directory that all users share.
+nodeModule.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url)));
 await import('./cli/program.ts');

@@ -1,2 +1,0 @@
-export function nodeVersionProblem(version: string): string | undefined;
-export function requireNodeVersion(): void;
