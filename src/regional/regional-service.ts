@@ -71,7 +71,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     permissions,
     answers,
     sharedResponses,
-    isKnownInMemory: (id) => region.keys.knows(id),
+    isKnownInMemory: (id) => region.keys.has(id),
   });
 
   const health: HealthState = {

@@ -1,21 +1,20 @@
 /**
- * Lives and caps of every cache that are not settings, in one place. docs/caching.md explains each row.
- * All times in milliseconds.
+ * TTLs and size limits of all caches that are not settings. docs/caching.md explains each row. Times in milliseconds.
  */
 export const policies = {
-  /** A verified secret stays verified: the memo names the very hash that matched, and the record decides the rest. */
+  /** Harmless when stale: the memo contains the hash that matched, and the record decides the rest. */
   secretMemo: { ttlMs: 24 * 60 * 60_000 },
-  /** Spares argon2 the same wrong secret; bound to the hash it failed against, so a rotation is never masked. */
+  /** Saves argon2 for a repeated wrong secret. Bound to the hash that it failed against, so it never masks a rotation. */
   wrongSecret: { ttlMs: 30_000, maxEntries: 20_000 },
-  /** Spares Postgres an id that does not exist; replication of the key takes it out at once. */
+  /** Saves a query for an unknown id. The arrival of the key invalidates it. */
   absentKey: { ttlMs: 10_000, maxEntries: 20_000 },
-  /** Roles of a project: few and shared by all of its keys. */
+  /** Roles of a project: few, and shared by all its keys. */
   roles: { maxEntries: 20_000 },
-  /** Parts of records and answers that many keys have in common. */
+  /** Values of records and responses that many keys have in common. */
   sharedTexts: { maxEntries: 20_000 },
   /**
-   * Changes that are remembered, so that an older copy from Redis or from a slow read is recognised. Longer than any
-   * sealed record lives, by a margin for clocks that differ between pods.
+   * Recent changes, which reveal older copies from Redis or from a slow read. They outlive every sealed record by a margin for
+   * clock differences between pods.
    */
   recentChanges: { marginMs: 5 * 60_000, maxEntries: 50_000 },
 } as const;
