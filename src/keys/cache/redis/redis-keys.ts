@@ -7,7 +7,7 @@ export type EntryKind = 'credential' | 'answer';
  * Grows with the shape of what is stored, answers included, so that pods of two releases, which share a Redis while one replaces the
  * other, do not read each other's entries.
  */
-export const LAYOUT = 'iam4';
+export const LAYOUT = 'iam5';
 
 /** Of a name, in base64url characters: 132 bits, beyond any chance of two keys at one place. */
 const NAME_LENGTH = 22;

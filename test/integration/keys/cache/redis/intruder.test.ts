@@ -305,6 +305,6 @@ it('who reads all of Redis finds no id, organization, hash, secret or digest', a
   expect(telling.filter((text) => contents.includes(text))).toEqual([]);
   const names = (await intruder.values()).map(([name]) => name);
   expect(
-    names.filter((name) => !/^iam4:\{[\w-]{22}\}:(fence|(credential|answer):[\w-]{22})$/.test(name)),
+    names.filter((name) => !/^iam5:\{[\w-]{22}\}:(fence|(credential|answer):[\w-]{22})$/.test(name)),
   ).toEqual([]);
 });
