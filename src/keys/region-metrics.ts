@@ -92,7 +92,11 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
   gauge('iam_argon2_running', 'Secrets being compared.', () => hashing.load.running);
   gauge('iam_argon2_waiting', 'Secrets waiting to be compared.', () => hashing.load.waiting);
   if (redis !== undefined) {
-    gauge('iam_redis_breaker_state', '0 in use, 1 being tried, 2 left alone.', () => redis.breakerState);
+    gauge(
+      'iam_redis_breaker_state',
+      'Breaker state: 0 closed, 1 half-open, 2 open.',
+      () => redis.breakerState,
+    );
     labelled('iam_redis_commands_total', 'Redis commands by result.', 'result', () => redis.counts);
   }
 }
