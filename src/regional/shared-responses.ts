@@ -55,7 +55,7 @@ export class SharedResponses {
   /** @param digest `callDigest` of a call whose credential has this key id */
   async read(id: string, digest: string, client: ClientProof): Promise<SharedResponse | undefined> {
     const { cache, clientAuthentication, now, ttlMs } = this.#deps;
-    const found = await cache.read('answer', id, digest);
+    const found = await cache.read('response', id, digest);
     // A miss makes the caller look the credential up, which seals it with the new key.
     if (found === undefined || found.sealedByOlderKey) return undefined;
     const { payload } = found;
@@ -111,7 +111,7 @@ export class SharedResponses {
       permissionsLength: permissions.text.length,
     };
     await cache.store({
-      kind: 'answer',
+      kind: 'response',
       id,
       version,
       digest,
