@@ -1,20 +1,21 @@
 /**
- * TTLs and size limits of all caches that are not settings. docs/caching.md explains each row. Times in milliseconds.
+ * TTLs and size limits of every cache that are not settings, each with its reason. docs/caching.md has a row per cache.
+ * All times are in milliseconds.
  */
 export const policies = {
-  /** Harmless when stale: the memo contains the hash that matched, and the record decides the rest. */
+  /** Long, because a match never becomes wrong: the entry names the hash that matched, the record decides if it counts. */
   secretMemo: { ttlMs: 24 * 60 * 60_000 },
-  /** Saves argon2 for a repeated wrong secret. Bound to the hash that it failed against, so it never masks a rotation. */
+  /** Spares argon2 a repeated wrong secret. Each entry names the hashes it failed against, so a rotation is visible. */
   wrongSecret: { ttlMs: 30_000, maxEntries: 20_000 },
-  /** Saves a query for an unknown id. The arrival of the key invalidates it. */
+  /** Spares Postgres a repeated unknown id. Short, although the change feed removes the entry when the key arrives. */
   absentKey: { ttlMs: 10_000, maxEntries: 20_000 },
-  /** Roles of a project: few, and shared by all its keys. */
+  /** Role definitions of a project, shared by all of its keys. No TTL: the change feed and `Freshness` bound the age. */
   roles: { maxEntries: 20_000 },
-  /** Values of records and responses that many keys have in common. */
+  /** Parts that many records and responses have in common. No TTL: the values never change. */
   sharedTexts: { maxEntries: 20_000 },
   /**
-   * Recent changes, which reveal older copies from Redis or from a slow read. They outlive every sealed record by a margin for
-   * clock differences between pods.
+   * Recent changes, which reveal a superseded copy from Redis or from a slow read. They outlive every sealed record
+   * (`MAX_STALENESS_MS`) by this margin, which covers the clock skew between pods.
    */
   recentChanges: { marginMs: 5 * 60_000, maxEntries: 50_000 },
 } as const;
