@@ -2,7 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyBaseLogger } from 'fastify';
 import { ERRORS, type IamError } from '../errors.ts';
 import { LogLimiter } from '../lib/log-limiter.ts';
-import { callerFields } from './caller-fields.ts';
+
+/** Allows no text that could be a credential or break a log line. */
+const OPAQUE_ID = /^[\w.:/-]{1,64}$/;
+const TRACE_PARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-/;
 
 /**
  * The only way to log a failed request, for both servers. Failures of the service are errors, limited to one line per second and
@@ -34,6 +37,16 @@ export class ErrorLog {
       ERRORS[error.reason].message,
     );
   }
+}
+
+/** The ids of the caller as ECS fields, so that one id finds the log lines of Elasticsearch and of this service. */
+export function callerFields(headers: IncomingHttpHeaders): Record<string, string> {
+  const opaqueId = headers['x-opaque-id'];
+  const traceId = TRACE_PARENT.exec(String(headers.traceparent ?? ''))?.[1];
+  return {
+    ...(typeof opaqueId === 'string' && OPAQUE_ID.test(opaqueId) && { 'labels.opaque_id': opaqueId }),
+    ...(traceId !== undefined && { 'trace.id': traceId }),
+  };
 }
 
 /** The root cause says more: "the password is wrong" instead of "Postgres did not respond". */

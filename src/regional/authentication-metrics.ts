@@ -35,20 +35,20 @@ export class AuthenticationMetrics {
     const drain = () => this.#drainGranted();
     this.#requests = new Counter({
       name: 'iam_authentication_requests_total',
-      help: 'Calls to _authenticate by outcome and by the slowest place the answer needed.',
+      help: 'Calls of _authenticate by outcome and by the slowest tier that the response needed.',
       labelNames: ['outcome', 'tier'],
       registers: [registry],
       collect: drain,
     });
     this.#duration = new Histogram({
       name: 'iam_authentication_duration_seconds',
-      help: 'Time from the end of the request headers to the answer.',
+      help: 'Time from the end of the request head to the response.',
       buckets: BUCKETS_SECONDS,
       registers: [registry],
     });
     this.#quarantined = new Counter({
       name: 'iam_quarantined_keys_total',
-      help: 'Calls refused because the stored row of their key is broken, by the column that is.',
+      help: 'Calls refused because the stored row of their key does not parse, by column.',
       labelNames: ['column'],
       registers: [registry],
     });

@@ -54,7 +54,7 @@ export class SharedResponses {
   /** @param digest `callDigest` of a call whose credential has this key id */
   async read(id: string, digest: string, client: ClientProof): Promise<SharedResponse | undefined> {
     const { cache, clientAuthentication, now, ttlMs } = this.#deps;
-    const found = await cache.read('answer', id, digest);
+    const found = await cache.read('response', id, digest);
     // Under an older key: left aside, so that the credential behind it is looked up and sealed with the new one.
     if (found === undefined || found.sealedByOlderKey) return undefined;
     const { payload } = found;
@@ -110,7 +110,7 @@ export class SharedResponses {
       permissionsLength: permissions.text.length,
     };
     await cache.store({
-      kind: 'answer',
+      kind: 'response',
       id,
       version,
       digest,

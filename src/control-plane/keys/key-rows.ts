@@ -1,4 +1,10 @@
-import { type DescribedKeyRecord, KEY_COLUMNS, parseDescribedKeyRow } from '../../keys/key-record.ts';
+import type { DescribedKeyRecord } from '../../keys/key-record.ts';
+import {
+  DESCRIBED_KEY_COLUMNS,
+  insertKeyStatement,
+  type NewKeyRecord,
+  parseDescribedKeyRow,
+} from '../../keys/key-row.ts';
 import type { Queries } from '../database.ts';
 import { OWNER } from '../organizations/assignment-scope.ts';
 import type { KeyStatus } from './key-view.ts';
@@ -7,29 +13,9 @@ type Row = { id: string } & Record<string, unknown>;
 
 const ACTIVE = 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)';
 
-/** A key about to be written; the database gives the version. */
-export type NewKeyRow = Omit<
-  DescribedKeyRecord,
-  'version' | 'previousSecretHash' | 'previousSecretExpiresAtMs' | 'revokedAtMs'
->;
-
-export async function insertKey(on: Queries, key: NewKeyRow): Promise<DescribedKeyRecord> {
-  const [row] = await on.query<Row>(
-    `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, internal, created_by,
-       created_at, expires_at)
-     VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9) RETURNING ${KEY_COLUMNS}`,
-    [
-      key.id,
-      key.organizationId,
-      key.description,
-      key.secretHash,
-      JSON.stringify(key.roleAssignments),
-      key.internal,
-      key.createdBy,
-      new Date(key.createdAtMs),
-      date(key.expiresAtMs),
-    ],
-  );
+export async function insertKey(on: Queries, key: NewKeyRecord): Promise<DescribedKeyRecord> {
+  const { text, values } = insertKeyStatement(key);
+  const [row] = await on.query<Row>(text, values);
   return parseDescribedKeyRow(row as Row);
 }
 
@@ -45,7 +31,7 @@ export async function selectKey(
 ): Promise<DescribedKeyRecord | undefined> {
   if (!isKeyId(id)) return undefined;
   const [row] = await on.query<Row>(
-    `SELECT ${KEY_COLUMNS} FROM api_keys WHERE organization_id = $1 AND id = $2`,
+    `SELECT ${DESCRIBED_KEY_COLUMNS} FROM api_keys WHERE organization_id = $1 AND id = $2`,
     [organizationId, id],
   );
   return row === undefined ? undefined : parseDescribedKeyRow(row);
@@ -119,7 +105,7 @@ export interface NewSecret {
 export async function replaceSecret(on: Queries, id: string, secret: NewSecret): Promise<DescribedKeyRecord> {
   const [row] = await on.query<Row>(
     `UPDATE api_keys SET secret_hash = $2, previous_secret_hash = $3, previous_secret_expires_at = $4, expires_at = $5
-     WHERE id = $1 RETURNING ${KEY_COLUMNS}`,
+     WHERE id = $1 RETURNING ${DESCRIBED_KEY_COLUMNS}`,
     [
       id,
       secret.secretHash,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { IamError } from '../../errors.ts';
-import { KEY_COLUMNS, parseDescribedKeyRow, QuarantinedKeyError } from '../../keys/key-record.ts';
+import { QuarantinedKeyError } from '../../keys/key-record.ts';
+import { DESCRIBED_KEY_COLUMNS, parseDescribedKeyRow } from '../../keys/key-row.ts';
 import type { Database } from '../database.ts';
 import { parseDuration } from './durations.ts';
 import { checked } from './key-input.ts';
@@ -57,12 +58,12 @@ export async function listKeys(
   const horizonMs = within === undefined ? undefined : expiryHorizon(within, status);
   if (after !== undefined) await assertCursor(database, organizationId, after);
   const rows = await database.query<{ id: string } & Record<string, unknown>>(
-    `SELECT ${KEY_COLUMNS} FROM api_keys
+    `SELECT ${DESCRIBED_KEY_COLUMNS} FROM api_keys
      WHERE organization_id = $1 AND ${conditions[status]}
        AND ($3::timestamptz IS NULL OR expires_at <= $3)
        AND ($6::boolean IS NULL OR internal = $6)
        AND ($4::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM api_keys WHERE id = $4))
-     ORDER BY created_at DESC, id DESC LIMIT $5`,
+     ORDER BY api_keys.created_at DESC, api_keys.id DESC LIMIT $5`,
     [
       organizationId,
       new Date(nowMs),

@@ -1,12 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import {
-  KEY_COLUMNS,
-  type KeyRecord,
-  parseDescribedKeyRow,
-  QuarantinedKeyError,
-} from '../../../src/keys/key-record.ts';
+import { type DescribedKeyRecord, QuarantinedKeyError } from '../../../src/keys/key-record.ts';
+import { DESCRIBED_KEY_COLUMNS, parseDescribedKeyRow } from '../../../src/keys/key-row.ts';
 import { PostgresKeyStore } from '../../../src/keys/postgres-key-store.ts';
 import { Replica } from '../../../src/keys/replica.ts';
+import { roleAssignmentsSchema } from '../../../src/roles/role-assignments.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { newCredential, projectRoles } from '../../support/keys.ts';
 
@@ -44,12 +41,22 @@ async function insert(columns: Record<string, unknown>): Promise<string> {
   return row.id;
 }
 
-/** What node-postgres' own types and the schema make of the row, but for the description. */
-async function byType(id: string): Promise<KeyRecord> {
-  const { rows } = await databases.region.query(`SELECT ${KEY_COLUMNS} FROM api_keys WHERE id = $1`, [id]);
-  const { description: _, ...record } = parseDescribedKeyRow(rows[0]);
-  return record;
+/** The row as the control plane reads it. */
+async function describedKey(id: string): Promise<DescribedKeyRecord> {
+  const { rows } = await databases.region.query(
+    `SELECT ${DESCRIBED_KEY_COLUMNS} FROM api_keys WHERE id = $1`,
+    [id],
+  );
+  return parseDescribedKeyRow(rows[0]);
 }
+
+/** The row as node-postgres' own type parsers read it, without our parser. */
+async function nativeRow(id: string): Promise<Record<string, unknown>> {
+  const { rows } = await databases.region.query('SELECT * FROM api_keys WHERE id = $1', [id]);
+  return rows[0];
+}
+
+const toMs = (date: unknown) => (date as Date | null)?.getTime() ?? null;
 
 const asError = (error: unknown) => error;
 
@@ -83,9 +90,27 @@ it.each<[string, Record<string, unknown>]>([
     'assignments with defaults left out',
     { role_assignments: '{"project":{"observability":[{"role_id":"r"}]}}' },
   ],
-])('a row with %s is read the same as texts and by its types', async (_name, columns) => {
+])('reads a row with %s exactly, for an authentication and for the control plane', async (_name, columns) => {
   const id = await insert(columns);
-  expect((await store.get({ id, digest: '' }))?.record).toEqual(await byType(id));
+  const native = await nativeRow(id);
+  const described = await describedKey(id);
+  expect(described).toMatchObject({
+    id,
+    organizationId: native.organization_id,
+    description: native.description,
+    secretHash: native.secret_hash,
+    previousSecretHash: native.previous_secret_hash,
+    previousSecretExpiresAtMs: toMs(native.previous_secret_expires_at),
+    roleAssignments: roleAssignmentsSchema.parse(native.role_assignments),
+    internal: native.internal,
+    createdBy: native.created_by,
+    createdAtMs: toMs(native.created_at),
+    expiresAtMs: toMs(native.expires_at),
+    revokedAtMs: toMs(native.revoked_at),
+    version: Number(native.version),
+  });
+  const { description: _, ...record } = described;
+  expect((await store.get({ id, digest: '' }))?.record).toEqual(record);
 });
 
 it.each<[string, Record<string, unknown>, string]>([
@@ -101,28 +126,31 @@ it.each<[string, Record<string, unknown>, string]>([
     'role_assignments.platform.1.role_id',
   ],
   ['two broken columns', { expires_at: 'infinity', version: -1 }, 'expires_at'],
-])('a row with %s is quarantined by its column, read either way', async (_name, columns, field) => {
+])('quarantines a row with %s and names its column', async (_name, columns, field) => {
   const id = await insert(columns);
-  for (const error of [await store.get({ id, digest: '' }).catch(asError), await byType(id).catch(asError)]) {
+  for (const error of [
+    await store.get({ id, digest: '' }).catch(asError),
+    await describedKey(id).catch(asError),
+  ]) {
     expect(error).toBeInstanceOf(QuarantinedKeyError);
     expect(error).toMatchObject({ keyId: id, field });
   }
 });
 
-it('assignments are checked for every key that has them, also when they were seen broken before', async () => {
+it('quarantines every key with the same invalid assignments', async () => {
   const broken = { role_assignments: '{"project": 5}' };
   for (const id of [await insert(broken), await insert(broken)]) {
     await expect(store.get({ id, digest: '' })).rejects.toBeInstanceOf(QuarantinedKeyError);
   }
 });
 
-it('keys of one organization with equal assignments share them', async () => {
+it('shares equal assignments between the keys of an organization', async () => {
   const [one, two] = [await insert({}), await insert({})];
   const assignments = async (id: string) => (await store.get({ id, digest: '' }))?.record.roleAssignments;
   expect(await assignments(one)).toBe(await assignments(two));
 });
 
-it('a key that does not exist is no row', async () => {
+it('returns undefined for an id that does not exist', async () => {
   expect(await store.get({ id: newCredential().id, digest: '' })).toBeUndefined();
   expect(await store.currentVersion(newCredential().id)).toBeUndefined();
 });

@@ -50,12 +50,12 @@ describe('an Authorization header that holds no credential is refused with 401 a
     [
       'of another environment',
       (credential) => `ApiKey ${credential.replace('essu_dev_', 'essu_')}`,
-      /does not start with a prefix/,
+      /does not start with an accepted prefix/,
     ],
     [
       'a native Elasticsearch API key',
       () => `ApiKey ${base64('VuaCfGcBCdbkQm-e5aOx:ui2lp2axTNmsyakw9tvNnw')}`,
-      /does not start with a prefix/,
+      /does not start with an accepted prefix/,
     ],
     ['with a wrong checksum', withOtherChecksum, /checksum/],
     ['base64-encoded twice', (credential) => `ApiKey ${base64(credential)}`, /a second time/],

@@ -23,8 +23,8 @@ beforeAll(async () => {
     url: redis.url,
     cluster: false,
     timeoutMs: 1_000,
-    onLost: () => {},
-    onBack: () => {},
+    onUnavailable: () => {},
+    onAvailable: () => {},
   });
 });
 beforeEach(async () => {

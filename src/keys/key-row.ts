@@ -1,0 +1,168 @@
+import type { TextRow } from '../database/prepared-lookup.ts';
+import { type RoleAssignments, roleAssignmentsSchema } from '../roles/role-assignments.ts';
+import { type DescribedKeyRecord, type KeyRecord, QuarantinedKeyError } from './key-record.ts';
+
+/** How Postgres writes a column as text, and how it takes a value of the record. */
+interface Column {
+  name: string;
+  /** SQL expression whose text the parser reads. */
+  asText: string;
+  /** The value for an INSERT. */
+  toSql: (value: never) => unknown;
+}
+
+const text = (name: string): Column => ({ name, asText: `${name}::text`, toSql: (value: string) => value });
+const json = (name: string): Column => ({
+  name,
+  asText: `${name}::text`,
+  toSql: (value: object) => JSON.stringify(value),
+});
+/** Whole milliseconds. `infinity` becomes a text that is not a number. */
+const time = (name: string): Column => ({
+  name,
+  asText: `floor(extract(epoch FROM ${name}) * 1000)::text`,
+  toSql: (timeMs: number | null) => (timeMs === null ? null : new Date(timeMs)),
+});
+
+/**
+ * The columns of `api_keys`, by the field of the record. SELECT lists, the parser and INSERT derive from this table. The
+ * description is last: the lookup for an authentication omits it.
+ */
+const COLUMNS = {
+  id: text('id'),
+  organizationId: text('organization_id'),
+  secretHash: text('secret_hash'),
+  previousSecretHash: text('previous_secret_hash'),
+  previousSecretExpiresAtMs: time('previous_secret_expires_at'),
+  roleAssignments: json('role_assignments'),
+  internal: text('internal'),
+  createdBy: text('created_by'),
+  createdAtMs: time('created_at'),
+  expiresAtMs: time('expires_at'),
+  revokedAtMs: time('revoked_at'),
+  version: text('version'),
+  description: text('description'),
+} as const satisfies Record<keyof DescribedKeyRecord, Column>;
+
+type Field = keyof typeof COLUMNS;
+const FIELDS = Object.keys(COLUMNS) as Field[];
+const POSITION = Object.fromEntries(FIELDS.map((field, index) => [field, index])) as Record<Field, number>;
+
+const selectList = (fields: readonly Field[]) =>
+  fields.map((field) => `${COLUMNS[field].asText} AS ${COLUMNS[field].name}`).join(', ');
+
+/**
+ * SELECT list of a described key. All columns are texts under their own names, so ORDER BY must qualify a column
+ * (`api_keys.created_at`): a bare name sorts by the text.
+ */
+export const DESCRIBED_KEY_COLUMNS = selectList(FIELDS);
+
+/** SELECT list of the lookup for an authentication, in the order that `parseKeyRow` expects. */
+export const KEY_COLUMNS = selectList(FIELDS.filter((field) => field !== 'description'));
+
+/** Parses stored role assignments. @throws {InvalidField} with the path of the invalid value */
+export type AssignmentsParser = (organizationId: string, json: string) => RoleAssignments;
+
+/** An invalid column, or the path in its JSON; never a value. */
+class InvalidField extends Error {
+  readonly field: string;
+
+  constructor(field: string) {
+    super(field);
+    this.field = field;
+  }
+}
+
+/** Parses and checks the JSON of role assignments. @throws {InvalidField} */
+export function parseAssignments(json: string): RoleAssignments {
+  const parsed = roleAssignmentsSchema.safeParse(JSON.parse(json));
+  if (parsed.success) return parsed.data;
+  const path = parsed.error.issues[0]?.path ?? [];
+  throw new InvalidField([COLUMNS.roleAssignments.name, ...path].join('.'));
+}
+
+/**
+ * Parses a row of `KEY_COLUMNS`.
+ * @param id of the requested key, for the error
+ * @throws {QuarantinedKeyError} if a column has an invalid value
+ */
+export function parseKeyRow(id: string, row: TextRow, toAssignments: AssignmentsParser): KeyRecord {
+  try {
+    const organizationId = required(row, 'organizationId');
+    // One literal: records of one shape take less memory and are faster to read.
+    return {
+      id: required(row, 'id'),
+      organizationId,
+      secretHash: required(row, 'secretHash'),
+      previousSecretHash: row[POSITION.previousSecretHash] ?? null,
+      previousSecretExpiresAtMs: timeOrNull(row, 'previousSecretExpiresAtMs'),
+      roleAssignments: toAssignments(organizationId, required(row, 'roleAssignments')),
+      internal: flag(row, 'internal'),
+      createdBy: required(row, 'createdBy'),
+      createdAtMs: requiredTime(row, 'createdAtMs'),
+      expiresAtMs: timeOrNull(row, 'expiresAtMs'),
+      revokedAtMs: timeOrNull(row, 'revokedAtMs'),
+      version: versionOf(row),
+    };
+  } catch (error) {
+    throw error instanceof InvalidField ? new QuarantinedKeyError(id, error.field) : error;
+  }
+}
+
+/**
+ * Parses a row of `DESCRIBED_KEY_COLUMNS` that node-postgres returned as an object.
+ * @throws {QuarantinedKeyError} if a column has an invalid value
+ */
+export function parseDescribedKeyRow(row: { id: string } & Record<string, unknown>): DescribedKeyRecord {
+  const texts = FIELDS.map((field) => row[COLUMNS[field].name] as string | null);
+  const record = parseKeyRow(row.id, texts, (_organizationId, json) => parseAssignments(json));
+  return { ...record, description: texts[POSITION.description] ?? '' };
+}
+
+/** A key to insert. The database sets the version. */
+export type NewKeyRecord = Omit<
+  DescribedKeyRecord,
+  'version' | 'previousSecretHash' | 'previousSecretExpiresAtMs' | 'revokedAtMs'
+>;
+
+/** The INSERT of a new key, which returns the row for `parseDescribedKeyRow`. */
+export function insertKeyStatement(key: NewKeyRecord): { text: string; values: unknown[] } {
+  const fields = FIELDS.filter((field): field is keyof NewKeyRecord => field in key);
+  const names = fields.map((field) => COLUMNS[field].name);
+  return {
+    text: `INSERT INTO api_keys (${names.join(', ')})
+     VALUES (${fields.map((_, index) => `$${index + 1}`).join(', ')}) RETURNING ${DESCRIBED_KEY_COLUMNS}`,
+    values: fields.map((field) => COLUMNS[field].toSql(key[field] as never)),
+  };
+}
+
+function required(row: TextRow, field: Field): string {
+  const value = row[POSITION[field]];
+  if (value === null || value === undefined) throw new InvalidField(COLUMNS[field].name);
+  return value;
+}
+
+function flag(row: TextRow, field: Field): boolean {
+  const value = row[POSITION[field]];
+  if (value !== 'true' && value !== 'false') throw new InvalidField(COLUMNS[field].name);
+  return value === 'true';
+}
+
+/** The latest time that a `Date` can hold (ECMA-262, 21.4.1.1). */
+const MAX_TIME_MS = 8.64e15;
+
+function requiredTime(row: TextRow, field: Field): number {
+  const timeMs = Number(required(row, field));
+  if (!(Math.abs(timeMs) <= MAX_TIME_MS)) throw new InvalidField(COLUMNS[field].name);
+  return timeMs;
+}
+
+function timeOrNull(row: TextRow, field: Field): number | null {
+  return row[POSITION[field]] === null ? null : requiredTime(row, field);
+}
+
+function versionOf(row: TextRow): number {
+  const version = Number(required(row, 'version'));
+  if (!Number.isSafeInteger(version) || version < 0) throw new InvalidField(COLUMNS.version.name);
+  return version;
+}
