@@ -61,13 +61,13 @@ describe('refuses, with the path,', () => {
       'project_ids with all',
       onProjects({ ...viewer, all: true }),
       'project.elasticsearch[0].project_ids',
-      /left out when all/,
+      /absent if all/,
     ],
     [
       'empty project_ids with all',
       onProjects({ ...viewer, all: true, project_ids: [] }),
       'project.elasticsearch[0].project_ids',
-      /left out/,
+      /must be absent/,
     ],
     [
       'neither project_ids nor all',

@@ -211,7 +211,7 @@ describe('refuses, with the path,', () => {
       'applications[0].application',
       /is required/,
     ],
-    ['run_as with a user', { run_as: ['elastic'] }, 'run_as', /not available to serverless/],
+    ['run_as with a user', { run_as: ['elastic'] }, 'run_as', /not available for serverless/],
     ['reserved metadata', { metadata: { ok: 1, _reserved: true } }, 'metadata._reserved', /reserved/],
     [
       'metadata named __proto__',
