@@ -12,7 +12,7 @@ export interface Certificate {
   key: string;
 }
 
-/** A certificate authority of one test file; everything it makes lies in a temporary directory until `remove`. */
+/** A certificate authority for one test file. Its files are in a temporary directory until `remove`. */
 export class CertificateAuthority {
   readonly directory: string;
   #serial = 0;

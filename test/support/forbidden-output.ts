@@ -1,6 +1,5 @@
 /**
- * What no output of ours may hold. Written without a look at the redaction of the logger, so that a hole there is
- * found here.
+ * Patterns that no output may contain. Independent of the redaction of the logger, so that they detect its gaps.
  */
 const forbidden: Readonly<Record<string, RegExp>> = {
   'a credential': /[a-z0-9]_[A-Za-z0-9+/]{60,}/,
@@ -12,7 +11,7 @@ const forbidden: Readonly<Record<string, RegExp>> = {
   'the client secret of the tests': /test-client-secret/,
 };
 
-/** Names what a text must not hold and does; empty when it is clean. */
+/** Names of the forbidden patterns that a text contains. */
 export function findForbidden(text: string): string[] {
   return Object.entries(forbidden).flatMap(([name, pattern]) => (pattern.test(text) ? [name] : []));
 }

@@ -5,7 +5,7 @@ import { type RegionalService, startRegionalService } from '../../src/regional/r
 
 export const CLIENT_SECRET = 'test-client-secret';
 
-/** A running regional service with what it wrote to its log. */
+/** A running regional service with its log lines. */
 export interface TestRegional extends RegionalService {
   logLines: string[];
 }
@@ -39,7 +39,7 @@ export interface ApiResponse {
   body: any;
 }
 
-/** One project to ask for, as the protocol spells it. */
+/** A requested project in the form of the protocol. */
 export function projectContext(projectId: string, organizationId: string, projectType = 'elasticsearch') {
   return {
     type: 'project',
