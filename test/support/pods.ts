@@ -2,28 +2,28 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiResponse, authenticate, startRegional, type TestRegional } from './regional.ts';
 
-/** Caches take their places in memory when they are made; a test that starts many pods needs few. */
+/** Keeps the memory of a test with many pods small. */
 const SMALL = { CACHE_MAX_ENTRIES: '20000' };
 
 /** Regional services of one region, in this process. */
 export interface Pods {
-  /** Those that run now; `restart` replaces them. */
+  /** The running pods; `restart` replaces them. */
   readonly all: readonly TestRegional[];
-  /** Asks every pod the same, at the same time. */
+  /** Sends the same request to every pod at once. */
   authenticate(
     authorization: string | undefined,
     options?: Parameters<typeof authenticate>[2],
   ): Promise<ApiResponse[]>;
-  /** Status and, for refusals, code of every pod's answer. */
+  /** Status of every pod's response, with the code of a refusal. */
   outcomes(authorization: string, options?: Parameters<typeof authenticate>[2]): Promise<string[]>;
   stop(): Promise<void>;
-  /** The same pods again with the same settings, as after an outage: memory empty, Redis as it is. */
+  /** Restarts the pods with the same settings, as after an outage: memory is empty, Redis is not. */
   restart(settings?: Record<string, string>): Promise<void>;
 }
 
 /**
- * Starts pods that share a replica and, with `redisUrl`, a Redis; resolves when each is ready.
- * @param settings environment of every pod, over the defaults
+ * Starts pods that share a replica and, with `redisUrl`, a Redis; resolves when all are ready.
+ * @param settings environment of every pod, overrides the defaults
  */
 export async function startPods(
   count: number,
@@ -43,14 +43,14 @@ export async function startPods(
     return started;
   };
   let all = await start({});
-  const askAll: Pods['authenticate'] = (authorization, options) =>
+  const authenticateAll: Pods['authenticate'] = (authorization, options) =>
     Promise.all(all.map((pod) => authenticate(pod, authorization, options)));
   return {
     get all() {
       return all;
     },
-    authenticate: askAll,
-    outcomes: async (authorization, options) => (await askAll(authorization, options)).map(outcome),
+    authenticate: authenticateAll,
+    outcomes: async (authorization, options) => (await authenticateAll(authorization, options)).map(outcome),
     stop: async () => {
       await Promise.all(all.map((pod) => pod.close()));
       all = [];
@@ -62,33 +62,22 @@ export async function startPods(
   };
 }
 
-/** `200`, or status and code of a refusal. */
-export function outcome(answer: ApiResponse): string {
-  return answer.status === 200 ? '200' : `${answer.status} ${answer.body.error.code}`;
+/** `200`, or the status and code of a refusal. */
+export function outcome(response: ApiResponse): string {
+  return response.status === 200 ? '200' : `${response.status} ${response.body.error.code}`;
 }
 
-/** Resolves when the service says that it is ready. */
+/** Resolves when the pod is ready. */
 async function ready(pod: TestRegional): Promise<void> {
   for (;;) {
-    const answer = await fetch(`${pod.managementUrl}/readyz`);
-    await answer.arrayBuffer(); // a body that is not read holds its connection open
-    if (answer.ok) return;
+    const response = await fetch(`${pod.managementUrl}/readyz`);
+    await response.arrayBuffer(); // an unread body keeps its connection open
+    if (response.ok) return;
     await sleep(10);
   }
 }
 
-/** Resolves when the pod has applied every change that its replica had at the time of the call. */
-export async function changesApplied(pod: TestRegional): Promise<void> {
-  const calledAtMs = Date.now();
-  for (;;) {
-    const scrapedAtMs = Date.now();
-    const ageSeconds = await metric(pod, 'iam_change_feed_age_seconds');
-    if (ageSeconds !== undefined && scrapedAtMs - ageSeconds * 1_000 >= calledAtMs) return;
-    await sleep(10);
-  }
-}
-
-/** Value of a metric without labels, or of the line with exactly these labels; `undefined` when there is none. */
+/** @param name with its labels, exactly as in the exposition format; @returns `undefined` if there is no such line */
 export async function metric(pod: TestRegional, name: string): Promise<number | undefined> {
   const text = await (await fetch(`${pod.managementUrl}/metrics`)).text();
   const line = text.split('\n').find((one) => one.startsWith(`${name} `));
