@@ -1,4 +1,4 @@
-import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
+import { AUTHENTICATE_PATH } from '../../src/regional/authentication-call.ts';
 
 /** Builds a complete POST request of a keep-alive client. */
 export function httpPost(path: string, headers: Record<string, string>, body: string): Buffer {
