@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { Bench } from './lib/bench.ts';
 import { benchKeys, CHEAP_HASH, DEFAULT_HASH } from './lib/keys.ts';
-import { loadedSide } from './lib/loaded-side.ts';
+import { createLoadedSide } from './lib/loaded-side.ts';
 import { projectRequest, viewerRow } from './lib/one-project.ts';
 import { alternate } from './lib/pairs.ts';
 import { pinSelf } from './lib/pinning.ts';
@@ -81,7 +81,7 @@ function compareUnderLoad(name: string) {
         const service = await startRegional(bench, database.url, { checkout, env: { ...env, ...shared } });
         const plan = { requests, connections: CONNECTIONS };
         await generator.run({ ...plan, port: service.port, seconds: WARM_UP_SECONDS });
-        return { service, run: loadedSide(bench, generator, service, plan) };
+        return { service, run: createLoadedSide(bench, generator, service, plan) };
       };
       const [ours, theirs] = [await sideOf(THIS_CHECKOUT), await sideOf(base)];
       await alternate(pairs, ours.run, theirs.run, ({ subject, baseline }) => {

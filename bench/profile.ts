@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Bench } from './lib/bench.ts';
 import { type CpuProfile, computeSelfTimes, groupByOwner } from './lib/cpu-profile.ts';
-import { type LoadedResult, loadedSide, summarize } from './lib/loaded-side.ts';
+import { createLoadedSide, type LoadedResult, summarize } from './lib/loaded-side.ts';
 import { callProbe, probeNodeArgs } from './lib/probe-client.ts';
 import { startBenchRedis } from './lib/servers.ts';
 import { startWarmStack } from './lib/warm-stack.ts';
@@ -35,7 +35,7 @@ export async function profile(bench: Bench, path: string): Promise<string> {
   const load = { requests, connections: CONNECTIONS };
   bench.log('warming up');
   await generator.run({ ...load, port: service.port, count: WARM_UP_REQUESTS });
-  const run = loadedSide(bench, generator, service, load);
+  const run = createLoadedSide(bench, generator, service, load);
   bench.log(`before profiling: ${summarize(await run())}`);
   await callProbe(service.child, 'start profile');
   const result = await run();

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { assumptions, type Fleet, measuredCoreCapacity, sizeRegion } from './lib/capacity.ts';
 import { markdownTable, replaceBlock } from './lib/markdown.ts';
 import { type CaseResult, type Results, readResults } from './lib/results.ts';
-import { cells, figure, headings } from './lib/table.ts';
+import { cells, formatFigure, headings } from './lib/table.ts';
 
 /** Writes the figures of bench/results.json into docs/performance.md: `node bench/report.ts`. */
 const path = new URL('../docs/performance.md', import.meta.url);
@@ -38,7 +38,7 @@ function describeMachine(of: Results): string {
   const loads = Object.values(of).map((result) => result.loadBefore);
   const busy =
     Math.max(...loads) > BUSY_LOAD
-      ? ` **Other processes used the machine during the run (load average ${figure(Math.min(...loads))} to ${figure(Math.max(...loads))} before the cases): compare the processor times, not the throughput.**`
+      ? ` **Other processes used the machine during the run (load average ${formatFigure(Math.min(...loads))} to ${formatFigure(Math.max(...loads))} before the cases): compare the processor times, not the throughput.**`
       : '';
   return `Measured on ${takenAt.slice(0, 10)}: ${machine.model}, ${machine.processors} processors, ${machine.memoryGiB} GiB, Node ${machine.node}${machine.pinned ? ', one of them reserved for the measured process' : ''}; ${pairs} pairs of ${seconds} s.${busy}`;
 }
@@ -49,18 +49,18 @@ function renderCapacity(of: Results): string {
   const rows = fleets.map((fleet) => {
     const region = sizeRegion(fleet, core);
     return [
-      `${figure(fleet.requestsPerSecond)} req/s, ${fleet.regions} regions`,
-      `${figure(region.requestsPerSecond)} req/s`,
+      `${formatFigure(fleet.requestsPerSecond)} req/s, ${fleet.regions} regions`,
+      `${formatFigure(region.requestsPerSecond)} req/s`,
       `${region.pods}`,
-      `${figure(fleet.keysPerRegion)} keys, ${figure(region.cacheMebibytes)} MiB`,
-      `${figure(region.redisReadsPerSecond)} /s`,
-      `${figure(region.replicaReadsPerSecond)} /s over ${region.replicaConnections} connections`,
-      `${figure(region.pods * fleet.regions)}`,
+      `${formatFigure(fleet.keysPerRegion)} keys, ${formatFigure(region.cacheMebibytes)} MiB`,
+      `${formatFigure(region.redisReadsPerSecond)} /s`,
+      `${formatFigure(region.replicaReadsPerSecond)} /s over ${region.replicaConnections} connections`,
+      `${formatFigure(region.pods * fleet.regions)}`,
     ];
   });
   const percent = (share: number) => `${Number((share * 100).toPrecision(4))} %`;
   return [
-    `One core: ${figure(core.warmPerSecond)} responses per second from memory, ${figure(core.redisPerSecond)} from Redis, ${figure(core.coldPerSecond)} with argon2; ${figure(core.bytesPerKey)} B per warm key. Assumptions: ${percent(assumptions.memoryShare)} from memory, ${percent(assumptions.redisShare)} from Redis, ${percent(assumptions.coldShare)} with argon2; pods of one core, planned for ${percent(assumptions.utilization)} utilization, at least ${assumptions.minPods} per region.`,
+    `One core: ${formatFigure(core.warmPerSecond)} responses per second from memory, ${formatFigure(core.redisPerSecond)} from Redis, ${formatFigure(core.coldPerSecond)} with argon2; ${formatFigure(core.bytesPerKey)} B per warm key. Assumptions: ${percent(assumptions.memoryShare)} from memory, ${percent(assumptions.redisShare)} from Redis, ${percent(assumptions.coldShare)} with argon2; pods of one core, planned for ${percent(assumptions.utilization)} utilization, at least ${assumptions.minPods} per region.`,
     '',
     markdownTable(
       [

@@ -2,7 +2,7 @@ import { startBaseline } from '../lib/baseline.ts';
 import type { Bench } from '../lib/bench.ts';
 import { cpuSeconds } from '../lib/cpu-time.ts';
 import { benchKeys, CHEAP_HASH, DEFAULT_HASH } from '../lib/keys.ts';
-import { loadedSide } from '../lib/loaded-side.ts';
+import { createLoadedSide } from '../lib/loaded-side.ts';
 import { tierShare } from '../lib/metrics.ts';
 import { projectRequest, viewerRow } from '../lib/one-project.ts';
 import { alternate } from '../lib/pairs.ts';
@@ -42,7 +42,7 @@ export async function cold(bench: Bench): Promise<Row[]> {
   const measureService = async () => {
     const requests = keys.slice(usedByService, usedByService + count).map(projectRequest);
     usedByService += count;
-    return await loadedSide(bench, generator, service, { requests, connections: CONNECTIONS, count })();
+    return await createLoadedSide(bench, generator, service, { requests, connections: CONNECTIONS, count })();
   };
   let usedByBaseline = 0;
   const measureBaseline = async () => {

@@ -1,7 +1,7 @@
 import { type Baseline, startBaseline } from '../lib/baseline.ts';
 import type { Bench } from '../lib/bench.ts';
 import { benchKeys, CHEAP_HASH } from '../lib/keys.ts';
-import { type LoadedResult, loadedSide, summarize } from '../lib/loaded-side.ts';
+import { createLoadedSide, type LoadedResult, summarize } from '../lib/loaded-side.ts';
 import { alternate } from '../lib/pairs.ts';
 import { createRegionDatabase, insertKeys } from '../lib/region-database.ts';
 import { startRegional } from '../lib/regional.ts';
@@ -76,7 +76,7 @@ export async function contexts100(bench: Bench): Promise<Row[]> {
 
   async function measureRows(connections: number): Promise<Row[]> {
     const side = (process: { port: number; pid: number }, request: Buffer) =>
-      loadedSide(bench, generator, process, {
+      createLoadedSide(bench, generator, process, {
         requests: [request],
         connections,
         seconds: bench.options.seconds / 2,

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { startBaseline } from '../lib/baseline.ts';
 import type { Bench } from '../lib/bench.ts';
 import { benchKeys, CHEAP_HASH } from '../lib/keys.ts';
-import { loadedSide, summarize } from '../lib/loaded-side.ts';
+import { createLoadedSide, summarize } from '../lib/loaded-side.ts';
 import { tierShare } from '../lib/metrics.ts';
 import { projectRequest, viewerRow } from '../lib/one-project.ts';
 import { alternate } from '../lib/pairs.ts';
@@ -59,8 +59,8 @@ export async function redisHit(bench: Bench): Promise<Row[]> {
   const before = await service.metrics();
   const pairs = await alternate(
     bench.options.pairs,
-    loadedSide(bench, generator, service, plan),
-    loadedSide(bench, generator, bare, plan),
+    createLoadedSide(bench, generator, service, plan),
+    createLoadedSide(bench, generator, bare, plan),
     ({ subject, baseline }) => bench.log(`${summarize(subject)} against ${summarize(baseline)}`),
   );
   const after = await service.metrics();

@@ -18,7 +18,7 @@ const STORM_REQUESTS = 20_000;
 
 /**
  * Compares memory hits at a fixed rate, while requests with distinct wrong secrets saturate argon2, with the same rate
- * without them. Open loop: the generator sends each request at its due time without queued for earlier responses.
+ * without them. Open loop: the generator sends each request at its due time without waiting for earlier responses.
  */
 export async function warmUnderStorm(bench: Bench): Promise<Row[]> {
   const database = await createRegionDatabase(await startBenchPostgres(bench));

@@ -1,7 +1,7 @@
 import { type Baseline, startBaseline } from '../lib/baseline.ts';
 import type { Bench } from '../lib/bench.ts';
 import { installCompetitor } from '../lib/competitor.ts';
-import { loadedSide, summarize } from '../lib/loaded-side.ts';
+import { createLoadedSide, summarize } from '../lib/loaded-side.ts';
 import { alternate } from '../lib/pairs.ts';
 import { httpPost } from '../lib/requests.ts';
 import { pairedRow, type Row } from '../lib/row.ts';
@@ -40,8 +40,11 @@ export async function warmVsBetterAuth(bench: Bench): Promise<Row[]> {
   await generator.run({ ...warmUp, port: competitor.port, requests: competitorRequests });
   const pairs = await alternate(
     bench.options.pairs,
-    loadedSide(bench, generator, service, { requests, connections: CONNECTIONS }),
-    loadedSide(bench, generator, competitor, { requests: competitorRequests, connections: CONNECTIONS }),
+    createLoadedSide(bench, generator, service, { requests, connections: CONNECTIONS }),
+    createLoadedSide(bench, generator, competitor, {
+      requests: competitorRequests,
+      connections: CONNECTIONS,
+    }),
     ({ subject, baseline }) => bench.log(`${summarize(subject)} against ${summarize(baseline)}`),
   );
   return [

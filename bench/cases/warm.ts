@@ -1,6 +1,6 @@
 import { startBaseline } from '../lib/baseline.ts';
 import type { Bench } from '../lib/bench.ts';
-import { loadedSide, summarize } from '../lib/loaded-side.ts';
+import { createLoadedSide, summarize } from '../lib/loaded-side.ts';
 import { tierShare } from '../lib/metrics.ts';
 import { alternate } from '../lib/pairs.ts';
 import { pairedRow, type Row } from '../lib/row.ts';
@@ -45,8 +45,8 @@ export async function warm(bench: Bench): Promise<Row[]> {
     const before = await service.metrics();
     const pairs = await alternate(
       bench.options.pairs,
-      loadedSide(bench, generator, service, plan),
-      loadedSide(bench, generator, bare, plan),
+      createLoadedSide(bench, generator, service, plan),
+      createLoadedSide(bench, generator, bare, plan),
       ({ subject, baseline }) => bench.log(`${name}: ${summarize(subject)} against ${summarize(baseline)}`),
     );
     const share = tierShare(before, await service.metrics(), 'memory');

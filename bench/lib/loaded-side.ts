@@ -19,7 +19,7 @@ export interface LoadedResult extends LoadResult {
  * Returns one side of a comparison, which applies the same load in each measurement. A measurement lasts as long as
  * `--seconds`, unless the plan has its own length.
  */
-export function loadedSide(
+export function createLoadedSide(
   bench: Bench,
   generator: Generator,
   { port, pid }: LoadedProcess,

@@ -1,7 +1,7 @@
 import type { Row } from './row.ts';
 
 /** Formats with three significant digits, or as a whole number from 100. */
-export function figure(value: number): string {
+export function formatFigure(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
   return String(Number(value.toPrecision(3)));
@@ -17,10 +17,10 @@ export function cells(row: Row): string[] {
     row.case,
     row.measure,
     row.against,
-    `${figure(median)}${unit}`,
-    `${figure(min)} – ${figure(max)}`,
-    `${figure(row.subject)} ${row.unit}`,
-    row.baseline === null ? '' : `${figure(row.baseline)} ${row.unit}`,
+    `${formatFigure(median)}${unit}`,
+    `${formatFigure(min)} – ${formatFigure(max)}`,
+    `${formatFigure(row.subject)} ${row.unit}`,
+    row.baseline === null ? '' : `${formatFigure(row.baseline)} ${row.unit}`,
     target,
     row.met === null ? '' : row.met ? 'met' : 'MISSED',
   ];
