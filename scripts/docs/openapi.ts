@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { loadConfig } from '../../src/config.ts';
 import { createControlPlaneApp } from '../../src/control-plane/app.ts';
 import { openApi, uiamErrorSchema } from '../../src/http/openapi.ts';
-import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
+import { AUTHENTICATE_PATH } from '../../src/regional/authentication-call.ts';
 import { bodySchema, querySchema } from '../../src/regional/authentication-request.ts';
 import { responseSchema } from '../../src/regional/authentication-schema.ts';
 

@@ -1,7 +1,7 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Tier } from '../keys/key-store.ts';
 
-/** What became of a call; bounded, since it is a label. */
+/** Result of a call; a metric label, so the set is bounded. */
 export type Outcome = 'granted' | 'denied' | 'unauthenticated' | 'invalid' | 'unavailable' | 'error';
 
 const outcomesByStatus: Record<number, Outcome> = {
@@ -14,7 +14,7 @@ const outcomesByStatus: Record<number, Outcome> = {
   503: 'unavailable',
 };
 
-/** The outcome that a status stands for. */
+/** Maps an HTTP status to its outcome. */
 export function outcomeOf(status: number): Outcome {
   return outcomesByStatus[status] ?? (status < 400 ? 'granted' : 'error');
 }
@@ -28,7 +28,7 @@ export class AuthenticationMetrics {
   readonly #requests: Counter<'outcome' | 'tier'>;
   readonly #duration: Histogram;
   readonly #quarantined: Counter<'column'>;
-  /** Granted calls by tier that the counter has not been told of yet. */
+  /** Granted calls by tier that are not in the counter yet. */
   readonly #granted: Record<Tier, number> = { memory: 0, redis: 0, postgres: 0 };
 
   constructor(registry: Registry) {
@@ -54,19 +54,19 @@ export class AuthenticationMetrics {
     });
   }
 
-  /** A call with a key whose row does not parse. */
+  /** Counts a call with a quarantined key (its row does not parse). */
   observeQuarantined(column: string): void {
     this.#quarantined.inc({ column });
   }
 
-  /** @param durationSeconds from the arrival of the request to its answer */
+  /** @param durationSeconds from the arrival of the request to its response */
   observe(outcome: Outcome, tier: Tier | 'none', durationSeconds: number): void {
     if (outcome === 'granted' && tier !== 'none') this.#granted[tier] += 1;
     else this.#requests.inc({ outcome, tier });
     this.#duration.observe(durationSeconds);
   }
 
-  /** A call that was granted from memory; the hot path, so nothing is allocated here. */
+  /** Counts a call that was granted from memory. This is the hot path and allocates nothing. */
   observeMemoryHit(durationMs: number): void {
     this.#granted.memory += 1;
     this.#duration.observe(durationMs / 1_000);

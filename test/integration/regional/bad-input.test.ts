@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-path.ts';
+import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts';
 import { MAX_CONTEXTS } from '../../../src/regional/authentication-request.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { call } from '../../support/http-call.ts';

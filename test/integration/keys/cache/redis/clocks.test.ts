@@ -41,7 +41,7 @@ function podAhead(byMs: number): SharedResponses {
   const freshness = new Freshness(now, { revalidateAfterMs: 60_000, maxStalenessMs: LIFE_MS });
   freshness.appliedUntilMs = now();
   const changes = new RecentChanges(now, { ttlMs: LIFE_MS, maxEntries: 100 });
-  changes.begin(0);
+  changes.startAt(0);
   return new SharedResponses({
     cache: new FencedCache(link, [cacheKey], now, LIFE_MS),
     changes,
@@ -80,7 +80,7 @@ it.each([
   ['so far that it would outlive the memory of what changed is not', CLOCK_SKEW_MS + 10_000, false],
 ])('an answer of a pod whose clock is ahead %s', async (_name, aheadMs, used) => {
   const id = `key-${aheadMs}`;
-  const permissions = { text: '{"permissions":1,', basis: [] };
+  const permissions = { text: '{"permissions":1,', derivedFrom: [] };
   const key = keyReadAt(Date.now() + aheadMs, id);
   const answer = '{"permissions":1,"identity":2}';
   await podAhead(aheadMs).store('digest', key, permissions, answer, Number.POSITIVE_INFINITY);
