@@ -2,28 +2,28 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiResponse, authenticate, startRegional, type TestRegional } from './regional.ts';
 
-/** Keeps the memory of a test with many pods small. */
+/** Caches allocate memory at their creation, so a test with many pods keeps them small. */
 const SMALL = { CACHE_MAX_ENTRIES: '20000' };
 
 /** Regional services of one region, in this process. */
 export interface Pods {
   /** The running pods; `restart` replaces them. */
   readonly all: readonly TestRegional[];
-  /** Sends the same request to every pod at once. */
+  /** Sends the same request to every pod at the same time. */
   authenticate(
     authorization: string | undefined,
     options?: Parameters<typeof authenticate>[2],
   ): Promise<ApiResponse[]>;
-  /** Status of every pod's response, with the code of a refusal. */
+  /** Status and, for refusals, error code of every pod's response. */
   outcomes(authorization: string, options?: Parameters<typeof authenticate>[2]): Promise<string[]>;
   stop(): Promise<void>;
-  /** Restarts the pods with the same settings, as after an outage: memory is empty, Redis is not. */
+  /** Restarts the pods with the same settings: memory is empty, Redis is unchanged. */
   restart(settings?: Record<string, string>): Promise<void>;
 }
 
 /**
- * Starts pods that share a replica and, with `redisUrl`, a Redis; resolves when all are ready.
- * @param settings environment of every pod, overrides the defaults
+ * Starts pods that share a replica and, with `redisUrl`, a Redis; resolves when each is ready.
+ * @param settings environment of every pod, over the defaults
  */
 export async function startPods(
   count: number,
@@ -43,14 +43,15 @@ export async function startPods(
     return started;
   };
   let all = await start({});
-  const authenticateAll: Pods['authenticate'] = (authorization, options) =>
+  const authenticateOnAll: Pods['authenticate'] = (authorization, options) =>
     Promise.all(all.map((pod) => authenticate(pod, authorization, options)));
   return {
     get all() {
       return all;
     },
-    authenticate: authenticateAll,
-    outcomes: async (authorization, options) => (await authenticateAll(authorization, options)).map(outcome),
+    authenticate: authenticateOnAll,
+    outcomes: async (authorization, options) =>
+      (await authenticateOnAll(authorization, options)).map(outcome),
     stop: async () => {
       await Promise.all(all.map((pod) => pod.close()));
       all = [];
@@ -62,12 +63,12 @@ export async function startPods(
   };
 }
 
-/** `200`, or the status and code of a refusal. */
+/** `200`, or status and code of a refusal. */
 export function outcome(response: ApiResponse): string {
   return response.status === 200 ? '200' : `${response.status} ${response.body.error.code}`;
 }
 
-/** Resolves when the pod is ready. */
+/** Resolves when the service is ready. */
 async function ready(pod: TestRegional): Promise<void> {
   for (;;) {
     const response = await fetch(`${pod.managementUrl}/readyz`);
@@ -77,18 +78,7 @@ async function ready(pod: TestRegional): Promise<void> {
   }
 }
 
-/** Resolves when the pod has applied every change that its replica had at the time of the call. */
-export async function changesApplied(pod: TestRegional): Promise<void> {
-  const calledAtMs = Date.now();
-  for (;;) {
-    const scrapedAtMs = Date.now();
-    const ageSeconds = await metric(pod, 'iam_change_feed_age_seconds');
-    if (ageSeconds !== undefined && scrapedAtMs - ageSeconds * 1_000 >= calledAtMs) return;
-    await sleep(10);
-  }
-}
-
-/** @param name with its labels, exactly as in the exposition format; @returns `undefined` if there is no such line */
+/** Value of a metric without labels, or of the line with exactly these labels; `undefined` when there is none. */
 export async function metric(pod: TestRegional, name: string): Promise<number | undefined> {
   const text = await (await fetch(`${pod.managementUrl}/metrics`)).text();
   const line = text.split('\n').find((one) => one.startsWith(`${name} `));

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 
-/** A client with full access to a Redis. */
+/** Reads and writes Redis with full access, like an intruder. */
 export class RedisAdmin {
   readonly client: Redis;
 
@@ -8,7 +8,7 @@ export class RedisAdmin {
     this.client = new Redis(url);
   }
 
-  /** Returns every key with its serialised value and TTL. */
+  /** Every key with its serialised value and how long it lives. */
   async dump(): Promise<Map<string, { bytes: Buffer; ttlMs: number }>> {
     const contents = new Map<string, { bytes: Buffer; ttlMs: number }>();
     for (const name of await this.client.keys('*')) {
@@ -18,14 +18,14 @@ export class RedisAdmin {
     return contents;
   }
 
-  /** Restores a dump over the current content, with the TTLs of the dump. */
+  /** Puts back what was dumped, over what is there now, with the life it had then. */
   async restore(contents: Awaited<ReturnType<RedisAdmin['dump']>>): Promise<void> {
     for (const [name, { bytes, ttlMs }] of contents) {
       await this.client.restore(name, Math.max(ttlMs, 0), bytes, 'REPLACE');
     }
   }
 
-  /** Returns every key with its value; the service stores strings only. */
+  /** Every key with its value; the values of ours are strings. */
   async values(): Promise<[name: string, value: Buffer][]> {
     const names = await this.client.keys('*');
     const values = names.length === 0 ? [] : await this.client.mgetBuffer(...names);

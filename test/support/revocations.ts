@@ -5,9 +5,9 @@ import type { Pods } from './pods.ts';
 import { authenticate } from './regional.ts';
 
 /**
- * Revokes warm keys one after another, then authenticates with all of them again.
- * @returns for each revocation and pod, the time from the acknowledged commit to the first refusal; and every outcome
- *   of the further attempts
+ * Revokes warm keys one after another, and tries all of them again afterwards.
+ * @returns for each revocation and pod, the milliseconds from the acknowledged commit to the first refusal; and every
+ *   outcome that the further tries had
  */
 export async function revokeWarmKeys(
   databases: TestDatabases,
@@ -40,7 +40,7 @@ export async function revokeWarmKeys(
   return { delaysMs, furtherOutcomes };
 }
 
-/** Calls every pod without a pause; returns the time until each first returns a status other than 200. */
+/** Calls every pod without a pause and returns, per pod, the time until the first response other than 200. */
 function firstRefusals(pods: Pods, authorization: string): Promise<number[]> {
   const committedAtMs = performance.now();
   return Promise.all(
