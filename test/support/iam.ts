@@ -3,17 +3,17 @@ import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
-/** Compilation takes most of the time of a short command, so all runs share a compile cache. */
+/** Compile cache of Node.js: compilation is most of the time of a short command. */
 const NODE_COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/iam-test', import.meta.url));
 
-/** Result of one CLI run. */
+/** Result of a run of the CLI. */
 export interface IamResult {
   exitCode: number;
   stdout: string;
   stderr: string;
 }
 
-/** Runs `iam` in its own process. */
+/** Runs `iam` as a child process. */
 export function iam(
   args: readonly string[],
   environment: Record<string, string> = {},
