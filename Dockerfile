@@ -1,4 +1,4 @@
-# The image of both servers and of the command line; Node runs the TypeScript as it is, so nothing is built.
+# Image of both services and the CLI. Node runs the TypeScript directly, so there is no build step.
 FROM node:24-slim AS dependencies
 WORKDIR /srv/iam
 COPY package.json package-lock.json .npmrc ./
@@ -17,14 +17,14 @@ RUN mkdir node_modules/.cache && chown node node_modules/.cache \
   && LOG_LEVEL=silent REPLICA_DATABASE_URL=postgres://127.0.0.1:1/none $once regional \
   && LOG_LEVEL=silent PRIMARY_DATABASE_URL=postgres://127.0.0.1:1/none $once control-plane \
   && chown -R root:root node_modules/.cache
-# Nothing in the image is written at run time: it also runs with a read-only root file system.
+# The process writes no files, so the image also runs with a read-only root file system.
 USER node
 # A container is reached from outside of itself. UV_THREADPOOL_SIZE need not be set: the process sizes its thread pool
 # by ARGON2_CONCURRENCY, and that by the processors it may use.
 ENV NODE_ENV=production \
     HOST=0.0.0.0
 EXPOSE 8080 8081 9090
-# As PID 1 the process gets SIGTERM itself and stops in order. Probes are HTTP (/livez, /readyz, /startupz on 9090),
+# As PID 1 the process receives SIGTERM and shuts down gracefully. Probes are HTTP (/livez, /readyz, /startupz on 9090),
 # so there is no HEALTHCHECK.
 ENTRYPOINT ["node", "src/main.js"]
 CMD ["regional"]

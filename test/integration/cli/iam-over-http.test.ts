@@ -25,7 +25,7 @@ async function json(...args: string[]) {
   return JSON.parse(result.stdout);
 }
 
-it('the life of a key: the same commands as at the database, without a database URL', async () => {
+it('creates, lists, rotates, revokes and shows a key without a database URL', async () => {
   const key = await json(
     'keys',
     'create',
@@ -46,7 +46,7 @@ it('the life of a key: the same commands as at the database, without a database 
   expect(new Set(events.map((event) => event.actor_id))).toEqual(new Set([owner.id]));
 });
 
-it('custom roles', async () => {
+it('writes, lists and deletes custom roles', async () => {
   const project = ['--project', 'security:soc'];
   await json('roles', 'put', 'reader', ...project, '--descriptor', '{"cluster":["monitor"]}');
   expect((await json('roles', 'list', ...project)).roles).toEqual([
@@ -56,11 +56,11 @@ it('custom roles', async () => {
 });
 
 it.each([
-  ['a refusal', 4, 'owner', ['keys', 'revoke', 'OWNER']],
+  ['to revoke the last owner key', 4, 'owner', ['keys', 'revoke', 'OWNER']],
   ['an unknown key', 3, 'no such API key', ['keys', 'show', 'nothing']],
   ['an internal key', 2, '--internal', ['keys', 'create', '--description', 'x', '--internal']],
   ['an organization', 2, '--organization', ['keys', 'list', '--organization', 'x']],
-])('%s has its exit code', async (_title, exitCode, message, args) => {
+])('refuses %s with its exit code', async (_title, exitCode, message, args) => {
   const result = await iam(
     args.map((arg) => (arg === 'OWNER' ? owner.id : arg)),
     environment,
@@ -69,19 +69,19 @@ it.each([
   expect(result.stderr).not.toContain(owner.credential);
 });
 
-it('a key that is no owner’s is refused, a wrong one too', async () => {
+it('refuses a key without the owner role and an invalid credential', async () => {
   const viewer = await insertKey(controlPlane.primary.pool, { organizationId: owner.organizationId });
   for (const credential of [viewer.credential, 'nonsense']) {
     expect((await iam(['keys', 'list'], { ...environment, IAM_API_KEY: credential })).exitCode).toBe(4);
   }
 });
 
-it('a control plane that cannot be reached is told apart from a refusal', async () => {
+it('distinguishes an unreachable control plane from a refusal', async () => {
   const result = await iam(['keys', 'list'], { ...environment, IAM_CONTROL_PLANE_URL: 'http://127.0.0.1:1' });
   expect([result.exitCode, result.stderr]).toEqual([5, expect.stringContaining('cannot be reached')]);
 });
 
-it('an answer that is lost on the way is asked for again, and makes no second key', async () => {
+it('retries after a lost response without creating a second key', async () => {
   const proxy = await startTcpProxy({ targetPort: Number(new URL(controlPlane.url).port) });
   try {
     proxy.halfOpen('toClient');

@@ -24,7 +24,7 @@ async function create(...args: string[]) {
 }
 
 describe('iam keys', () => {
-  it('create shows a credential that decodes, and stores only its hash', async () => {
+  it('prints a credential that decodes and stores only its hash', async () => {
     const key = await create('--project', 'elasticsearch:shop=viewer,developer', '--expires', 'never');
     expect(key).toMatchObject({
       description: 'a key',
@@ -53,7 +53,7 @@ describe('iam keys', () => {
     }
   });
 
-  it('the human output shows the credential once, and show does not know it', async () => {
+  it('prints the credential once, and never in show', async () => {
     const made = await iam(
       ['keys', 'create', '--description', 'seen once', '--all-projects', 'security=viewer'],
       environment,
@@ -68,7 +68,7 @@ describe('iam keys', () => {
     expect(shown.stdout).not.toContain(credential);
   });
 
-  it('an id that begins with a dash is taken after --', async () => {
+  it('accepts an id that starts with a dash after --', async () => {
     await primary.pool.query(
       `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by)
        VALUES ('-h3A9zXQRCqTLkmM0aZ1bw', 'org-cli', 'dashed', 'none', '{}', 'user-1')`,
@@ -76,7 +76,7 @@ describe('iam keys', () => {
     expect((await json('keys', 'show', '--json', '--', '-h3A9zXQRCqTLkmM0aZ1bw')).description).toBe('dashed');
   });
 
-  it('a revoked key leaves the default list and stays in --status all', async () => {
+  it('omits a revoked key from the default list and lists it with --status revoked', async () => {
     const key = await create('--all-projects', 'elasticsearch=viewer');
     expect(await json('keys', 'revoke', key.id)).toEqual({ revoked: [key.id] });
     expect(await json('keys', 'revoke', key.id)).toEqual({ revoked: [key.id] });
@@ -86,7 +86,7 @@ describe('iam keys', () => {
     expect((await json('keys', 'show', key.id)).status).toBe('revoked');
   });
 
-  it('rotation answers a new credential for the same id', async () => {
+  it('rotates a key to a new credential with the same id', async () => {
     const key = await create('--all-projects', 'elasticsearch=viewer');
     const rotated = await json('keys', 'rotate', key.id, '--grace', '1h');
     expect(rotated.id).toBe(key.id);
@@ -96,7 +96,7 @@ describe('iam keys', () => {
     expect([again.exitCode, again.stderr]).toEqual([4, expect.stringContaining('grace period')]);
   });
 
-  it('the operator is on record with every change', async () => {
+  it('records the operator of every change in the audit trail', async () => {
     const key = await create('--all-projects', 'elasticsearch=viewer');
     const { rows } = await primary.pool.query(
       'SELECT actor_type, actor_id, action, outcome, after FROM audit_events WHERE target_id = $1',
@@ -116,23 +116,23 @@ describe('iam keys', () => {
 
 describe('refusals', () => {
   const cases: [string, number, string, string[]][] = [
-    ['the last owner key is not revoked', 4, 'owner', ['keys', 'revoke', 'OWNER']],
-    ['an unknown key is not found', 3, 'no such API key', ['keys', 'show', 'nothing']],
+    ['to revoke the last owner key', 4, 'owner', ['keys', 'revoke', 'OWNER']],
+    ['an unknown key', 3, 'no such API key', ['keys', 'show', 'nothing']],
     [
-      'a life beyond a year is refused',
+      'a lifetime of more than a year',
       4,
       'at most one year',
       ['keys', 'create', '--description', 'x', '--expires', '366d', '--all-projects', 'security=viewer'],
     ],
-    ['a key without permissions is refused', 4, 'role_assignments', ['keys', 'create', '--description', 'x']],
+    ['a key without permissions', 4, 'role_assignments', ['keys', 'create', '--description', 'x']],
     [
-      'an unknown project type is refused',
+      'an unknown project type',
       4,
       'unknown project type',
       ['keys', 'create', '--description', 'x', '--all-projects', 'foo=viewer'],
     ],
     [
-      'another organization is refused',
+      'another organization',
       4,
       'own organization',
       [
@@ -145,16 +145,16 @@ describe('refusals', () => {
       ],
     ],
     [
-      'broken JSON is wrong use',
+      'malformed JSON',
       2,
       'not valid JSON',
       ['keys', 'create', '--description', 'x', '--role-assignments', '{'],
     ],
-    ['a missing description is wrong use', 2, '--description', ['keys', 'create']],
-    ['an unknown option is wrong use', 2, '--nope', ['keys', 'list', '--nope']],
-    ['a wrong status is refused', 4, 'status', ['keys', 'list', '--status', 'nope']],
+    ['a missing description', 2, '--description', ['keys', 'create']],
+    ['an unknown option', 2, '--nope', ['keys', 'list', '--nope']],
+    ['an invalid status', 4, 'status', ['keys', 'list', '--status', 'nope']],
   ];
-  it.each(cases)('%s', async (_title, exitCode, message, args) => {
+  it.each(cases)('refuses %s', async (_title, exitCode, message, args) => {
     const { rows } = await primary.pool.query(
       "SELECT id FROM api_keys WHERE description = 'First owner key'",
     );
@@ -169,14 +169,14 @@ describe('refusals', () => {
     ]);
   });
 
-  it('a database that is away is told apart from a refusal', async () => {
+  it('distinguishes an unreachable database from a refusal', async () => {
     const result = await iam(['keys', 'list'], {
       PRIMARY_DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
     });
     expect([result.exitCode, result.stderr]).toEqual([5, expect.stringContaining('ECONNREFUSED')]);
   });
 
-  it('a missing setting is named', async () => {
+  it('names a missing setting', async () => {
     const result = await iam(['keys', 'list', '--json'], {});
     expect([result.exitCode, JSON.parse(result.stderr).errors[0].message]).toEqual([
       2,
@@ -187,7 +187,7 @@ describe('refusals', () => {
 
 describe('iam roles', () => {
   const project = ['--project', 'elasticsearch:shop'];
-  it('a role is written, listed, deleted, and gone', async () => {
+  it('writes, lists and deletes a role', async () => {
     const descriptor = '{"indices":[{"names":["logs-*"],"privileges":["read"]}]}';
     expect(await json('roles', 'put', 'log-reader', ...project, '--descriptor', descriptor)).toEqual({
       name: 'log-reader',
@@ -200,7 +200,7 @@ describe('iam roles', () => {
     expect((await iam(['roles', 'delete', 'log-reader', ...project], environment)).exitCode).toBe(3);
   });
 
-  it('each violation is named by its path', async () => {
+  it('names each violation by its path', async () => {
     const result = await iam(
       ['roles', 'put', 'bad', ...project, '--descriptor', '-'],
       environment,
