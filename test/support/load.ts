@@ -1,7 +1,7 @@
 import { outcome } from './pods.ts';
 import { authenticate } from './regional.ts';
 
-/** What became of calls, and how long they took, in milliseconds. */
+/** Outcomes of calls and their durations in milliseconds. */
 export interface LoadReport {
   outcomes: Record<string, number>;
   calls: number;
@@ -10,12 +10,12 @@ export interface LoadReport {
   maxMs: number;
 }
 
-/** Calls made one after another by a few clients; each call is timed. */
+/** A few clients that send one timed call after another. */
 export class Load {
   readonly #timesMs: number[] = [];
   readonly #outcomes: Record<string, number> = {};
 
-  /** One call; its answer counts. Gives the outcome. */
+  /** Sends and records one call; returns the outcome. */
   async call(pod: { url: string }, authorization: string): Promise<string> {
     const begun = performance.now();
     const result = outcome(await authenticate(pod, authorization));
@@ -24,7 +24,7 @@ export class Load {
     return result;
   }
 
-  /** Each of these once, a few at a time. */
+  /** Sends each credential once, a few at a time. */
   async callAll(pod: { url: string }, authorizations: readonly string[], clients = 4): Promise<void> {
     const left = [...authorizations];
     const client = async () => {
@@ -33,7 +33,7 @@ export class Load {
     await Promise.all(Array.from({ length: clients }, client));
   }
 
-  /** These in turns, on every pod, for as long as the work takes. */
+  /** Sends the credentials in turn to every pod until the work is done. */
   async during(
     pods: readonly { url: string }[],
     authorizations: readonly string[],
@@ -74,7 +74,7 @@ export class Load {
   }
 }
 
-/** Shows figures of a test in the output of the run; docs/failure-modes.md states them. */
+/** Prints measurements of a test; docs/failure-modes.md quotes them. */
 export function printFigures(name: string, figures: object): void {
   console.log(`[figure] ${name}: ${JSON.stringify(figures)}`);
 }

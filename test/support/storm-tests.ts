@@ -8,7 +8,7 @@ import { type Pods, startPods } from './pods.ts';
 import { startTestRedis, type TestRedis } from './servers/redis.ts';
 import { latency, liveHeapMiB, Storm } from './storm.ts';
 
-/** How hard it blows. */
+/** Number of requests per storm. */
 export interface StormSize {
   coldKeys: number;
   wrongSecrets: number;
@@ -16,16 +16,16 @@ export interface StormSize {
 
 const SHED = '503 0x1A0529';
 const UNAVAILABLE = '503 0x1A0503';
-/** Share of calls for which no connection to Postgres could be opened in time: Postgres has to log in during the storm. */
+/** Share of calls that may fail because a connection to Postgres opens too slowly during the storm. */
 const UNAVAILABLE_SHARE = 0.05;
 const WRONG = '401 0x28D520';
-/** As in production: a comparison takes milliseconds, so that a storm really is one. */
+/** As in production: verification takes milliseconds, so the storm creates real load. */
 const HASH_PARAMETERS = { memoryKiB: 4_096, timeCost: 1, parallelism: 1 };
-/** Of warm traffic, on however busy a machine; what it really is the test prints. */
+/** Limit for warm traffic on a busy machine; the test prints the measured value. */
 const WARM_P99_MS = 2_000;
-/** Live heap that a cold key may leave behind (record, memo, answer). */
+/** Live heap that a cold key may keep (record, memo, response). */
 const HEAP_KIB_PER_KEY = 8;
-/** Live heap that a storm may leave behind on top: remembered wrong secrets, pools, compiled code. */
+/** Live heap that a storm may keep in addition: remembered wrong secrets, pools, compiled code. */
 const HEAP_MIB = 48;
 
 interface Key {
@@ -33,7 +33,7 @@ interface Key {
   authorization: string;
 }
 
-/** The same guarantees at two sizes: a small one in every run, the full one in the soak suite. */
+/** Defines the same tests at two sizes: a small one in every run, the full one in the soak suite. */
 export function stormTests({ coldKeys, wrongSecrets }: StormSize): void {
   let databases: TestDatabases;
   let redis: TestRedis;
@@ -55,7 +55,7 @@ export function stormTests({ coldKeys, wrongSecrets }: StormSize): void {
   const pod = () => pods.all[0] as Pods['all'][number];
   const sent = (key: Key) => key.authorization;
 
-  /** Many keys with one secret between them, since hashing as in production takes its time. */
+  /** Creates many keys with one shared secret, because hashing with production parameters is slow. */
   async function newKeys(count: number): Promise<Key[]> {
     const organizationId = `org-${randomUUID()}`;
     await databases.primary.query('INSERT INTO organizations (id, name) VALUES ($1, $1)', [organizationId]);
@@ -70,7 +70,7 @@ export function stormTests({ coldKeys, wrongSecrets }: StormSize): void {
     return ids.map((id) => ({ id, authorization: authorizationOf({ id, secret, layout: 'v1' }) }));
   }
 
-  /** Warm traffic at a steady pace while a storm blows, and what the storm left in memory. */
+  /** Measures steady warm traffic during a storm, and the heap that the storm leaves. */
   async function weather(storm: () => Storm, meanwhile: () => Promise<void> = async () => {}) {
     const heapBeforeMiB = liveHeapMiB();
     const traffic = new Storm({
@@ -93,7 +93,7 @@ export function stormTests({ coldKeys, wrongSecrets }: StormSize): void {
     return { blown, figures: { seconds, storm: blown.outcomes, warm: latency(calm), heapGrowthMiB } };
   }
 
-  it(`a storm of ${coldKeys} cold keys leaves warm traffic alone; what is shed is 503 with Retry-After and succeeds later`, async () => {
+  it(`keeps warm traffic fast during ${coldKeys} cold keys and sheds with 503 and Retry-After`, async () => {
     const cold = await newKeys(coldKeys);
     const { blown, figures } = await weather(
       () => new Storm({ kind: 'each', url: pod().url, clients: 300, authorizations: cold.map(sent) }),
@@ -112,7 +112,7 @@ export function stormTests({ coldKeys, wrongSecrets }: StormSize): void {
     );
   });
 
-  it(`a storm of ${wrongSecrets} wrong secrets for one key shuts out neither its holder nor keys that are cold`, async () => {
+  it(`accepts the right secret and cold keys during ${wrongSecrets} wrong secrets for one key`, async () => {
     const [attacked, ...others] = (await newKeys(1)).concat(await newKeys(60)) as [Key, ...Key[]];
     await new Load().callAll(pod(), [attacked.authorization]);
     const [holder, cold] = [new Load(), new Load()];
