@@ -1,6 +1,6 @@
 import type { KeyRecord } from '../../src/keys/key-record.ts';
 
-/** A key record whose version and revocation a test decides. */
+/** A key record with the version and revocation that a test chooses. */
 export function keyRecord(id: string, version: number, fields: Partial<KeyRecord> = {}): KeyRecord {
   return {
     id,

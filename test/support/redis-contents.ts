@@ -8,7 +8,7 @@ export class RedisAdmin {
     this.client = new Redis(url);
   }
 
-  /** Every key with its serialised value and how long it lives. */
+  /** Dumps every key with its serialised value and its ttl. */
   async dump(): Promise<Map<string, { bytes: Buffer; ttlMs: number }>> {
     const contents = new Map<string, { bytes: Buffer; ttlMs: number }>();
     for (const name of await this.client.keys('*')) {
@@ -18,14 +18,14 @@ export class RedisAdmin {
     return contents;
   }
 
-  /** Puts back what was dumped, over what is there now, with the life it had then. */
+  /** Restores a dump over the current values, with the dumped ttls. */
   async restore(contents: Awaited<ReturnType<RedisAdmin['dump']>>): Promise<void> {
     for (const [name, { bytes, ttlMs }] of contents) {
       await this.client.restore(name, Math.max(ttlMs, 0), bytes, 'REPLACE');
     }
   }
 
-  /** Every key with its value; the values of ours are strings. */
+  /** Returns every key with its value; all values of the service are strings. */
   async values(): Promise<[name: string, value: Buffer][]> {
     const names = await this.client.keys('*');
     const values = names.length === 0 ? [] : await this.client.mgetBuffer(...names);

@@ -5,9 +5,8 @@ import type { Pods } from './pods.ts';
 import { authenticate } from './regional.ts';
 
 /**
- * Revokes warm keys one after another, and tries all of them again afterwards.
- * @returns for each revocation and pod, the milliseconds from the acknowledged commit to the first refusal; and every
- *   outcome that the further tries had
+ * Revokes warm keys one after another, then tries all of them again.
+ * @returns milliseconds from each commit to the first refusal on each pod, and the outcomes of the further tries
  */
 export async function revokeWarmKeys(
   databases: TestDatabases,
@@ -40,7 +39,7 @@ export async function revokeWarmKeys(
   return { delaysMs, furtherOutcomes };
 }
 
-/** Calls every pod without a pause and returns, per pod, the time until the first response other than 200. */
+/** Returns per pod the time until the first response other than 200. It calls every pod without a pause. */
 function firstRefusals(pods: Pods, authorization: string): Promise<number[]> {
   const committedAtMs = performance.now();
   return Promise.all(
