@@ -33,7 +33,7 @@ export class CertificateAuthority {
     return join(this.directory, 'ca.crt');
   }
 
-  /** A certificate that this authority signed, for servers and clients alike. */
+  /** Issues a certificate that is valid for servers and clients. */
   async issue(
     name: string,
     options: { expired?: boolean } = {},

@@ -114,5 +114,5 @@ it('a broken custom role grants nothing and appears in the log; other roles of t
     application_roles: ['viewer'],
     unresolved_application_roles: ['broken'],
   });
-  expect(regional.logLines.join('')).toMatch(/"name":"broken".*cannot be read/);
+  expect(regional.logLines.join('')).toMatch(/"name":"broken".*does not parse/);
 });
