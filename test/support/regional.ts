@@ -5,7 +5,11 @@ import { type RegionalService, startRegionalService } from '../../src/regional/r
 
 export const CLIENT_SECRET = 'test-client-secret';
 
+<<<<<<< HEAD
 /** A running regional service with its log lines. */
+=======
+/** A running regional service and its log lines. */
+>>>>>>> lang-regional
 export interface TestRegional extends RegionalService {
   logLines: string[];
 }
