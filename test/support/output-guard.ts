@@ -3,15 +3,9 @@ import { afterAll } from 'vitest';
 import { findForbidden } from './forbidden-output.ts';
 
 /**
-<<<<<<< HEAD
- * Set-up file of every integration test. Fails the test file if the process writes a credential, a hash or a secret.
- * Covers every log line before redaction (redaction is the second defence; this checks the first) and both standard
- * streams.
-=======
  * Setup file of every integration test. It inspects all output of the process while tests run, and fails the file if the
  * output contains a credential, a hash or a secret. It covers both standard streams and every log line of each service
  * under test before redaction, because redaction is only the second line of defence.
->>>>>>> lang-regional
  */
 const leaks: string[] = [];
 
@@ -19,11 +13,7 @@ function inspect(source: string, text: string): void {
   for (const name of findForbidden(text)) leaks.push(`${name} in ${source}, near: ${outline(text)}`);
 }
 
-<<<<<<< HEAD
-/** Enough text to find the origin, without anything that could be the secret. */
-=======
 /** Shortens a text so that its origin is recognizable but no secret remains. */
->>>>>>> lang-regional
 function outline(text: string): string {
   return text.replace(/[A-Za-z0-9+/=_$-]{16,}/g, '…').slice(0, 300);
 }

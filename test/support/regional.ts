@@ -5,11 +5,7 @@ import { type RegionalService, startRegionalService } from '../../src/regional/r
 
 export const CLIENT_SECRET = 'test-client-secret';
 
-<<<<<<< HEAD
-/** A running regional service with its log lines. */
-=======
 /** A running regional service and its log lines. */
->>>>>>> lang-regional
 export interface TestRegional extends RegionalService {
   logLines: string[];
 }
@@ -39,7 +35,7 @@ export async function startRegional(
 export interface ApiResponse {
   status: number;
   headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into field by field
+  // biome-ignore lint/suspicious/noExplicitAny: tests read single fields
   body: any;
 }
 
