@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { KEY_COLUMNS } from '../../src/keys/key-record.ts';
+import { KEY_COLUMNS } from '../../src/keys/key-row.ts';
 import type { Bench } from '../lib/bench.ts';
 import { fillWithManyKeys, manyKeyAuthorization, manyKeyId } from '../lib/many-keys.ts';
 import { tierShare } from '../lib/metrics.ts';

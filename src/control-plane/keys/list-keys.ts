@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { KEY_COLUMNS, parseDescribedKeyRow, QuarantinedKeyError } from '../../keys/key-record.ts';
+import { QuarantinedKeyError } from '../../keys/key-record.ts';
+import { DESCRIBED_KEY_COLUMNS, keyIdOf, parseDescribedKeyRow } from '../../keys/key-row.ts';
 import type { Database } from '../database.ts';
 import { ApiError } from '../errors.ts';
 import { parseDuration } from './durations.ts';
@@ -56,8 +57,8 @@ export async function listKeys(
   const { status, kind, expiring_within: within, limit, after } = checked(listKeysSchema, query);
   const horizonMs = within === undefined ? undefined : expiryHorizon(within, status);
   if (after !== undefined) await assertCursor(database, organizationId, after);
-  const rows = await database.query<{ id: string } & Record<string, unknown>>(
-    `SELECT ${KEY_COLUMNS} FROM api_keys
+  const rows = await database.queryTexts(
+    `SELECT ${DESCRIBED_KEY_COLUMNS} FROM api_keys
      WHERE organization_id = $1 AND ${conditions[status]}
        AND ($3::timestamptz IS NULL OR expires_at <= $3)
        AND ($6::boolean IS NULL OR internal = $6)
@@ -80,13 +81,13 @@ export async function listKeys(
       keys.push(keyView(parseDescribedKeyRow(row), nowMs));
     } catch (error) {
       if (!(error instanceof QuarantinedKeyError)) throw error;
-      unreadable.push(row.id);
+      unreadable.push(keyIdOf(row));
     }
   }
   const last = page.at(-1);
   return {
     keys,
-    ...(rows.length > limit && last !== undefined && { next: last.id }),
+    ...(rows.length > limit && last !== undefined && { next: keyIdOf(last) }),
     ...(unreadable.length > 0 && { unreadable_keys: unreadable }),
   };
 }
