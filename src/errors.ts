@@ -1,202 +1,313 @@
+import type { Violation } from './roles/violation.ts';
+
+/** How the UIAM calls (`/uiam/api/v1`) show an error. */
+interface UiamForm {
+  code: `0x${string}`;
+  status: number;
+  type: string;
+}
+
+/** How the Elastic Cloud API (`/api/v1`) and the CLI show an error. */
+interface CloudForm {
+  code: string;
+  status: number;
+  /** Public sentence where the Cloud API needs its own. */
+  message?: string;
+}
+
+interface ErrorRow {
+  uiam: UiamForm;
+  cloud: CloudForm;
+  /** Public sentence: what happened, then what to do. */
+  message: string;
+}
+
+const uiam = (code: UiamForm['code'], status: number, type: string): UiamForm => ({ code, status, type });
+const cloud = (code: string, status: number, message?: string): CloudForm => ({
+  code,
+  status,
+  ...(message !== undefined && { message }),
+});
+
+// Forms that several errors share.
+const uiamInvalid = uiam('0x1A0400', 400, 'REQUEST.INVALID');
+const uiamConflict = uiam('0x1A0409', 409, 'REQUEST.CONFLICT');
+const uiamMissing = uiam('0x28D520', 401, 'AUTHENTICATION.API_KEY');
+const uiamRevoked = uiam('0xD38358', 401, 'AUTHENTICATION.API_KEY');
+const uiamConversion = uiam('0x1A3400', 400, 'CONVERSION.RIGHTS');
+const uiamNotFound = uiam('0x1A0404', 404, 'REQUEST.NOT_FOUND');
+const cloudUnauthenticated = cloud('root.unauthenticated', 401);
+const cloudInvalidInput = cloud('api_keys.invalid_input', 400);
+const cloudUnavailable = cloud(
+  'root.unavailable',
+  503,
+  'The service cannot process the request at the moment. The request and its key may be valid. Try again shortly, with the same Idempotency-Key.',
+);
+
 /**
- * Every error this service answers, as data: docs/errors.md is generated from this table.
+ * The registry of all errors, in both APIs' forms. docs/errors.md is generated from it.
  *
- * Codes in the first group are those that existing clients know; the second group (`0x1A….`) is ours, its last
- * digits the status. 401 is the key's fault, 403 its permissions', 503 ours.
+ * 401 means that the key is at fault, 403 its permissions, 503 the service. UIAM codes that start with `0x1A` are our own; their
+ * last digits are the status. Existing clients know all other UIAM codes.
  */
 export const ERRORS = {
   API_KEY_MISSING: {
-    code: '0x28D520',
-    status: 401,
-    type: 'AUTHENTICATION.API_KEY',
+    uiam: uiamMissing,
+    cloud: cloudUnauthenticated,
     message: 'The API key does not exist or its secret is wrong.',
   },
   API_KEY_EXPIRED: {
-    code: '0xE436AE',
-    status: 401,
-    type: 'AUTHENTICATION.API_KEY',
+    uiam: uiam('0xE436AE', 401, 'AUTHENTICATION.API_KEY'),
+    cloud: cloudUnauthenticated,
     message: 'The API key has expired. Create a new one, or rotate it with a new expiration.',
   },
   API_KEY_REVOKED: {
-    code: '0xD38358',
-    status: 401,
-    type: 'AUTHENTICATION.API_KEY',
+    uiam: uiamRevoked,
+    cloud: cloudUnauthenticated,
     message: 'The API key has been revoked.',
   },
+  /** The caller's key ended between its authentication and its change. */
+  UNAUTHENTICATED: {
+    uiam: uiamRevoked,
+    cloud: cloudUnauthenticated,
+    message: 'The API key was revoked or expired during the request.',
+  },
   CLIENT_AUTHENTICATION: {
-    code: '0x8560B2',
-    status: 401,
-    type: 'AUTHENTICATION.CLIENT',
-    message: 'The API key is right, the client authentication is not.',
+    uiam: uiam('0x8560B2', 401, 'AUTHENTICATION.CLIENT'),
+    cloud: cloudUnauthenticated,
+    message: 'The API key is valid, but the client authentication is not.',
   },
   CREDENTIAL_UNDECODABLE: {
-    code: '0xD00DF3',
-    status: 401,
-    type: 'AUTHENTICATION.CREDENTIAL',
+    uiam: uiam('0xD00DF3', 401, 'AUTHENTICATION.CREDENTIAL'),
+    cloud: cloudUnauthenticated,
     message: 'The credential cannot be decoded.',
   },
-  AUTHORIZATION_DENIED: {
-    code: '0x93B121',
-    status: 403,
-    type: 'AUTHORIZATION.DENIED',
-    message: 'The API key is good and grants nothing here.',
-  },
-  TOO_MANY_INTERNAL_API_KEYS: {
-    code: '0x3196F8',
-    status: 429,
-    type: 'QUOTA.API_KEY',
-    message: 'The organization has as many active internal API keys as it may have.',
-  },
-  CONVERSION_CREATOR: {
-    code: '0x357391',
-    status: 400,
-    type: 'CONVERSION.CREATOR',
-    message: 'The creator of the native API key is no cloud user; only keys of cloud users are converted.',
-  },
-  INTERNAL: {
-    code: '0x1C6964',
-    status: 500,
-    type: 'GENERAL.UNKNOWN',
-    message: 'Something went wrong on our side; the request id finds it in our logs.',
+  PERMISSION_DENIED: {
+    uiam: uiam('0x93B121', 403, 'AUTHORIZATION.DENIED'),
+    cloud: cloud('root.permission_denied', 403, 'The API key does not have the permission for this request.'),
+    message: 'The API key is valid but has no role in this project.',
   },
 
+  INVALID_INPUT: { uiam: uiamInvalid, cloud: cloudInvalidInput, message: 'The request is invalid.' },
   REQUEST_INVALID: {
-    code: '0x1A0400',
-    status: 400,
-    type: 'REQUEST.INVALID',
-    message: 'The request is not valid.',
+    uiam: uiamInvalid,
+    cloud: cloud('root.invalid_body', 400),
+    message: 'The request is invalid.',
   },
-  REQUEST_CONFLICT: {
-    code: '0x1A0409',
-    status: 409,
-    type: 'REQUEST.CONFLICT',
-    message: 'The request does not fit the present state.',
+  BODY_INVALID: {
+    uiam: uiamInvalid,
+    cloud: cloud('root.invalid_body', 400),
+    message: 'The request body is not valid JSON.',
   },
-  KEY_QUOTA: {
-    code: '0x1A1409',
-    status: 409,
-    type: 'QUOTA.API_KEY',
-    message: 'The organization has as many active API keys as it may have.',
+  AUDIT_INVALID: {
+    uiam: uiamInvalid,
+    cloud: cloud('audit.invalid_input', 400),
+    message: 'The query is invalid.',
   },
-  RATE_LIMITED: {
-    code: '0x1A0429',
-    status: 429,
-    type: 'REQUEST.RATE_LIMITED',
-    message: 'Too many requests; the Retry-After header says when to come back.',
+  ROLE_INVALID: {
+    uiam: uiamConversion,
+    cloud: cloud('roles.invalid_input', 400),
+    message: 'The role is invalid.',
+  },
+  CONVERSION_CREATOR: {
+    uiam: uiam('0x357391', 400, 'CONVERSION.CREATOR'),
+    cloud: cloudInvalidInput,
+    message:
+      'The creator of the native API key is not a cloud user. Only keys of cloud users can be converted.',
   },
   CONVERSION_KEY: {
-    code: '0x1A1400',
-    status: 400,
-    type: 'CONVERSION.KEY',
+    uiam: uiam('0x1A1400', 400, 'CONVERSION.KEY'),
+    cloud: cloudInvalidInput,
     message:
       'The Elasticsearch endpoint does not accept the native API key: it is wrong, expired or invalidated.',
   },
   CONVERSION_ENDPOINT: {
-    code: '0x1A2400',
-    status: 400,
-    type: 'CONVERSION.ENDPOINT',
+    uiam: uiam('0x1A2400', 400, 'CONVERSION.ENDPOINT'),
+    cloud: cloudInvalidInput,
     message:
-      'Keys of this Elasticsearch endpoint are not converted here. Endpoints are named without a path.',
+      'Conversion is not allowed for keys of this Elasticsearch endpoint. Send the endpoint as an origin, without a path.',
   },
   CONVERSION_RIGHTS: {
-    code: '0x1A3400',
-    status: 400,
-    type: 'CONVERSION.RIGHTS',
+    uiam: uiamConversion,
+    cloud: cloudInvalidInput,
     message:
-      'What the native API key may do, limited by the roles of its creator, cannot be written as role descriptors.',
-  },
-  CONVERSION_UNAVAILABLE: {
-    code: '0x1A2503',
-    status: 503,
-    type: 'CONVERSION.UNAVAILABLE',
-    message: 'The Elasticsearch endpoint does not answer as expected right now; try again shortly.',
-  },
-  CONTROL_PLANE_UNAVAILABLE: {
-    code: '0x1A1503',
-    status: 503,
-    type: 'SERVICE.CONTROL_PLANE',
-    message:
-      'The control plane cannot be reached right now; authentication goes on. Try again shortly, with the same Idempotency-Key.',
+      "The native API key's permissions, limited by the roles of its creator, cannot be expressed as role descriptors.",
   },
   NOT_FOUND: {
-    code: '0x1A0404',
-    status: 404,
-    type: 'REQUEST.NOT_FOUND',
-    message: 'There is nothing at this path.',
+    uiam: uiamNotFound,
+    cloud: cloud('root.not_found', 404),
+    message: 'This path does not exist.',
+  },
+  KEY_NOT_FOUND: {
+    uiam: uiamMissing,
+    cloud: cloud('api_keys.key_not_found', 404),
+    message: 'The organization has no such API key.',
+  },
+  ROLE_NOT_FOUND: {
+    uiam: uiamNotFound,
+    cloud: cloud('roles.role_not_found', 404),
+    message: 'The project has no custom role with this name.',
+  },
+  ORGANIZATION_NOT_FOUND: {
+    uiam: uiamConflict,
+    cloud: cloud('organizations.not_found', 404),
+    message: 'The organization does not exist.',
+  },
+
+  QUOTA_EXCEEDED: {
+    uiam: uiam('0x1A1409', 409, 'QUOTA.API_KEY'),
+    cloud: cloud('api_keys.quota_exceeded', 409),
+    message: 'The organization has reached its limit of active API keys. Revoke one that is not needed.',
+  },
+  INTERNAL_QUOTA_EXCEEDED: {
+    uiam: uiam('0x3196F8', 429, 'QUOTA.API_KEY'),
+    cloud: cloud('api_keys.internal_quota_exceeded', 429),
+    message: 'The organization has reached its limit of active internal API keys.',
+  },
+  ORGANIZATION_EXISTS: {
+    uiam: uiamConflict,
+    cloud: cloud('organizations.exists', 409),
+    message: 'An organization with this id already exists.',
+  },
+  LAST_OWNER: {
+    uiam: uiamConflict,
+    cloud: cloud('api_keys.last_owner', 409),
+    message:
+      'The organization would have no active owner key left, and could not create another one with this API. Add ?force=true to override this check.',
+  },
+  KEY_REVOKED: {
+    uiam: uiamConflict,
+    cloud: cloud('api_keys.key_revoked', 409),
+    message: 'The API key is revoked, which cannot be undone. Create a new one.',
+  },
+  KEY_EXPIRED: {
+    uiam: uiamConflict,
+    cloud: cloud('api_keys.key_expired', 409),
+    message: 'The API key has expired. Rotate it with an "expiration" to reactivate it with a new secret.',
+  },
+  ROTATION_IN_PROGRESS: {
+    uiam: uiamConflict,
+    cloud: cloud('api_keys.rotation_in_progress', 409),
+    message:
+      'The previous secret is still in its grace period, and another rotation would end it now. Wait until the grace period ends, or add ?force=true.',
+  },
+  IDEMPOTENCY_UNREADABLE: {
+    uiam: uiamConflict,
+    cloud: cloud('api_keys.idempotency_unreadable', 409),
+    message:
+      'The first request with this Idempotency-Key succeeded, but only the secret that was sent with it can open the response. Rotate the API key to get a new secret.',
+  },
+  IDEMPOTENCY_MISMATCH: {
+    uiam: uiamInvalid,
+    cloud: cloud('api_keys.idempotency_mismatch', 422),
+    message: 'This Idempotency-Key was used with a different request. Send a new one.',
   },
   BODY_TOO_LARGE: {
-    code: '0x1A0413',
-    status: 413,
-    type: 'REQUEST.TOO_LARGE',
+    uiam: uiam('0x1A0413', 413, 'REQUEST.TOO_LARGE'),
+    cloud: cloud('root.body_too_large', 413),
     message: 'The request body is too large.',
   },
   MEDIA_TYPE: {
-    code: '0x1A0415',
-    status: 415,
-    type: 'REQUEST.MEDIA_TYPE',
+    uiam: uiam('0x1A0415', 415, 'REQUEST.MEDIA_TYPE'),
+    cloud: cloud('root.unsupported_media_type', 415),
     message: 'Send the body as application/json.',
   },
+  RATE_LIMITED: {
+    uiam: uiam('0x1A0429', 429, 'REQUEST.RATE_LIMITED'),
+    cloud: cloud('root.rate_limited', 429),
+    message: 'Too many requests. Wait for the time in the Retry-After header.',
+  },
+
+  INTERNAL: {
+    uiam: uiam('0x1C6964', 500, 'GENERAL.UNKNOWN'),
+    cloud: cloud('root.internal_error', 500),
+    message: 'The service failed with an internal error. The request id identifies it in the log.',
+  },
+  CONVERSION_UNAVAILABLE: {
+    uiam: uiam('0x1A2503', 503, 'CONVERSION.UNAVAILABLE'),
+    cloud: cloudUnavailable,
+    message: 'The Elasticsearch endpoint does not respond as expected. Try again shortly.',
+  },
+  CONTROL_PLANE_UNAVAILABLE: {
+    uiam: uiam('0x1A1503', 503, 'SERVICE.CONTROL_PLANE'),
+    cloud: cloudUnavailable,
+    message:
+      'The control plane is not reachable; authentication is unaffected. Try again shortly, with the same Idempotency-Key.',
+  },
   OVERLOADED: {
-    code: '0x1A0529',
-    status: 503,
-    type: 'SERVICE.OVERLOADED',
-    message: 'Too many credentials wait to be verified; try again shortly.',
+    uiam: uiam('0x1A0529', 503, 'SERVICE.OVERLOADED'),
+    cloud: cloudUnavailable,
+    message: 'Too many credentials are waiting for verification. Try again shortly.',
   },
   UNAVAILABLE: {
-    code: '0x1A0503',
-    status: 503,
-    type: 'SERVICE.UNAVAILABLE',
-    message: 'The credential cannot be checked right now; it may be good. Try again shortly.',
+    uiam: uiam('0x1A0503', 503, 'SERVICE.UNAVAILABLE'),
+    cloud: cloudUnavailable,
+    message: 'The service cannot check the credential at the moment. It may be valid. Try again shortly.',
   },
   KEY_QUARANTINED: {
-    code: '0x1A0513',
-    status: 503,
-    type: 'SERVICE.KEY_QUARANTINED',
+    uiam: uiam('0x1A0513', 503, 'SERVICE.KEY_QUARANTINED'),
+    cloud: cloud('root.unavailable', 503),
     message:
-      'The stored definition of this API key cannot be read; this is on our side. Other keys are not affected.',
+      "The service cannot read the stored definition of this API key. The fault is the service's; other keys are unaffected.",
   },
 } as const satisfies Record<string, ErrorRow>;
 
-interface ErrorRow {
-  code: `0x${string}`;
-  status: number;
-  type: string;
-  message: string;
-}
-
 export type ErrorName = keyof typeof ERRORS;
 
-/** Seconds a client is told to wait before it tries again, with every 503. */
+/** Value of `Retry-After` with every 503. */
 export const RETRY_AFTER_SECONDS = 1;
+
+interface Problem {
+  message: string;
+  /** JSON paths of the wrong fields. */
+  fields?: readonly string[];
+}
 
 interface Details {
   /** Public sentence that says more than the registry's. */
   message?: string;
   /** What the error is about: an id, a field. */
   resource?: string;
-  /** Internal reason, for the log alone. */
+  /** JSON paths of the wrong fields. */
+  fields?: readonly string[];
+  /** Several problems at once; replaces `message` and `fields`. */
+  problems?: readonly Problem[];
+  /** Internal reason, for the log only. */
   cause?: unknown;
 }
 
-/** An error of the registry, thrown by handlers and rendered in one place. */
+/** An error of the registry. Code throws it where the rule is; each API renders it in one place. */
 export class IamError extends Error {
   override name = 'IamError';
-  readonly row: ErrorRow;
   readonly reason: ErrorName;
+  readonly uiam: UiamForm;
+  readonly cloud: CloudForm;
   readonly resource: string | null;
+  /** At least one; the Cloud API shows each as an entry of `errors`. */
+  readonly problems: readonly Problem[];
 
-  constructor(reason: ErrorName, details: Details = {}) {
-    super(details.message ?? ERRORS[reason].message, { cause: details.cause });
-    this.row = ERRORS[reason];
+  constructor(reason: ErrorName, { message, resource, fields, problems, cause }: Details = {}) {
+    const row: ErrorRow = ERRORS[reason];
+    const joined = problems?.map((problem) => problem.message).join('; ');
+    super(message ?? joined ?? row.message, { cause });
     this.reason = reason;
-    this.resource = details.resource ?? null;
+    this.uiam = row.uiam;
+    this.cloud = row.cloud;
+    this.problems = problems ?? [
+      { message: message ?? row.cloud.message ?? row.message, ...(fields && { fields }) },
+    ];
+    this.resource = resource ?? this.problems[0]?.fields?.[0] ?? null;
   }
 }
 
-/** The JSON body of an error, as every client of the protocol reads it. */
-export function errorBody(error: IamError, requestId: string) {
-  return {
-    request_id: requestId,
-    error: { code: error.row.code, message: error.message, resource: error.resource, type: error.row.type },
-  };
+/** A refusal that names every invalid field by its JSON path. */
+export function violationsError(
+  reason: 'INVALID_INPUT' | 'ROLE_INVALID' | 'AUDIT_INVALID',
+  violations: readonly Violation[],
+): IamError {
+  const problems = violations.map(({ path, message }) => {
+    const field = path || 'body';
+    return { message: `${field}: ${message}`, fields: [field] };
+  });
+  return new IamError(reason, { problems });
 }

@@ -1,11 +1,13 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module';
+import nodeModule from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { requireNode } from './require-node.js';
 
-// Before anything of ours is loaded: compiled code of the last start, types stripped, halves the time to ready. Beside the
-// packages, where only who may change the code may write, and not in a directory that all users share.
-//
-// This file alone is JavaScript: it is read before the cache is in use, and for a file with types Node would load the
-// compiler that strips them, at each start.
-enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url)));
+// This file and its static imports are JavaScript that an old Node.js can parse, so that the version check can run.
+// It is also read before the compile cache is in use; a TypeScript file would load the type stripper at each start.
+requireNode();
+
+// Caching compiled code halves the time to ready. The cache is in node_modules, which only the owner of the code can
+// write, and not in a directory that all users share.
+nodeModule.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url)));
 await import('./cli/program.ts');

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../dev/ports.ts';
 import type { Bench } from './bench.ts';
@@ -6,7 +7,7 @@ import { PREFIX } from './keys.ts';
 import type { LoadedProcess } from './loaded-side.ts';
 import { parseMetrics } from './metrics.ts';
 
-const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+const thisCheckout = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A regional service in a process of its own, pinned to the measured processor. */
 export interface Regional extends LoadedProcess {
@@ -16,14 +17,18 @@ export interface Regional extends LoadedProcess {
   metrics(): Promise<Map<string, number>>;
 }
 
-/** Starts `iam regional` as an operator would, and waits until it is ready. */
+/**
+ * Starts `iam regional` as an operator would, and waits until it is ready.
+ *
+ * @param options.checkout directory of the repository whose service is started, left out: this one
+ */
 export async function startRegional(
   bench: Bench,
   databaseUrl: string,
-  options: { env?: Record<string, string>; nodeArgs?: readonly string[] } = {},
+  options: { checkout?: string; env?: Record<string, string>; nodeArgs?: readonly string[] } = {},
 ): Promise<Regional> {
   const [port, managementPort] = [await freePort(), await freePort()];
-  const child = startNode(main, {
+  const child = startNode(join(options.checkout ?? thisCheckout, 'src/main.js'), {
     processors: bench.options.pinning?.server,
     args: ['regional'],
     nodeArgs: options.nodeArgs ?? [],

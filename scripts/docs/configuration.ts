@@ -71,16 +71,6 @@ function settingsTable(): string {
   return table(['Variable', 'Values', 'Default', 'What it does'], rows);
 }
 
-const README_TABLE = /(<!-- configuration -->\n)[\s\S]*?(\n<!-- \/configuration -->)/;
-
-/** The README with the table of settings between its marks made anew. */
-export function readmeWithSettings(readme: string): string {
-  return readme.replace(
-    README_TABLE,
-    (_all, head: string, tail: string) => `${head}\n${settingsTable()}${tail}`,
-  );
-}
-
 /** docs/configuration.md */
 export function configurationPage(): string {
   return `${GENERATED}

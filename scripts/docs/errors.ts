@@ -1,31 +1,74 @@
 import { ERRORS, RETRY_AFTER_SECONDS } from '../../src/errors.ts';
 import { code, GENERATED, table } from './markdown.ts';
 
+type Row = (typeof ERRORS)[keyof typeof ERRORS];
+
+/** One table row per code, ordered by status. Errors that share a code contribute their sentences. */
+function rowsByCode<Form extends { code: string; status: number }>(
+  formOf: (row: Row) => Form,
+  cells: (form: Form) => readonly string[],
+): string[][] {
+  const groups = [...Map.groupBy(Object.values(ERRORS), (row) => formOf(row).code).values()];
+  return groups
+    .map((rows) => ({ form: formOf(rows[0] as Row), rows }))
+    .toSorted((a, b) => a.form.status - b.form.status)
+    .map(({ form, rows }) => {
+      const sentences = new Set(
+        rows.map((row) => (formOf(row) as { message?: string }).message ?? row.message),
+      );
+      return [code(form.code), String(form.status), ...cells(form), [...sentences].join(' ')];
+    });
+}
+
+const uiamRows = () =>
+  rowsByCode(
+    (row) => row.uiam,
+    ({ type }) => [code(type)],
+  );
+
+const cloudRows = () =>
+  rowsByCode(
+    (row) => row.cloud,
+    () => [],
+  );
+
 /** docs/errors.md */
 export function errorsPage(): string {
-  const rows = Object.values(ERRORS)
-    .toSorted((a, b) => a.status - b.status)
-    .map((row) => [code(row.code), String(row.status), code(row.type), row.message]);
   return `${GENERATED}
 
 # Errors
 
-Every answer of the ${code('/uiam/api/v1')} calls that is not 2xx has this body, whatever went wrong:
+- **401**: the key is at fault. A retry does not help.
+- **403**: the key is valid but lacks the permission.
+- **503**: the service cannot decide at the moment. It always sends ${code(`Retry-After: ${RETRY_AFTER_SECONDS}`)}. An outage of the service never makes a valid key look invalid.
+
+${code('message')} may say more than the sentences below.
+
+## UIAM calls
+
+Every response of ${code('/uiam/api/v1')} that is not 2xx has this body:
 
 \`\`\`json
 { "request_id": "…", "error": { "code": "0x…", "message": "…", "resource": "…", "type": "…" } }
 \`\`\`
 
-${code('resource')} is what the error is about (a key id, a project id, the path of a field) or ${code('null')}. ${code('message')} may say more
-than the sentence below. ${code('request_id')} stands in the log line of the same request.
+${code('resource')} is what the error is about (a key id, a project id, the path of a field) or ${code('null')}. The log line of the request contains the same
+${code('request_id')}.
 
-- **401**: the key is not good. Retrying does not help.
-- **403**: the key is good and has no permissions here.
-- **503**: the service cannot tell at the moment. It always comes with ${code(`Retry-After: ${RETRY_AFTER_SECONDS}`)}; a key is never called bad because the service is not well.
+${table(['Code', 'Status', 'Type', 'Meaning'], uiamRows())}
 
-${table(['Code', 'Status', 'Type', 'Meaning'], rows)}
+Codes that start with ${code('0x1A')} belong to this service; their last digits are the status. Clients of the protocol know all others.
 
-Codes that begin with ${code('0x1A')} are of this service, their last digits the status; all others are those that clients of the
-protocol know. The ${code('/api/v1')} calls of the control plane have errors of their own: [control-plane.md](control-plane.md).
+## Elastic Cloud API
+
+Every response of ${code('/api/v1')} that is not 2xx has this body. The header ${code('x-cloud-error-codes')} repeats the code.
+
+\`\`\`json
+{ "errors": [{ "code": "…", "message": "…", "fields": ["…"] }] }
+\`\`\`
+
+${code('fields')} contains the JSON paths of invalid fields.
+
+${table(['Code', 'Status', 'Meaning'], cloudRows())}
 `;
 }

@@ -1,5 +1,5 @@
 import { ConfigError } from '../config.ts';
-import { ApiError } from '../control-plane/errors.ts';
+import { IamError } from '../errors.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { StoreUnavailableError } from '../keys/key-store.ts';
 import { EXIT } from './exit-codes.ts';
@@ -29,8 +29,8 @@ export interface CommandFailure {
 }
 
 export function failureOf(error: unknown): CommandFailure {
-  if (error instanceof ApiError) {
-    const { code, status } = error.row;
+  if (error instanceof IamError) {
+    const { code, status } = error.cloud;
     return { exitCode: ofStatus(status), errors: error.problems.map((problem) => ({ code, ...problem })) };
   }
   if (error instanceof RemoteError) return { exitCode: ofStatus(error.status), errors: error.errors };

@@ -3,7 +3,6 @@ import { userInfo } from 'node:os';
 import type pg from 'pg';
 import { loadConfig } from '../config.ts';
 import { Database } from '../control-plane/database.ts';
-import { ApiError } from '../control-plane/errors.ts';
 import { KeyLifecycle } from '../control-plane/keys/key-lifecycle.ts';
 import { isKeyId } from '../control-plane/keys/key-rows.ts';
 import { type LifecycleDeps, lifecycleDeps } from '../control-plane/keys/lifecycle-deps.ts';
@@ -11,6 +10,7 @@ import { listOrganizations } from '../control-plane/organizations/organizations.
 import type { Actor, Principal } from '../control-plane/principal.ts';
 import { CustomRoles } from '../control-plane/roles/custom-roles.ts';
 import { createPool } from '../database/pool.ts';
+import { IamError } from '../errors.ts';
 import type { Administration } from './administration.ts';
 import { UsageError } from './command-failure.ts';
 
@@ -81,7 +81,7 @@ async function onlyOrganization(database: Database): Promise<string> {
   const organizations = await listOrganizations(database);
   const [first, ...others] = organizations;
   if (first === undefined) {
-    throw new ApiError('ORGANIZATION_NOT_FOUND', {
+    throw new IamError('ORGANIZATION_NOT_FOUND', {
       message: 'There is no organization yet: make the first one with "iam bootstrap".',
     });
   }
@@ -97,6 +97,6 @@ async function organizationOfKey(database: Database, id: string): Promise<string
         [id],
       )
     : [];
-  if (row === undefined) throw new ApiError('KEY_NOT_FOUND', { message: 'There is no such API key.' });
+  if (row === undefined) throw new IamError('KEY_NOT_FOUND', { message: 'There is no such API key.' });
   return row.organization_id;
 }

@@ -4,13 +4,13 @@ import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { IamError } from '../errors.ts';
-import { errorRendering } from '../http/error-rendering.ts';
+import { ErrorLog } from '../http/error-log.ts';
+import { uiamErrorResponses } from '../http/error-rendering.ts';
 import { openApi } from '../http/openapi.ts';
 import { serverOptions } from '../http/server-options.ts';
 import type { Queries } from './database.ts';
-import { ApiError } from './errors.ts';
 import { authenticateCaller, type Caller } from './http/caller.ts';
-import { apiErrorResponses } from './http/error-responses.ts';
+import { cloudErrorResponses } from './http/error-responses.ts';
 import { jsonBody } from './http/json-body.ts';
 import { referencePage } from './http/reference-page.ts';
 import { rfc3339 } from './keys/key-view.ts';
@@ -33,8 +33,6 @@ export interface ControlPlaneServices extends UiamServices {
   database: Queries;
 }
 
-const UIAM = '/uiam/';
-
 const REFERENCE = {
   title: 'regional-iam control plane',
   description:
@@ -56,7 +54,8 @@ export async function createControlPlaneApp(
   app.setValidatorCompiler(() => (value: unknown) => ({ value }));
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
   await app.register(sensible);
-  await app.register(errorRendering);
+  const errorLog = new ErrorLog(logger, Date.now);
+  await app.register(uiamErrorResponses, { errorLog });
   await app.register(jsonBody);
   prepare(app);
 
@@ -65,21 +64,24 @@ export async function createControlPlaneApp(
     global: false,
     max: config.RATE_LIMIT_PER_MINUTE,
     timeWindow: 60_000,
-    errorResponseBuilder: (request) =>
-      request.url.startsWith(UIAM) ? new IamError('RATE_LIMITED') : new ApiError('RATE_LIMITED'),
+    errorResponseBuilder: () => new IamError('RATE_LIMITED'),
   });
   // As a hook of the whole server, since the plugin's own hooks would run after authentication.
   app.addHook('onRequest', app.rateLimit());
   await app.register(openApi, REFERENCE);
   await app.register(referencePage);
-  await app.register(async (api) => elasticCloudApi(api, services), { prefix: '/api/v1' });
+  await app.register(async (api) => elasticCloudApi(api, services, errorLog), { prefix: '/api/v1' });
   await app.register(async (uiam) => uiamRoutes(uiam, services), { prefix: '/uiam/api/v1/api-keys' });
   return app;
 }
 
 /** `/api/v1`: every call comes with a key, which is authenticated before anything else is looked at. */
-async function elasticCloudApi(api: FastifyInstance, services: ControlPlaneServices): Promise<void> {
-  await api.register(apiErrorResponses);
+async function elasticCloudApi(
+  api: FastifyInstance,
+  services: ControlPlaneServices,
+  errorLog: ErrorLog,
+): Promise<void> {
+  await api.register(cloudErrorResponses, { errorLog });
   api.addHook('onRequest', async (request, reply) => {
     const caller = await services.refusals.watch(request, () =>
       authenticateCaller(services.authenticator, request),

@@ -1,6 +1,6 @@
 /**
- * Decodes text that must be exactly what Node would write for the bytes: right alphabet, right padding, zero
- * spare bits. `Buffer.from` skips what it does not know, and two texts for one credential would make two cache keys.
+ * Decodes text that must be in canonical form: exact alphabet, exact padding, zero spare bits. `Buffer.from` alone skips
+ * unknown characters, and two texts for one credential would make two cache keys.
  */
 export function decodeCanonical(text: string, encoding: 'base64' | 'base64url'): Buffer | undefined {
   const bytes = Buffer.from(text, encoding);

@@ -8,13 +8,13 @@ export type { Credential } from './payload.ts';
 
 export type DecodedCredential = { ok: true; credential: Credential } | { ok: false; reason: DecodeFailure };
 
-/** Longer than every credential, encoded twice or not; checked before any work is done on the input. */
+/** Longer than every credential, even if encoded twice. Checked before any other work on the input. */
 const MAX_TEXT_CHARS = 512;
 const CRC_BYTES = 8;
-/** A further word before the base64: the credential of an environment whose prefix is not accepted (`essu_dev_` where only `essu` is). */
+/** The rest of a longer prefix, such as `dev_` of `essu_dev_` where only `essu` is accepted. */
 const FURTHER_PREFIX = /^[a-z]{1,16}_/;
 
-/** A new v1 credential: 128 random bits of id, 256 random bits of secret. */
+/** Creates a v1 credential: an id of 128 random bits and a secret of 256 random bits. */
 export function generateCredential(randomBytes: (n: number) => Buffer): Credential {
   return {
     id: randomBytes(V1_ID_BYTES).toString('base64url'),
@@ -23,7 +23,7 @@ export function generateCredential(randomBytes: (n: number) => Buffer): Credenti
   };
 }
 
-/** The text its owner is shown: `prefix_` and base64 of payload and checksum. `prefix` comes without its underscore. */
+/** Returns `prefix_` and the base64 of payload and checksum. @param prefix without the underscore */
 export function encodeCredential(prefix: string, credential: Credential): string {
   const payload = writePayload(credential);
   const checksum = Buffer.alloc(CRC_BYTES);
@@ -32,8 +32,8 @@ export function encodeCredential(prefix: string, credential: Credential): string
 }
 
 /**
- * Reads a credential strictly: one text per credential, and no single changed character passes. Never throws.
- * The checksum is no secret and proves nothing about the key; it keeps damaged input away from the database and argon2.
+ * Decodes a credential strictly: each credential has one valid text, and any single changed character is detected. Never
+ * throws. The checksum proves nothing about the key; it keeps damaged input away from the database and argon2.
  */
 export function decodeCredential(text: string, acceptedPrefixes: readonly string[]): DecodedCredential {
   if (text.length > MAX_TEXT_CHARS) return refuse('too_long');
@@ -45,7 +45,7 @@ export function decodeCredential(text: string, acceptedPrefixes: readonly string
   if (bytes.length <= CRC_BYTES) return refuse('checksum');
 
   const payload = bytes.subarray(0, bytes.length - CRC_BYTES);
-  // The checksum is written as 64 bits: the upper half has to be zero, or 2^32 texts would name one credential.
+  // The checksum has 64 bits. Its upper half must be zero, or 2^32 texts would encode one credential.
   if (bytes.readUInt32BE(payload.length) !== 0) return refuse('checksum');
   if (bytes.readUInt32BE(payload.length + 4) !== crc32(payload)) return refuse('checksum');
 
@@ -57,17 +57,17 @@ function refuse(reason: DecodeFailure): DecodedCredential {
   return { ok: false, reason };
 }
 
-/** What follows the longest accepted prefix: `essu` is also the beginning of `essu_dev`. */
+/** Returns the text behind the longest accepted prefix, because `essu` is also the start of `essu_dev`. */
 function afterPrefix(text: string, acceptedPrefixes: readonly string[]): string | undefined {
   let longest: string | undefined;
   for (const prefix of acceptedPrefixes) {
-    const better = longest === undefined || prefix.length > longest.length;
-    if (better && text[prefix.length] === '_' && text.startsWith(prefix)) longest = prefix;
+    const longer = longest === undefined || prefix.length > longest.length;
+    if (longer && text[prefix.length] === '_' && text.startsWith(prefix)) longest = prefix;
   }
   return longest === undefined ? undefined : text.slice(longest.length + 1);
 }
 
-/** Clients wrap a credential as they wrap native keys. Read leniently: this only chooses the sentence of the refusal. */
+/** Detects clients that encode a credential like a native key. Lenient, because it only selects the error message. */
 function doubleEncoding(text: string, acceptedPrefixes: readonly string[]): DecodeFailure | undefined {
   const inner = Buffer.from(text, 'base64').toString('latin1');
   if (afterPrefix(inner, acceptedPrefixes) !== undefined) return 'double_encoded';

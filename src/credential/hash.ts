@@ -4,17 +4,17 @@ import { type HashParameters, hashParametersProblem, parsePhc } from './phc.ts';
 
 export { type HashParameters, hashBounds } from './phc.ts';
 
-/** A stored hash that cannot be used: our fault, not the caller's (503, never 401). Its message holds no part of the hash. */
+/** The stored hash is unusable: a fault of the service (503, never 401). The message contains no part of the hash. */
 export class BrokenHashError extends Error {
   override readonly name = 'BrokenHashError';
 }
 
-/** `v=19`, the only one that `parsePhc` lets through. */
+/** `v=19`, the only version that `parsePhc` accepts. */
 const ARGON2_VERSION = 0x13;
 
 /**
- * Hashes with argon2id and a random salt of 16 bytes; answers a PHC string.
- * @throws RangeError when a parameter is outside `hashBounds`: such a hash could be written but never be verified.
+ * Hashes with argon2id and a random salt of 16 bytes; returns a PHC string.
+ * @throws RangeError when a parameter is outside `hashBounds`, because `verifySecret` would reject such a hash
  */
 export async function hashSecret(secret: string, parameters: HashParameters): Promise<string> {
   const problem = hashParametersProblem(parameters);
@@ -28,14 +28,14 @@ export async function hashSecret(secret: string, parameters: HashParameters): Pr
 }
 
 /**
- * Whether the secret is the one behind the stored hash, compared in constant time.
- * @throws BrokenHashError when the PHC string does not parse or asks for more than `hashBounds`. Any other error is argon2's own, such as no memory.
+ * Returns whether the secret matches the stored hash; compares in constant time.
+ * @throws BrokenHashError when the PHC string does not parse or exceeds `hashBounds`. Other errors come from argon2, such as lack of memory.
  */
 export async function verifySecret(phc: string, secret: string): Promise<boolean> {
   const parsed = parsePhc(phc);
-  if (!parsed.ok) throw new BrokenHashError(`the stored hash cannot be used: ${parsed.problem}`);
+  if (!parsed.ok) throw new BrokenHashError(`the stored hash is unusable: ${parsed.problem}`);
   const { parameters, salt, digest } = parsed;
-  // Not `argon2.verify`: it parses the string a second time, and less strictly.
+  // Not `argon2.verify`, which parses the string again and less strictly.
   const expected = await argon2.hash(secret, {
     raw: true,
     type: argon2.argon2id,

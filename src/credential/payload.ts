@@ -1,10 +1,10 @@
 import { decodeCanonical } from './base64.ts';
 
-/** What a credential carries. `id` is public and safe in a URL path; `secret` is the text that is hashed. */
+/** The content of a credential. `id` is public and safe in a URL path; `secret` is the text that is hashed. */
 export interface Credential {
   id: string;
   secret: string;
-  /** `v1` is what is written; `legacy` is older, and only read. */
+  /** New credentials are `v1`; `legacy` credentials are only read. */
   layout: 'v1' | 'legacy';
 }
 
@@ -13,8 +13,8 @@ export const V1_SECRET_BYTES = 32;
 
 const V1_TAG = 'v1:';
 /**
- * `V1_ID_BYTES` in base64url and `V1_SECRET_BYTES` in base64, each exactly as Node writes them: in the last character
- * those bits that stand for nothing are zero, or several texts would be one credential.
+ * `V1_ID_BYTES` in base64url and `V1_SECRET_BYTES` in base64, both canonical: the spare bits of the last character are
+ * zero, or several texts would encode one credential.
  */
 const V1_PAYLOAD = /^v1:([\w-]{21}[AQgw]):([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)$/;
 
@@ -23,16 +23,16 @@ const LEGACY_SECRET_CHARS = 22;
 const LEGACY_INNER_CHARS = LEGACY_ID_CHARS + 1 + LEGACY_SECRET_CHARS;
 const URL_SAFE = /^[A-Za-z0-9_-]*$/;
 
-/** The bytes in front of the checksum. The legacy payload is base64 *text*, which is encoded once more with the checksum. */
+/** Returns the bytes before the checksum. A legacy payload is base64 *text*, which is encoded again with the checksum. */
 export function writePayload(credential: Credential): Buffer {
   const { id, secret, layout } = credential;
   if (layout === 'v1') return Buffer.from(`${V1_TAG}${id}:${secret}`, 'utf8');
   return Buffer.from(Buffer.from(`${id}:${secret}`, 'utf8').toString('base64'), 'ascii');
 }
 
-/** The layouts cannot be confused: a v1 payload holds a colon, which base64 text never does. */
+/** The layouts are unambiguous: a v1 payload contains a colon, and base64 text never does. */
 export function readPayload(payload: Buffer): Credential | undefined {
-  // latin1 keeps one character per byte; whatever is not ASCII falls to the alphabet checks.
+  // latin1 keeps one character per byte; the alphabet checks refuse everything that is not ASCII.
   const text = payload.toString('latin1');
   return text.startsWith(V1_TAG) ? readV1(text) : readLegacy(text);
 }

@@ -1,6 +1,6 @@
 import { decodeCanonical } from './base64.ts';
 
-/** Cost of one argon2id run. */
+/** Cost parameters of argon2id. */
 export interface HashParameters {
   memoryKiB: number;
   timeCost: number;
@@ -8,8 +8,8 @@ export interface HashParameters {
 }
 
 /**
- * The costs this process agrees to pay for one hash. A stored row names its own costs, so these bounds are what stands
- * between one bad row and a process that allocates gigabytes.
+ * Limits of the cost of one hash. Each stored hash states its own cost, so without limits one broken row could make the
+ * process allocate gigabytes.
  */
 export const hashBounds = {
   memoryKiB: { min: 8, max: 256 * 1024 },
@@ -18,7 +18,7 @@ export const hashBounds = {
 } as const satisfies Record<keyof HashParameters, { min: number; max: number }>;
 
 const MIN_SALT_BYTES = 8;
-/** Exactly what `hashSecret` writes: a digest that lost its end is a damaged row, not a wrong secret. */
+/** The length that `hashSecret` writes. A truncated digest is a damaged row, not a wrong secret. */
 const DIGEST_BYTES = 32;
 const ARGON2ID_PHC = /^\$argon2id\$v=19\$([mtp=0-9,]{1,40})\$([A-Za-z0-9+/]{1,86})\$([A-Za-z0-9+/]{1,86})$/;
 const COST = /^([mtp])=([1-9]\d{0,9})$/;
@@ -28,25 +28,25 @@ export type ParsedPhc =
   | { ok: false; problem: string };
 
 /**
- * Reads an argon2id PHC string (version 19, no optional parts), strictly. The `problem` of a refusal holds
- * no part of the string. The argon2 package cannot be asked instead: it answers `false` for an algorithm it does not
- * know or a digest cut short, which would tell the holder of a good key that the key is wrong, and it begins whatever memory cost it is told.
+ * Parses an argon2id PHC string (version 19, no optional parts) strictly. A `problem` contains no part of the string.
+ * The argon2 package is no replacement: it returns `false` for an unknown algorithm or a truncated digest, which would
+ * make a valid key look invalid, and it accepts any memory cost.
  */
 export function parsePhc(phc: string): ParsedPhc {
   const match = ARGON2ID_PHC.exec(phc);
   if (match === null) return { ok: false, problem: 'not an argon2id PHC string' };
   const [, costs = '', saltText = '', digestText = ''] = match;
   const salt = unpaddedBytes(saltText);
-  if (salt === undefined || salt.length < MIN_SALT_BYTES) return { ok: false, problem: 'bad salt' };
+  if (salt === undefined || salt.length < MIN_SALT_BYTES) return { ok: false, problem: 'invalid salt' };
   const digest = unpaddedBytes(digestText);
-  if (digest?.length !== DIGEST_BYTES) return { ok: false, problem: 'bad digest' };
+  if (digest?.length !== DIGEST_BYTES) return { ok: false, problem: 'invalid digest' };
   const parameters = readCosts(costs);
-  if (parameters === undefined) return { ok: false, problem: 'bad parameters' };
+  if (parameters === undefined) return { ok: false, problem: 'invalid parameters' };
   const problem = hashParametersProblem(parameters);
   return problem === undefined ? { ok: true, parameters, salt, digest } : { ok: false, problem };
 }
 
-/** Says which cost lies outside {@link hashBounds}; `undefined` when all are fine. */
+/** Returns which cost is outside {@link hashBounds}; `undefined` if none is. */
 export function hashParametersProblem(parameters: HashParameters): string | undefined {
   for (const name of ['memoryKiB', 'timeCost', 'parallelism'] as const) {
     const { min, max } = hashBounds[name];
@@ -58,10 +58,10 @@ export function hashParametersProblem(parameters: HashParameters): string | unde
   return undefined;
 }
 
-/** What was read last: hashes that are verified in a row were nearly always made with the same settings. */
+/** The last parsed costs: almost all hashes have the same settings. */
 let lastCosts: { text: string; parameters: HashParameters } | undefined;
 
-/** Each of m, t and p once, in any order: the reference implementation writes m,t,p and the argon2 package m,p,t. */
+/** Parses m, t and p, each once and in any order: the reference implementation writes m,t,p, the argon2 package m,p,t. */
 function readCosts(text: string): HashParameters | undefined {
   if (lastCosts?.text === text) return lastCosts.parameters;
   const costs = new Map<string, number>();
@@ -76,7 +76,7 @@ function readCosts(text: string): HashParameters | undefined {
   return lastCosts.parameters;
 }
 
-/** PHC writes base64 without its padding, so the padding is put back before the strict reading. */
+/** Adds the base64 padding that PHC strings omit, then decodes strictly. */
 function unpaddedBytes(unpadded: string): Buffer | undefined {
   const padded = unpadded.padEnd(Math.ceil(unpadded.length / 4) * 4, '=');
   return decodeCanonical(padded, 'base64');

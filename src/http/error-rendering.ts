@@ -1,20 +1,20 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { errorBody, IamError, RETRY_AFTER_SECONDS } from '../errors.ts';
+import { IamError, RETRY_AFTER_SECONDS } from '../errors.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
 import { ErrorLog } from './error-log.ts';
 import { STATUS_CODES } from './node-http.ts';
 
-/** Fastify's own refusals in our terms. */
+/** Fastify's own errors, as rows of the registry. */
 const frameworkErrors: Record<string, () => IamError> = {
   FST_ERR_CTP_BODY_TOO_LARGE: () => new IamError('BODY_TOO_LARGE'),
   FST_ERR_CTP_INVALID_MEDIA_TYPE: () => new IamError('MEDIA_TYPE'),
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () =>
-    new IamError('REQUEST_INVALID', { message: 'The Content-Length header does not fit the body.' }),
+    new IamError('REQUEST_INVALID', { message: 'The Content-Length header does not match the body.' }),
 };
 
-/** Whatever was thrown, as an error of the registry. */
+/** Maps any thrown value to an error of the registry. */
 export function toIamError(error: unknown): IamError {
   if (error instanceof IamError) return error;
   if (error instanceof StoreUnavailableError) return new IamError('UNAVAILABLE', { cause: error });
@@ -31,7 +31,12 @@ export function toIamError(error: unknown): IamError {
   return new IamError('INTERNAL', { cause: error });
 }
 
-/** A refusal as it goes over the wire, beside what every JSON answer has. */
+/** The JSON body of an error of the UIAM calls. */
+export function uiamErrorBody({ uiam, message, resource }: IamError, requestId: string) {
+  return { request_id: requestId, error: { code: uiam.code, message, resource, type: uiam.type } };
+}
+
+/** A UIAM error as it goes over the wire, without the headers of every JSON response. */
 export interface Refusal {
   status: number;
   /** Reason phrase of the status line. */
@@ -41,9 +46,8 @@ export interface Refusal {
   body: string;
 }
 
-/** How an error of the registry is answered. */
 export function refusalOf(error: IamError, requestId: string): Refusal {
-  const { status } = error.row;
+  const { status } = error.uiam;
   return {
     status,
     reason: STATUS_CODES[status] ?? '',
@@ -51,20 +55,20 @@ export function refusalOf(error: IamError, requestId: string): Refusal {
       ...(status === 503 && { 'retry-after': String(RETRY_AFTER_SECONDS) }),
       ...(status === 401 && { 'www-authenticate': 'ApiKey' }),
     },
-    body: JSON.stringify(errorBody(error, requestId)),
+    body: JSON.stringify(uiamErrorBody(error, requestId)),
   };
 }
 
-/** Answers an error of the registry. */
-export function sendError(error: IamError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+/** Sends an error in the format of the UIAM calls. */
+export function sendUiamError(error: IamError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, headers, body } = refusalOf(error, request.id);
   return reply.code(status).headers(headers).type('application/json; charset=utf-8').send(body);
 }
 
-/** Turns errors into answers and log lines. */
-export const errorRendering = fp<{ errorLog?: ErrorLog }>(
+/** Renders and logs all errors in the format of the UIAM calls. */
+export const uiamErrorResponses = fp<{ errorLog?: ErrorLog }>(
   async (app, { errorLog = new ErrorLog(app.log, Date.now) }) => {
-    // RFC 9112, 3.2: a request of HTTP/1.1 names its host, or is refused.
+    // RFC 9112, 3.2: a server refuses an HTTP/1.1 request without Host.
     app.addHook('onRequest', async (request) => {
       if (request.headers.host === undefined && request.raw.httpVersion !== '1.0') {
         throw new IamError('REQUEST_INVALID', { message: 'The Host header is missing.' });
@@ -72,10 +76,10 @@ export const errorRendering = fp<{ errorLog?: ErrorLog }>(
     });
     app.setErrorHandler((thrown, request, reply) => {
       const error = toIamError(thrown);
-      errorLog.note(error, request.id, request.headers);
-      return sendError(error, request, reply);
+      errorLog.write(error, request.id, request.headers);
+      return sendUiamError(error, request, reply);
     });
-    app.setNotFoundHandler((request, reply) => sendError(new IamError('NOT_FOUND'), request, reply));
+    app.setNotFoundHandler((request, reply) => sendUiamError(new IamError('NOT_FOUND'), request, reply));
   },
-  { name: 'error-rendering' },
+  { name: 'uiam-error-responses' },
 );

@@ -1,8 +1,8 @@
 import fp from 'fastify-plugin';
 
 /**
- * Bodies arrive as bytes: the route decides whether and how to read them. Unlike Fastify's own parser this accepts
- * the JSON content type without any body, as clients of the protocol send it.
+ * Passes bodies to the route as unparsed bytes. Unlike Fastify's own parser, it accepts the JSON content type without a
+ * body, because clients of the protocol send that.
  */
 export const jsonBytes = fp(
   async (app) => {

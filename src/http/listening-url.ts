@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 
-/** Where a server can be reached from this machine, also when it was told to take any free port. */
+/** The URL of a server for clients on this machine, also if it listens on a random port. */
 export function listeningUrl(app: FastifyInstance): string {
   const { port, address, family } = app.server.address() as AddressInfo;
   const scheme = 'setSecureContext' in app.server ? 'https' : 'http';

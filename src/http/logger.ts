@@ -2,12 +2,12 @@ import { ecsFormat } from '@elastic/ecs-pino-format';
 import { type DestinationStream, type Logger, pino } from 'pino';
 
 /**
- * What must never be written: unified credentials of any prefix, PHC strings, Authorization values and URLs with a
- * password. Nothing of ours logs them; this is the second fence, against a message of a library that quotes its input.
+ * Texts that must never reach the log. The service itself does not log them. This second guard catches libraries whose
+ * messages quote their input.
  */
 const forbidden: readonly [RegExp, string][] = [
   [/\b[a-z][a-z0-9_]*_[A-Za-z0-9+/]{60,}={0,2}/g, '[credential]'],
-  // A secret without its frame, and a credential that was encoded once more.
+  // A secret outside a credential, and a credential that was encoded a second time.
   [/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=(?![A-Za-z0-9+/=])/g, '[secret]'],
   [/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{120,}={0,2}/g, '[credential]'],
   [/\$argon2[a-z]*\$[^\s"\\]+/g, '[hash]'],
@@ -15,14 +15,14 @@ const forbidden: readonly [RegExp, string][] = [
   [/\b(\w+:\/\/[^\s:/@"]*):[^\s@"]+@/g, '$1:[password]@'],
 ];
 
-/** Takes everything out of a log line that would help a thief. */
+/** Replaces credentials, secrets, hashes and passwords in a log line. */
 export function redact(line: string): string {
   return forbidden.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), line);
 }
 
 /**
- * The process log: JSON lines in ECS fields.
- * @param destination where lines go; standard output when left out
+ * Creates the process log: JSON lines with ECS fields.
+ * @param destination receives the lines; standard output by default
  */
 export function createLogger(
   options: { level: string; serviceName: string },

@@ -1,15 +1,24 @@
 import fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { errorRendering } from './error-rendering.ts';
-import type { HealthState } from './health.ts';
-import { withoutSchemas } from './without-schemas.ts';
+import { uiamErrorResponses } from './error-rendering.ts';
+import { withoutSchemas } from './server-options.ts';
+
+/** What the probes report about a process. */
+export interface HealthState {
+  /** The process has been able to serve requests at least once. */
+  started: boolean;
+  /** The process is shutting down and must get no new traffic. */
+  closing: boolean;
+  /** Reasons why the process cannot serve requests now; empty if it can. */
+  obstacles(): readonly string[];
+}
 
 /**
- * The port that clients never see: Kubernetes probes and Prometheus metrics.
+ * Serves Kubernetes probes and Prometheus metrics, on a port that clients never reach.
  *
- * `/livez` says that the event loop turns, `/startupz` that the process could answer once, `/readyz` that it can
- * answer now. Redis or the primary being away is no reason to be unready: authentication goes on without them.
+ * `/livez`: the event loop responds. `/startupz`: the process has been able to serve requests once. `/readyz`: it can
+ * serve requests now. An outage of Redis or the primary does not affect readiness, because authentication does not need them.
  */
 export async function createManagementApp(options: {
   health: HealthState;
@@ -22,7 +31,7 @@ export async function createManagementApp(options: {
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
   }) as unknown as FastifyInstance;
-  await app.register(errorRendering);
+  await app.register(uiamErrorResponses);
 
   app.get('/livez', async () => ({ status: 'ok' }));
   app.get('/startupz', async (_request, reply) =>

@@ -1,5 +1,5 @@
 /**
- * What is used of `node:http`. An import of that module reads every export of it, and Node loads an HTTP and WebSocket
- * client of its own when the export for it is read: as much of a start as Node itself.
+ * The used parts of `node:http`. An `import` of that module reads all of its exports, and reading some of them makes Node
+ * load its HTTP and WebSocket client. That takes as long as the start of Node itself.
  */
 export const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http');

@@ -11,8 +11,8 @@ interface Options extends FastifyServerOptions {
 }
 
 /**
- * A server factory for Fastify whose connections go to a lane for plain requests first. It sets what Fastify sets on
- * servers of its own making.
+ * Returns a Fastify server factory that passes each connection to the plain lane first. It sets the same timeouts as
+ * Fastify does on the servers that it creates.
  */
 export function serverWith(lane: PlainLane) {
   return (fastifyListener: RequestListener, options: Options) => {
@@ -22,12 +22,12 @@ export function serverWith(lane: PlainLane) {
     server.keepAliveTimeout = options.keepAliveTimeout ?? server.keepAliveTimeout;
     server.requestTimeout = options.requestTimeout ?? server.requestTimeout;
 
-    const connected = options.https ? 'secureConnection' : 'connection';
-    const toHttp = server.listeners(connected) as ((socket: Socket) => void)[];
-    server.removeAllListeners(connected);
-    server.on(connected, (socket: Socket) =>
+    const connectionEvent = options.https ? 'secureConnection' : 'connection';
+    const httpListeners = server.listeners(connectionEvent) as ((socket: Socket) => void)[];
+    server.removeAllListeners(connectionEvent);
+    server.on(connectionEvent, (socket: Socket) =>
       lane.take(socket, () => {
-        for (const listener of toHttp) listener.call(server, socket);
+        for (const listener of httpListeners) listener.call(server, socket);
       }),
     );
     return server;

@@ -4,27 +4,27 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-pro
 import { z } from 'zod';
 import { STATUS_CODES } from './node-http.ts';
 
-/** What a server's document says of itself. */
+/** Title and description of a server's OpenAPI document. */
 export interface OpenApiOptions {
   title: string;
   description: string;
 }
 
-/** The body of an error of the UIAM paths, as a schema; `errorBody` writes it. */
+/** The body of an error of the UIAM paths, as a schema; `uiamErrorBody` writes it. */
 export const uiamErrorSchema = z
   .object({
     request_id: z.string(),
     error: z.object({
-      code: z.string().describe('See the table of errors.'),
+      code: z.string().describe('One of the codes in docs/errors.md.'),
       message: z.string(),
-      resource: z.string().nullable().describe('What the error is about: an id, a field.'),
+      resource: z.string().nullable().describe('What the error is about, such as an id or a field.'),
       type: z.string(),
     }),
   })
-  .describe('A refusal.')
+  .describe('An error.')
   .meta({ id: 'UiamError' });
 
-/** Collects the schemas of the routes registered after it into an OpenAPI document, `app.swagger()`. */
+/** Builds an OpenAPI document, `app.swagger()`, from the schemas of all routes that are registered later. */
 export const openApi = fp(
   async (app, options: OpenApiOptions) => {
     await app.register(swagger, {
@@ -51,12 +51,12 @@ export const openApi = fp(
   { name: 'openapi' },
 );
 
-/** The part of a document that is looked at here. */
+/** The part of an OpenAPI document that `withDescriptions` reads. */
 interface Document {
   paths?: Record<string, Record<string, { responses?: Record<string, { description?: string }> }>>;
 }
 
-/** Answers whose schema is a reference come without a description; the name of the status is better than none. */
+/** Responses whose schema is a reference have no description of their own; the reason phrase replaces the default text. */
 function withDescriptions(document: Document): never {
   for (const operations of Object.values(document.paths ?? {})) {
     for (const { responses = {} } of Object.values(operations)) {

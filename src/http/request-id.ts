@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 
 /**
- * Makes ids for requests: a random part of this process and a counter. Unique across pods and cheap enough for
- * thousands a second.
+ * Returns a generator of request ids: a random part of this process and a counter. Ids are unique across pods, and cheap
+ * enough for thousands of requests per second.
  */
 export function requestIds(): () => string {
-  const process = randomBytes(9).toString('base64url');
+  const processId = randomBytes(9).toString('base64url');
   let count = 0;
   return () => {
     count += 1;
-    return `${process}-${count.toString(36)}`;
+    return `${processId}-${count.toString(36)}`;
   };
 }

@@ -3,32 +3,41 @@ import type { Socket } from 'node:net';
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { errorBody, IamError } from '../errors.ts';
-import { sendError, toIamError } from './error-rendering.ts';
+import { IamError } from '../errors.ts';
+import { sendUiamError, toIamError, uiamErrorBody } from './error-rendering.ts';
 import { requestIds } from './request-id.ts';
 
-/** Idle connections outlive the idle time of usual load balancers. */
+/** Longer than the idle timeout of common load balancers, so that the server never closes a connection first. */
 export const IDLE_MS = 72_000;
 
 const LINGER_MS = 1_000;
 
-/** What both servers tell Fastify: every limit and timeout written out. */
+/** Fastify options of both servers, with every limit and timeout explicit. */
 export function serverOptions(config: Config, logger: Logger): FastifyServerOptions {
   return {
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'http.request.id' }),
     genReqId: requestIds(),
     bodyLimit: config.BODY_LIMIT_BYTES,
-    // A client has this long for a whole request.
+    // Time for a client to send a whole request.
     requestTimeout: 30_000,
     keepAliveTimeout: IDLE_MS,
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) =>
-      void sendError(toIamError(error), request as FastifyRequest, reply as FastifyReply),
-    clientErrorHandler: answerUnparsable,
+      void sendUiamError(toIamError(error), request as FastifyRequest, reply as FastifyReply),
+    clientErrorHandler: refuseUnparsable,
     ...transport(config),
   } as FastifyServerOptions;
 }
+
+const refuseSchema = () => {
+  throw new Error('the routes of this server have no schemas');
+};
+
+/** For servers whose routes have no JSON Schemas. Without it, Fastify loads two schema compilers: a hundred files. */
+export const withoutSchemas = {
+  schemaController: { compilersFactory: { buildValidator: refuseSchema, buildSerializer: refuseSchema } },
+} as const satisfies FastifyServerOptions;
 
 /** Whether the connection of a request carries a client certificate that verified (mTLS). */
 export function hasClientCertificate(request: FastifyRequest): boolean {
@@ -36,7 +45,7 @@ export function hasClientCertificate(request: FastifyRequest): boolean {
 }
 
 function transport(config: Config): object {
-  // Node answers a request without Host itself, with an empty body; `errorRendering` refuses it in JSON instead.
+  // Node itself would refuse a request without Host, with an empty body. `uiamErrorResponses` refuses it in JSON.
   const requireHostHeader = false;
   if (config.TLS_CERT_FILE === undefined || config.TLS_KEY_FILE === undefined) {
     return { http: { requireHostHeader } };
@@ -47,7 +56,7 @@ function transport(config: Config): object {
       requireHostHeader,
       cert: readFileSync(config.TLS_CERT_FILE),
       key: readFileSync(config.TLS_KEY_FILE),
-      // Asked for, not demanded: external keys come without a certificate.
+      // Optional: callers with external keys have no certificate.
       requestCert: mutual,
       rejectUnauthorized: false,
       ...(config.TLS_CLIENT_CA_FILE === undefined ? {} : { ca: readFileSync(config.TLS_CLIENT_CA_FILE) }),
@@ -55,16 +64,16 @@ function transport(config: Config): object {
   };
 }
 
-/** Answers bytes that are no HTTP request; there is no Fastify request to answer through. */
-function answerUnparsable(error: Error & { code?: string }, socket: Socket): void {
+/** Refuses bytes that are no HTTP request. It writes to the socket because no Fastify request exists. */
+function refuseUnparsable(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return;
   const refusal = new IamError('REQUEST_INVALID', {
-    message: 'This is not a request that can be read as HTTP/1.1.',
+    message: 'The request is not valid HTTP/1.1.',
   });
-  const body = JSON.stringify(errorBody(refusal, 'unparsed'));
+  const body = JSON.stringify(uiamErrorBody(refusal, 'unparsed'));
   socket.end(
     `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
-  // Not at once: what the client still sends would reset the connection before it has read the answer.
+  // Delayed: data that the client still sends would reset the connection before it has read the response.
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

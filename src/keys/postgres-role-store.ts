@@ -1,3 +1,4 @@
+import { TickBatcher } from '../lib/tick-batcher.ts';
 import { checkRoleDescriptor } from '../roles/role-descriptor.ts';
 import type { Replica } from './replica.ts';
 import { type LoadedRoles, type RoleScope, type RoleStore, roleScopeId } from './role-store.ts';
@@ -10,20 +11,12 @@ interface RoleRow {
   descriptor: unknown;
 }
 
-interface Waiting {
-  scope: RoleScope;
-  flight: PromiseWithResolvers<LoadedRoles>;
-}
-
-/**
- * Reads role definitions from Postgres. Scopes that are asked for in the same turn of the event loop, as a call with
- * many contexts does, are read by one statement.
- */
+/** Reads role definitions from Postgres: one statement for all scopes of a request with many contexts. */
 export class PostgresRoleStore implements RoleStore {
   readonly #replica: Replica;
   readonly #now: () => number;
   readonly #onBroken: (role: RoleScope & { name: string }) => void;
-  #waiting: Waiting[] = [];
+  readonly #reads = new TickBatcher(Number.POSITIVE_INFINITY, (scopes: RoleScope[]) => this.#readAll(scopes));
 
   /** @param onBroken told of each role that is left out because its stored descriptor does not parse */
   constructor(replica: Replica, now: () => number, onBroken: (role: RoleScope & { name: string }) => void) {
@@ -33,25 +26,16 @@ export class PostgresRoleStore implements RoleStore {
   }
 
   get(scope: RoleScope): Promise<LoadedRoles> {
-    if (this.#waiting.length === 0) setImmediate(() => void this.#readWaiting());
-    const flight = Promise.withResolvers<LoadedRoles>();
-    this.#waiting.push({ scope, flight });
-    return flight.promise;
+    return this.#reads.add(scope);
   }
 
-  async #readWaiting(): Promise<void> {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    try {
-      const confirmedAtMs = this.#now();
-      const sets = this.#sets(await this.#rows(waiting.map(({ scope }) => scope)));
-      for (const { scope, flight } of waiting) {
-        const scopeId = roleScopeId(scope);
-        flight.resolve({ scopeId, roles: sets.get(scopeId) ?? new Map(), confirmedAtMs, stale: false });
-      }
-    } catch (error) {
-      for (const { flight } of waiting) flight.reject(error);
-    }
+  async #readAll(scopes: readonly RoleScope[]): Promise<LoadedRoles[]> {
+    const confirmedAtMs = this.#now();
+    const sets = this.#sets(await this.#rows(scopes));
+    return scopes.map((scope) => {
+      const scopeId = roleScopeId(scope);
+      return { scopeId, roles: sets.get(scopeId) ?? new Map(), confirmedAtMs, stale: false };
+    });
   }
 
   #rows(scopes: readonly RoleScope[]): Promise<RoleRow[]> {

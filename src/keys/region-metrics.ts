@@ -1,5 +1,4 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
-import { FlatHistogram } from '../lib/flat-histogram.ts';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { BoundedVerifier, VerifierObserver } from './bounded-verifier.ts';
 import type { MemoryKeyStore } from './cache/memory-key-store.ts';
 import type { RedisLink } from './cache/redis/redis-link.ts';
@@ -18,14 +17,10 @@ interface RegionDeps {
 /** Histograms of the argon2 queue. */
 export function verifierObserver(registry: Registry): VerifierObserver {
   const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
-  const wait = new FlatHistogram(
-    'iam_argon2_wait_seconds',
-    'Time a secret waited for its turn to be compared.',
-    buckets,
-  );
-  const run = new FlatHistogram('iam_argon2_run_seconds', 'Time argon2 took to compare a secret.', buckets);
-  registry.registerMetric(wait.metric);
-  registry.registerMetric(run.metric);
+  const histogram = (name: string, help: string) =>
+    new Histogram({ name, help, buckets, registers: [registry] });
+  const wait = histogram('iam_argon2_wait_seconds', 'Time a secret waited for its turn to be compared.');
+  const run = histogram('iam_argon2_run_seconds', 'Time argon2 took to compare a secret.');
   return (waitSeconds, runSeconds) => {
     wait.observe(waitSeconds);
     run.observe(runSeconds);

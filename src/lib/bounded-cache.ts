@@ -1,22 +1,22 @@
-/** How much a cache may hold, and for how long. */
+/** Bounds of a cache in entries, weight and time. */
 export interface CacheLimits<Key, Value> {
   maxEntries: number;
-  /** Most that all entries may weigh together. `of` answers the same for an entry whenever it is asked. */
+  /** Limit of the total weight. `of` must always return the same weight for an entry. */
   weight?: { max: number; of: (value: Value, key: Key) => number };
-  /** How long an entry is found, by a clock that is never set (milliseconds); left out: it does not age. */
+  /** Time to live of an entry, by a monotonic clock; without it, entries do not expire. */
   ttlMs?: number;
   monotonicMs?: () => number;
-  /** Told of each value that leaves the cache: pushed out by others, or replaced, deleted or too old. */
-  onDrop?: (value: Value, why: 'evicted' | 'removed') => void;
+  /** Called for each value that leaves: `evicted` to make space, or `removed` (replaced, deleted or expired). */
+  onDrop?: (value: Value, reason: 'evicted' | 'removed') => void;
 }
 
-/** In the list of entries: the place before the oldest and behind the newest. Its key and value are `undefined`. */
+/** Sentinel of the linked list: before the oldest entry and behind the newest. Its key and value are `undefined`. */
 const ANCHOR = 0;
 const FIRST_CAPACITY = 64;
 
 /**
- * A map that forgets the least recently used entry when it is full. Its room grows with what is in it: a cache that may
- * hold a hundred thousand keys costs a start nothing, and an entry takes some 60 bytes beside its key and value.
+ * A map that evicts the least recently used entry when it is full. It allocates memory as it grows, so a large limit
+ * costs nothing at start. An entry takes about 60 bytes beside its key and value.
  *
  * Entries have numbered slots, linked in the order of their last use.
  */
@@ -25,25 +25,25 @@ export class BoundedCache<Key, Value> {
   readonly #slots = new Map<Key, number>();
   #keys: (Key | undefined)[] = [];
   #values: (Value | undefined)[] = [];
-  /** Neighbours of each slot in the order of use; of a free slot, `#older` is the next free one. */
+  /** Neighbors of each slot in the order of use. For a free slot, `#older` is the next free slot. */
   #older = new Uint32Array(FIRST_CAPACITY);
   #newer = new Uint32Array(FIRST_CAPACITY);
   #free = ANCHOR;
-  /** Slots that were ever taken, the anchor among them. */
-  #taken = 1;
-  #bornAtMs: Float64Array | undefined;
+  /** Number of slots ever used, including the anchor. */
+  #usedSlots = 1;
+  #insertedAtMs: Float64Array | undefined;
   #weight = 0;
 
   constructor(limits: CacheLimits<Key, Value>) {
     this.#limits = limits;
-    if (limits.ttlMs !== undefined) this.#bornAtMs = new Float64Array(FIRST_CAPACITY);
+    if (limits.ttlMs !== undefined) this.#insertedAtMs = new Float64Array(FIRST_CAPACITY);
   }
 
   get size(): number {
     return this.#slots.size;
   }
 
-  /** The value, which is now the most recently used. */
+  /** Returns the value and marks it as the most recently used. */
   get(key: Key): Value | undefined {
     const slot = this.#find(key);
     if (slot !== ANCHOR && this.#newer[slot] !== ANCHOR) {
@@ -53,33 +53,33 @@ export class BoundedCache<Key, Value> {
     return this.#values[slot];
   }
 
-  /** The value, which does not count as used. */
+  /** Returns the value without marking it as used. */
   peek(key: Key): Value | undefined {
     return this.#values[this.#find(key)];
   }
 
-  /** Whether there is a value; it does not count as used. */
+  /** Whether the key has a value; does not mark it as used. */
   has(key: Key): boolean {
     return this.#find(key) !== ANCHOR;
   }
 
-  /** Puts a value in as the most recently used. One that alone weighs more than may be is not kept. */
+  /** Stores a value as the most recently used. A value heavier than the whole limit is not stored. */
   set(key: Key, value: Value): void {
     const { maxEntries, weight } = this.#limits;
     const replaced = this.#slots.get(key);
     if (replaced !== undefined) this.#drop(replaced, 'removed');
-    const weighs = weight?.of(value, key) ?? 0;
+    const entryWeight = weight?.of(value, key) ?? 0;
     if (weight !== undefined) {
-      if (weighs > weight.max) return;
-      while (this.#weight + weighs > weight.max) this.#evict();
+      if (entryWeight > weight.max) return;
+      while (this.#weight + entryWeight > weight.max) this.#evict();
     }
     if (this.#slots.size >= maxEntries) this.#evict();
     const slot = this.#takeSlot();
     this.#slots.set(key, slot);
     this.#keys[slot] = key;
     this.#values[slot] = value;
-    this.#weight += weighs;
-    if (this.#bornAtMs !== undefined) this.#bornAtMs[slot] = this.#nowMs();
+    this.#weight += entryWeight;
+    if (this.#insertedAtMs !== undefined) this.#insertedAtMs[slot] = this.#nowMs();
     this.#linkAsNewest(slot);
   }
 
@@ -98,18 +98,18 @@ export class BoundedCache<Key, Value> {
     this.#older = new Uint32Array(FIRST_CAPACITY);
     this.#newer = new Uint32Array(FIRST_CAPACITY);
     this.#free = ANCHOR;
-    this.#taken = 1;
-    if (this.#bornAtMs !== undefined) this.#bornAtMs = new Float64Array(FIRST_CAPACITY);
+    this.#usedSlots = 1;
+    if (this.#insertedAtMs !== undefined) this.#insertedAtMs = new Float64Array(FIRST_CAPACITY);
     this.#weight = 0;
     for (const slot of slots) onDrop?.(values[slot] as Value, 'removed');
   }
 
-  /** The slot of a key, `ANCHOR` when there is none. An entry that is too old leaves. */
+  /** Returns the slot of a key, or `ANCHOR`. Removes an expired entry. */
   #find(key: Key): number {
     const slot = this.#slots.get(key);
     if (slot === undefined) return ANCHOR;
     const { ttlMs } = this.#limits;
-    if (ttlMs === undefined || this.#nowMs() - (this.#bornAtMs?.[slot] as number) < ttlMs) return slot;
+    if (ttlMs === undefined || this.#nowMs() - (this.#insertedAtMs?.[slot] as number) < ttlMs) return slot;
     this.#drop(slot, 'removed');
     return ANCHOR;
   }
@@ -122,7 +122,7 @@ export class BoundedCache<Key, Value> {
     this.#drop(this.#newer[ANCHOR] as number, 'evicted');
   }
 
-  #drop(slot: number, why: 'evicted' | 'removed'): void {
+  #drop(slot: number, reason: 'evicted' | 'removed'): void {
     const { weight, onDrop } = this.#limits;
     const key = this.#keys[slot] as Key;
     const value = this.#values[slot] as Value;
@@ -133,7 +133,7 @@ export class BoundedCache<Key, Value> {
     this.#unlink(slot);
     this.#older[slot] = this.#free;
     this.#free = slot;
-    onDrop?.(value, why);
+    onDrop?.(value, reason);
   }
 
   #takeSlot(): number {
@@ -142,22 +142,23 @@ export class BoundedCache<Key, Value> {
       this.#free = this.#older[free] as number;
       return free;
     }
-    if (this.#taken === this.#older.length) this.#grow();
-    const slot = this.#taken;
-    this.#taken += 1;
+    if (this.#usedSlots === this.#older.length) this.#grow();
+    const slot = this.#usedSlots;
+    this.#usedSlots += 1;
     return slot;
   }
 
   #grow(): void {
     const capacity = Math.min(2 * this.#older.length, this.#limits.maxEntries + 1);
-    const grown = <T extends { set(from: T): void }>(room: T, old: T): T => {
-      room.set(old);
-      return room;
+    const copyInto = <T extends { set(from: T): void }>(larger: T, old: T): T => {
+      larger.set(old);
+      return larger;
     };
-    this.#older = grown(new Uint32Array(capacity), this.#older);
-    this.#newer = grown(new Uint32Array(capacity), this.#newer);
-    if (this.#bornAtMs !== undefined) this.#bornAtMs = grown(new Float64Array(capacity), this.#bornAtMs);
-    // By themselves these would take half as much again whenever they are full.
+    this.#older = copyInto(new Uint32Array(capacity), this.#older);
+    this.#newer = copyInto(new Uint32Array(capacity), this.#newer);
+    if (this.#insertedAtMs !== undefined)
+      this.#insertedAtMs = copyInto(new Float64Array(capacity), this.#insertedAtMs);
+    // Without an explicit length, V8 over-allocates a growing array by half.
     this.#keys.length = capacity;
     this.#values.length = capacity;
   }

@@ -1,9 +1,9 @@
 /**
- * A queue in which owners take turns, each served in the order of arrival. Adding and taking cost the same however
- * long it is; `dropFromLongest` looks at every owner.
+ * A queue that serves its owners in turn, and the items of each owner first in, first out. `push` and `shift` take
+ * constant time; `dropFromLongest` visits every owner.
  */
 export class FairQueue<T> {
-  /** Owners in the order of their turns. */
+  /** Items by owner, in the order of the turns. */
   readonly #lines = new Map<string, T[]>();
   #size = 0;
 
@@ -18,7 +18,7 @@ export class FairQueue<T> {
     this.#size += 1;
   }
 
-  /** The oldest item of the owner whose turn it is. */
+  /** Removes the oldest item of the next owner. */
   shift(): T | undefined {
     const turn = this.#lines.entries().next().value;
     if (turn === undefined) return undefined;
@@ -30,7 +30,7 @@ export class FairQueue<T> {
     return item;
   }
 
-  /** Takes back the newest item of the owner that has the most; of equals, of the one whose turn is farthest away. */
+  /** Removes the newest item of the owner with the most items; among equals, of the owner whose turn is last. */
   dropFromLongest(): T | undefined {
     let longest: [owner: string, line: T[]] | undefined;
     for (const line of this.#lines) {

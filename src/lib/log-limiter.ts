@@ -3,8 +3,8 @@ import { BoundedCache } from './bounded-cache.ts';
 const INTERVAL_MS = 1_000;
 
 /**
- * Lets one line a second through for each kind of event and counts the rest: an outage at thousands of requests a
- * second is one event to whoever reads the log, and must not become a second outage.
+ * Admits one log line per second and kind, and counts the rest. An outage at thousands of requests per second must not
+ * flood the log.
  */
 export class LogLimiter {
   readonly #now: () => number;
@@ -14,7 +14,7 @@ export class LogLimiter {
     this.#now = now;
   }
 
-  /** How many lines were kept back since the last one that was let through; `undefined` to keep this one back too. */
+  /** @returns the number of lines suppressed since the last admitted one; `undefined` if this line is suppressed */
   admit(kind: string): number | undefined {
     const nowMs = this.#now();
     const state = this.#kinds.get(kind) ?? { nextAtMs: 0, suppressed: 0 };

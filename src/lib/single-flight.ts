@@ -1,15 +1,15 @@
-/** Joins callers that ask the same thing at the same time: one does the work, all get its result or its error. */
+/** Merges concurrent calls for the same key: one call does the work, all get its result or its error. */
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Promise<T>>();
 
-  run(name: string, work: () => Promise<T>): Promise<T> {
-    const flying = this.#flights.get(name);
-    if (flying !== undefined) return flying;
+  run(key: string, work: () => Promise<T>): Promise<T> {
+    const running = this.#flights.get(key);
+    if (running !== undefined) return running;
     const flight = work();
-    this.#flights.set(name, flight);
-    const landed = () => this.#flights.delete(name);
-    // Registered before any caller can wait for it: whoever asks after the result begins a new flight.
-    flight.then(landed, landed);
+    this.#flights.set(key, flight);
+    const remove = () => this.#flights.delete(key);
+    // Registered before any caller awaits the flight, so that a call after the result starts a new one.
+    flight.then(remove, remove);
     return flight;
   }
 }

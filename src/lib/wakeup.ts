@@ -1,4 +1,4 @@
-/** Lets one waiter sleep until somebody rings or time is up. A ring before the wait is not lost. */
+/** Lets one waiter sleep until a notification or a timeout. A notification before the wait is not lost. */
 export class Wakeup {
   #notified = false;
   #wake: (() => void) | undefined;
@@ -8,15 +8,15 @@ export class Wakeup {
     this.#wake?.();
   }
 
-  /** Forgets earlier rings. */
+  /** Discards earlier notifications. */
   reset(): void {
     this.#notified = false;
   }
 
-  async wait(longestMs: number): Promise<void> {
+  async wait(timeoutMs: number): Promise<void> {
     if (this.#notified) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, longestMs);
+      const timer = setTimeout(resolve, timeoutMs);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();

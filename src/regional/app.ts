@@ -2,14 +2,13 @@ import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { ErrorLog } from '../http/error-log.ts';
-import { errorRendering } from '../http/error-rendering.ts';
+import { uiamErrorResponses } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
 import { serverWith } from '../http/node-server.ts';
-import { IDLE_MS, serverOptions } from '../http/server-options.ts';
+import { IDLE_MS, serverOptions, withoutSchemas } from '../http/server-options.ts';
 import { PlainLane, TICK_MS } from '../http/wire/plain-lane.ts';
 import { PlainRequestReader } from '../http/wire/plain-request.ts';
 import { ResponseHead } from '../http/wire/response-head.ts';
-import { withoutSchemas } from '../http/without-schemas.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.ts';
 import { AUTHENTICATE_PATH } from './authentication-path.ts';
@@ -46,7 +45,7 @@ export async function createRegionalApp(
     ...withoutSchemas,
     ...(config.FAST_LANE && { serverFactory: serverWith(lane) }),
   } as object) as FastifyInstance;
-  await app.register(errorRendering, { errorLog });
+  await app.register(uiamErrorResponses, { errorLog });
   await app.register(jsonBytes);
   app.addHook('preClose', async () => lane.close());
   app.addHook('onError', async (_request, _reply, error) => {

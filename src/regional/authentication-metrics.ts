@@ -1,6 +1,5 @@
-import { Counter, type Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Tier } from '../keys/key-store.ts';
-import { FlatHistogram } from '../lib/flat-histogram.ts';
 
 /** What became of a call; bounded, since it is a label. */
 export type Outcome = 'granted' | 'denied' | 'unauthenticated' | 'invalid' | 'unavailable' | 'error';
@@ -27,7 +26,7 @@ const BUCKETS_SECONDS = [
 /** Metrics of `_authenticate`. */
 export class AuthenticationMetrics {
   readonly #requests: Counter<'outcome' | 'tier'>;
-  readonly #duration: FlatHistogram;
+  readonly #duration: Histogram;
   readonly #quarantined: Counter<'column'>;
   /** Granted calls by tier that the counter has not been told of yet. */
   readonly #granted: Record<Tier, number> = { memory: 0, redis: 0, postgres: 0 };
@@ -41,12 +40,12 @@ export class AuthenticationMetrics {
       registers: [registry],
       collect: drain,
     });
-    this.#duration = new FlatHistogram(
-      'iam_authentication_duration_seconds',
-      'Time from the end of the request headers to the answer.',
-      BUCKETS_SECONDS,
-    );
-    registry.registerMetric(this.#duration.metric);
+    this.#duration = new Histogram({
+      name: 'iam_authentication_duration_seconds',
+      help: 'Time from the end of the request headers to the answer.',
+      buckets: BUCKETS_SECONDS,
+      registers: [registry],
+    });
     this.#quarantined = new Counter({
       name: 'iam_quarantined_keys_total',
       help: 'Calls refused because the stored row of their key is broken, by the column that is.',

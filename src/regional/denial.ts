@@ -20,9 +20,9 @@ export function denialMessage(denied: DeniedContext): string {
 /** The 403 of a call that was granted nothing. Many contexts: the message tells the first reason and the count. */
 export function nothingGranted(denied: readonly DeniedContext[]): IamError {
   const first = denied[0];
-  if (first === undefined) return new IamError('AUTHORIZATION_DENIED');
+  if (first === undefined) return new IamError('PERMISSION_DENIED');
   const others = denied.length > 1 ? ` (and ${denied.length - 1} more contexts were denied)` : '';
-  return new IamError('AUTHORIZATION_DENIED', {
+  return new IamError('PERMISSION_DENIED', {
     message: `Access to ${first.context.projectType} project ${first.context.projectId} is denied: ${denialMessage(first)}${others}.`,
     resource: first.context.projectId,
   });

@@ -60,8 +60,8 @@ export class FastLane {
     if (thrown instanceof QuarantinedKeyError) this.#metrics.observeQuarantined(thrown.column);
     const error = toIamError(thrown);
     const requestId = this.#requestId();
-    this.#errorLog.note(error, requestId, { ...headers });
-    this.#metrics.observe(outcomeOf(error.row.status), 'none', secondsSince(startedAtMs));
+    this.#errorLog.write(error, requestId, { ...headers });
+    this.#metrics.observe(outcomeOf(error.uiam.status), 'none', secondsSince(startedAtMs));
     return refusalOf(error, requestId);
   }
 }

@@ -35,8 +35,6 @@ export function forwarding(controlPlaneUrl: string) {
           'x-request-id': request.id,
         }),
         onError: (answer, { error }) => {
-          // reply-from's type leaves `log` out.
-          request.log.error({ err: error }, 'the control plane did not answer a forwarded call');
           (answer as unknown as FastifyReply).send(
             new IamError('CONTROL_PLANE_UNAVAILABLE', { cause: error }),
           );

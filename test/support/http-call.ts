@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { ApiResponse } from './regional.ts';
 
-/** Any HTTP request, answered in JSON. A stream is sent chunked. */
+/** Sends an HTTP request and reads a JSON response. A stream is sent chunked. */
 export async function call(url: string, init: RequestInit = {}): Promise<ApiResponse> {
   const response = await fetch(url, {
     ...init,
@@ -11,7 +11,7 @@ export async function call(url: string, init: RequestInit = {}): Promise<ApiResp
   return { status: response.status, headers: response.headers, body: await response.json() };
 }
 
-/** Sends bytes as they are and reads until the server closes: for what no HTTP client would send. */
+/** Sends raw bytes that no HTTP client would send, and reads until the server closes the connection. */
 export async function sendBytes(url: string, bytes: string | Buffer): Promise<ApiResponse> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);

@@ -1,4 +1,4 @@
-/** The two credentials that are published with the public clients of the format. They open nothing. */
+/** The two credentials that public clients of the format publish as examples. They belong to no key. */
 export const vectors = {
   v1: {
     text: 'essu_dev_djE6MGI2UTVjUTNRUkN6N2FmTlY1VXNJQToyN256a21YZU05bjhWWklqWEZ4ZTF5OStpNzNBa3BUTGNlMW8yQ2VLclhJPQAAAAAJQBl0',

@@ -1,72 +1,147 @@
 import { describe, expect, it } from 'vitest';
-import { ERRORS, type ErrorName, errorBody, IamError } from '../../src/errors.ts';
-import { toIamError } from '../../src/http/error-rendering.ts';
+import { ERRORS, type ErrorName, IamError, violationsError } from '../../src/errors.ts';
+import { toIamError, uiamErrorBody } from '../../src/http/error-rendering.ts';
 import { QuarantinedKeyError } from '../../src/keys/key-record.ts';
 import { OverloadedError, StoreUnavailableError } from '../../src/keys/key-store.ts';
 
 const rows = Object.entries(ERRORS) as [ErrorName, (typeof ERRORS)[ErrorName]][];
 
+/** Codes and statuses are part of both protocols: clients decide by them. */
+const CONTRACT = `
+API_KEY_MISSING            0x28D520 401  root.unauthenticated 401
+API_KEY_EXPIRED            0xE436AE 401  root.unauthenticated 401
+API_KEY_REVOKED            0xD38358 401  root.unauthenticated 401
+UNAUTHENTICATED            0xD38358 401  root.unauthenticated 401
+CLIENT_AUTHENTICATION      0x8560B2 401  root.unauthenticated 401
+CREDENTIAL_UNDECODABLE     0xD00DF3 401  root.unauthenticated 401
+PERMISSION_DENIED          0x93B121 403  root.permission_denied 403
+INVALID_INPUT              0x1A0400 400  api_keys.invalid_input 400
+REQUEST_INVALID            0x1A0400 400  root.invalid_body 400
+BODY_INVALID               0x1A0400 400  root.invalid_body 400
+AUDIT_INVALID              0x1A0400 400  audit.invalid_input 400
+ROLE_INVALID               0x1A3400 400  roles.invalid_input 400
+CONVERSION_CREATOR         0x357391 400  api_keys.invalid_input 400
+CONVERSION_KEY             0x1A1400 400  api_keys.invalid_input 400
+CONVERSION_ENDPOINT        0x1A2400 400  api_keys.invalid_input 400
+CONVERSION_RIGHTS          0x1A3400 400  api_keys.invalid_input 400
+NOT_FOUND                  0x1A0404 404  root.not_found 404
+KEY_NOT_FOUND              0x28D520 401  api_keys.key_not_found 404
+ROLE_NOT_FOUND             0x1A0404 404  roles.role_not_found 404
+ORGANIZATION_NOT_FOUND     0x1A0409 409  organizations.not_found 404
+QUOTA_EXCEEDED             0x1A1409 409  api_keys.quota_exceeded 409
+INTERNAL_QUOTA_EXCEEDED    0x3196F8 429  api_keys.internal_quota_exceeded 429
+ORGANIZATION_EXISTS        0x1A0409 409  organizations.exists 409
+LAST_OWNER                 0x1A0409 409  api_keys.last_owner 409
+KEY_REVOKED                0x1A0409 409  api_keys.key_revoked 409
+KEY_EXPIRED                0x1A0409 409  api_keys.key_expired 409
+ROTATION_IN_PROGRESS       0x1A0409 409  api_keys.rotation_in_progress 409
+IDEMPOTENCY_UNREADABLE     0x1A0409 409  api_keys.idempotency_unreadable 409
+IDEMPOTENCY_MISMATCH       0x1A0400 400  api_keys.idempotency_mismatch 422
+BODY_TOO_LARGE             0x1A0413 413  root.body_too_large 413
+MEDIA_TYPE                 0x1A0415 415  root.unsupported_media_type 415
+RATE_LIMITED               0x1A0429 429  root.rate_limited 429
+INTERNAL                   0x1C6964 500  root.internal_error 500
+CONVERSION_UNAVAILABLE     0x1A2503 503  root.unavailable 503
+CONTROL_PLANE_UNAVAILABLE  0x1A1503 503  root.unavailable 503
+OVERLOADED                 0x1A0529 503  root.unavailable 503
+UNAVAILABLE                0x1A0503 503  root.unavailable 503
+KEY_QUARANTINED            0x1A0513 503  root.unavailable 503
+`;
+
 describe('the error registry', () => {
-  it('has one code for one error', () => {
-    expect(new Set(rows.map(([, row]) => row.code)).size).toBe(rows.length);
+  it('keeps the code and the status of every error in both APIs', () => {
+    const lines = rows.map(
+      ([name, row]) => `${name} ${row.uiam.code} ${row.uiam.status} ${row.cloud.code} ${row.cloud.status}`,
+    );
+    const contract = CONTRACT.trim().split('\n');
+    expect(lines).toEqual(contract.map((line) => line.replace(/ +/g, ' ')));
   });
 
-  it.each(rows)('%s has a code, a type and a sentence in the form that clients parse', (_name, row) => {
-    expect(row.code).toMatch(/^0x[0-9A-F]{6}$/);
-    expect(row.type).toMatch(/^[A-Z]+\.[A-Z_]+$/);
-    expect(row.message).toMatch(/^[A-Z].*\.$/);
-    expect(row.status).toBeGreaterThanOrEqual(400);
+  it.each(rows)('%s has codes, a type and sentences in the form that clients parse', (_name, row) => {
+    expect(row.uiam.code).toMatch(/^0x[0-9A-F]{6}$/);
+    expect(row.uiam.type).toMatch(/^[A-Z]+\.[A-Z_]+$/);
+    expect(row.cloud.code).toMatch(/^[a-z_]+\.[a-z_]+$/);
+    for (const text of [row.message, row.cloud.message ?? row.message]) expect(text).toMatch(/^[A-Z].*\.$/);
   });
 
-  it('has the codes that existing clients of the protocol know', () => {
-    const statusOf = Object.fromEntries(rows.map(([, row]) => [row.code, row.status]));
-    expect(statusOf).toMatchObject({
-      '0x28D520': 401,
-      '0xE436AE': 401,
-      '0xD38358': 401,
-      '0x8560B2': 401,
-      '0xD00DF3': 401,
-      '0x93B121': 403,
-      '0x1C6964': 500,
-    });
+  it('gives equal codes equal statuses and types', () => {
+    for (const [, row] of rows) {
+      for (const [, other] of rows) {
+        if (row.uiam.code === other.uiam.code) expect(row.uiam).toEqual(other.uiam);
+        if (row.cloud.code === other.cloud.code) expect(row.cloud.status).toBe(other.cloud.status);
+      }
+    }
+  });
+
+  it.each(rows)('%s is a failure of the service in both APIs or in neither', (_name, row) => {
+    expect(row.uiam.status >= 500).toBe(row.cloud.status >= 500);
   });
 });
 
-describe('what is thrown becomes', () => {
+describe('toIamError', () => {
   const cases: [string, unknown, ErrorName][] = [
-    ['a store that did not answer', new StoreUnavailableError('Postgres', new Error('x')), 'UNAVAILABLE'],
-    ['too much waiting work', new OverloadedError('x'), 'OVERLOADED'],
-    ['a broken row', new QuarantinedKeyError('id', 'secret_hash'), 'KEY_QUARANTINED'],
+    ['a store that does not respond', new StoreUnavailableError('Postgres', new Error('x')), 'UNAVAILABLE'],
+    ['a full queue', new OverloadedError('x'), 'OVERLOADED'],
+    ['a row that does not parse', new QuarantinedKeyError('id', 'secret_hash'), 'KEY_QUARANTINED'],
     ['a body over the limit', { code: 'FST_ERR_CTP_BODY_TOO_LARGE', statusCode: 413 }, 'BODY_TOO_LARGE'],
     ['another media type', { code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE', statusCode: 415 }, 'MEDIA_TYPE'],
     ['any other refusal of the framework', { code: 'FST_ERR_BAD_URL', statusCode: 400 }, 'REQUEST_INVALID'],
-    ['a mistake of ours', new TypeError('undefined is not a function'), 'INTERNAL'],
-    ['something that is no error', 'thrown text', 'INTERNAL'],
+    ['a defect of the service', new TypeError('undefined is not a function'), 'INTERNAL'],
+    ['a thrown value that is no error', 'thrown text', 'INTERNAL'],
   ];
-  it.each(cases)('%s: its row', (_name, thrown, reason) => {
+
+  it.each(cases)('maps %s', (_name, thrown, reason) => {
     expect(toIamError(thrown).reason).toBe(reason);
   });
 
-  it('a failure of ours is never told as a failure of the key', () => {
-    for (const [, thrown] of cases) expect(toIamError(thrown).row.status).not.toBe(401);
+  it('never blames the key for a failure of the service', () => {
+    for (const [, thrown] of cases) {
+      expect(toIamError(thrown).uiam.status).not.toBe(401);
+      expect(toIamError(thrown).cloud.status).not.toBe(401);
+    }
   });
 
-  it('an answer without any internal text', () => {
+  it('keeps internal text out of the response', () => {
     const secretive = new Error('connect to 10.0.0.7 as iam failed');
     for (const thrown of [secretive, new StoreUnavailableError('Postgres', secretive)]) {
-      expect(JSON.stringify(errorBody(toIamError(thrown), 'r'))).not.toContain('10.0.0.7');
+      const error = toIamError(thrown);
+      expect(JSON.stringify([uiamErrorBody(error, 'r'), error.problems])).not.toContain('10.0.0.7');
     }
   });
 });
 
-it('an error body has the four fields of the protocol, resource null when there is none', () => {
-  expect(errorBody(new IamError('API_KEY_MISSING'), 'request-1')).toEqual({
-    request_id: 'request-1',
-    error: {
-      code: '0x28D520',
-      message: ERRORS.API_KEY_MISSING.message,
-      resource: null,
-      type: 'AUTHENTICATION.API_KEY',
-    },
+describe('IamError', () => {
+  it('has the four fields of the UIAM protocol, with resource null if none is given', () => {
+    expect(uiamErrorBody(new IamError('API_KEY_MISSING'), 'request-1')).toEqual({
+      request_id: 'request-1',
+      error: {
+        code: '0x28D520',
+        message: ERRORS.API_KEY_MISSING.message,
+        resource: null,
+        type: 'AUTHENTICATION.API_KEY',
+      },
+    });
+  });
+
+  it('shows a message of its own in both APIs, and the Cloud sentence only without one', () => {
+    const specific = new IamError('PERMISSION_DENIED', { message: 'Owners only.' });
+    expect([specific.message, specific.problems]).toEqual(['Owners only.', [{ message: 'Owners only.' }]]);
+    const general = new IamError('PERMISSION_DENIED');
+    expect([general.message, general.problems[0]?.message]).toEqual([
+      ERRORS.PERMISSION_DENIED.message,
+      ERRORS.PERMISSION_DENIED.cloud.message,
+    ]);
+  });
+
+  it('names every invalid field in the Cloud API and the first one as the UIAM resource', () => {
+    const error = violationsError('INVALID_INPUT', [
+      { path: 'description', message: 'must not be blank' },
+      { path: '', message: 'must be an object' },
+    ]);
+    expect(error.resource).toBe('description');
+    expect(error.problems).toEqual([
+      { message: 'description: must not be blank', fields: ['description'] },
+      { message: 'body: must be an object', fields: ['body'] },
+    ]);
   });
 });

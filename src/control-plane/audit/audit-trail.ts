@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { violationsError } from '../../errors.ts';
 import { parseOrViolations } from '../../roles/violation.ts';
 import type { Queries } from '../database.ts';
-import { violationsError } from '../errors.ts';
 import { unstorable } from '../storable.ts';
 
 const MAX_PAGE = 500;

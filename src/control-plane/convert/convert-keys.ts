@@ -4,7 +4,6 @@ import { IamError } from '../../errors.ts';
 import { toIamError } from '../../http/error-rendering.ts';
 import { predefinedRoles } from '../../roles/predefined.ts';
 import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descriptor.ts';
-import { fromApiError } from '../http/error-responses.ts';
 import { freshSecret, writeKey } from '../keys/create-key.ts';
 import { checked } from '../keys/key-input.ts';
 import type { LifecycleDeps } from '../keys/lifecycle-deps.ts';
@@ -93,13 +92,13 @@ export class KeyConversion {
     try {
       return await this.#one(actor, asked);
     } catch (thrown) {
-      const error = toIamError(fromApiError(thrown));
+      const error = toIamError(thrown);
       return {
         status: 'failed',
-        code: error.row.code,
+        code: error.uiam.code,
         message: error.message,
         resource: error.resource,
-        type: error.row.type,
+        type: error.uiam.type,
       };
     }
   }

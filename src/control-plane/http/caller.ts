@@ -3,7 +3,6 @@ import { IamError } from '../../errors.ts';
 import { hasClientCertificate } from '../../http/server-options.ts';
 import type { KeyAuthenticator } from '../../keys/key-authenticator.ts';
 import type { KeyRecord } from '../../keys/key-record.ts';
-import { ApiError } from '../errors.ts';
 import type { RetryGuard } from '../keys/idempotency.ts';
 import { isOwner } from '../organizations/assignment-scope.ts';
 import { notAnOwner } from '../organizations/organizations.ts';
@@ -49,17 +48,17 @@ export function actorOf(type: Actor['type'], id: string, request: FastifyRequest
   return { type, id, sourceIp: request.ip, requestId: request.id };
 }
 
-/** @throws {ApiError} `root.permission_denied` */
+/** @throws {IamError} `root.permission_denied` */
 export function assertOwner({ key }: Caller): void {
   if (!isOwner(key.roleAssignments, key.organizationId)) throw notAnOwner();
 }
 
-/** Reads `Idempotency-Key`. @throws {ApiError} when it is not 1 to 255 printable characters */
+/** Reads `Idempotency-Key`. @throws {IamError} when it is not 1 to 255 printable characters */
 export function retryGuard({ secret }: Caller, request: FastifyRequest): RetryGuard | undefined {
   const key = request.headers['idempotency-key'];
   if (key === undefined) return undefined;
   if (typeof key !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(key)) {
-    throw new ApiError('INVALID_INPUT', {
+    throw new IamError('INVALID_INPUT', {
       message: 'Idempotency-Key: must be one header of 1 to 255 printable characters',
       fields: ['Idempotency-Key'],
     });

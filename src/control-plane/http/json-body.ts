@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import { ApiError } from '../errors.ts';
+import { IamError } from '../../errors.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -15,7 +15,7 @@ export const jsonBody = fp(
         try {
           return done(null, JSON.parse(utf8.decode(body as Buffer)));
         } catch {
-          return done(new ApiError('BODY_INVALID'));
+          return done(new IamError('BODY_INVALID'));
         }
       },
     );

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ApiError } from '../errors.ts';
+import { IamError } from '../../errors.ts';
 import { OWNER_ROLE_ID } from '../organizations/assignment-scope.ts';
 import { createOrganization } from '../organizations/organizations.ts';
 import type { Actor } from '../principal.ts';
@@ -23,7 +23,7 @@ export interface BootstrapOptions {
 
 /**
  * Makes an organization and the first key that owns it, in one transaction.
- * @throws {ApiError} when there is an organization of that id
+ * @throws {IamError} when there is an organization of that id
  */
 export async function bootstrap(
   deps: LifecycleDeps,
@@ -52,6 +52,6 @@ export async function bootstrap(
   return { organizationId, key };
 }
 
-function invalid(field: string, message: string): ApiError {
-  return new ApiError('INVALID_INPUT', { message: `${field}: ${message}`, fields: [field] });
+function invalid(field: string, message: string): IamError {
+  return new IamError('INVALID_INPUT', { message: `${field}: ${message}`, fields: [field] });
 }

@@ -1,10 +1,10 @@
 import { type Credential, encodeCredential, generateCredential } from '../../credential/format.ts';
 import { hashSecret } from '../../credential/hash.ts';
+import { IamError } from '../../errors.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 import { recordEvent } from '../audit/audit.ts';
 import type { AuditAction } from '../audit/audit-event.ts';
 import type { Queries } from '../database.ts';
-import { ApiError } from '../errors.ts';
 import { withinOrganization } from '../organizations/assignment-scope.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
@@ -34,7 +34,7 @@ export interface Created {
  * Makes a key for an organization; only an owner may.
  *
  * @param input body of `POST /users/auth/keys`, unchecked
- * @throws {ApiError} for everything the caller can put right; `StoreUnavailableError` when it may or may not have happened
+ * @throws {IamError} for everything the caller can put right; `StoreUnavailableError` when it may or may not have happened
  */
 export async function createKey(
   deps: LifecycleDeps,
@@ -142,7 +142,7 @@ export async function writeKey(
 async function ownAssignments(transaction: Queries, principal: Principal): Promise<RoleAssignments> {
   const own = principal.keyId && (await selectKey(transaction, principal.organizationId, principal.keyId));
   if (own) return own.roleAssignments;
-  throw new ApiError('INVALID_INPUT', {
+  throw new IamError('INVALID_INPUT', {
     message: 'role_assignments: is required, since there is no creating key to take them from',
     fields: ['role_assignments'],
   });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { IamError } from '../../errors.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
-import { ApiError } from '../errors.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
 import { type Created, freshSecret, writeKey } from './create-key.ts';
@@ -51,10 +51,10 @@ export async function grantKey(
     await assertCallerActive(transaction, principal, { owner: false, nowMs });
     return once(transaction, principal, retry, nowMs, async () => {
       const caller = await selectKey(transaction, organization.id, principal.keyId);
-      if (caller === undefined) throw new ApiError('KEY_NOT_FOUND');
+      if (caller === undefined) throw new IamError('KEY_NOT_FOUND');
       const assignments = applicationRolesOnly(caller.roleAssignments);
       if (isEmpty(assignments)) {
-        throw new ApiError('PERMISSION_DENIED', {
+        throw new IamError('PERMISSION_DENIED', {
           message: 'The API key has no application roles on projects that it could pass on.',
         });
       }
@@ -85,6 +85,6 @@ function isEmpty(assignments: RoleAssignments): boolean {
   return Object.keys(assignments.project ?? {}).length === 0;
 }
 
-function invalidExpiration(problem: string): ApiError {
-  return new ApiError('INVALID_INPUT', { message: `expiration: ${problem}`, fields: ['expiration'] });
+function invalidExpiration(problem: string): IamError {
+  return new IamError('INVALID_INPUT', { message: `expiration: ${problem}`, fields: ['expiration'] });
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { IamError } from '../../errors.ts';
 import type { Queries } from '../database.ts';
-import { ApiError } from '../errors.ts';
 import type { Principal } from '../principal.ts';
 import { openSealedResponse, sealResponse } from './sealed-response.ts';
 
@@ -28,7 +28,7 @@ interface Row {
  * transaction, a repetition by the same credential gets that answer again, also when the first one was lost.
  *
  * The caller holds the lock of the organization, so two calls at once cannot both be the first.
- * @throws {ApiError} when the key came with another request, or the answer was sealed under another secret
+ * @throws {IamError} when the key came with another request, or the answer was sealed under another secret
  */
 export async function once<Answer>(
   transaction: Queries,
@@ -48,13 +48,13 @@ export async function once<Answer>(
     [principal.keyId, keyDigest, new Date(nowMs)],
   );
   if (stored !== undefined) {
-    if (stored.request_digest !== requestDigest) throw new ApiError('IDEMPOTENCY_MISMATCH');
+    if (stored.request_digest !== requestDigest) throw new IamError('IDEMPOTENCY_MISMATCH');
     const text = openSealedResponse(
       { salt: stored.salt, sealed: stored.sealed_answer },
       guard.secret,
       context,
     );
-    if (text === undefined) throw new ApiError('IDEMPOTENCY_UNREADABLE');
+    if (text === undefined) throw new IamError('IDEMPOTENCY_UNREADABLE');
     return { answer: JSON.parse(text) as Answer, replayed: true };
   }
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { violationsError } from '../../errors.ts';
 import { checkNewRoleAssignments } from '../../roles/new-role-assignments.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 import { parseOrViolations, type Violation } from '../../roles/violation.ts';
-import { violationsError } from '../errors.ts';
 import { unstorable } from '../storable.ts';
 import { parseGrace, parseTtl } from './durations.ts';
 
@@ -42,7 +42,7 @@ export const revokeKeysSchema = z.strictObject({
     .describe('Ids of the keys to revoke.'),
 });
 
-/** Reads an input by its schema. @throws {ApiError} `api_keys.invalid_input`, naming every field that is wrong */
+/** Reads an input by its schema. @throws {IamError} `api_keys.invalid_input`, naming every field that is wrong */
 export function checked<T extends z.ZodType>(schema: T, input: unknown): z.output<T> {
   const parsed = parseOrViolations(schema, input);
   if (!parsed.ok) throw violationsError('INVALID_INPUT', parsed.violations);
@@ -59,7 +59,7 @@ export interface NewKey {
   warnings: readonly string[];
 }
 
-/** Checks the body of a creation. @throws {ApiError} with everything that is wrong at once */
+/** Checks the body of a creation. @throws {IamError} with everything that is wrong at once */
 export function checkNewKey(input: unknown): NewKey {
   const violations: Violation[] = unstorable(input);
   const parsed = parseOrViolations(createKeySchema, input);

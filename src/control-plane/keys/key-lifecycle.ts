@@ -1,6 +1,6 @@
+import { IamError } from '../../errors.ts';
 import { recordEvent } from '../audit/audit.ts';
 import type { AuditAction } from '../audit/audit-event.ts';
-import { ApiError } from '../errors.ts';
 import type { Principal } from '../principal.ts';
 import { type Created, type CreateOptions, createKey } from './create-key.ts';
 import { grantKey } from './grant-key.ts';
@@ -62,14 +62,14 @@ export class KeyLifecycle {
 
   /**
    * @param includeRevoked a revoked key is not found otherwise, as in Elastic Cloud
-   * @throws {ApiError} `api_keys.key_not_found`
+   * @throws {IamError} `api_keys.key_not_found`
    */
   async show(organizationId: string, id: string, includeRevoked: boolean): Promise<KeyView> {
     const record = await selectKey(this.#deps.database, organizationId, id);
-    if (record === undefined) throw new ApiError('KEY_NOT_FOUND');
+    if (record === undefined) throw new IamError('KEY_NOT_FOUND');
     const nowMs = this.#deps.now();
     if (record.revokedAtMs !== null && keyStatus(record, nowMs) === 'revoked' && !includeRevoked) {
-      throw new ApiError('KEY_NOT_FOUND', {
+      throw new IamError('KEY_NOT_FOUND', {
         message: `The API key was revoked at ${rfc3339(record.revokedAtMs)}; add ?status=all to see it.`,
       });
     }
@@ -85,7 +85,7 @@ export class KeyLifecycle {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof ApiError)
+      if (error instanceof IamError)
         await recordRefusal(this.#deps, principal, action, 'api_key', targetId, error);
       throw error;
     }
@@ -99,7 +99,7 @@ export async function recordRefusal(
   action: AuditAction,
   targetType: 'api_key' | 'role',
   targetId: string | undefined,
-  error: ApiError,
+  error: IamError,
 ): Promise<void> {
   await recordEvent(deps.database, {
     organizationId: principal.organizationId,
@@ -109,6 +109,6 @@ export async function recordRefusal(
     targetType,
     // An id out of a URL that was not found can be any text, also one that cannot be stored.
     targetId: targetId?.slice(0, 512).replaceAll('\0', '').toWellFormed(),
-    reason: error.row.code,
+    reason: error.cloud.code,
   });
 }

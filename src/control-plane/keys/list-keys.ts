@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { IamError } from '../../errors.ts';
 import { QuarantinedKeyError } from '../../keys/key-record.ts';
 import { DESCRIBED_KEY_COLUMNS, keyIdOf, parseDescribedKeyRow } from '../../keys/key-row.ts';
 import type { Database } from '../database.ts';
-import { ApiError } from '../errors.ts';
 import { parseDuration } from './durations.ts';
 import { checked } from './key-input.ts';
 import { type KeyView, keyView } from './key-view.ts';
@@ -95,13 +95,13 @@ export async function listKeys(
 function expiryHorizon(text: string, status: string): number {
   const horizonMs = parseDuration(text);
   if (horizonMs === undefined) {
-    throw new ApiError('INVALID_INPUT', {
+    throw new IamError('INVALID_INPUT', {
       message: 'expiring_within: must be a duration such as "30d"',
       fields: ['expiring_within'],
     });
   }
   if (status !== 'active') {
-    throw new ApiError('INVALID_INPUT', {
+    throw new IamError('INVALID_INPUT', {
       message: 'expiring_within: goes with status=active only',
       fields: ['expiring_within'],
     });
@@ -115,7 +115,7 @@ async function assertCursor(database: Database, organizationId: string, after: s
     organizationId,
   ]);
   if (found.length > 0) return;
-  throw new ApiError('INVALID_INPUT', {
+  throw new IamError('INVALID_INPUT', {
     message: 'after: must be the "next" of the page before',
     fields: ['after'],
   });

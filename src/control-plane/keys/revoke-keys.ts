@@ -1,5 +1,5 @@
+import { IamError } from '../../errors.ts';
 import { recordEvent } from '../audit/audit.ts';
-import { ApiError } from '../errors.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
 import { countOtherOwners, markRevoked, selectRevocable } from './key-rows.ts';
@@ -14,7 +14,7 @@ export interface RevokeOptions {
 
 /**
  * Revokes keys, all of them or none. Revoking a revoked key succeeds and changes nothing.
- * @throws {ApiError} when one is unknown to the organization, or no owner key would be left
+ * @throws {IamError} when one is unknown to the organization, or no owner key would be left
  */
 export async function revokeKeys(
   deps: LifecycleDeps,
@@ -34,7 +34,7 @@ export async function revokeKeys(
     const takesAnOwner = found.some((key) => key.activeOwner);
     if (takesAnOwner && options.force !== true) {
       const left = await countOtherOwners(transaction, organizationId, ids, nowMs);
-      if (left === 0) throw new ApiError('LAST_OWNER');
+      if (left === 0) throw new IamError('LAST_OWNER');
     }
     for (const key of found) {
       if (key.status === 'revoked') continue;
@@ -53,9 +53,9 @@ export async function revokeKeys(
   });
 }
 
-function unknownKeys(ids: readonly string[], unknown: readonly string[]): ApiError {
-  if (ids.length === 1) return new ApiError('KEY_NOT_FOUND');
-  return new ApiError('KEY_NOT_FOUND', {
+function unknownKeys(ids: readonly string[], unknown: readonly string[]): IamError {
+  if (ids.length === 1) return new IamError('KEY_NOT_FOUND');
+  return new IamError('KEY_NOT_FOUND', {
     message: `${unknown.length} of the ${ids.length} API keys are unknown to this organization; none was revoked.`,
     fields: unknown.map((id) => `keys[${ids.indexOf(id)}]`),
   });

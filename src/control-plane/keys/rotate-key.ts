@@ -1,6 +1,6 @@
+import { IamError } from '../../errors.ts';
 import type { KeyRecord } from '../../keys/key-record.ts';
 import { recordEvent } from '../audit/audit.ts';
-import { ApiError } from '../errors.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
 import { freshSecret } from './create-key.ts';
@@ -38,7 +38,7 @@ export async function rotateKey(
     await assertCallerActive(transaction, principal, { owner: true, nowMs });
     return once(transaction, principal, options.retry, nowMs, async () => {
       const before = await selectKey(transaction, organizationId, id);
-      if (before === undefined) throw new ApiError('KEY_NOT_FOUND');
+      if (before === undefined) throw new IamError('KEY_NOT_FOUND');
       refuseImpossible(before, rotation, options.force === true, nowMs);
       if (keyStatus(before, nowMs) === 'expired') {
         await assertWithinQuota(transaction, deps, organization, { internal: before.internal, nowMs });
@@ -68,12 +68,12 @@ export async function rotateKey(
 
 function refuseImpossible(key: KeyRecord, rotation: Rotation, force: boolean, nowMs: number): void {
   const status = keyStatus(key, nowMs);
-  if (status === 'revoked') throw new ApiError('KEY_REVOKED');
+  if (status === 'revoked') throw new IamError('KEY_REVOKED');
   if (status === 'expired' && rotation.ttlMs === undefined) {
-    throw new ApiError('KEY_EXPIRED', { fields: ['expiration'] });
+    throw new IamError('KEY_EXPIRED', { fields: ['expiration'] });
   }
   const graceRuns = key.previousSecretExpiresAtMs !== null && key.previousSecretExpiresAtMs > nowMs;
-  if (graceRuns && rotation.graceMs > 0 && !force) throw new ApiError('ROTATION_IN_PROGRESS');
+  if (graceRuns && rotation.graceMs > 0 && !force) throw new IamError('ROTATION_IN_PROGRESS');
 }
 
 function newSecret(key: KeyRecord, rotation: Rotation, secretHash: string, nowMs: number): NewSecret {

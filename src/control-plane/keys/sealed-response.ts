@@ -1,7 +1,5 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
-
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
+import { hkdfSync, randomBytes } from 'node:crypto';
+import { decrypt, encrypt, NONCE_BYTES, TAG_BYTES } from '../../lib/aes-256-gcm.ts';
 
 /** A text that can be opened again only with the secret it was sealed under. */
 export interface SealedResponse {
@@ -19,9 +17,8 @@ export interface SealedResponse {
 export function sealResponse(text: string, secret: string, context: string): SealedResponse {
   const salt = randomBytes(16);
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', sealingKey(secret, salt, context), nonce);
-  const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-  return { salt, sealed: Buffer.concat([nonce, body, cipher.getAuthTag()]) };
+  const { ciphertext, tag } = encrypt(sealingKey(secret, salt, context), nonce, [text]);
+  return { salt, sealed: Buffer.concat([nonce, ...ciphertext, tag]) };
 }
 
 /** The text again, or `undefined` when the secret or the context is another. */
@@ -31,18 +28,11 @@ export function openSealedResponse(
   context: string,
 ): string | undefined {
   const { salt, sealed } = answer;
-  try {
-    const nonce = sealed.subarray(0, NONCE_BYTES);
-    const decipher = createDecipheriv('aes-256-gcm', sealingKey(secret, salt, context), nonce, {
-      // Otherwise a shorter tag would do, which is easier to hit.
-      authTagLength: TAG_BYTES,
-    });
-    decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
-    const body = sealed.subarray(NONCE_BYTES, sealed.length - TAG_BYTES);
-    return Buffer.concat([decipher.update(body), decipher.final()]).toString('utf8');
-  } catch {
-    return undefined;
-  }
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
+  const nonce = sealed.subarray(0, NONCE_BYTES);
+  const ciphertext = sealed.subarray(NONCE_BYTES, -TAG_BYTES);
+  const tag = sealed.subarray(-TAG_BYTES);
+  return decrypt(sealingKey(secret, salt, context), nonce, ciphertext, tag)?.toString('utf8');
 }
 
 function sealingKey(secret: string, salt: Buffer, context: string): Buffer {

@@ -1,10 +1,10 @@
+import { IamError } from '../../errors.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
-import { ApiError } from '../errors.ts';
 
 /**
  * Binds assignments to the organization that gives them: the id is filled in where it was left out, another
  * organization's is refused, and so are platform roles, which reach beyond every organization.
- * @throws {ApiError} `root.permission_denied` naming the field
+ * @throws {IamError} `root.permission_denied` naming the field
  */
 export function withinOrganization(assignments: RoleAssignments, organizationId: string): RoleAssignments {
   const { platform = [], organization, deployment, project } = assignments;
@@ -35,8 +35,8 @@ export function withinOrganization(assignments: RoleAssignments, organizationId:
   };
 }
 
-function denied(field: string, message: string): ApiError {
-  return new ApiError('PERMISSION_DENIED', { message: `${field}: ${message}`, fields: [field] });
+function denied(field: string, message: string): IamError {
+  return new IamError('PERMISSION_DENIED', { message: `${field}: ${message}`, fields: [field] });
 }
 
 /** Whether a key with these assignments owns its organization. The SQL of `OWNER` says the same of a row. */

@@ -1,6 +1,6 @@
+import { IamError } from '../../errors.ts';
 import { recordEvent } from '../audit/audit.ts';
 import type { Database, Queries } from '../database.ts';
-import { ApiError } from '../errors.ts';
 import type { Actor, Principal } from '../principal.ts';
 import { OWNER } from './assignment-scope.ts';
 
@@ -20,7 +20,7 @@ export async function createOrganization(
     `INSERT INTO organizations (id, name, key_quota) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING RETURNING id`,
     [organization.id, organization.name, organization.keyQuota],
   );
-  if (made.length === 0) throw new ApiError('ORGANIZATION_EXISTS', { fields: ['organization'] });
+  if (made.length === 0) throw new IamError('ORGANIZATION_EXISTS', { fields: ['organization'] });
   await recordEvent(transaction, {
     organizationId: organization.id,
     actor,
@@ -48,7 +48,7 @@ export async function lockOrganization(transaction: Queries, organizationId: str
     [organizationId],
   );
   if (organization === undefined) {
-    throw new ApiError('ORGANIZATION_NOT_FOUND', { fields: ['organization_id'] });
+    throw new IamError('ORGANIZATION_NOT_FOUND', { fields: ['organization_id'] });
   }
   return organization;
 }
@@ -75,13 +75,13 @@ export async function assertCallerActive(
     [principal.keyId, principal.organizationId, new Date(demand.nowMs)],
   );
   if (standing?.active !== true) {
-    throw new ApiError('UNAUTHENTICATED', { message: 'The API key was revoked or has expired meanwhile.' });
+    throw new IamError('UNAUTHENTICATED', { message: 'The API key was revoked or has expired meanwhile.' });
   }
   if (demand.owner && !standing.owner) throw notAnOwner();
 }
 
-export function notAnOwner(): ApiError {
-  return new ApiError('PERMISSION_DENIED', {
+export function notAnOwner(): IamError {
+  return new IamError('PERMISSION_DENIED', {
     message: 'Only an organization owner (role organization-admin) may do this.',
   });
 }

@@ -1,10 +1,10 @@
+import { IamError, violationsError } from '../../errors.ts';
 import { PROJECT_TYPES, type ProjectType } from '../../roles/project-type.ts';
 import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descriptor.ts';
 import { checkRoleName } from '../../roles/role-name.ts';
 import { recordEvent } from '../audit/audit.ts';
 import type { AuditAction } from '../audit/audit-event.ts';
 import type { Queries } from '../database.ts';
-import { ApiError, violationsError } from '../errors.ts';
 import { recordRefusal } from '../keys/key-lifecycle.ts';
 import type { LifecycleDeps } from '../keys/lifecycle-deps.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
@@ -49,7 +49,7 @@ export class CustomRoles {
     return this.#attempt(principal, 'role.put', project, name, async () => {
       const scope = checkProject(project);
       const refusal = checkRoleName(name, scope.projectType);
-      if (refusal !== undefined) throw new ApiError('ROLE_INVALID', { message: refusal, fields: ['name'] });
+      if (refusal !== undefined) throw new IamError('ROLE_INVALID', { message: refusal, fields: ['name'] });
       const checked = checkRoleDescriptor(input);
       if (!checked.ok) throw violationsError('ROLE_INVALID', checked.violations);
       const unstored = unstorable(checked.descriptor);
@@ -68,14 +68,14 @@ export class CustomRoles {
     );
   }
 
-  /** @throws {ApiError} `roles.role_not_found` */
+  /** @throws {IamError} `roles.role_not_found` */
   async get(organizationId: string, project: Project, name: string): Promise<CustomRole> {
     const role = await selectRole(this.#deps.database, organizationId, checkProject(project), name);
-    if (role === undefined) throw new ApiError('ROLE_NOT_FOUND');
+    if (role === undefined) throw new IamError('ROLE_NOT_FOUND');
     return { name, descriptor: role };
   }
 
-  /** Keys that name the role lose what it gave. @throws {ApiError} `roles.role_not_found` */
+  /** Keys that name the role lose what it gave. @throws {IamError} `roles.role_not_found` */
   remove(principal: Principal, project: Project, name: string): Promise<void> {
     return this.#attempt(principal, 'role.delete', project, name, async () => {
       const scope = checkProject(project);
@@ -83,7 +83,7 @@ export class CustomRoles {
       await this.#deps.database.transaction(async (transaction) => {
         await this.#enter(transaction, principal);
         const before = await selectRole(transaction, organizationId, scope, name);
-        if (before === undefined) throw new ApiError('ROLE_NOT_FOUND');
+        if (before === undefined) throw new IamError('ROLE_NOT_FOUND');
         await transaction.query(
           `UPDATE roles SET deleted_at = $5
            WHERE organization_id = $1 AND project_type = $2 AND project_id = $3 AND name = $4`,
@@ -124,7 +124,7 @@ export class CustomRoles {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof ApiError) {
+      if (error instanceof IamError) {
         await recordRefusal(this.#deps, principal, action, 'role', roleId(project, name), error);
       }
       throw error;
@@ -174,13 +174,13 @@ export async function putRole(
 function checkProject({ projectType, projectId }: Project): Scope {
   const known = PROJECT_TYPES.find((type) => type === projectType);
   if (known === undefined) {
-    throw new ApiError('ROLE_INVALID', {
+    throw new IamError('ROLE_INVALID', {
       message: `project_type: must be one of ${PROJECT_TYPES.join(', ')}`,
       fields: ['project_type'],
     });
   }
   if (projectId === '' || projectId.length > MAX_PROJECT_ID_CHARS || unstorable(projectId).length > 0) {
-    throw new ApiError('ROLE_INVALID', {
+    throw new IamError('ROLE_INVALID', {
       message: `project_id: must have 1 to ${MAX_PROJECT_ID_CHARS} characters`,
       fields: ['project_id'],
     });
@@ -210,7 +210,7 @@ async function assertWithinQuota(transaction: Queries, organizationId: string, s
     [organizationId, scope.projectType, scope.projectId],
   );
   if ((row?.count ?? 0) < MAX_ROLES_OF_PROJECT) return;
-  throw new ApiError('ROLE_INVALID', {
+  throw new IamError('ROLE_INVALID', {
     message: `A project can have ${MAX_ROLES_OF_PROJECT} custom roles; delete one that is not needed.`,
   });
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { ApiError } from '../errors.ts';
+import { IamError } from '../../errors.ts';
 import { assertOwner, principalOf, retryGuard } from '../http/caller.ts';
 import {
   createKeyBody,
@@ -77,12 +77,12 @@ function answer(reply: FastifyReply, made: { key: KeyWithCredential; replayed: b
   return reply.cacheControl('no-store').send(made.key);
 }
 
-/** Reads `?force`. @throws {ApiError} for anything but true and false: a guess could revoke too much */
+/** Reads `?force`. @throws {IamError} for anything but true and false: a guess could revoke too much */
 export function forced(request: FastifyRequest): boolean {
   const { force } = request.query as { force?: unknown };
   if (force === undefined || force === 'false') return false;
   if (force === 'true') return true;
-  throw new ApiError('INVALID_INPUT', { message: 'force: must be true or false', fields: ['force'] });
+  throw new IamError('INVALID_INPUT', { message: 'force: must be true or false', fields: ['force'] });
 }
 
 const docs = {

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { IamError } from '../../errors.ts';
 import { predefinedRoles } from '../../roles/predefined.ts';
 import { PROJECT_TYPES } from '../../roles/project-type.ts';
 import { type RoleDescriptor, roleDescriptorSchema } from '../../roles/role-descriptor.ts';
-import { ApiError } from '../errors.ts';
 import { assertOwner, principalOf } from '../http/caller.ts';
 import { errorResponses } from '../http/schemas.ts';
 import type { CustomRoles, Project } from '../roles/custom-roles.ts';
@@ -57,7 +57,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
     async (request) => {
       const { project_type: type } = request.query;
       if (type !== undefined && !PROJECT_TYPES.some((known) => known === type)) {
-        throw new ApiError('ROLE_INVALID', {
+        throw new IamError('ROLE_INVALID', {
           message: `project_type: must be one of ${PROJECT_TYPES.join(', ')}`,
           fields: ['project_type'],
         });

@@ -1,13 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { IamError } from '../../errors.ts';
-import { sendError, toIamError } from '../../http/error-rendering.ts';
 import { uiamErrorSchema } from '../../http/openapi.ts';
 import type { ClientAuthentication } from '../../keys/client-authentication.ts';
 import type { KeyAuthenticator } from '../../keys/key-authenticator.ts';
 import { convertKeysSchema, convertResponseSchema, type KeyConversion } from '../convert/convert-keys.ts';
 import { actorOf, authenticateCaller, clientProof, principalOf, retryGuard } from '../http/caller.ts';
-import { fromApiError } from '../http/error-responses.ts';
 import type { RefusalTrail } from '../http/refusal-trail.ts';
 import { forceQuery, idempotencyHeaders, idParams } from '../http/schemas.ts';
 import { grantKeySchema } from '../keys/grant-key.ts';
@@ -25,12 +23,6 @@ export interface UiamServices {
 
 /** The key calls of services: `_grant`, revocation by the key itself, `_convert`. Errors are those of `_authenticate`. */
 export async function uiamRoutes(app: FastifyInstance, services: UiamServices): Promise<void> {
-  app.setErrorHandler((thrown, request, reply) => {
-    const error = toIamError(fromApiError(thrown));
-    if (error.row.status >= 500) request.log.error({ err: error.cause ?? error }, error.row.message);
-    return sendError(error, request, reply);
-  });
-
   app.post('/_grant', { schema: docs.grant }, async (request, reply) => {
     const caller = await services.refusals.watch(request, () =>
       authenticateCaller(services.authenticator, request),
@@ -47,7 +39,7 @@ export async function uiamRoutes(app: FastifyInstance, services: UiamServices): 
     try {
       const caller = await authenticateCaller(services.authenticator, request);
       if (caller.key.id !== id) {
-        throw new IamError('AUTHORIZATION_DENIED', { message: 'A key can revoke only itself here.' });
+        throw new IamError('PERMISSION_DENIED', { message: 'A key can revoke only itself here.' });
       }
       await services.keys.revoke(principalOf(caller, request), id, { self: true, force: forced(request) });
     } catch (error) {

@@ -3,42 +3,42 @@ import type { Refusal } from '../error-rendering.ts';
 import { type PlainRequest, type PlainRequestReader, UNUSUAL } from './plain-request.ts';
 import type { ResponseHead } from './response-head.ts';
 
-/** The body of a 200, one byte a character, or a refusal. */
+/** The body of a 200, with one byte per character, or a refusal. */
 export type Reply = string | Refusal;
 
-/** What a connection is served with. */
+/** What all plain connections share. */
 export interface PlainService {
   reader: PlainRequestReader;
   head: ResponseHead;
-  /** For how many ticks a connection may be idle. */
+  /** Number of ticks after which an idle connection is closed. */
   idleTicks: number;
-  /** Never throws, never rejects. @param certificate whether the client showed a certificate that verified */
+  /** Never throws, never rejects. @param certificate whether the client presented a verified certificate */
   answer(request: PlainRequest, certificate: boolean): Reply | Promise<Reply>;
 }
 
 /**
- * Serves plain requests straight from a socket, one after the other. The first thing that is no plain request, and
- * all that follows, is handed over to a whole HTTP server; so is a request that takes its time to come in.
+ * Serves plain requests directly from a socket, one after the other. At the first input that is not a plain request, or
+ * that arrives too slowly, it hands the connection over to node:http for good.
  */
 export class PlainConnection {
   readonly #socket: Socket;
   readonly #service: PlainService;
   readonly #certificate: boolean;
   readonly #handOver: () => void;
-  /** The beginning of a request. */
+  /** An incomplete request. */
   #buffered: Buffer | undefined;
-  /** How much has to be there before reading it again makes sense. */
+  /** Number of buffered bytes before another read can succeed. */
   #neededBytes = 0;
-  /** An answer is being made, or the client has to take in earlier ones first. */
+  /** A response is pending, or the client has not yet read earlier ones. */
   #busy = false;
   #clientEnded = false;
   #closing = false;
-  /** Ticks since something came in. */
+  /** Ticks since the last received data. */
   #idleTicks = 0;
-  /** Whether a request was incomplete at the last `tick` already. */
+  /** Whether the request was already incomplete at the last `tick`. */
   #slow = false;
 
-  /** @param handOver gives the socket, with what it still holds, to somebody else */
+  /** @param handOver passes the socket, with its unread data, to node:http */
   constructor(socket: Socket, service: PlainService, handOver: () => void) {
     this.#socket = socket;
     this.#service = service;
@@ -47,16 +47,16 @@ export class PlainConnection {
     this.#listen('on');
   }
 
-  /** Closes when the request under way, if any, is answered. */
+  /** Closes the connection after the response to the current request, if any. */
   close(): void {
     this.#closing = true;
     if (!this.#busy) this.#socket.destroySoon();
   }
 
   /**
-   * To be called from time to time, instead of a timer that every read and every write would move. Ends a connection
-   * that is idle, or whose client does not take in its answers, for too long. A request that is incomplete at two ticks
-   * is no business of ours.
+   * Ends a connection that is idle for too long, or whose client does not read its responses. Hands over a request that
+   * is incomplete at two ticks in a row. One shared timer calls this, because a timer per connection would need a reset
+   * at every read and write.
    */
   tick(): void {
     this.#idleTicks += 1;
@@ -65,18 +65,18 @@ export class PlainConnection {
       return;
     }
     const incomplete = !this.#busy && this.#buffered !== undefined;
-    if (incomplete && this.#slow) this.#leave(this.#buffered as Buffer);
+    if (incomplete && this.#slow) this.#leaveLane(this.#buffered as Buffer);
     this.#slow = incomplete;
   }
 
   readonly #onData = (chunk: Buffer): void => {
     this.#idleTicks = 0;
     if (this.#busy) {
-      this.#putBack(chunk);
+      this.#unread(chunk);
       return;
     }
     const bytes = this.#buffered === undefined ? chunk : Buffer.concat([this.#buffered, chunk]);
-    if (bytes.length >= this.#neededBytes) this.#advance(bytes);
+    if (bytes.length >= this.#neededBytes) this.#serve(bytes);
     else this.#buffered = bytes;
   };
 
@@ -94,15 +94,15 @@ export class PlainConnection {
     this.#socket[how]('error', this.#onError);
   }
 
-  /** Answers what can be answered of these bytes, and keeps the rest. */
-  #advance(bytes: Buffer): void {
+  /** Serves the complete requests in these bytes, and keeps the rest. */
+  #serve(bytes: Buffer): void {
     this.#buffered = undefined;
     this.#neededBytes = 0;
     const text = bytes.toString('latin1');
     for (let at = 0; at < text.length; ) {
       const request = this.#service.reader.read(text, at);
       if (request === UNUSUAL) {
-        this.#leave(bytes.subarray(at));
+        this.#leaveLane(bytes.subarray(at));
         return;
       }
       if (!('headers' in request)) {
@@ -112,19 +112,19 @@ export class PlainConnection {
       }
       at = request.end;
       if (!this.#answer(request)) {
-        if (at < bytes.length) this.#putBack(bytes.subarray(at));
+        if (at < bytes.length) this.#unread(bytes.subarray(at));
         return;
       }
     }
   }
 
-  /** For `#goOn`. What waits in the socket also keeps the end that a client may have sent behind it from being seen. */
-  #putBack(bytes: Buffer): void {
+  /** Returns bytes to the socket until `#resume`. Unread bytes also keep a following end of the stream unseen. */
+  #unread(bytes: Buffer): void {
     this.#socket.pause();
     this.#socket.unshift(bytes);
   }
 
-  /** Whether the next request may be taken at once. */
+  /** @returns whether the next request can be served at once */
   #answer(request: PlainRequest): boolean {
     const reply = this.#service.answer(request, this.#certificate);
     if (!(reply instanceof Promise)) return this.#send(reply);
@@ -135,13 +135,13 @@ export class PlainConnection {
 
   readonly #sendLate = (reply: Reply): void => {
     this.#busy = false;
-    if (this.#send(reply)) this.#goOn();
+    if (this.#send(reply)) this.#resume();
   };
 
   #send(reply: Reply): boolean {
     const { head } = this.#service;
     const last = this.#closing || this.#clientEnded;
-    const flows = this.#socket.write(
+    const writable = this.#socket.write(
       typeof reply === 'string'
         ? head.granted(reply.length, last) + reply
         : head.refused(reply, Buffer.byteLength(reply.body), last) + utf8(reply.body),
@@ -151,27 +151,27 @@ export class PlainConnection {
       this.#socket.destroySoon();
       return false;
     }
-    if (!flows) {
+    if (!writable) {
       this.#busy = true;
-      this.#socket.once('drain', this.#goOn);
+      this.#socket.once('drain', this.#resume);
     }
-    return flows;
+    return writable;
   }
 
-  readonly #goOn = (): void => {
+  readonly #resume = (): void => {
     this.#busy = false;
     if (this.#clientEnded || this.#closing) this.#socket.destroySoon();
     else this.#socket.resume();
   };
 
-  #leave(rest: Buffer): void {
+  #leaveLane(rest: Buffer): void {
     this.#listen('off');
     this.#socket.unshift(rest);
     this.#handOver();
   }
 }
 
-/** UTF-8, one byte a character. */
+/** UTF-8 with one byte per character. */
 function utf8(text: string): string {
   return Buffer.from(text).toString('latin1');
 }

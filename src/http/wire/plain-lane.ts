@@ -3,18 +3,18 @@ import { PlainConnection, type PlainService } from './plain-connection.ts';
 
 export const TICK_MS = 1_000;
 
-/** All connections that send plain requests and nothing else so far. */
+/** All connections that have sent only plain requests so far. */
 export class PlainLane {
   readonly #service: PlainService;
   readonly #connections = new Set<PlainConnection>();
-  #ticking: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(service: PlainService) {
     this.#service = service;
   }
 
-  /** Serves a new connection. @param handOver called when it turns out to need a whole HTTP server */
+  /** Serves a new connection. @param handOver called when the connection needs node:http */
   take(socket: Socket, handOver: () => void): void {
     if (this.#closed) {
       handOver();
@@ -26,15 +26,15 @@ export class PlainLane {
     });
     this.#connections.add(connection);
     socket.once('close', () => this.#connections.delete(connection));
-    this.#ticking ??= setInterval(() => {
-      for (const one of this.#connections) one.tick();
+    this.#timer ??= setInterval(() => {
+      for (const each of this.#connections) each.tick();
     }, TICK_MS).unref();
   }
 
-  /** Answers what is under way, closes all connections, and takes no more. */
+  /** Sends pending responses, closes all connections, and accepts no new ones. */
   close(): void {
     this.#closed = true;
-    clearInterval(this.#ticking);
+    clearInterval(this.#timer);
     for (const connection of this.#connections) connection.close();
   }
 }

@@ -1,15 +1,15 @@
-/** A request of the plain form. Texts hold one byte a character. */
+/** A request of the plain form. Strings contain one byte per character. */
 export interface PlainRequest {
-  /** Query string as it was sent, without the question mark. */
+  /** Raw query string without the question mark. */
   rawQuery: string;
   headers: PlainHeaders;
-  /** `undefined` when there is none. */
+  /** `undefined` if the request has none. */
   body: string | undefined;
-  /** Where the request ends, and the next one begins. */
+  /** Offset behind the request, where the next one starts. */
   end: number;
 }
 
-/** The header fields that matter; a field that is sent twice is no plain request. */
+/** The header fields that are read. A request that repeats one of them is not plain. */
 export interface PlainHeaders {
   host: string | undefined;
   connection: string | undefined;
@@ -21,12 +21,12 @@ export interface PlainHeaders {
   traceparent: string | undefined;
 }
 
-/** Not all there yet; `end` is where it ends, if that can be told. */
+/** An incomplete request; `end` is its end offset, if known. */
 export interface PartialRequest {
   end: number | undefined;
 }
 
-/** Something else than a plain request. */
+/** The input is not a plain request. */
 export const UNUSUAL = Symbol('not a plain request');
 
 const SPACE = 0x20;
@@ -41,21 +41,22 @@ const VERSION = ' HTTP/1.1\r\n';
 const FIELD_LINES = /(?:[\w!#$%&'*+.^`|~-]+:[\t -~]*\r\n)*\r\n/y;
 const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
 const LENGTH = /^\d{1,7}$/;
+
 /**
- * Recognizes POST requests of the form that machines send: HTTP/1.1, JSON with a Content-Length, a connection that
- * stays. It is no parser of HTTP (RFC 9112): whatever it does not know to read in one way alone is `UNUSUAL`.
+ * Recognizes POST requests of the form that HTTP clients usually send: HTTP/1.1, keep-alive, JSON with a Content-Length.
+ * It is not an HTTP parser (RFC 9112): every input that is not certain to have exactly one meaning is `UNUSUAL`.
  */
 export class PlainRequestReader {
   readonly #start: string;
   readonly #bodyLimit: number;
 
-  /** @param path of the one resource, exactly @param bodyLimit bytes; longer bodies are unusual */
+  /** @param path exact path of the only resource @param bodyLimit bytes; longer bodies are unusual */
   constructor(path: string, bodyLimit: number) {
     this.#start = `POST ${path}`;
     this.#bodyLimit = bodyLimit;
   }
 
-  /** Reads the request that begins at `at`. @param text what came in, one byte a character */
+  /** Reads the request that starts at offset `at`. @param text received bytes, one byte per character */
   read(text: string, at: number): PlainRequest | PartialRequest | typeof UNUSUAL {
     const start = this.#start;
     if (!text.startsWith(start, at)) return start.startsWith(text.slice(at)) ? { end: undefined } : UNUSUAL;
@@ -86,7 +87,7 @@ export class PlainRequestReader {
     };
   }
 
-  /** `undefined` for a request that is not plain. */
+  /** @returns `undefined` if the request is not plain */
   #bodyLength(headers: PlainHeaders): number | undefined {
     const { host, connection, 'content-type': type, 'content-length': length } = headers;
     if (host === undefined) return undefined;
@@ -98,7 +99,7 @@ export class PlainRequestReader {
   }
 }
 
-/** @param from begin of the field lines, which are well-formed, @param to end of the last one */
+/** @param from start of the field lines, which are well-formed @param to end of the last one */
 function readHeaders(text: string, from: number, to: number): PlainHeaders | undefined {
   const headers: PlainHeaders = {
     host: undefined,
@@ -122,11 +123,11 @@ function readHeaders(text: string, from: number, to: number): PlainHeaders | und
   return headers;
 }
 
-/** They change how a message is framed or what is answered first: for a whole implementation of HTTP. */
+/** Fields that change the framing or the order of the messages; node:http implements them. */
 const FOR_HTTP_SERVER = ['transfer-encoding', 'expect', 'upgrade', 'trailer'] as const;
 type ForHttpServer = (typeof FOR_HTTP_SERVER)[number];
 
-/** Names of fields that are looked at, by their length. */
+/** Names of the fields that are read, by their length. */
 const NAMES_BY_LENGTH = Map.groupBy(
   [
     'host',
@@ -142,7 +143,7 @@ const NAMES_BY_LENGTH = Map.groupBy(
   (name) => name.length,
 );
 
-/** The name of a field if it is one that is looked at. Makes no string of a name in lower case, as machines send it. */
+/** The name of a field if it is read. Names in lower case, the usual form, are compared without a new string. */
 function knownName(text: string, at: number, colon: number) {
   return NAMES_BY_LENGTH.get(colon - at)?.find(
     (name) => text.startsWith(name, at) || text.slice(at, colon).toLowerCase() === name,
@@ -153,7 +154,7 @@ function isForHttpServer(name: keyof PlainHeaders | ForHttpServer): name is ForH
   return (FOR_HTTP_SERVER as readonly string[]).includes(name);
 }
 
-/** The value without the white space around it, which is spaces and tabs. */
+/** The value without surrounding spaces and tabs. */
 function trimmed(text: string, from: number, to: number): string {
   let start = from;
   let end = to;

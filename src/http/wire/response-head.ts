@@ -3,24 +3,24 @@ import type { Refusal } from '../error-rendering.ts';
 const JSON_TYPE = 'content-type: application/json; charset=utf-8\r\ncontent-length: ';
 const CLOSE = 'Connection: close\r\n\r\n';
 
-/** Writes heads of answers as Node's HTTP server writes them: the same fields in the same order. */
+/** Writes response heads like node:http: the same fields in the same order. */
 export class ResponseHead {
   readonly #now: () => number;
   readonly #keepAlive: string;
   #second = -1;
   #date = '';
-  /** Heads of this second, by the length of their body: there is nothing else in which they differ. */
+  /** Heads of the current second, by body length: they differ in nothing else. */
   readonly #granted = new Map<number, string>();
 
-  /** @param keepAliveMs how long an idle connection stays open, as the Keep-Alive header says */
+  /** @param keepAliveMs idle timeout of a connection, for the Keep-Alive header */
   constructor(now: () => number, keepAliveMs: number) {
     this.#now = now;
     this.#keepAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(keepAliveMs / 1_000)}\r\n\r\n`;
   }
 
-  /** Head of a 200 with a JSON body. @param last whether the connection closes after it */
+  /** The head of a 200 with a JSON body. @param last whether the connection closes after this response */
   granted(bodyBytes: number, last: boolean): string {
-    this.#keepTime();
+    this.#updateDate();
     const start = 'HTTP/1.1 200 OK\r\n';
     if (last) return `${start}${JSON_TYPE}${bodyBytes}${this.#date}${CLOSE}`;
     let head = this.#granted.get(bodyBytes);
@@ -31,14 +31,14 @@ export class ResponseHead {
     return head;
   }
 
-  /** Head of a refusal; the body is in UTF-8. */
+  /** The head of a refusal with a UTF-8 body. */
   refused({ status, reason, headers }: Refusal, bodyBytes: number, last: boolean): string {
-    this.#keepTime();
+    this.#updateDate();
     const own = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     return `HTTP/1.1 ${status} ${reason}\r\n${own.join('')}${JSON_TYPE}${bodyBytes}${this.#date}${last ? CLOSE : this.#keepAlive}`;
   }
 
-  #keepTime(): void {
+  #updateDate(): void {
     const second = Math.floor(this.#now() / 1_000);
     if (second === this.#second) return;
     this.#second = second;

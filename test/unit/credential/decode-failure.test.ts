@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   type DecodeFailure,
   decodeCredential,
@@ -13,7 +13,7 @@ const body = text.slice('essu_dev_'.length);
 
 const base64 = (value: string) => Buffer.from(value).toString('base64');
 
-/** A credential whose checksum is right, whatever its payload is. */
+/** A credential with a correct checksum over any payload. */
 function sealed(payload: string, upper = 0): string {
   const bytes = Buffer.from(payload, 'latin1');
   const checksum = Buffer.alloc(8);
@@ -22,34 +22,34 @@ function sealed(payload: string, upper = 0): string {
   return `essu_dev_${Buffer.concat([bytes, checksum]).toString('base64')}`;
 }
 
-test('the payload builder of these tests writes the published vector', () => {
+it('sealed() builds the published vector', () => {
   expect(sealed(`v1:${id}:${secret}`)).toBe(text);
 });
 
 const refusals: Record<DecodeFailure, [name: string, text: string][]> = {
   prefix: [
-    ['nothing at all', ''],
-    ['the body alone', body],
-    ['a prefix nobody accepts', `other_${body}`],
+    ['empty text', ''],
+    ['a body without prefix', body],
+    ['an unknown prefix', `other_${body}`],
     ['a prefix in upper case', `ESSU_DEV_${body}`],
     ['a prefix without its underscore', `essu${body}`],
     ['a longer prefix that is not accepted', `essu_test_${body}`],
-    ['a native key of Elasticsearch', base64('VuaCfGcBCdbkQm-e5aOx:ui2lp2axTNmsyakw9tvNnw')],
-    ['space in front', ` ${text}`],
+    ['a native Elasticsearch API key', base64('VuaCfGcBCdbkQm-e5aOx:ui2lp2axTNmsyakw9tvNnw')],
+    ['leading space', ` ${text}`],
   ],
   base64: [
     ['the URL-safe alphabet', text.replace('+', '-').replace('Jj', '_j').replace('dj', 'd-')],
     ['missing padding', vectors.legacy.text.slice(0, -1)],
     ['a line break at the end', `${text}\n`],
     ['set spare bits under the padding', vectors.legacy.text.replace('s=', 't=')],
-    ['characters that are not ASCII', `essu_dev_${body.slice(0, -4)}éééé`],
+    ['non-ASCII characters', `essu_dev_${body.slice(0, -4)}éééé`],
   ],
   checksum: [
     ['nothing after the prefix', 'essu_dev_'],
     ['fewer bytes than a checksum has', 'essu_dev_AAAA'],
     ['a changed character', text.replace('djE6MGI2', 'djE6MGI3')],
-    ['whole groups cut off', text.slice(0, -4)],
-    ['a checksum with bits in its upper half', sealed(`v1:${id}:${secret}`, 1)],
+    ['missing base64 groups at the end', text.slice(0, -4)],
+    ['a checksum with non-zero upper bits', sealed(`v1:${id}:${secret}`, 1)],
   ],
   shape: [
     ['another version', sealed(`v2:${id}:${secret}`)],
@@ -70,12 +70,12 @@ const refusals: Record<DecodeFailure, [name: string, text: string][]> = {
       sealed(base64(`/${vectors.legacy.id.slice(1)}:${vectors.legacy.secret}`)),
     ],
     ['a legacy payload that is not encoded', sealed(`${vectors.legacy.id}:${vectors.legacy.secret}`)],
-    ['bytes that are no text', sealed('\u00ff'.repeat(70))],
+    ['binary content', sealed('\u00ff'.repeat(70))],
   ],
   double_encoded: [
     ['base64 of the credential', base64(text)],
     ['base64 of the credential and a line break', base64(`${text}\n`)],
-    ['the same without padding', base64(`${text}\n`).replace(/=+$/, '')],
+    ['base64 of the credential and a line break, without padding', base64(`${text}\n`).replace(/=+$/, '')],
   ],
   double_encoded_with_id: [
     ['base64 of id and credential', base64(`${id}:${text}`)],
@@ -87,18 +87,18 @@ const refusals: Record<DecodeFailure, [name: string, text: string][]> = {
   ],
 };
 
-describe.each(Object.entries(refusals))('refused as %s:', (reason, cases) => {
-  test.each(cases)('%s', (_name, input) => {
+describe.each(Object.entries(refusals))('decodeCredential refuses with reason %s', (reason, cases) => {
+  it.each(cases)('%s', (_name, input) => {
     expect(decodeCredential(input, PREFIXES)).toEqual({ ok: false, reason });
   });
 });
 
-test('a development credential is refused by its prefix where only production is accepted', () => {
+it('decodeCredential refuses a development credential where only the production prefix is accepted', () => {
   expect(decodeCredential(text, ['essu'])).toEqual({ ok: false, reason: 'prefix' });
   expect(decodeCredential(text, [])).toEqual({ ok: false, reason: 'prefix' });
 });
 
-test('every refusal has its own public sentence', () => {
+it('every failure has its own public sentence', () => {
   const sentences = Object.values(decodeFailureMessage);
   expect(new Set(sentences).size).toBe(Object.keys(refusals).length);
   for (const sentence of sentences) expect(sentence).toMatch(/^The .*\.$/);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   type Credential,
   decodeCredential,
@@ -31,21 +31,21 @@ const legacyCredential: fc.Arbitrary<Credential> = fc.record({
 describe.each(['v1', 'legacy'] as const)('the published %s vector', (layout) => {
   const { text, id, secret, crc } = vectors[layout];
 
-  test('decodes to its id and secret', () => {
+  it('decodes to its published id and secret', () => {
     expect(decodeCredential(text, PREFIXES)).toEqual({ ok: true, credential: { id, secret, layout } });
   });
 
-  test('is what encoding its id and secret writes, byte for byte', () => {
+  it('equals the encoding of its id and secret, byte for byte', () => {
     expect(encodeCredential('essu_dev', { id, secret, layout })).toBe(text);
   });
 
-  test('ends with its published checksum as a 64-bit number', () => {
+  it('ends with its published checksum as a 64-bit number', () => {
     const bytes = Buffer.from(text.slice('essu_dev_'.length), 'base64');
     expect(bytes.subarray(-8).toString('hex')).toBe(`00000000${crc}`);
   });
 });
 
-test('every v1 and legacy credential survives encoding and decoding', () => {
+it('decodes every encoded v1 and legacy credential to the same credential', () => {
   fc.assert(
     fc.property(
       fc.oneof(v1Credential, legacyCredential),
@@ -60,7 +60,7 @@ test('every v1 and legacy credential survives encoding and decoding', () => {
   );
 });
 
-test('a generated credential has an id that needs no escaping in a path and 256 bits of secret', () => {
+it('generates an id that needs no escaping in a URL path, and a secret of 256 bits', () => {
   const credential = generateCredential(randomBytes);
   expect(credential.layout).toBe('v1');
   expect(credential.id).toMatch(/^[A-Za-z0-9_-]{22}$/);
@@ -68,7 +68,7 @@ test('a generated credential has an id that needs no escaping in a path and 256 
   expect(decodeCredential(encodeCredential('essu', credential), PREFIXES)).toEqual({ ok: true, credential });
 });
 
-test('randomness is taken from the parameter alone', () => {
+it('generates a credential only from the given source of randomness', () => {
   const zeros = (n: number) => Buffer.alloc(n);
   expect(generateCredential(zeros)).toEqual({
     id: 'A'.repeat(22),
@@ -77,14 +77,14 @@ test('randomness is taken from the parameter alone', () => {
   });
 });
 
-test('the longest accepted prefix is taken, in whichever order the list is', () => {
+it('uses the longest accepted prefix, independent of the order of the list', () => {
   const { text, id } = vectors.v1;
   for (const accepted of [PREFIXES, PREFIXES.toReversed()]) {
     expect(decodeCredential(text, accepted)).toMatchObject({ ok: true, credential: { id } });
   }
 });
 
-test('random text is refused and never throws', () => {
+it('refuses random text and never throws', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.base64String()), (text) => {
       expect(decodeCredential(text, PREFIXES).ok).toBe(false);

@@ -1,9 +1,9 @@
 import argon2 from 'argon2';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { BrokenHashError, hashBounds, hashSecret, verifySecret } from '../../../src/credential/hash.ts';
 
 const SMALL = { memoryKiB: 64, timeCost: 1, parallelism: 1 };
-const SECRET = 'a secret of these tests';
+const SECRET = 'a test secret';
 let phc: string;
 let digest: string;
 
@@ -12,34 +12,34 @@ beforeAll(async () => {
   digest = phc.slice(phc.lastIndexOf('$') + 1);
 });
 
-test('the right secret matches and another does not', async () => {
+it('accepts the correct secret and no other', async () => {
   expect(await verifySecret(phc, SECRET)).toBe(true);
   for (const wrong of ['', `${SECRET} `, SECRET.slice(1)]) expect(await verifySecret(phc, wrong)).toBe(false);
 });
 
-test('a hash names argon2id and the parameters it was made with', () => {
+it('writes argon2id and its parameters into the hash', () => {
   expect(phc).toMatch(/^\$argon2id\$v=19\$/);
   expect(phc).toMatch(/\bm=64\b/);
 });
 
-test('the same secret gets another salt each time', async () => {
+it('uses a new salt for each hash', async () => {
   expect(await hashSecret(SECRET, SMALL)).not.toBe(phc);
 });
 
-test('each hash is verified with its own parameters', async () => {
+it('verifies each hash with its own parameters', async () => {
   const other = await hashSecret(SECRET, { memoryKiB: 128, timeCost: 2, parallelism: 2 });
   expect(await verifySecret(other, SECRET)).toBe(true);
 });
 
-test('a hash written by the reference implementation (m,t,p) is understood', async () => {
+it('verifies a hash with the parameter order of the reference implementation (m,t,p)', async () => {
   const reordered = phc.replace(/\$m=[^$]*/, '$m=64,t=1,p=1');
   expect(await verifySecret(reordered, SECRET)).toBe(true);
 });
 
-describe('a stored hash is broken, which is no answer about the secret, when it', () => {
+describe('verifySecret throws BrokenHashError, instead of refusing the secret, if the hash', () => {
   const broken: [string, () => string][] = [
     ['is empty', () => ''],
-    ['is no PHC string', () => 'garbage'],
+    ['is not a PHC string', () => 'garbage'],
     ['names another algorithm', () => phc.replace('argon2id', 'scrypt')],
     ['is argon2i', () => phc.replace('argon2id', 'argon2i')],
     ['is argon2d', () => phc.replace('argon2id', 'argon2d')],
@@ -49,22 +49,22 @@ describe('a stored hash is broken, which is no answer about the secret, when it'
     ['has a parameter twice', () => phc.replace(/\$m=[^$]*/, '$m=64,m=64,t=1')],
     ['has associated data', () => phc.replace(/\$m=[^$]*/, '$m=64,t=1,p=1,data=AAAA')],
     ['has a parameter with a leading zero', () => phc.replace('m=64', 'm=064')],
-    ['asks for 4 GiB', () => phc.replace('m=64', `m=${4 * 1024 * 1024}`)],
-    ['asks for one KiB above the bound', () => phc.replace('m=64', `m=${hashBounds.memoryKiB.max + 1}`)],
-    ['asks for too many passes', () => phc.replace('t=1', 't=4000000000')],
-    ['asks for too many lanes', () => phc.replace('p=1', 'p=255')],
+    ['requires 4 GiB', () => phc.replace('m=64', `m=${4 * 1024 * 1024}`)],
+    ['requires one KiB more than the limit', () => phc.replace('m=64', `m=${hashBounds.memoryKiB.max + 1}`)],
+    ['requires too many passes', () => phc.replace('t=1', 't=4000000000')],
+    ['requires too many lanes', () => phc.replace('p=1', 'p=255')],
     ['has less memory than its lanes need', () => phc.replace('p=1', 'p=16')],
     ['has no salt', () => phc.replace(/\$[^$]*\$([^$]*)$/, '$$$$$1')],
     ['has a salt of 4 bytes', () => phc.replace(/\$[^$]*\$([^$]*)$/, '$$AAAAAA$$$1')],
     ['has no digest', () => phc.slice(0, -digest.length - 1)],
-    ['was cut off', () => phc.slice(0, -25)],
-    ['was cut off by one character', () => phc.slice(0, -1)],
+    ['is truncated', () => phc.slice(0, -25)],
+    ['is truncated by one character', () => phc.slice(0, -1)],
     ['has padding', () => `${phc}=`],
     ['has a line break', () => `${phc}\n`],
     ['is very long', () => phc + 'A'.repeat(1_000_000)],
   ];
 
-  test.each(broken)('%s', async (_name, make) => {
+  it.each(broken)('%s', async (_name, make) => {
     const stored = make();
     expect(stored).not.toBe(phc);
     const error: unknown = await verifySecret(stored, SECRET).catch((reason: unknown) => reason);
@@ -76,7 +76,7 @@ describe('a stored hash is broken, which is no answer about the secret, when it'
   });
 });
 
-test('parameters that could never be verified are refused before a hash is made', async () => {
+it('refuses parameters that verifySecret would reject, before it hashes', async () => {
   for (const parameters of [
     { ...SMALL, memoryKiB: hashBounds.memoryKiB.max + 1 },
     { ...SMALL, memoryKiB: 7 },
@@ -88,7 +88,7 @@ test('parameters that could never be verified are refused before a hash is made'
   }
 });
 
-test('the argon2 package alone would call an unknown algorithm a wrong secret', async () => {
-  // The reason for a parser of our own; when this fails, the package has changed.
+it('is needed because the argon2 package reports an unknown algorithm as a wrong secret', async () => {
+  // The reason for a separate parser. If this fails, the package has changed.
   expect(await argon2.verify(phc.replace('argon2id', 'scrypt'), SECRET)).toBe(false);
 });

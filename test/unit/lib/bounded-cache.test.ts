@@ -2,19 +2,19 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BoundedCache, type CacheLimits } from '../../../src/lib/bounded-cache.ts';
 
-/** A cache of texts that writes down what leaves it. */
+/** A cache that records each value that leaves it. */
 function cache(limits: Partial<CacheLimits<string, string>> = {}) {
   const dropped: string[] = [];
   const bounded = new BoundedCache<string, string>({
     maxEntries: 3,
-    onDrop: (value, why) => dropped.push(`${value} ${why}`),
+    onDrop: (value, reason) => dropped.push(`${value} ${reason}`),
     ...limits,
   });
   return { bounded, dropped };
 }
 
-describe('a bounded cache', () => {
-  it('pushes out what was not used for longest, and says so', () => {
+describe('BoundedCache', () => {
+  it('evicts the least recently used entry and reports it', () => {
     const { bounded, dropped } = cache();
     for (const key of ['a', 'b', 'c']) bounded.set(key, key.toUpperCase());
     expect(bounded.get('a')).toBe('A');
@@ -26,7 +26,7 @@ describe('a bounded cache', () => {
     expect(bounded.size).toBe(3);
   });
 
-  it('tells of a value that is replaced, deleted or cleared', () => {
+  it('reports each value that is replaced, deleted or cleared', () => {
     const { bounded, dropped } = cache();
     bounded.set('a', '1');
     bounded.set('a', '2');
@@ -39,7 +39,7 @@ describe('a bounded cache', () => {
     expect(bounded.get('b')).toBeUndefined();
   });
 
-  it('does not find what is too old, to the millisecond, however often it is used', () => {
+  it('expires an entry exactly at its ttl, even if it is in use', () => {
     let nowMs = 1_000;
     const { bounded, dropped } = cache({ ttlMs: 100, monotonicMs: () => nowMs });
     bounded.set('a', 'A');
@@ -53,7 +53,7 @@ describe('a bounded cache', () => {
     expect(bounded.peek('a')).toBe('B');
   });
 
-  it('holds no more than the weight that it may, and nothing that alone is heavier', () => {
+  it('keeps the total weight within its limit and refuses a value above it', () => {
     const { bounded, dropped } = cache({
       maxEntries: 100,
       weight: { max: 10, of: (value) => value.length },
@@ -69,12 +69,12 @@ describe('a bounded cache', () => {
     expect(bounded.size).toBe(1);
   });
 
-  it('does what a plain map with the same rules does, whatever is asked of it', () => {
+  it('behaves like a simple model for any sequence of operations', () => {
     const often = (weight: number, what: 'set' | 'get' | 'delete' | 'wait' | 'clear') => ({
       arbitrary: fc.constant(what),
       weight,
     });
-    // Mostly filled, so that there come to be more entries than there is room for at first.
+    // Mostly `set`, so that the cache exceeds its initial capacity.
     const step = fc.record({
       do: fc.oneof(
         often(30, 'set'),
@@ -125,10 +125,10 @@ describe('a bounded cache', () => {
   });
 });
 
-/** The same rules in the simplest way: a list of entries in the order of their last use. */
+/** The simplest implementation of the same rules: a list of entries in the order of their last use. */
 class Model {
   readonly #limits: { maxEntries: number; maxWeight: number; ttlMs: number };
-  #entries: { key: number; value: number; bornAtMs: number }[] = [];
+  #entries: { key: number; value: number; insertedAtMs: number }[] = [];
 
   constructor(limits: { maxEntries: number; maxWeight: number; ttlMs: number }) {
     this.#limits = limits;
@@ -141,7 +141,7 @@ class Model {
   get(key: number, nowMs: number): number | undefined {
     const entry = this.#entries.find((one) => one.key === key);
     this.delete(key);
-    if (entry === undefined || nowMs - entry.bornAtMs >= this.#limits.ttlMs) return undefined;
+    if (entry === undefined || nowMs - entry.insertedAtMs >= this.#limits.ttlMs) return undefined;
     this.#entries.push(entry);
     return entry.value;
   }
@@ -150,7 +150,7 @@ class Model {
     const { maxEntries, maxWeight } = this.#limits;
     this.delete(key);
     if (value > maxWeight) return;
-    this.#entries.push({ key, value, bornAtMs: nowMs });
+    this.#entries.push({ key, value, insertedAtMs: nowMs });
     const weight = () => this.#entries.reduce((sum, one) => sum + one.value, 0);
     while (this.#entries.length > maxEntries || weight() > maxWeight) this.#entries.shift();
   }

@@ -12,18 +12,18 @@ function drain(queue: FairQueue<string>): string[] {
   return Array.from({ length: queue.size }, () => queue.shift() as string);
 }
 
-it('owners take turns, each served in the order of arrival', () => {
+it('serves owners in turn, and the items of each owner in order', () => {
   expect(drain(queueOf('a1', 'a2', 'a3', 'b1', 'c1', 'c2'))).toEqual(['a1', 'b1', 'c1', 'a2', 'c2', 'a3']);
 });
 
-it('an owner that comes back after its turn waits behind the others', () => {
+it('puts an owner that returns after its turn behind the others', () => {
   const queue = queueOf('a1', 'b1', 'c1');
   queue.shift();
   queue.push('a', 'a2');
   expect(drain(queue)).toEqual(['b1', 'c1', 'a2']);
 });
 
-it('the owner with the most gives up its newest item; among equals it is the one whose turn is farthest', () => {
+it('drops the newest item of the owner with the most items, among equals of the one whose turn is last', () => {
   const queue = queueOf('a1', 'a2', 'a3', 'b1', 'b2', 'c1');
   expect(queue.dropFromLongest()).toBe('a3');
   expect(queue.dropFromLongest()).toBe('b2');
@@ -33,7 +33,7 @@ it('the owner with the most gives up its newest item; among equals it is the one
   expect([queue.size, queue.shift(), queue.dropFromLongest()]).toEqual([0, undefined, undefined]);
 });
 
-it('nothing is lost, nothing comes twice, and size is right, whatever happens in whatever order', () => {
+it('neither loses nor duplicates an item, and counts correctly, for any sequence of operations', () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('push' as const), owner: fc.integer({ min: 0, max: 4 }) }),
     fc.record({ kind: fc.constantFrom('shift' as const, 'drop' as const), owner: fc.constant(0) }),

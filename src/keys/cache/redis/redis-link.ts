@@ -1,6 +1,6 @@
 import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
 import { ReplyError } from 'ioredis';
-import { BatchedReads } from './batched-reads.ts';
+import { TickBatcher } from '../../../lib/tick-batcher.ts';
 import { connectRedis, type RedisClient } from './redis-client.ts';
 
 /** Failures in a row after which Redis is left alone, and for how long. */
@@ -45,7 +45,7 @@ class LateError extends Error {
 export class RedisLink {
   readonly #client: RedisClient;
   readonly #options: RedisLinkOptions;
-  readonly #reads: BatchedReads;
+  readonly #reads: TickBatcher<string, Buffer | null | undefined>;
   // An error that Redis itself replies with (out of memory, loading, no permission) is an answer, and a quick one:
   // it must not end the use of what still works. The breaker is against silence.
   readonly #breaker = circuitBreaker(
@@ -60,8 +60,9 @@ export class RedisLink {
     this.#options = options;
     this.#client = connectRedis(options.url, options.cluster);
     // A cluster takes only places of one slot at a time.
-    this.#reads = new BatchedReads(options.cluster ? 1 : READ_AT_A_TIME, (places) =>
-      this.#run(() => this.#client.mgetBuffer(...places)),
+    this.#reads = new TickBatcher<string, Buffer | null | undefined>(
+      options.cluster ? 1 : READ_AT_A_TIME,
+      async (places) => (await this.#run(() => this.#client.mgetBuffer(...places))) ?? [],
     );
     this.#client.on('error', (error: unknown) => this.#lose(error as Error));
     this.#client.on('ready', () => this.#regain());
@@ -79,7 +80,7 @@ export class RedisLink {
 
   /** The value at a place, `null` when there is none; `undefined` when Redis did not answer in time. */
   read(place: string): Promise<Buffer | null | undefined> {
-    return this.#reads.read(place);
+    return this.#reads.add(place);
   }
 
   /** Notes a version at a fence, unless it has seen a newer one. */

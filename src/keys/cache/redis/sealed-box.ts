@@ -1,16 +1,7 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createSecretKey,
-  hkdfSync,
-  type KeyObject,
-  randomBytes,
-} from 'node:crypto';
+import { createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
+import { decrypt, encrypt, NONCE_BYTES, TAG_BYTES } from '../../../lib/aes-256-gcm.ts';
 
-const ALGORITHM = 'aes-256-gcm';
 const FINGERPRINT_BYTES = 4;
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
 const EXPIRY_BYTES = 8;
 const NONCE_END = FINGERPRINT_BYTES + NONCE_BYTES;
 const HEADER_BYTES = NONCE_END + TAG_BYTES;
@@ -51,13 +42,12 @@ export class SealedBox {
   seal(payload: string, place: string, expiresAtMs: number): Buffer {
     const [{ fingerprint, key }] = this.#keys as [SealingKey];
     const nonce = this.#nonces.next();
-    const cipher = createCipheriv(ALGORITHM, key, nonce).setAAD(Buffer.from(place));
     const expiry = Buffer.allocUnsafe(EXPIRY_BYTES);
     expiry.writeDoubleBE(expiresAtMs);
-    const body = [cipher.update(expiry), cipher.update(payload, 'utf8'), cipher.final()];
+    const { ciphertext, tag } = encrypt(key, nonce, [expiry, payload], Buffer.from(place));
     const head = Buffer.allocUnsafe(FINGERPRINT_BYTES);
     head.writeUInt32BE(fingerprint);
-    return Buffer.concat([head, nonce, cipher.getAuthTag(), ...body]);
+    return Buffer.concat([head, nonce, tag, ...ciphertext]);
   }
 
   /** `undefined` for anything that is not a value of ours, for this place, in its time. */
@@ -66,15 +56,14 @@ export class SealedBox {
     const fingerprint = sealed.readUInt32BE(0);
     const key = this.#keys.find((candidate) => candidate.fingerprint === fingerprint)?.key;
     if (key === undefined) return undefined;
-    const decipher = createDecipheriv(ALGORITHM, key, sealed.subarray(FINGERPRINT_BYTES, NONCE_END))
-      .setAAD(Buffer.from(place))
-      .setAuthTag(sealed.subarray(NONCE_END, HEADER_BYTES));
-    const opened = decipher.update(sealed.subarray(HEADER_BYTES));
-    try {
-      decipher.final();
-    } catch {
-      return undefined;
-    }
+    const opened = decrypt(
+      key,
+      sealed.subarray(FINGERPRINT_BYTES, NONCE_END),
+      sealed.subarray(HEADER_BYTES),
+      sealed.subarray(NONCE_END, HEADER_BYTES),
+      Buffer.from(place),
+    );
+    if (opened === undefined) return undefined;
     const expiresAtMs = opened.readDoubleBE(0);
     if (!(expiresAtMs > this.#now())) return undefined;
     return { payload: opened.subarray(EXPIRY_BYTES), expiresAtMs };

@@ -15,13 +15,13 @@ let client: Socket;
 let socket: Socket;
 let connection: PlainConnection;
 let answer: () => Reply | Promise<Reply>;
-/** Resolves when the first answer is asked for. */
-let asked: PromiseWithResolvers<void>;
+/** Resolves when the first request arrives. */
+let requested: PromiseWithResolvers<void>;
 let handedOver: Promise<string>;
 
 beforeEach(async () => {
   answer = () => '"done"';
-  asked = Promise.withResolvers();
+  requested = Promise.withResolvers();
   server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const accepted = once(server, 'connection') as Promise<[Socket]>;
@@ -36,7 +36,7 @@ beforeEach(async () => {
         head: new ResponseHead(() => 0, 72_000),
         idleTicks: IDLE_TICKS,
         answer: () => {
-          asked.resolve();
+          requested.resolve();
           return answer();
         },
       },
@@ -54,12 +54,12 @@ async function received(): Promise<string> {
   return chunk.toString();
 }
 
-/** Lets the server read what has arrived. */
+/** Lets the server read the received data. */
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-it('an answer has the head that Node writes', async () => {
+it('sends the response head that node:http writes', async () => {
   client.write(REQUEST);
   expect(await received()).toBe(
     'HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: 6\r\n' +
@@ -67,7 +67,7 @@ it('an answer has the head that Node writes', async () => {
   );
 });
 
-it('a refusal is told in UTF-8, with its length in bytes', async () => {
+it('sends a refusal in UTF-8 with its length in bytes', async () => {
   answer = () => ({ status: 401, reason: 'Unauthorized', headers: { 'x-y': 'z' }, body: '"é"' });
   client.write(REQUEST);
   expect(await received()).toMatch(
@@ -75,7 +75,7 @@ it('a refusal is told in UTF-8, with its length in bytes', async () => {
   );
 });
 
-it('a connection that is idle for too long is ended, one that is used is not', async () => {
+it('closes a connection after the idle timeout, and only then', async () => {
   const closed = once(client, 'close');
   for (let tick = 0; tick < IDLE_TICKS; tick += 1) connection.tick();
   client.write(REQUEST);
@@ -87,7 +87,7 @@ it('a connection that is idle for too long is ended, one that is used is not', a
   await closed;
 });
 
-it('a request that is incomplete at two ticks is handed over with all that came in', async () => {
+it('hands over a request that is incomplete at two ticks, with all received bytes', async () => {
   client.write(REQUEST.slice(0, 40));
   await once(socket, 'data');
   connection.tick();
@@ -95,7 +95,7 @@ it('a request that is incomplete at two ticks is handed over with all that came 
   expect(await handedOver).toBe(REQUEST.slice(0, 40));
 });
 
-it('answers leave in the order of their requests, however long one takes', async () => {
+it('sends responses in the order of their requests, also if one takes longer', async () => {
   const slow = Promise.withResolvers<Reply>();
   const replies: (Reply | Promise<Reply>)[] = [slow.promise, '"second"', '"third"'];
   answer = () => replies.shift() as Reply;
@@ -112,7 +112,7 @@ it('answers leave in the order of their requests, however long one takes', async
     .toEqual(['first', 'second', 'third']);
 });
 
-it('a client that closes its side behind its requests gets every answer, and what is no plain request is handed over', async () => {
+it('serves all requests of a client that half-closes, and hands over the first that is not plain', async () => {
   const slow = Promise.withResolvers<Reply>();
   const replies: (Reply | Promise<Reply>)[] = [slow.promise, Promise.resolve('"second"'), '"third"'];
   answer = () => replies.shift() as Reply;
@@ -122,7 +122,7 @@ it('a client that closes its side behind its requests gets every answer, and wha
   client.on('data', (chunk) => {
     text += chunk.toString();
   });
-  await Promise.all([asked.promise, sent]);
+  await Promise.all([requested.promise, sent]);
   await turns(3);
   slow.resolve('"first"');
   expect(await handedOver).toBe('GET /b HTTP/1.1\r\n\r\n');
@@ -131,7 +131,7 @@ it('a client that closes its side behind its requests gets every answer, and wha
     .toEqual(['first', 'second', 'third']);
 });
 
-it('the last answer to a client that has closed its side says that the connection ends, and ends it', async () => {
+it('announces and closes the connection with the last response to a client that half-closed', async () => {
   const slow = Promise.withResolvers<Reply>();
   answer = () => slow.promise;
   client.end(REQUEST);
@@ -142,11 +142,11 @@ it('the last answer to a client that has closed its side says that the connectio
   await once(client, 'close');
 });
 
-it('a client that goes away while its answer is made disturbs nobody', async () => {
+it('survives a client that disconnects before its response', async () => {
   const slow = Promise.withResolvers<Reply>();
   answer = () => slow.promise;
   client.write(REQUEST);
-  await asked.promise;
+  await requested.promise;
   client.resetAndDestroy();
   await once(client, 'close');
   slow.resolve('"late"');

@@ -4,7 +4,7 @@ import { PlainRequestReader, UNUSUAL } from '../../../../src/http/wire/plain-req
 const BODY_LIMIT = 1_000;
 const reader = new PlainRequestReader('/a/_b', BODY_LIMIT);
 
-interface Parts {
+interface Message {
   line?: string;
   fields?: string[];
   body?: string;
@@ -17,14 +17,14 @@ const usualFields = (body: string) => [
   `Content-Length: ${body.length}`,
 ];
 
-function message({ line = 'POST /a/_b HTTP/1.1', body = '{}', fields = usualFields(body) }: Parts = {}) {
+function message({ line = 'POST /a/_b HTTP/1.1', body = '{}', fields = usualFields(body) }: Message = {}) {
   return `${line}\r\n${fields.map((field) => `${field}\r\n`).join('')}\r\n${body}`;
 }
 
 const withField = (...fields: string[]) => message({ fields: [...usualFields('{}'), ...fields] });
 
-describe('a plain request', () => {
-  it('is read with its query, its fields and its body', () => {
+describe('PlainRequestReader', () => {
+  it('reads the query, the fields and the body', () => {
     const text = message({ line: 'POST /a/_b?c=d&e HTTP/1.1' });
     expect(reader.read(text, 0)).toMatchObject({
       rawQuery: 'c=d&e',
@@ -35,43 +35,39 @@ describe('a plain request', () => {
   });
 
   it.each([
-    [
-      'names of fields in any case',
-      withField('X-CLIENT-Authentication: s'),
-      { 'x-client-authentication': 's' },
-    ],
+    ['field names in any case', withField('X-CLIENT-Authentication: s'), { 'x-client-authentication': 's' }],
     ['space around a value', withField('x-opaque-id: \t a b \t'), { 'x-opaque-id': 'a b' }],
-    ['no value', withField('x-opaque-id:'), { 'x-opaque-id': '' }],
-    ['fields that do not matter', withField('Accept: */*', 'X-Y: "z"', 'Accept: */*'), {}],
-    ['a connection that stays', withField('Connection: Keep-Alive'), { connection: 'Keep-Alive' }],
-  ])('may have %s', (_name, text, headers) => {
+    ['an empty value', withField('x-opaque-id:'), { 'x-opaque-id': '' }],
+    ['fields that it ignores', withField('Accept: */*', 'X-Y: "z"', 'Accept: */*'), {}],
+    ['a keep-alive connection', withField('Connection: Keep-Alive'), { connection: 'Keep-Alive' }],
+  ])('accepts %s', (_name, text, headers) => {
     expect(reader.read(text, 0)).toMatchObject({ headers, body: '{}', end: text.length });
   });
 
   it.each([
     ['no body', message({ fields: ['Host: x'], body: '' }), undefined],
     ['an empty body', message({ body: '' }), undefined],
-    ['bytes of any value in its body', message({ body: '\x00\xff\r\n\r\nPOST' }), '\x00\xff\r\n\r\nPOST'],
+    ['any bytes in the body', message({ body: '\x00\xff\r\n\r\nPOST' }), '\x00\xff\r\n\r\nPOST'],
     [
-      'its charset named',
+      'an explicit charset',
       message({
         fields: ['Host: x', 'Content-Type: application/json; charset=UTF-8', 'Content-Length: 2'],
       }),
       '{}',
     ],
-    ['the longest body', message({ body: 'x'.repeat(BODY_LIMIT) }), 'x'.repeat(BODY_LIMIT)],
-  ])('may have %s', (_name, text, body) => {
+    ['a body at the limit', message({ body: 'x'.repeat(BODY_LIMIT) }), 'x'.repeat(BODY_LIMIT)],
+  ])('accepts %s', (_name, text, body) => {
     expect(reader.read(text, 0)).toMatchObject({ body, end: text.length });
   });
 
-  it('ends where the next one begins', () => {
+  it('reads pipelined requests one by one', () => {
     const first = message();
     const text = first + message({ body: '[1]' });
     expect(reader.read(text, 0)).toMatchObject({ body: '{}', end: first.length });
     expect(reader.read(text, first.length)).toMatchObject({ body: '[1]', end: text.length });
   });
 
-  it('is told to be incomplete at every point before its end', () => {
+  it('reports an incomplete request at every length before its end', () => {
     const text = message();
     const endOfHead = text.indexOf('\r\n\r\n') + 4;
     for (let length = 0; length < text.length; length += 1) {
@@ -82,12 +78,12 @@ describe('a plain request', () => {
   });
 });
 
-describe('no plain request is', () => {
+describe('PlainRequestReader reports as unusual', () => {
   it.each([
     ['another method', message({ line: 'GET /a/_b HTTP/1.1' })],
     ['a method in lower case', message({ line: 'post /a/_b HTTP/1.1' })],
     ['another path', message({ line: 'POST /a/_bc HTTP/1.1' })],
-    ['a path that goes on', message({ line: 'POST /a/_b/ HTTP/1.1' })],
+    ['a longer path', message({ line: 'POST /a/_b/ HTTP/1.1' })],
     ['a fragment', message({ line: 'POST /a/_b?c#d HTTP/1.1' })],
     ['a query with a space', message({ line: 'POST /a/_b?c d HTTP/1.1' })],
     ['a query with a byte above ASCII', message({ line: 'POST /a/_b?\xe9 HTTP/1.1' })],
@@ -115,23 +111,23 @@ describe('no plain request is', () => {
       message({ fields: ['Host: x', 'Content-Type: application/json', `Content-Length: ${length}`] }),
     ]),
     ['a body that is too long', message({ body: 'x'.repeat(BODY_LIMIT + 1) })],
-    ['a connection that closes', withField('Connection: close')],
-    ['a connection that is upgraded', withField('Connection: keep-alive, upgrade')],
+    ['a connection to close', withField('Connection: close')],
+    ['a connection upgrade', withField('Connection: keep-alive, upgrade')],
     ['an upgrade', withField('Upgrade: h2c')],
-    ['chunks', withField('Transfer-Encoding: chunked')],
+    ['a chunked body', withField('Transfer-Encoding: chunked')],
     ['an expectation', withField('Expect: 100-continue')],
     ['trailers', withField('Trailer: x-y')],
     ...['Host: x', 'Content-Length: 2', 'Content-Type: application/json', 'Authorization: ApiKey abc'].map(
       (field) => [`a second ${field.split(':')[0]}`, withField(field)],
     ),
     [
-      'a second name for the same client',
+      'a second X-Client-Authentication in another case',
       withField('X-Client-Authentication: a', 'x-client-authentication: b'),
     ],
     ['a long head', withField(`x-y: ${'a'.repeat(10_000)}`)],
-    ['a long head that does not end', message({ fields: ['a'.repeat(10_000)] }).slice(0, 9_000)],
-    ['something else from the first byte', 'x'],
-    ['something else from the sixth byte', 'POST x'],
+    ['a long head without an end', message({ fields: ['a'.repeat(10_000)] }).slice(0, 9_000)],
+    ['a difference at the first byte', 'x'],
+    ['a difference at the sixth byte', 'POST x'],
   ])('%s', (_name, text) => {
     expect(reader.read(text, 0)).toBe(UNUSUAL);
   });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { ResponseHead } from '../../../../src/http/wire/response-head.ts';
 
-it('each head tells the length of its own body, and the time as it is', () => {
+it('writes the length of the body and the current time into each head', () => {
   let nowMs = 0;
   const head = new ResponseHead(() => nowMs, 72_000);
   const facts = (text: string) =>

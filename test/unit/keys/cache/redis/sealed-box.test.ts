@@ -22,6 +22,16 @@ it('what was sealed for a place is opened there, whatever it holds, with the exp
   );
 });
 
+it('opens a value that an earlier release sealed, with the same layout', () => {
+  const sealed = Buffer.from(
+    '6b7c030c0001020304050607000000006c04a9f63d002624563503e4262d024529ca410f07fe90169ff11bbdb52276bf3eb5',
+    'hex',
+  );
+  const opened = new SealedBox([Buffer.alloc(32, 7)], () => NOW_MS).open(sealed, PLACE);
+  expect(opened?.payload.toString()).toBe('payload é');
+  expect(opened?.expiresAtMs).toBe(LATER_MS);
+});
+
 it('a value with any single bit flipped is refused', () => {
   const sealed = box.seal('payload', PLACE, LATER_MS);
   for (let bit = 0; bit < sealed.length * 8; bit += 1) {
