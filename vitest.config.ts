@@ -1,13 +1,19 @@
 import { defineConfig } from 'vitest/config';
+import { SkippedFilesReporter, skipFilesWithoutTools } from './test/support/tools.ts';
+
+const unitOnly = process.argv.includes('--project=unit') || process.argv.join(' ').includes('--project unit');
+const skipped = unitOnly ? [] : await skipFilesWithoutTools('test/integration');
 
 export default defineConfig({
   test: {
+    reporters: ['default', new SkippedFilesReporter(skipped)],
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       {
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
+          exclude: skipped.flatMap(({ files }) => files),
           globalSetup: ['test/support/global-setup.ts'],
           setupFiles: ['test/support/output-guard.ts'],
           testTimeout: 30_000,

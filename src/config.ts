@@ -16,175 +16,181 @@ const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 const prefix = z.string().regex(/^[a-z][a-z0-9_]*$/, 'lower-case letters, digits and _ only');
 
 const sealingKey = z.string().refine((text) => Buffer.from(text, 'base64').length === 32, {
-  message: 'each key is 32 bytes in base64 (openssl rand -base64 32)',
+  message: 'each key must be 32 bytes in base64 (openssl rand -base64 32)',
 });
 
 /**
- * Every setting of every command, read from the environment.
+ * All settings of all commands, read from the environment.
  *
- * `meta().secret` marks what never appears in an error; `meta().default` is shown in the documentation where the
- * real default depends on the machine. docs/configuration.md and .env.example are generated from this schema.
+ * `meta().secret` keeps a value out of errors. `meta().default` documents a default that depends on the machine.
+ * docs/configuration.md and .env.example are generated from this schema.
  */
 export const settings = {
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
-    .describe('Least severe log lines to write.'),
-  HOST: z.string().default('127.0.0.1').describe('Address to listen on; the image sets 0.0.0.0.'),
+    .describe('Minimum severity of log lines.'),
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on. The image sets 0.0.0.0.'),
   REGIONAL_PORT: integer(0, 65535).default(8080).describe('Port of the regional service.'),
   CONTROL_PLANE_PORT: integer(0, 65535).default(8081).describe('Port of the control plane.'),
-  MANAGEMENT_PORT: integer(0, 65535).default(9090).describe('Port of probes and metrics.'),
+  MANAGEMENT_PORT: integer(0, 65535).default(9090).describe('Port for probes and metrics.'),
 
   REPLICA_DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/ })
     .optional()
     .meta({ secret: true })
-    .describe('Regional Postgres, read with the SELECT-only login (regional service).'),
+    .describe('Postgres of the region, with the SELECT-only login (regional service).'),
   PRIMARY_DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/ })
     .optional()
     .meta({ secret: true })
-    .describe('Global Postgres (control plane and the CLI).'),
+    .describe('Global Postgres (control plane and CLI).'),
   CHANGE_FEED_DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/ })
     .optional()
     .meta({ secret: true })
     .describe(
-      'Where the change feed connects, when that is not REPLICA_DATABASE_URL: LISTEN does not pass a transaction-pooling proxy.',
+      'Database URL of the change feed. If unset, REPLICA_DATABASE_URL. Set it behind a connection pooler: LISTEN does not work through transaction pooling.',
     ),
-  DATABASE_POOL_SIZE: integer(1, 200).default(8).describe('Connections a process keeps to its Postgres.'),
-  DATABASE_CONNECT_TIMEOUT_MS: integer(50, 60_000).default(500).describe('Wait for a database connection.'),
-  DATABASE_QUERY_TIMEOUT_MS: integer(50, 60_000).default(1_000).describe('Longest a query may run.'),
+  DATABASE_POOL_SIZE: integer(1, 200)
+    .default(8)
+    .describe('Maximum number of database connections of a process.'),
+  DATABASE_CONNECT_TIMEOUT_MS: integer(50, 60_000)
+    .default(500)
+    .describe('Timeout for opening a database connection.'),
+  DATABASE_QUERY_TIMEOUT_MS: integer(50, 60_000).default(1_000).describe('Timeout of a database query.'),
 
-  CREDENTIAL_PREFIX: prefix.default('essu').describe('Prefix written in front of new credentials.'),
+  CREDENTIAL_PREFIX: prefix.default('essu').describe('Prefix of new credentials.'),
   ACCEPTED_CREDENTIAL_PREFIXES: list
     .optional()
-    .describe('Prefixes accepted from clients, separated by commas; left out: the one that is written.'),
+    .describe('Prefixes accepted from clients, separated by commas. If unset, CREDENTIAL_PREFIX.'),
   CLIENT_AUTHENTICATION_SECRETS: list
     .default([])
     .meta({ secret: true })
     .describe(
-      'Shared secrets that trusted callers send in X-Client-Authentication, separated by commas; several while one is rotated.',
+      'Shared secrets that trusted callers send in X-Client-Authentication, separated by commas. List several during a rotation.',
     ),
   ARGON2_MEMORY_KIB: integer(hashBounds.memoryKiB.min, hashBounds.memoryKiB.max)
     .default(4_096)
-    .describe('argon2id memory for new hashes, in KiB.'),
+    .describe('argon2id memory of new hashes, in KiB.'),
   ARGON2_TIME_COST: integer(hashBounds.timeCost.min, hashBounds.timeCost.max)
     .default(1)
-    .describe('argon2id passes for new hashes.'),
+    .describe('argon2id passes of new hashes.'),
   ARGON2_PARALLELISM: integer(hashBounds.parallelism.min, hashBounds.parallelism.max)
     .default(1)
-    .describe('argon2id lanes for new hashes.'),
+    .describe('argon2id lanes of new hashes.'),
   ARGON2_CONCURRENCY: integer(1, 64)
     .default(availableParallelism())
     .meta({ default: 'processors of the machine' })
-    .describe('Hashes computed at a time; UV_THREADPOOL_SIZE is set to fit.'),
+    .describe('Maximum number of concurrent hashes. Sets UV_THREADPOOL_SIZE.'),
   ARGON2_QUEUE_LIMIT: integer(0, 100_000)
     .default(256)
-    .describe('Hashes that may wait; beyond it a request is answered 503 with Retry-After.'),
+    .describe('Maximum number of waiting hashes. Beyond it, requests get 503 with Retry-After.'),
   REDIS_URL: z
     .url({ protocol: /^rediss?$/ })
     .optional()
     .meta({ secret: true })
     .describe(
-      'Shared cache of the region; left out: memory only, and a restarted pod verifies every secret anew.',
+      'Shared cache of the region. If unset, caches are in memory only, and a restarted pod verifies every secret again.',
     ),
-  REDIS_CLUSTER: flag.default(false).describe('REDIS_URL is a node of a Redis Cluster.'),
+  REDIS_CLUSTER: flag.default(false).describe('Set to true if REDIS_URL is a node of a Redis Cluster.'),
   REDIS_TIMEOUT_MS: integer(1, 1_000)
     .default(10)
-    .describe('Deadline of a Redis command; a late answer is a miss.'),
+    .describe('Timeout of a Redis command. A late response counts as a miss.'),
   CACHE_KEYS: list
     .pipe(z.array(sealingKey))
     .default([])
     .meta({ secret: true })
     .describe(
-      'Keys that seal what goes into Redis, each 32 bytes in base64, separated by commas: the first writes, all read. Needed with REDIS_URL.',
+      'Keys that encrypt the values in Redis, each 32 bytes in base64, separated by commas. The first writes, all read. Required with REDIS_URL.',
     ),
   CACHE_MAX_ENTRIES: integer(1, 10_000_000)
     .default(100_000)
-    .describe('Most keys, and most answers, that a process keeps in memory.'),
+    .describe('Maximum number of keys, and of responses, in the memory of a process.'),
   CACHE_MAX_BYTES: integer(1_048_576, 68_719_476_736)
     .default(268_435_456)
-    .describe('Estimated memory that a process spends on cached answers.'),
+    .describe('Maximum estimated size of cached responses in a process, in bytes.'),
   FAST_LANE: flag
     .default(true)
     .describe(
-      'Answer calls of the plain form straight from the socket; false sends every call through Fastify, for diagnosis.',
+      'Answer plain requests directly at the socket. false sends every request through Fastify, for diagnosis.',
     ),
   FEED_MODE: z
     .enum(['auto', 'listen', 'poll'])
     .default('auto')
     .describe(
-      'How changes are followed: listen (logical replica), poll (physical standby), auto (asks the replica).',
+      'Source of the change feed: listen (logical replica), poll (physical standby) or auto (detect).',
     ),
   FEED_CHECK_INTERVAL_MS: integer(10, 10_000)
     .default(250)
-    .describe('The change feed proves itself whole this often; in poll mode it is the delay of a change.'),
+    .describe(
+      'Interval at which the change feed confirms that it is complete. In poll mode also the delay of a change.',
+    ),
   REVALIDATE_AFTER_MS: integer(100, 60_000)
     .default(2_000)
-    .describe('While the change feed is not whole, cached records older than this are checked before use.'),
+    .describe('Age at which cached records are revalidated before use while the change feed is incomplete.'),
   MAX_STALENESS_MS: integer(0, 86_400_000)
     .default(900_000)
-    .describe('While the replica is gone, cached records are used up to this age; then 503.'),
+    .describe('Maximum age of cached records while the replica is unavailable. Older ones get 503.'),
 
-  BODY_LIMIT_BYTES: integer(1_024, 16_777_216).default(1_048_576).describe('Largest request body.'),
+  BODY_LIMIT_BYTES: integer(1_024, 16_777_216).default(1_048_576).describe('Maximum size of a request body.'),
   SHUTDOWN_TIMEOUT_MS: integer(0, 120_000)
     .default(8_000)
-    .describe('Longest a stopping server waits for requests under way.'),
+    .describe('Maximum time that a shutdown waits for requests in flight.'),
 
   CONTROL_PLANE_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
     .describe(
-      'Control plane that the regional service hands _grant, _convert and revocations on to; left out: it has no such calls.',
+      'Control plane to which the regional service forwards _grant, _convert and revocations. If unset, these endpoints are not served.',
     ),
   RATE_LIMIT_PER_MINUTE: integer(1, 1_000_000)
     .default(600)
-    .describe('Requests a minute that the control plane takes from one address; beyond it 429.'),
+    .describe(
+      'Maximum number of requests per minute and client address at the control plane. Beyond it, requests get 429.',
+    ),
   TRUSTED_PROXIES: list
     .default([])
     .describe(
-      'Addresses or networks (CIDR) of proxies whose X-Forwarded-For the control plane believes, separated by commas.',
+      'Addresses or networks (CIDR) of proxies whose X-Forwarded-For the control plane trusts, separated by commas.',
     ),
   INTERNAL_KEY_QUOTA: integer(0, 10_000_000)
     .default(10_000)
-    .describe('Active internal keys an organization may have.'),
+    .describe('Maximum number of active internal keys of an organization.'),
   EXPIRY_CHECK_INTERVAL_MS: integer(100, 86_400_000)
     .default(3_600_000)
-    .describe('How often the control plane looks for keys that expire soon.'),
+    .describe('Interval at which the control plane searches for keys that expire soon.'),
   EXPIRY_WEBHOOK_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
     .meta({ secret: true })
-    .describe('Told of keys that expire in 30, 7 and 1 days; left out: log and metric only.'),
+    .describe(
+      'Webhook that receives warnings 30, 7 and 1 days before a key expires. If unset, warnings only go to the log and a metric.',
+    ),
   EXPIRY_WEBHOOK_SECRET: z
     .string()
     .min(16)
     .optional()
     .meta({ secret: true })
-    .describe('Signs what is sent to EXPIRY_WEBHOOK_URL (HMAC-SHA-256). Needed with it.'),
+    .describe('Signs the requests to EXPIRY_WEBHOOK_URL (HMAC-SHA-256). Required with it.'),
   CONVERT_ALLOWED_HOSTS: list
     .default([])
     .describe(
-      'Elasticsearch endpoints whose native keys may be converted, as origin=organization/project type/project id, separated by commas.',
+      'Elasticsearch endpoints whose native keys may be converted, each as origin=organization/project type/project id, separated by commas.',
     ),
 
   IAM_CONTROL_PLANE_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe('With IAM_API_KEY: iam keys and iam roles speak to this control plane, not to a database.'),
-  IAM_API_KEY: z
-    .string()
-    .optional()
-    .meta({ secret: true })
-    .describe('Credential that iam keys and iam roles use at IAM_CONTROL_PLANE_URL.'),
+    .describe('Control plane that iam keys and iam roles use instead of a database, with IAM_API_KEY.'),
+  IAM_API_KEY: z.string().optional().meta({ secret: true }).describe('Credential for IAM_CONTROL_PLANE_URL.'),
 
-  TLS_CERT_FILE: z.string().optional().describe('PEM certificate; with TLS_KEY_FILE the service speaks TLS.'),
-  TLS_KEY_FILE: z.string().optional().describe('PEM key of TLS_CERT_FILE.'),
+  TLS_CERT_FILE: z.string().optional().describe('PEM certificate. Enables TLS, with TLS_KEY_FILE.'),
+  TLS_KEY_FILE: z.string().optional().describe('PEM private key of TLS_CERT_FILE.'),
   TLS_CLIENT_CA_FILE: z
     .string()
     .optional()
-    .describe('PEM authorities whose client certificates count as client authentication (mTLS).'),
+    .describe('PEM certificate authorities whose client certificates count as client authentication (mTLS).'),
 } as const;
 
 const schema = z.object(settings).superRefine((config, context) => {
@@ -192,56 +198,54 @@ const schema = z.object(settings).superRefine((config, context) => {
     context.addIssue({
       code: 'custom',
       path: ['TLS_KEY_FILE'],
-      message: 'TLS_CERT_FILE and TLS_KEY_FILE go together',
+      message: 'set both TLS_CERT_FILE and TLS_KEY_FILE',
     });
   }
   if (config.ARGON2_MEMORY_KIB < 8 * config.ARGON2_PARALLELISM) {
     context.addIssue({
       code: 'custom',
       path: ['ARGON2_MEMORY_KIB'],
-      message: 'at least 8 for each of ARGON2_PARALLELISM',
+      message: 'must be at least 8 × ARGON2_PARALLELISM',
     });
   }
   if (config.REDIS_URL !== undefined && config.CACHE_KEYS.length === 0) {
     context.addIssue({
       code: 'custom',
       path: ['CACHE_KEYS'],
-      message: 'needed with REDIS_URL (openssl rand -base64 32)',
+      message: 'required with REDIS_URL (openssl rand -base64 32)',
     });
   }
   if (config.EXPIRY_WEBHOOK_URL !== undefined && config.EXPIRY_WEBHOOK_SECRET === undefined) {
     context.addIssue({
       code: 'custom',
       path: ['EXPIRY_WEBHOOK_SECRET'],
-      message: 'needed with EXPIRY_WEBHOOK_URL',
+      message: 'required with EXPIRY_WEBHOOK_URL',
     });
   }
   if (config.TLS_CLIENT_CA_FILE !== undefined && config.TLS_CERT_FILE === undefined) {
     context.addIssue({
       code: 'custom',
       path: ['TLS_CLIENT_CA_FILE'],
-      message: 'needs TLS_CERT_FILE and TLS_KEY_FILE',
+      message: 'requires TLS_CERT_FILE and TLS_KEY_FILE',
     });
   }
 });
 
 type Parsed = z.infer<typeof schema>;
 
-/** The settings as the program uses them: typed, with defaults in place. */
+/** The typed settings with their defaults. */
 export type Config = Omit<Parsed, 'ACCEPTED_CREDENTIAL_PREFIXES'> & {
   ACCEPTED_CREDENTIAL_PREFIXES: string[];
 };
 
-/** A setting that is missing or wrong; the message names it and never shows its value. */
+/** A missing or invalid setting. The message names it and never contains its value. */
 export class ConfigError extends Error {
   override name = 'ConfigError';
 }
 
 /**
- * Reads the settings from an environment.
- *
- * Empty values count as absent (that is what `FOO=` in an env file means).
- * @throws {ConfigError} naming every wrong setting, one a line.
+ * Reads the settings from an environment. Empty values count as unset (`FOO=` in an env file).
+ * @throws {ConfigError} with one line for each invalid setting
  */
 export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
@@ -257,9 +261,7 @@ export function loadConfig(
         .map((name) => `${name}: required; ${settings[name].description}`)
     : parsed.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`);
   if (!parsed.success || problems.length > 0) {
-    throw new ConfigError(
-      `The configuration is not usable:\n${problems.map((line) => `  ${line}`).join('\n')}`,
-    );
+    throw new ConfigError(`The configuration is invalid:\n${problems.map((line) => `  ${line}`).join('\n')}`);
   }
   const { data } = parsed;
   return {

@@ -47,8 +47,8 @@ const cloudUnavailable = cloud(
 /**
  * The registry of all errors, in both APIs' forms. docs/errors.md is generated from it.
  *
- * 401 means that the key is at fault, 403 its permissions, 503 the service. UIAM codes that start with `0x1A` are our own; their
- * last digits are the status. Existing clients know all other UIAM codes.
+ * 401 means that the key is at fault, 403 its permissions, 503 the service. UIAM codes that start with `0x1A` are specific to this
+ * service; their last digits are the status. The protocol defines all other UIAM codes.
  */
 export const ERRORS = {
   API_KEY_MISSING: {
@@ -220,7 +220,12 @@ export const ERRORS = {
 
   INTERNAL: {
     uiam: uiam('0x1C6964', 500, 'GENERAL.UNKNOWN'),
-    cloud: cloud('root.internal_error', 500),
+    // A Cloud response contains no request id.
+    cloud: cloud(
+      'root.internal_error',
+      500,
+      'The service failed with an internal error. Report the time of the request to the operator.',
+    ),
     message: 'The service failed with an internal error. The request id identifies it in the log.',
   },
   CONVERSION_UNAVAILABLE: {

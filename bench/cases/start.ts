@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../dev/ports.ts';
-import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
+import { AUTHENTICATE_PATH } from '../../src/regional/authentication-call.ts';
 import type { Bench } from '../lib/bench.ts';
 import { fillWithManyKeys } from '../lib/many-keys.ts';
 import { alternate } from '../lib/pairs.ts';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../dev/ports.ts';
-import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
+import { AUTHENTICATE_PATH } from '../../src/regional/authentication-call.ts';
 import type { Bench } from './bench.ts';
 import { startNode } from './child.ts';
 import type { LoadedProcess } from './loaded-side.ts';

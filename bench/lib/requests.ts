@@ -1,4 +1,4 @@
-import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
+import { AUTHENTICATE_PATH } from '../../src/regional/authentication-call.ts';
 
 /** The bytes of a whole POST, as a keep-alive client sends it. */
 export function httpPost(path: string, headers: Record<string, string>, body: string): Buffer {

@@ -4,6 +4,7 @@ import { chown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { runCommand } from '../child-process.ts';
 import type { PostgresBinaries } from './binaries.ts';
+import { explainPostgresFailure } from './failure.ts';
 import type { ServerUser } from './server-user.ts';
 
 export const SUPERUSER = 'postgres';
@@ -54,7 +55,9 @@ export async function initializeCluster(
       ],
       user ? { uid: user.uid, gid: user.gid } : {},
     );
-    if (result.exitCode !== 0) throw new Error(`initdb failed for ${dataDirectory}:\n${result.output}`);
+    if (result.exitCode !== 0) {
+      throw new Error(explainPostgresFailure('initdb failed', dataDirectory, result.output));
+    }
     await rm(dataDirectory, { recursive: true, force: true });
     await rename(draft, dataDirectory);
     return true;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { childEnvironment, type ServerExit, type StopStep, stopChild } from '../child-process.ts';
 import { LogLines } from '../log-lines.ts';
 import { type PostgresBinaries, usableBinaries } from './binaries.ts';
+import { explainPostgresFailure } from './failure.ts';
 import { initializeCluster, SUPERUSER } from './initialize.ts';
 import { stopLeftoverPostmaster } from './leftover.ts';
 import { resolveServerUser, type ServerUser } from './server-user.ts';
@@ -134,7 +135,11 @@ async function launch(
   if (outcome === 'timeout') await stopChild(child, exited, stopSteps('immediate'));
   const what = outcome === 'timeout' ? `was not ready after ${timeoutMs} ms` : 'did not start';
   return {
-    failure: `Postgres on port ${options.port} (${options.dataDirectory}) ${what}. Its last log lines:\n${log.last()}`,
+    failure: explainPostgresFailure(
+      `Postgres on port ${options.port} ${what}`,
+      options.dataDirectory,
+      log.last(),
+    ),
   };
 }
 

@@ -4,11 +4,11 @@ import { code, GENERATED, table } from './markdown.ts';
 
 interface Setting {
   name: string;
-  /** Kind and bounds, for people. */
+  /** Type and bounds. */
   values: string;
-  /** Text that has the same effect as leaving the setting out; `undefined`: there is none. */
+  /** Text of the default; `undefined` if there is none. */
   standard: string | undefined;
-  /** `standard` depends on the machine and is a description, not a value. */
+  /** The default depends on the machine: `standard` describes it. */
   standardIsProse: boolean;
   secret: boolean;
   description: string;
@@ -52,7 +52,7 @@ function valuesOf(setting: z.ZodType, schema: JsonSchema): string {
   return 'text';
 }
 
-/** Lists come as text and leave as arrays. */
+/** A list is a text in the environment and an array in the program. */
 function isList(setting: z.ZodType): boolean {
   const output = z.toJSONSchema(setting, { io: 'output', unrepresentable: 'any' }) as JsonSchema;
   return output.type === 'array';
@@ -60,7 +60,7 @@ function isList(setting: z.ZodType): boolean {
 
 const all = () => Object.entries(settings).map(([name, setting]) => read(name, setting));
 
-/** Every setting, one a row. */
+/** One row per setting. */
 function settingsTable(): string {
   const rows = all().map((setting) => [
     code(setting.name) + (setting.secret ? ' (secret)' : ''),
@@ -68,7 +68,7 @@ function settingsTable(): string {
     standardCell(setting),
     setting.description,
   ]);
-  return table(['Variable', 'Values', 'Default', 'What it does'], rows);
+  return table(['Variable', 'Values', 'Default', 'Meaning'], rows);
 }
 
 /** docs/configuration.md */
@@ -77,13 +77,13 @@ export function configurationPage(): string {
 
 # Configuration
 
-Every setting is an environment variable. An empty one counts as absent; a wrong one ends the process at its start
-with a message that names it and does not repeat its value. ${code('iam --env-file <path>')} reads a file of them; what the
-environment sets wins.
+Every setting is an environment variable. An empty value counts as unset. With an invalid value the process does not start;
+its message names the setting without the value. ${code('iam --env-file <path>')} reads a file of settings; the environment takes
+precedence.
 
 ${settingsTable()}
 
-Settings marked _secret_ never appear in a log or an error.
+A _secret_ value never appears in a log or an error.
 `;
 }
 
@@ -98,7 +98,7 @@ export function envExample(): string {
     const about = `# ${description}\n# ${values.replaceAll('`', '')}${secret ? '; secret' : ''}${standardIsProse ? `; default: ${standard}` : ''}`;
     return `${about}\n#${name}=${standardIsProse ? '' : (standard ?? '')}`;
   });
-  return `# Made from src/config.ts by \`npm run docs\`. Copy it to .env, take the # away from what you set, and start with
+  return `# Generated from src/config.ts by \`npm run docs\`. Copy this file to .env, uncomment the settings you need, and run
 # iam --env-file .env regional
 
 ${entries.join('\n\n')}

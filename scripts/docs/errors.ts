@@ -3,20 +3,23 @@ import { code, GENERATED, table } from './markdown.ts';
 
 type Row = (typeof ERRORS)[keyof typeof ERRORS];
 
-/** One table row per code, ordered by status. Errors that share a code contribute their sentences. */
-function rowsByCode<Form extends { code: string; status: number }>(
+/** One table row per code and sentence, ordered by status. */
+function rowsByCode<Form extends { code: string; status: number; message?: string }>(
   formOf: (row: Row) => Form,
   cells: (form: Form) => readonly string[],
 ): string[][] {
-  const groups = [...Map.groupBy(Object.values(ERRORS), (row) => formOf(row).code).values()];
-  return groups
-    .map((rows) => ({ form: formOf(rows[0] as Row), rows }))
-    .toSorted((a, b) => a.form.status - b.form.status)
-    .map(({ form, rows }) => {
-      const sentences = new Set(
-        rows.map((row) => (formOf(row) as { message?: string }).message ?? row.message),
-      );
-      return [code(form.code), String(form.status), ...cells(form), [...sentences].join(' ')];
+  const byCode = [...Map.groupBy(Object.values(ERRORS), (row) => formOf(row).code).values()];
+  return byCode
+    .toSorted(([a], [b]) => formOf(a as Row).status - formOf(b as Row).status)
+    .flatMap((rows) => {
+      const form = formOf(rows[0] as Row);
+      const sentences = new Set(rows.map((row) => formOf(row).message ?? row.message));
+      return [...sentences].map((sentence) => [
+        code(form.code),
+        String(form.status),
+        ...cells(form),
+        sentence,
+      ]);
     });
 }
 

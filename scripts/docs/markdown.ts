@@ -1,5 +1,5 @@
 /** First line of every generated page. */
-export const GENERATED = '<!-- Made from the code by `npm run docs`; edit the code, not this page. -->';
+export const GENERATED = '<!-- Generated from the code by `npm run docs`. Edit the code, not this page. -->';
 
 const SHORTEST_RULE = 3;
 

@@ -4,16 +4,16 @@ import { registerRegionMetrics, verifierObserver } from '../../src/keys/region-m
 import { AuthenticationMetrics } from '../../src/regional/authentication-metrics.ts';
 import { code, GENERATED, table } from './markdown.ts';
 
-/** What prom-client keeps of a metric; its types do not show it. */
+/** Properties of a prom-client metric that its types omit. */
 interface Described {
   name: string;
   help: string;
-  /** Absent where a metric has none. */
+  /** Absent if the metric has none. */
   labelNames?: readonly string[];
   type: string;
 }
 
-/** The metrics a regional service registers; nothing is read from them, so nothing has to run. */
+/** The metrics of a regional service. Their values are not read, so no service runs. */
 function regionalMetrics(): Described[] {
   const registry = new Registry();
   new AuthenticationMetrics(registry);
@@ -22,7 +22,7 @@ function regionalMetrics(): Described[] {
   return registry.getMetricsAsArray() as unknown as Described[];
 }
 
-/** The metrics a control plane registers. */
+/** The metrics of a control plane. */
 function controlPlaneMetrics(): Described[] {
   const registry = new Registry();
   new ControlPlaneMetrics(registry, {
@@ -49,14 +49,14 @@ export function metricsPage(): string {
 
 # Metrics
 
-Prometheus text on ${code('/metrics')} of the management port. No label names a key, an organization or a project: the number of
-series does not grow with customers. Beside these, ${code('prom-client')} adds its process and Node.js metrics (${code('process_*')}, ${code('nodejs_*')}).
+${code('/metrics')} on the management port returns Prometheus text. No label contains a key, an organization or a project, so the
+number of series does not depend on the number of customers. ${code('prom-client')} adds process and Node.js metrics (${code('process_*')}, ${code('nodejs_*')}).
 
 ## Regional service
 
 ${table(['Metric', 'Type', 'Labels', 'Meaning'], rows(regionalMetrics()))}
 
-Redis metrics exist where ${code('REDIS_URL')} is set.
+Redis metrics exist only if ${code('REDIS_URL')} is set.
 
 ## Control plane
 

@@ -4,11 +4,11 @@ import { z } from 'zod';
 import { loadConfig } from '../../src/config.ts';
 import { createControlPlaneApp } from '../../src/control-plane/app.ts';
 import { openApi, uiamErrorSchema } from '../../src/http/openapi.ts';
-import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
+import { AUTHENTICATE_PATH } from '../../src/regional/authentication-call.ts';
 import { bodySchema, querySchema } from '../../src/regional/authentication-request.ts';
 import { responseSchema } from '../../src/regional/authentication-schema.ts';
 
-/** The OpenAPI documents of both servers by the path of their file, made from the schemas the servers work with. */
+/** The OpenAPI documents of both servers by file path, generated from the servers' own schemas. */
 export async function renderOpenApi(): Promise<Record<string, string>> {
   return {
     'docs/openapi/control-plane.json': await documentOf(await controlPlane()),

@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { bootstrap } from '../control-plane/keys/bootstrap.ts';
 import { parseTtl } from '../control-plane/keys/durations.ts';
-import { openPrimary, operator } from './database-administration.ts';
+import { openPrimary, operator } from './database-target.ts';
 import { exitCodeHelp } from './exit-codes.ts';
+import { credentialText } from './output.ts';
 import { type CommonOptions, run, withExitCodes } from './run.ts';
-import { credentialText } from './texts.ts';
 
 interface BootstrapFlags extends CommonOptions {
   organization?: string;
@@ -17,12 +17,12 @@ interface BootstrapFlags extends CommonOptions {
 export function registerBootstrapCommand(program: Command): void {
   withExitCodes(program)
     .command('bootstrap')
-    .description('Make an organization and the first key that owns it.')
-    .option('--organization <id>', 'id of the organization (default: a random one)')
+    .description('Create an organization and its first owner key.')
+    .option('--organization <id>', 'id of the organization (default: random)')
     .option('--name <text>', 'name of the organization (default: its id)')
-    .option('--quota <count>', 'active keys it may have', quota)
-    .option('--expires <duration>', 'life of the owner key: 30d … or never (default: 90d)', life)
-    .option('--json', 'answer as JSON')
+    .option('--quota <count>', 'maximum number of active keys', quota)
+    .option('--expires <duration>', 'lifetime of the owner key: 30d … or never (default: 90d)', lifetime)
+    .option('--json', 'print JSON')
     .addHelpText('after', exitCodeHelp)
     .action((flags: BootstrapFlags) =>
       run(
@@ -46,11 +46,11 @@ export function registerBootstrapCommand(program: Command): void {
 }
 
 function quota(text: string): number {
-  if (!/^\d{1,7}$/.test(text)) throw new InvalidArgumentError('It takes a whole number.');
+  if (!/^\d{1,7}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
   return Number(text);
 }
 
-function life(text: string): number | null {
+function lifetime(text: string): number | null {
   const parsed = parseTtl(text);
   if ('problem' in parsed) throw new InvalidArgumentError(`It ${parsed.problem}.`);
   return parsed.ttlMs;

@@ -4,12 +4,12 @@ import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { StoreUnavailableError } from '../keys/key-store.ts';
 import { EXIT } from './exit-codes.ts';
 
-/** A problem with the command line itself, beyond what commander finds. */
+/** An invalid command line that commander does not detect. */
 export class UsageError extends Error {
   override name = 'UsageError';
 }
 
-/** A refusal that came over HTTP, in the words of the service. */
+/** An error response of the control plane. */
 export class RemoteError extends Error {
   override name = 'RemoteError';
   readonly status: number;
@@ -22,7 +22,7 @@ export class RemoteError extends Error {
   }
 }
 
-/** What a failed command says and how it ends. */
+/** The messages and the exit code of a failed command. */
 export interface CommandFailure {
   exitCode: number;
   errors: readonly { code: string; message: string; fields?: readonly string[] }[];

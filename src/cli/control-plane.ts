@@ -6,10 +6,10 @@ import { runService } from './run-service.ts';
 export function registerControlPlaneCommand(program: Command): void {
   program
     .command('control-plane')
-    .description('run the control plane: the life cycle of keys and custom roles')
+    .description('Run the control plane, which manages keys and custom roles.')
     .addHelpText(
       'after',
-      '\nSettings come from the environment; PRIMARY_DATABASE_URL is required. Stops in order on SIGTERM or SIGINT.',
+      '\nReads its settings from the environment; PRIMARY_DATABASE_URL is required. SIGTERM and SIGINT shut it down gracefully.',
     )
     .action(async () => {
       const config = loadConfig(process.env, ['PRIMARY_DATABASE_URL']);

@@ -2,16 +2,18 @@ import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 
 /**
- * Adds the settings of a file (`NAME=value` lines) to an environment; what is set there already stays.
- * @throws Error when the file cannot be read
+ * Adds the settings of a file (`NAME=value` lines) to an environment. Existing variables take precedence.
+ * @throws Error if the file cannot be read
  */
 export function loadEnvFile(path: string, environment: NodeJS.ProcessEnv): void {
   let text: string;
   try {
-    // Synchronous: asynchronous reading would create the thread pool before its size is set.
+    // Synchronous: an asynchronous read would start the thread pool before its size is set.
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new Error(`--env-file ${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    throw new Error(
+      `The file ${path} of --env-file cannot be read (${(error as NodeJS.ErrnoException).code}).`,
+    );
   }
   for (const [name, value] of Object.entries(parseEnv(text))) environment[name] ??= value;
 }

@@ -1,4 +1,4 @@
-/** What the commands tell a shell. `iam --help` shows this table. */
+/** Exit codes of all commands. `iam --help` prints them. */
 export const EXIT = {
   ok: 0,
   failure: 1,
@@ -9,5 +9,5 @@ export const EXIT = {
 } as const;
 
 export const exitCodeHelp = `
-Exit codes: 0 done · 1 failed · 2 wrong use of the command line · 3 not found · 4 refused or invalid ·
-            5 the database or the service is not available, try again`;
+Exit codes: 0 success · 1 failure · 2 invalid command line or setting · 3 not found · 4 refused or invalid ·
+            5 the database or the service is unavailable, try again`;

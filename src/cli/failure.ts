@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
 
-/** Errors that are mistakes in this program: a message alone would not find them. */
+/** Errors that are defects of this program: they need a stack trace. */
 const DEFECTS = [TypeError, ReferenceError, RangeError, SyntaxError];
 
-/** Prints an error for a person, without a stack unless it is a defect of ours, and gives the exit code for it. */
+/** Prints an error, with a stack trace only for defects, and returns its exit code. */
 export async function reportFailure(error: unknown): Promise<number> {
   const { failureOf } = await import('./command-failure.ts');
   const { exitCode, errors } = failureOf(error);
@@ -13,7 +13,7 @@ export async function reportFailure(error: unknown): Promise<number> {
   return exitCode;
 }
 
-/** Node tries every address of a host and reports the attempts as one error without a message of its own. */
+/** Node tries every address of a host and reports the attempts as one error without a message. */
 function messageOf(error: unknown): string {
   if (!(error instanceof AggregateError)) return String(error);
   return [...new Set(error.errors.map((attempt: Error) => attempt.message))].join('; ');

@@ -8,7 +8,7 @@ interface Options {
 }
 
 const LOGIN_HELP = `
-Passwords that are given are set, so that nobody needs psql; they travel as SCRAM verifiers, never in the clear:
+Sets the passwords that these variables contain. They travel as SCRAM verifiers, never as plain text:
   region    IAM_REGIONAL_PASSWORD       login iam_regional, SELECT only (REPLICA_DATABASE_URL of the service)
   primary   IAM_CONTROL_PLANE_PASSWORD  login iam_control_plane (PRIMARY_DATABASE_URL)
             IAM_REPLICATOR_PASSWORD     login iam_replicator, REPLICATION (--subscribe-to of every region)
@@ -22,19 +22,21 @@ Migrate every region before the primary: logical replication carries no DDL.
 
 /** `iam migrate primary|region`. */
 export function registerMigrateCommand(program: Command): void {
-  const migrate = program.command('migrate').description('Bring a database to the current schema.');
+  const migrate = program.command('migrate').description('Migrate a database to the current schema.');
   for (const kind of ['primary', 'region'] as const) {
     const command = migrate
       .command(kind)
       .description(
         kind === 'primary'
-          ? 'The global database: schema, publication, predefined roles.'
-          : 'The database of a region: schema, change feed, and if asked the subscription to the primary.',
+          ? 'Migrate the global database: schema, publication, predefined roles.'
+          : 'Migrate the database of a region: schema, change feed, optionally the subscription to the primary.',
       )
       .addOption(
-        new Option('--database-url <url>', 'as the owner of the database').env('MIGRATE_DATABASE_URL'),
+        new Option('--database-url <url>', 'database URL, with the login of its owner').env(
+          'MIGRATE_DATABASE_URL',
+        ),
       )
-      .option('--json', 'machine-readable output')
+      .option('--json', 'print JSON')
       .addHelpText('after', LOGIN_HELP)
       .action(async (options: Options) => {
         const { runMigrate } = await import('./run-migrate.ts');
@@ -43,14 +45,15 @@ export function registerMigrateCommand(program: Command): void {
     if (kind === 'region') {
       command
         .addOption(
-          new Option('--subscribe-to <connection>', 'the primary, as a login that may replicate').env(
-            'SUBSCRIBE_TO',
-          ),
+          new Option(
+            '--subscribe-to <connection>',
+            'connection string of the primary, with a replication login',
+          ).env('SUBSCRIBE_TO'),
         )
         .addOption(
           new Option(
             '--subscription-name <name>',
-            'of the subscription and of its slot on the primary; unique among regions',
+            'name of the subscription and of its slot on the primary; unique per region',
           )
             .env('SUBSCRIPTION_NAME')
             .default('iam'),

@@ -6,7 +6,7 @@ import { startThreadPool } from './thread-pool.ts';
 
 type Register = (program: Command) => void;
 
-/** Each command's module, loaded when it is asked for: a service does not read the code of the others. */
+/** The module of each command. Only the requested one is loaded, so a service starts without the others' code. */
 const commands: Record<string, () => Promise<Register>> = {
   regional: async () => (await import('./serve.ts')).registerRegionalCommand,
   bootstrap: async () => (await import('./bootstrap.ts')).registerBootstrapCommand,
@@ -17,21 +17,21 @@ const commands: Record<string, () => Promise<Register>> = {
 };
 
 const program = new Command('iam')
-  .description('Regional IAM: validates unified API keys next to each Elasticsearch fleet.')
-  .option('--env-file <path>', 'read settings from a file; what the environment sets wins')
+  .description('Regional IAM: authenticates unified API keys beside each Elasticsearch fleet.')
+  .option('--env-file <path>', 'read settings from a file; the environment takes precedence')
   .configureHelp({ showGlobalOptions: true })
-  .showHelpAfterError('(--help shows what there is)')
+  .showHelpAfterError('(--help lists commands and options)')
   .addHelpText('after', exitCodeHelp)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage))
   .hook('preAction', (main) => {
     const { envFile } = main.opts<{ envFile?: string }>();
     if (envFile !== undefined) loadEnvFile(envFile, process.env);
-    // Before anything asynchronous: that would start the pool.
+    // Before any asynchronous work, which would start the pool.
     startThreadPool(process.env);
   });
 
-const asked = process.argv.slice(2).find((argument) => Object.hasOwn(commands, argument));
-const loaders = Object.entries(commands).filter(([name]) => asked === undefined || name === asked);
+const requested = process.argv.slice(2).find((argument) => Object.hasOwn(commands, argument));
+const loaders = Object.entries(commands).filter(([name]) => requested === undefined || name === requested);
 for (const [, load] of loaders) (await load())(program);
 
 try {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { UsageError } from './command-failure.ts';
 
-/** What the flags of `keys create` say about permissions. */
+/** Flags of `keys create` that define permissions. */
 export interface RoleAssignmentFlags {
   roleAssignments?: string;
   project?: string[];
@@ -14,36 +14,39 @@ const collect = (value: string, earlier: string[] = []) => [...earlier, value];
 
 export function addRoleAssignmentFlags(command: Command): Command {
   return command
-    .option('--role-assignments <json>', 'all permissions as JSON, or @file with it ("-": standard input)')
+    .option('--role-assignments <json>', 'role assignments as JSON, @file, or "-" for standard input')
     .option(
       '--project <type:id=roles>',
-      'roles on one project, as in elasticsearch:my-project=viewer,developer; repeatable',
+      'roles on one project, such as elasticsearch:my-project=viewer,developer; repeatable',
       collect,
     )
     .option(
       '--all-projects <type=roles>',
-      'roles on every project of a type, now and later, as in security=viewer; repeatable',
+      'roles on all present and future projects of a type, such as security=viewer; repeatable',
       collect,
     )
     .option(
       '--organization-role <role[=roles]>',
-      'role in the organization, as in organization-admin; with =roles also roles on every project; repeatable',
+      'role in the organization, such as organization-admin; =roles adds roles on all projects; repeatable',
       collect,
     );
 }
 
 /**
- * `role_assignments` from the flags; `undefined` when none was given.
- * @throws {UsageError} when they do not parse or contradict each other
+ * Builds `role_assignments` from the flags; `undefined` if none is given.
+ * @throws {UsageError} if flags do not parse or contradict each other
  */
 export function roleAssignmentsFromFlags(flags: RoleAssignmentFlags): unknown {
   const { project, allProjects, organizationRole } = flags;
-  const short = project !== undefined || allProjects !== undefined || organizationRole !== undefined;
+  const hasShortFlags = project !== undefined || allProjects !== undefined || organizationRole !== undefined;
   if (flags.roleAssignments !== undefined) {
-    if (short) throw new UsageError('--role-assignments goes without the shorter flags.');
+    if (hasShortFlags)
+      throw new UsageError(
+        '--role-assignments cannot be combined with --project, --all-projects or --organization-role.',
+      );
     return readJson(flags.roleAssignments, '--role-assignments');
   }
-  if (!short) return undefined;
+  if (!hasShortFlags) return undefined;
 
   const byType: Record<string, object[]> = {};
   const add = (type: string, entry: object) => {
@@ -52,14 +55,14 @@ export function roleAssignmentsFromFlags(flags: RoleAssignmentFlags): unknown {
   for (const text of project ?? []) {
     const [, type, id, roles] = /^([^:=]+):([^=]+)=(.+)$/.exec(text) ?? [];
     if (type === undefined || id === undefined || roles === undefined) {
-      throw new UsageError(`--project takes type:id=role,role; not ${JSON.stringify(text)}`);
+      throw new UsageError(`--project must be type:id=role,role, not ${JSON.stringify(text)}.`);
     }
     add(type, { all: false, project_ids: [id], application_roles: names(roles) });
   }
   for (const text of allProjects ?? []) {
     const [, type, roles] = /^([^:=]+)=(.+)$/.exec(text) ?? [];
     if (type === undefined || roles === undefined) {
-      throw new UsageError(`--all-projects takes type=role,role; not ${JSON.stringify(text)}`);
+      throw new UsageError(`--all-projects must be type=role,role, not ${JSON.stringify(text)}.`);
     }
     add(type, { all: true, application_roles: names(roles) });
   }
@@ -73,7 +76,7 @@ export function roleAssignmentsFromFlags(flags: RoleAssignmentFlags): unknown {
   };
 }
 
-/** JSON from the command line, from `@file`, or from standard input (`-`). */
+/** Reads JSON from the argument, from `@file`, or from standard input (`-`). */
 export function readJson(argument: string, what: string): unknown {
   const text =
     argument === '-' ? read(0, what) : argument.startsWith('@') ? read(argument.slice(1), what) : argument;

@@ -2,10 +2,11 @@ import type { Command } from 'commander';
 import type { Project } from '../control-plane/roles/custom-roles.ts';
 import { UsageError } from './command-failure.ts';
 import { exitCodeHelp } from './exit-codes.ts';
-import { withAdministration } from './open-administration.ts';
+import { deleteRole, listRoles, putRole } from './operations.ts';
+import { table } from './output.ts';
+import { perform } from './perform.ts';
 import { readJson } from './role-assignment-flags.ts';
 import { type CommonOptions, run, withExitCodes } from './run.ts';
-import { table } from './texts.ts';
 
 interface RoleOptions extends CommonOptions {
   organization?: string;
@@ -16,21 +17,21 @@ interface RoleOptions extends CommonOptions {
 export function registerRolesCommands(program: Command): void {
   const roles = withExitCodes(program)
     .command('roles')
-    .description('Custom roles of a project: native Elasticsearch role descriptors under a name.')
+    .description('Manage the custom roles of a project: named native Elasticsearch role descriptors.')
     .addHelpText(
       'after',
       `
-Over HTTP when IAM_CONTROL_PLANE_URL and IAM_API_KEY are set, else at the database of PRIMARY_DATABASE_URL.
+Works over HTTP if IAM_CONTROL_PLANE_URL and IAM_API_KEY are set, else on the database of PRIMARY_DATABASE_URL.
 ${exitCodeHelp}`,
     );
 
-  common(roles.command('put'))
+  withCommonOptions(roles.command('put'))
     .argument('<name>', 'name of the role')
     .requiredOption(
       '--descriptor <json>',
-      'body of PUT /_security/role/{name} as JSON, or @file with it ("-": standard input)',
+      'body of PUT /_security/role/{name}: JSON, @file, or "-" for standard input',
     )
-    .description('Write a role, new or in place of the one of that name.')
+    .description('Create or replace a role.')
     .addHelpText(
       'after',
       `
@@ -44,9 +45,7 @@ Example:
         async () => {
           const project = parseProject(flags.project);
           const descriptor = readJson(flags.descriptor, '--descriptor');
-          const { warnings } = await withAdministration(flags.organization, (administration) =>
-            administration.putRole(project, name, descriptor),
-          );
+          const { warnings } = await perform(putRole, flags.organization, { project, name, descriptor });
           return { name, ...(warnings.length > 0 && { warnings }) };
         },
         ({ warnings = [] }) =>
@@ -54,34 +53,30 @@ Example:
       ),
     );
 
-  common(roles.command('list'))
+  withCommonOptions(roles.command('list'))
     .description('List the custom roles of a project.')
     .action((flags: RoleOptions) =>
       run(
         flags,
         async () => ({
-          roles: await withAdministration(flags.organization, (administration) =>
-            administration.listRoles(parseProject(flags.project)),
-          ),
+          roles: await perform(listRoles, flags.organization, parseProject(flags.project)),
         }),
-        (answer) =>
+        (result) =>
           table(
             ['NAME', 'DESCRIPTOR'],
-            answer.roles.map((role) => [role.name, JSON.stringify(role.descriptor)]),
+            result.roles.map((role) => [role.name, JSON.stringify(role.descriptor)]),
           ),
       ),
     );
 
-  common(roles.command('delete'))
+  withCommonOptions(roles.command('delete'))
     .argument('<name>', 'name of the role')
-    .description('Delete a role. Keys that name it lose what it gave.')
+    .description('Delete a role. Keys that have the role lose its permissions.')
     .action((name: string, flags: RoleOptions) =>
       run(
         flags,
         async () => {
-          await withAdministration(flags.organization, (administration) =>
-            administration.deleteRole(parseProject(flags.project), name),
-          );
+          await perform(deleteRole, flags.organization, { project: parseProject(flags.project), name });
           return { deleted: name };
         },
         ({ deleted }) => `deleted role ${deleted}`,
@@ -91,14 +86,14 @@ Example:
 
 function parseProject(text: string): Project {
   const colon = text.indexOf(':');
-  if (colon <= 0) throw new UsageError(`--project takes type:id, not ${JSON.stringify(text)}`);
+  if (colon <= 0) throw new UsageError(`--project must be type:id, not ${JSON.stringify(text)}.`);
   return { projectType: text.slice(0, colon), projectId: text.slice(colon + 1) };
 }
 
-function common(command: Command): Command {
+function withCommonOptions(command: Command): Command {
   return command
-    .requiredOption('--project <type:id>', 'project of the role, as in elasticsearch:my-project')
+    .requiredOption('--project <type:id>', 'project of the role, such as elasticsearch:my-project')
     .option('--organization <id>', 'organization (default: the only one)')
-    .option('--json', 'answer as JSON')
+    .option('--json', 'print JSON')
     .addHelpText('after', exitCodeHelp);
 }

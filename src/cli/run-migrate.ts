@@ -9,10 +9,10 @@ interface MigrateOptions {
   json?: boolean;
 }
 
-/** Migrates one database, sets what passwords were given, subscribes if asked; prints what was done. */
+/** Migrates one database, sets the given passwords, subscribes on request, and prints each step. */
 export async function runMigrate(kind: DatabaseKind, options: MigrateOptions): Promise<void> {
   const { databaseUrl, subscribeTo, subscriptionName = 'iam' } = options;
-  if (!databaseUrl) throw new Error('Set MIGRATE_DATABASE_URL, or give --database-url.');
+  if (!databaseUrl) throw new Error('No database is set. Set MIGRATE_DATABASE_URL or use --database-url.');
   const applied = await migrate(databaseUrl, kind);
   const logins: string[] = [];
   for (const login of LOGINS.filter((candidate) => candidate.kind === kind)) {
@@ -29,7 +29,7 @@ export async function runMigrate(kind: DatabaseKind, options: MigrateOptions): P
     return;
   }
   const lines = applied.map((name) => `applied ${name}`);
-  if (applied.length === 0) lines.push('the schema is current: nothing to apply');
+  if (applied.length === 0) lines.push('the schema is up to date');
   lines.push(...logins.map((name) => `${name} can log in with the given password`));
   if (subscribeTo) lines.push(`subscription ${subscriptionName} is in place`);
   process.stdout.write(`${lines.join('\n')}\n`);

@@ -11,8 +11,8 @@ interface Service {
 }
 
 /**
- * Runs a server until a signal: exit code 0 after a clean stop, 1 when it could not start, broke, or had to be cut
- * off after SHUTDOWN_TIMEOUT_MS. As a child of `npm start` it also stops when the parent is gone, however that ended.
+ * Runs a server until a signal. Exits with 0 after a clean shutdown, and with 1 if the server could not start, failed, or
+ * exceeded SHUTDOWN_TIMEOUT_MS. A child of `npm start` also stops when its parent ends.
  */
 export async function runService(
   name: string,
@@ -24,12 +24,13 @@ export async function runService(
   const grace = closeWithGrace(
     {
       delay: config.SHUTDOWN_TIMEOUT_MS,
-      logger: { error: (message: unknown) => logger.fatal({ err: message }, 'the stop failed') },
-      onTimeout: (delayMs) => logger.error(`requests were still under way after ${delayMs} ms; cut off`),
+      logger: { error: (message: unknown) => logger.fatal({ err: message }, 'the shutdown failed') },
+      onTimeout: (delayMs) =>
+        logger.error(`requests were still in flight after ${delayMs} ms; the shutdown aborts them`),
     },
     async ({ err, signal }) => {
-      if (err) logger.fatal({ err }, 'an error nobody handled');
-      else logger.info(`stopping (${signal ?? 'the parent process is gone'})`);
+      if (err) logger.fatal({ err }, 'unhandled error');
+      else logger.info(`shutting down (${signal ?? 'the parent process ended'})`);
       await service?.close();
       logger.info('stopped');
     },
@@ -38,7 +39,7 @@ export async function runService(
   try {
     service = await start(logger);
     logger.info(`listening on ${service.url}, management on ${service.managementUrl}`);
-    // Now rather than at the end: a process that is killed would leave the next one to compile again.
+    // Not at exit: a killed process would not write the cache, and the next one would compile again.
     flushCompileCache();
   } catch (error) {
     logger.fatal({ err: error }, 'the service could not start');

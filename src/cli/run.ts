@@ -2,28 +2,28 @@ import type { Command } from 'commander';
 import { failureOf } from './command-failure.ts';
 import { EXIT } from './exit-codes.ts';
 
-/** Options that every command has. */
+/** Options of every command. */
 export interface CommonOptions {
   json?: boolean;
 }
 
-/** Makes wrong use of the command line end with its own exit code; sub-commands made afterwards inherit it. */
+/** Exits with `EXIT.usage` for a wrong command line. Subcommands inherit it if they are created afterwards. */
 export function withExitCodes(program: Command): Command {
   return program.exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage));
 }
 
 /**
- * Runs the body of a command: prints what it answers, as JSON with `--json` and else as `human` writes it, and turns
- * what it throws into messages on standard error and an exit code.
+ * Runs the body of a command. Prints its result as JSON with `--json`, else in the format of `toText`. Prints an error to
+ * standard error and sets the exit code.
  */
-export async function run<Answer>(
+export async function run<Result>(
   options: CommonOptions,
-  work: () => Promise<Answer>,
-  human: (answer: Answer) => string,
+  work: () => Promise<Result>,
+  toText: (result: Result) => string,
 ): Promise<void> {
   try {
-    const answer = await work();
-    process.stdout.write(`${options.json === true ? JSON.stringify(answer, null, 2) : human(answer)}\n`);
+    const result = await work();
+    process.stdout.write(`${options.json === true ? JSON.stringify(result, null, 2) : toText(result)}\n`);
   } catch (thrown) {
     const failure = failureOf(thrown);
     process.stderr.write(

@@ -7,7 +7,7 @@ export function registerRegionalCommand(program: Command): void {
     .description('Run the regional authentication service.')
     .addHelpText(
       'after',
-      '\nSettings come from the environment; REPLICA_DATABASE_URL is required. Stops in order on SIGTERM or SIGINT.',
+      '\nReads its settings from the environment; REPLICA_DATABASE_URL is required. SIGTERM and SIGINT shut it down gracefully.',
     )
     .action(async () => {
       const [{ loadConfig }, { startRegionalService }, { runService }] = await Promise.all([

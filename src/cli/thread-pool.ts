@@ -1,36 +1,35 @@
 import { access, readdirSync } from 'node:fs';
 import { availableParallelism, constants, getPriority, setPriority } from 'node:os';
 
-/** What the priority of threads that hash is lower by, as a nice value. */
+/** Nice value that the hashing threads get in addition. */
 const LOWER_BY = constants.priority.PRIORITY_BELOW_NORMAL;
 
 /**
- * How many threads libuv needs so that as many hashes as are allowed run at a time. Not one more: where threads take
- * turns at hashing, each has processor time to its credit when its turn comes, and on a shared processor the kernel
- * lets it hash to the end before the event loop runs.
+ * Number of libuv threads: exactly as many as concurrent hashes. With more threads they take turns, and each accumulates
+ * unused processor time. On a shared processor the kernel then runs a whole hash before the event loop (ADR 10).
  */
 export function threadPoolSize(argon2Concurrency: string | undefined): number {
-  const asked = Number(argon2Concurrency || availableParallelism());
-  // A value that is no number is refused by the configuration, with a better message than one from here.
-  return Number.isSafeInteger(asked) && asked > 0 ? asked : availableParallelism();
+  const requested = Number(argon2Concurrency || availableParallelism());
+  // The configuration refuses an invalid number with a better message.
+  return Number.isSafeInteger(requested) && requested > 0 ? requested : availableParallelism();
 }
 
 /**
- * Starts libuv's thread pool, of `UV_THREADPOOL_SIZE` threads where an operator set that, with a lower priority than
- * the event loop's: on a shared processor a request that needs no hash does not wait for those that do.
+ * Starts libuv's thread pool at a lower priority than the event loop, so that requests without a hash do not wait for hashes on
+ * a shared processor. `UV_THREADPOOL_SIZE` overrides the number of threads.
  *
- * The pool starts with its first piece of work and reads its size then, so nothing asynchronous (files, DNS, crypto)
- * may have run before. Threads have priorities of their own on Linux alone; elsewhere all are equal.
+ * The pool reads its size when its first work arrives, so no asynchronous work (files, DNS, crypto) may run before. Only Linux
+ * has priorities per thread.
  */
 export function startThreadPool(environment: NodeJS.ProcessEnv): void {
   environment.UV_THREADPOOL_SIZE ||= String(threadPoolSize(environment.ARGON2_CONCURRENCY));
   if (process.platform !== 'linux') return;
   try {
     const others = new Set(threads());
-    access('.', () => {}); // any work will do; all threads of the pool are there when this returns
+    access('.', () => {}); // any work starts all threads of the pool, synchronously
     for (const thread of threads()) if (!others.has(thread)) lowerPriority(thread);
   } catch {
-    // A sandbox may hide /proc or forbid it: then all are equal there, too.
+    // A sandbox may hide /proc or forbid the change: all threads then keep their priority.
   }
 }
 

@@ -1,5 +1,4 @@
-import pg, { type Pool, type PoolClient, type QueryConfig } from 'pg';
-import type { TextRow } from '../database/prepared-lookup.ts';
+import pg, { type Pool, type PoolClient } from 'pg';
 import { StoreUnavailableError } from '../keys/key-store.ts';
 import type { AuditEvent } from './audit/audit-event.ts';
 
@@ -7,11 +6,6 @@ import type { AuditEvent } from './audit/audit-event.ts';
 export interface Queries {
   /** @throws {StoreUnavailableError} when the database cannot answer now */
   query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>;
-  /**
-   * Runs a statement and returns its rows as texts, which is what the parsers of keys/key-row.ts read.
-   * @throws {StoreUnavailableError} when the database cannot answer now
-   */
-  queryTexts(text: string, values: readonly unknown[]): Promise<TextRow[]>;
   /** Told of each event of the audit trail as it is written; listeners hear of it once it is committed. */
   recorded(event: AuditEvent): void;
 }
@@ -38,10 +32,6 @@ export class Database implements Queries {
     return rows<Row>(this.#pool, text, values);
   }
 
-  async queryTexts(text: string, values: readonly unknown[]): Promise<TextRow[]> {
-    return rows<TextRow>(this.#pool, text, values, AS_TEXTS);
-  }
-
   /**
    * Runs `work` in one transaction; what it throws rolls everything back.
    *
@@ -55,7 +45,6 @@ export class Database implements Queries {
     const events: AuditEvent[] = [];
     const transaction: Queries = {
       query: (text, values = []) => rows(client, text, values),
-      queryTexts: (text, values) => rows(client, text, values, AS_TEXTS),
       recorded: (event) => void events.push(event),
     };
     let broken = false;
@@ -90,17 +79,9 @@ async function rolledBack(client: PoolClient, cause: unknown): Promise<boolean> 
   }
 }
 
-/** Options of a statement whose rows node-postgres returns as arrays of unparsed texts. */
-const AS_TEXTS = { rowMode: 'array', types: { getTypeParser: () => (text: string) => text } };
-
-async function rows<Row>(
-  on: Pool | PoolClient,
-  text: string,
-  values: readonly unknown[],
-  options?: typeof AS_TEXTS,
-): Promise<Row[]> {
+async function rows<Row>(on: Pool | PoolClient, text: string, values: readonly unknown[]): Promise<Row[]> {
   try {
-    const result = await on.query({ text, values: values as unknown[], ...options } as QueryConfig);
+    const result = await on.query(text, values as unknown[]);
     return result.rows as Row[];
   } catch (error) {
     const refused = error instanceof pg.DatabaseError && !TRANSIENT.test(error.code ?? '');

@@ -15,7 +15,7 @@ export const uiamErrorSchema = z
   .object({
     request_id: z.string(),
     error: z.object({
-      code: z.string().describe('One of the codes in docs/errors.md.'),
+      code: z.string().describe('Error code; docs/errors.md lists all codes.'),
       message: z.string(),
       resource: z.string().nullable().describe('What the error is about, such as an id or a field.'),
       type: z.string(),

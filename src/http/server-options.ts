@@ -7,7 +7,7 @@ import { IamError } from '../errors.ts';
 import { sendUiamError, toIamError, uiamErrorBody } from './error-rendering.ts';
 import { requestIds } from './request-id.ts';
 
-/** Longer than the idle timeout of common load balancers, so that the server never closes a connection first. */
+/** Longer than the idle timeout of common load balancers, so that the load balancer closes idle connections first. */
 export const IDLE_MS = 72_000;
 
 const LINGER_MS = 1_000;
@@ -39,7 +39,7 @@ export const withoutSchemas = {
   schemaController: { compilersFactory: { buildValidator: refuseSchema, buildSerializer: refuseSchema } },
 } as const satisfies FastifyServerOptions;
 
-/** Whether the connection of a request carries a client certificate that verified (mTLS). */
+/** Whether the connection of a request has a verified client certificate (mTLS). */
 export function hasClientCertificate(request: FastifyRequest): boolean {
   return (request.raw.socket as { authorized?: boolean }).authorized === true;
 }

@@ -1,50 +1,49 @@
 import type { RoleAssignments } from '../roles/role-assignments.ts';
 
-/** A key as the service reasons about it. Times are milliseconds since the epoch. */
+/** A key as the service uses it. Times are milliseconds since the epoch. `key-row.ts` reads it from Postgres. */
 export interface KeyRecord {
   id: string;
   organizationId: string;
   /** argon2id PHC string of the current secret. */
   secretHash: string;
-  /** PHC string of the secret before the last rotation, good until `previousSecretExpiresAtMs`. */
+  /** PHC string of the secret before the last rotation, valid until `previousSecretExpiresAtMs`. */
   previousSecretHash: string | null;
   previousSecretExpiresAtMs: number | null;
   roleAssignments: RoleAssignments;
   internal: boolean;
-  /** User id of the creator; the account may be gone, the key lives on. */
+  /** User id of the creator. The key outlives the creator's account. */
   createdBy: string;
   createdAtMs: number;
   expiresAtMs: number | null;
   revokedAtMs: number | null;
-  /** Grows with every change of any key or role on the primary. */
+  /** Increases with every change of any key or role on the primary. */
   version: number;
 }
 
-/** A key with what people know it by; who is asked whether a key is good has no use for that. */
+/** A key with its description, which authentication does not need. */
 export interface DescribedKeyRecord extends KeyRecord {
   description: string;
 }
 
-/** A stored row that does not parse: that key is quarantined (503), no other key notices. */
+/** A stored row that does not parse. That key is quarantined (503); other keys are unaffected. */
 export class QuarantinedKeyError extends Error {
   override name = 'QuarantinedKeyError';
   readonly keyId: string;
-  /** Column or JSON path that is broken; never a value. */
+  /** The broken column, or the path in its JSON; never a value. */
   readonly field: string;
 
   constructor(keyId: string, field: string) {
-    super(`key ${keyId} has a broken ${field}`);
+    super(`The row of key ${keyId} has an invalid ${field}`);
     this.keyId = keyId;
     this.field = field;
   }
 
-  /** The column alone. */
   get column(): string {
     return this.field.split('.')[0] ?? '';
   }
 }
 
-/** A hash that a key has, current or previous, as the record's own string; `undefined` for any other hash. */
+/** Returns the record's own string if `hash` is its current or previous hash, else `undefined`. */
 export function ownHash(record: KeyRecord, hash: string | undefined): string | undefined {
   if (hash === record.secretHash) return record.secretHash;
   return hash !== undefined && hash === record.previousSecretHash ? record.previousSecretHash : undefined;

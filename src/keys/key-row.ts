@@ -2,25 +2,69 @@ import type { TextRow } from '../database/prepared-lookup.ts';
 import { type RoleAssignments, roleAssignmentsSchema } from '../roles/role-assignments.ts';
 import { type DescribedKeyRecord, type KeyRecord, QuarantinedKeyError } from './key-record.ts';
 
-/**
- * The one definition of a row of `api_keys`: the SELECT lists, the parsers and the values of INSERT and UPDATE all
- * come from it. Rows are read in the text form of the wire protocol, by both services.
- */
-interface Column<Read, Write = Read> {
+/** How Postgres writes a column as text, and how it takes a value of the record. */
+interface Column {
   name: string;
-  /** The SQL expression that a SELECT list holds for this column. */
-  expression: string;
-  /** @throws {BrokenFieldError} when the column does not have the shape that the record needs */
-  read: (row: TextRow) => Read;
-  /** The value as a parameter of a statement. */
-  write: (value: Write) => unknown;
+  /** SQL expression whose text the parser reads. */
+  asText: string;
+  /** The value for an INSERT. */
+  toSql: (value: never) => unknown;
 }
 
-/** How the text of a column becomes a value. `column` is for the error message. */
-type Parser<Value> = (text: string | null | undefined, column: string) => Value;
+const text = (name: string): Column => ({ name, asText: `${name}::text`, toSql: (value: string) => value });
+const json = (name: string): Column => ({
+  name,
+  asText: `${name}::text`,
+  toSql: (value: object) => JSON.stringify(value),
+});
+/** Whole milliseconds. `infinity` becomes a text that is not a number. */
+const time = (name: string): Column => ({
+  name,
+  asText: `floor(extract(epoch FROM ${name}) * 1000)::text`,
+  toSql: (timeMs: number | null) => (timeMs === null ? null : new Date(timeMs)),
+});
 
-/** Names the column that does not parse, or the path in its JSON; never a value. */
-class BrokenFieldError extends Error {
+/**
+ * The columns of `api_keys`, by the field of the record. SELECT lists, the parser and INSERT derive from this table. The
+ * description is last: the lookup for an authentication omits it.
+ */
+const COLUMNS = {
+  id: text('id'),
+  organizationId: text('organization_id'),
+  secretHash: text('secret_hash'),
+  previousSecretHash: text('previous_secret_hash'),
+  previousSecretExpiresAtMs: time('previous_secret_expires_at'),
+  roleAssignments: json('role_assignments'),
+  internal: text('internal'),
+  createdBy: text('created_by'),
+  createdAtMs: time('created_at'),
+  expiresAtMs: time('expires_at'),
+  revokedAtMs: time('revoked_at'),
+  version: text('version'),
+  description: text('description'),
+} as const satisfies Record<keyof DescribedKeyRecord, Column>;
+
+type Field = keyof typeof COLUMNS;
+const FIELDS = Object.keys(COLUMNS) as Field[];
+const POSITION = Object.fromEntries(FIELDS.map((field, index) => [field, index])) as Record<Field, number>;
+
+const selectList = (fields: readonly Field[]) =>
+  fields.map((field) => `${COLUMNS[field].asText} AS ${COLUMNS[field].name}`).join(', ');
+
+/**
+ * SELECT list of a described key. All columns are texts under their own names, so ORDER BY must qualify a column
+ * (`api_keys.created_at`): a bare name sorts by the text.
+ */
+export const DESCRIBED_KEY_COLUMNS = selectList(FIELDS);
+
+/** SELECT list of the lookup for an authentication, in the order that `parseKeyRow` expects. */
+export const KEY_COLUMNS = selectList(FIELDS.filter((field) => field !== 'description'));
+
+/** Parses stored role assignments. @throws {InvalidField} with the path of the invalid value */
+export type AssignmentsParser = (organizationId: string, json: string) => RoleAssignments;
+
+/** An invalid column, or the path in its JSON; never a value. */
+class InvalidField extends Error {
   readonly field: string;
 
   constructor(field: string) {
@@ -29,153 +73,96 @@ class BrokenFieldError extends Error {
   }
 }
 
-/** The times that a `Date` can hold. */
-const MAX_TIME_MS = 8.64e15;
-
-const text: Parser<string> = (text, column) => {
-  if (text === null || text === undefined) throw new BrokenFieldError(column);
-  return text;
-};
-const flag: Parser<boolean> = (text, column) => {
-  if (text !== 't' && text !== 'f') throw new BrokenFieldError(column);
-  return text === 't';
-};
-const time: Parser<number> = (milliseconds, column) => {
-  const timeMs = Number(text(milliseconds, column));
-  if (!(Math.abs(timeMs) <= MAX_TIME_MS)) throw new BrokenFieldError(column);
-  return timeMs;
-};
-const counter: Parser<number> = (digits, column) => {
-  const number = Number(text(digits, column));
-  if (!Number.isSafeInteger(number) || number < 0) throw new BrokenFieldError(column);
-  return number;
-};
-
-function nullable<Value>(parse: Parser<Value>): Parser<Value | null> {
-  return (text, column) => (text === null ? null : parse(text, column));
+/** Parses and checks the JSON of role assignments. @throws {InvalidField} */
+export function parseAssignments(json: string): RoleAssignments {
+  const parsed = roleAssignmentsSchema.safeParse(JSON.parse(json));
+  if (parsed.success) return parsed.data;
+  const path = parsed.error.issues[0]?.path ?? [];
+  throw new InvalidField([COLUMNS.roleAssignments.name, ...path].join('.'));
 }
-
-let columnCount = 0;
-
-/** The next column of a row: the order of the definitions below is the order of the SELECT lists. */
-function column<Value>(name: string, parse: Parser<Value>): Column<Value> {
-  const position = columnCount;
-  columnCount += 1;
-  return { name, expression: name, read: (row) => parse(row[position], name), write: (value) => value };
-}
-
-function timeColumn<Value extends number | null>(name: string, parse: Parser<Value>): Column<Value> {
-  return {
-    ...column(name, parse),
-    // Exact to the millisecond. Its text for `infinity` is no number, so that the row is quarantined.
-    expression: `floor(extract(epoch FROM ${name}) * 1000)::text`,
-    write: (timeMs) => (timeMs === null ? null : new Date(timeMs)),
-  };
-}
-
-/** The columns of a `KeyRecord`, which the regional service reads for each lookup. */
-const keyColumns = {
-  id: column('id', text),
-  organizationId: column('organization_id', text),
-  secretHash: column('secret_hash', text),
-  previousSecretHash: column('previous_secret_hash', nullable(text)),
-  previousSecretExpiresAtMs: timeColumn('previous_secret_expires_at', nullable(time)),
-  roleAssignments: { ...column('role_assignments', text), write: JSON.stringify },
-  internal: column('internal', flag),
-  createdBy: column('created_by', text),
-  createdAtMs: timeColumn('created_at', time),
-  expiresAtMs: timeColumn('expires_at', nullable(time)),
-  revokedAtMs: timeColumn('revoked_at', nullable(time)),
-  version: column('version', counter),
-} satisfies { [Field in keyof KeyRecord]: Column<unknown, KeyRecord[Field]> };
-
-/** All columns of a `DescribedKeyRecord`; only the control plane reads those that follow the columns of a `KeyRecord`. */
-const describedKeyColumns = {
-  ...keyColumns,
-  description: column('description', text),
-} satisfies { [Field in keyof DescribedKeyRecord]: Column<unknown, DescribedKeyRecord[Field]> };
-
-/** The SELECT list that `parseKeyRow` reads. */
-export const KEY_COLUMNS = selectList(keyColumns);
-
-/** The SELECT list that `parseDescribedKeyRow` reads. */
-export const DESCRIBED_KEY_COLUMNS = selectList(describedKeyColumns);
-
-function selectList(columns: Record<string, { expression: string }>): string {
-  return Object.values(columns)
-    .map(({ expression }) => expression)
-    .join(', ');
-}
-
-/** Parses the JSON of stored role assignments. */
-export type AssignmentsParser = (organizationId: string, json: string) => RoleAssignments;
 
 /**
  * Parses a row of `KEY_COLUMNS`.
- * @param parseAssignments may share results between keys; it calls `parseRoleAssignments` for a text that is new
- * @throws {QuarantinedKeyError} when a column does not have the shape that the record needs
+ * @param id of the requested key, for the error
+ * @throws {QuarantinedKeyError} if a column has an invalid value
  */
-export function parseKeyRow(row: TextRow, parseAssignments: AssignmentsParser): KeyRecord {
+export function parseKeyRow(id: string, row: TextRow, toAssignments: AssignmentsParser): KeyRecord {
   try {
-    return readKey(row, parseAssignments);
+    const organizationId = required(row, 'organizationId');
+    // One literal: records of one shape take less memory and are faster to read.
+    return {
+      id: required(row, 'id'),
+      organizationId,
+      secretHash: required(row, 'secretHash'),
+      previousSecretHash: row[POSITION.previousSecretHash] ?? null,
+      previousSecretExpiresAtMs: timeOrNull(row, 'previousSecretExpiresAtMs'),
+      roleAssignments: toAssignments(organizationId, required(row, 'roleAssignments')),
+      internal: flag(row, 'internal'),
+      createdBy: required(row, 'createdBy'),
+      createdAtMs: requiredTime(row, 'createdAtMs'),
+      expiresAtMs: timeOrNull(row, 'expiresAtMs'),
+      revokedAtMs: timeOrNull(row, 'revokedAtMs'),
+      version: versionOf(row),
+    };
   } catch (error) {
-    throw quarantined(row, error);
+    throw error instanceof InvalidField ? new QuarantinedKeyError(id, error.field) : error;
   }
 }
 
 /**
- * Parses a row of `DESCRIBED_KEY_COLUMNS`.
- * @throws {QuarantinedKeyError} when a column does not have the shape that the record needs
+ * Parses a row of `DESCRIBED_KEY_COLUMNS` that node-postgres returned as an object.
+ * @throws {QuarantinedKeyError} if a column has an invalid value
  */
-export function parseDescribedKeyRow(row: TextRow): DescribedKeyRecord {
-  try {
-    const record = readKey(row, (_organizationId, json) => parseRoleAssignments(json));
-    return { ...record, description: describedKeyColumns.description.read(row) };
-  } catch (error) {
-    throw quarantined(row, error);
-  }
+export function parseDescribedKeyRow(row: { id: string } & Record<string, unknown>): DescribedKeyRecord {
+  const texts = FIELDS.map((field) => row[COLUMNS[field].name] as string | null);
+  const record = parseKeyRow(row.id, texts, (_organizationId, json) => parseAssignments(json));
+  return { ...record, description: texts[POSITION.description] ?? '' };
 }
 
-/** The fields are spelled out because every lookup runs this: a loop over the columns takes twice as long. */
-function readKey(row: TextRow, parseAssignments: AssignmentsParser): KeyRecord {
-  const organizationId = keyColumns.organizationId.read(row);
+/** A key to insert. The database sets the version. */
+export type NewKeyRecord = Omit<
+  DescribedKeyRecord,
+  'version' | 'previousSecretHash' | 'previousSecretExpiresAtMs' | 'revokedAtMs'
+>;
+
+/** The INSERT of a new key, which returns the row for `parseDescribedKeyRow`. */
+export function insertKeyStatement(key: NewKeyRecord): { text: string; values: unknown[] } {
+  const fields = FIELDS.filter((field): field is keyof NewKeyRecord => field in key);
+  const names = fields.map((field) => COLUMNS[field].name);
   return {
-    id: keyColumns.id.read(row),
-    organizationId,
-    secretHash: keyColumns.secretHash.read(row),
-    previousSecretHash: keyColumns.previousSecretHash.read(row),
-    previousSecretExpiresAtMs: keyColumns.previousSecretExpiresAtMs.read(row),
-    roleAssignments: parseAssignments(organizationId, keyColumns.roleAssignments.read(row)),
-    internal: keyColumns.internal.read(row),
-    createdBy: keyColumns.createdBy.read(row),
-    createdAtMs: keyColumns.createdAtMs.read(row),
-    expiresAtMs: keyColumns.expiresAtMs.read(row),
-    revokedAtMs: keyColumns.revokedAtMs.read(row),
-    version: keyColumns.version.read(row),
+    text: `INSERT INTO api_keys (${names.join(', ')})
+     VALUES (${fields.map((_, index) => `$${index + 1}`).join(', ')}) RETURNING ${DESCRIBED_KEY_COLUMNS}`,
+    values: fields.map((field) => COLUMNS[field].toSql(key[field] as never)),
   };
 }
 
-function quarantined(row: TextRow, error: unknown): unknown {
-  return error instanceof BrokenFieldError ? new QuarantinedKeyError(keyIdOf(row), error.field) : error;
+function required(row: TextRow, field: Field): string {
+  const value = row[POSITION[field]];
+  if (value === null || value === undefined) throw new InvalidField(COLUMNS[field].name);
+  return value;
 }
 
-/** The id of a row, also of one that is quarantined: it is the primary key and any text is valid. */
-export function keyIdOf(row: TextRow): string {
-  return keyColumns.id.read(row);
+function flag(row: TextRow, field: Field): boolean {
+  const value = row[POSITION[field]];
+  if (value !== 'true' && value !== 'false') throw new InvalidField(COLUMNS[field].name);
+  return value === 'true';
 }
 
-/** @throws {BrokenFieldError} with the path that does not parse; `parseKeyRow` turns it into a `QuarantinedKeyError` */
-export function parseRoleAssignments(json: string): RoleAssignments {
-  const parsed = roleAssignmentsSchema.safeParse(JSON.parse(json));
-  if (parsed.success) return parsed.data;
-  throw new BrokenFieldError(['role_assignments', ...(parsed.error.issues[0]?.path ?? [])].join('.'));
+/** The latest time that a `Date` can hold (ECMA-262, 21.4.1.1). */
+const MAX_TIME_MS = 8.64e15;
+
+function requiredTime(row: TextRow, field: Field): number {
+  const timeMs = Number(required(row, field));
+  if (!(Math.abs(timeMs) <= MAX_TIME_MS)) throw new InvalidField(COLUMNS[field].name);
+  return timeMs;
 }
 
-/** The columns and parameters of an INSERT or UPDATE that writes these fields, in one order. */
-export function columnsToWrite(fields: Partial<DescribedKeyRecord>): { names: string[]; values: unknown[] } {
-  const entries = Object.entries(fields) as [keyof DescribedKeyRecord, never][];
-  return {
-    names: entries.map(([field]) => describedKeyColumns[field].name),
-    values: entries.map(([field, value]) => describedKeyColumns[field].write(value)),
-  };
+function timeOrNull(row: TextRow, field: Field): number | null {
+  return row[POSITION[field]] === null ? null : requiredTime(row, field);
+}
+
+function versionOf(row: TextRow): number {
+  const version = Number(required(row, 'version'));
+  if (!Number.isSafeInteger(version) || version < 0) throw new InvalidField(COLUMNS.version.name);
+  return version;
 }

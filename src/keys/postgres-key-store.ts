@@ -1,22 +1,22 @@
 import { Interner } from './cache/interner.ts';
 import { policies } from './cache/policies.ts';
-import { KEY_COLUMNS, parseKeyRow, parseRoleAssignments } from './key-row.ts';
+import { KEY_COLUMNS, parseAssignments, parseKeyRow } from './key-row.ts';
 import type { KeyQuery, KeyStore, KeyVersions, LoadedKey } from './key-store.ts';
 import type { Replica } from './replica.ts';
 
-/** Reads keys from Postgres, one prepared statement a lookup. */
+/** Loads keys from Postgres with one prepared statement per lookup. */
 export class PostgresKeyStore implements KeyStore, KeyVersions {
   readonly #replica: Replica;
   readonly #now: () => number;
-  readonly #shared: Interner;
-  readonly #assignments = (organizationId: string, json: string) =>
-    this.#shared.storedAssignments(organizationId, json, parseRoleAssignments);
+  readonly #interner: Interner;
+  readonly #toAssignments = (organizationId: string, json: string) =>
+    this.#interner.storedAssignments(organizationId, json, parseAssignments);
 
-  /** @param shared assignments that records have in common */
-  constructor(replica: Replica, now: () => number, shared = new Interner(policies.sharedTexts.maxEntries)) {
+  /** @param interner shares equal role assignments between records */
+  constructor(replica: Replica, now: () => number, interner = new Interner(policies.sharedTexts.maxEntries)) {
     this.#replica = replica;
     this.#now = now;
-    this.#shared = shared;
+    this.#interner = interner;
   }
 
   async get({ id }: KeyQuery): Promise<LoadedKey | undefined> {
@@ -27,7 +27,7 @@ export class PostgresKeyStore implements KeyStore, KeyVersions {
       id,
     );
     if (row === undefined) return undefined;
-    const record = parseKeyRow(row, this.#assignments);
+    const record = parseKeyRow(id, row, this.#toAssignments);
     return { record, tier: 'postgres', confirmedAtMs, superseded: false, stale: false };
   }
 

@@ -5,7 +5,7 @@ import type { RedisLink } from './cache/redis/redis-link.ts';
 import type { ChangeFeed } from './change-feed/change-feed.ts';
 import type { Freshness } from './change-feed/freshness.ts';
 
-/** What the metrics of a region are read from. */
+/** The objects that the metrics read. */
 interface RegionDeps {
   feed: ChangeFeed;
   freshness: Freshness;
@@ -19,15 +19,15 @@ export function verifierObserver(registry: Registry): VerifierObserver {
   const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
   const histogram = (name: string, help: string) =>
     new Histogram({ name, help, buckets, registers: [registry] });
-  const wait = histogram('iam_argon2_wait_seconds', 'Time a secret waited for its turn to be compared.');
-  const run = histogram('iam_argon2_run_seconds', 'Time argon2 took to compare a secret.');
+  const wait = histogram('iam_argon2_wait_seconds', 'Time that a secret waited in the argon2 queue.');
+  const run = histogram('iam_argon2_run_seconds', 'Time of an argon2 comparison.');
   return (waitSeconds, runSeconds) => {
     wait.observe(waitSeconds);
     run.observe(runSeconds);
   };
 }
 
-/** Metrics of the caches, the change feed and the verifier; all read when they are scraped. */
+/** Metrics of the caches, the change feed and the verifier, read at each scrape. */
 export function registerRegionMetrics(registry: Registry, region: RegionDeps, now: () => number): void {
   const { feed, freshness, hashing, keys, redis } = region;
   const gauge = (name: string, help: string, value: () => number | undefined) =>
@@ -61,38 +61,42 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
       },
     });
 
-  gauge('iam_change_feed_age_seconds', 'Since the change feed was last known to be whole.', () => {
-    return (now() - freshness.appliedUntilMs) / 1_000;
-  });
-  gauge('iam_change_feed_connected', '1 while the change feed has a connection.', () =>
+  gauge(
+    'iam_change_feed_age_seconds',
+    'Time since the change feed last confirmed that it is complete.',
+    () => {
+      return (now() - freshness.appliedUntilMs) / 1_000;
+    },
+  );
+  gauge('iam_change_feed_connected', '1 if the change feed is connected, else 0.', () =>
     Number(feed.connected),
   );
   labelled(
     'iam_change_feed_events_total',
-    'Changes applied, and connections lost.',
+    'Applied changes and lost connections of the change feed.',
     'event',
     () => feed.counts,
   );
   gauge(
     'iam_replication_lag_seconds',
-    'From a commit on the primary to its arrival, by the newest heartbeat.',
+    'Time from the commit of the newest heartbeat on the primary to its arrival in the region.',
     () => {
       return feed.lag?.applySeconds;
     },
   );
-  gauge('iam_heartbeat_age_seconds', 'Since the newest heartbeat was written on the primary.', () => {
+  gauge('iam_heartbeat_age_seconds', 'Age of the newest heartbeat in the region.', () => {
     return feed.lag?.heartbeatAgeSeconds;
   });
-  gauge('iam_cached_keys', 'Key records in memory.', () => keys.size);
-  counter(
-    'iam_cached_keys_evicted_total',
-    'Key records pushed out of memory by others.',
-    () => keys.evictions,
-  );
-  gauge('iam_argon2_running', 'Secrets being compared.', () => hashing.load.running);
-  gauge('iam_argon2_waiting', 'Secrets waiting to be compared.', () => hashing.load.waiting);
+  gauge('iam_cached_keys', 'Number of key records in memory.', () => keys.size);
+  counter('iam_cached_keys_evicted_total', 'Key records evicted from memory.', () => keys.evictions);
+  gauge('iam_argon2_running', 'Number of running argon2 comparisons.', () => hashing.load.running);
+  gauge('iam_argon2_waiting', 'Number of waiting argon2 comparisons.', () => hashing.load.waiting);
   if (redis !== undefined) {
-    gauge('iam_redis_breaker_state', '0 in use, 1 being tried, 2 left alone.', () => redis.breakerState);
+    gauge(
+      'iam_redis_breaker_state',
+      'State of the Redis breaker: 0 closed, 1 half-open, 2 open.',
+      () => redis.breakerState,
+    );
     labelled('iam_redis_commands_total', 'Redis commands by result.', 'result', () => redis.counts);
   }
 }

@@ -10,22 +10,21 @@ import { PlainLane, TICK_MS } from '../http/wire/plain-lane.ts';
 import { PlainRequestReader } from '../http/wire/plain-request.ts';
 import { ResponseHead } from '../http/wire/response-head.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
+import { AUTHENTICATE_PATH } from './authentication-call.ts';
 import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.ts';
-import { AUTHENTICATE_PATH } from './authentication-path.ts';
 import { authenticationRoute } from './authentication-route.ts';
 import type { AuthenticationService } from './authentication-service.ts';
 import { FastLane } from './fast-lane.ts';
 
-/** A thousand contexts with long names fit; what is longer takes long anyway. */
-const LONGEST_PLAIN_BODY = 262_144;
+/** A body with 1,000 contexts and long names fits; a longer body goes through node:http. */
+const MAX_PLAIN_BODY_BYTES = 262_144;
 
-/** What the HTTP face shows. */
 export interface RegionalAppDeps {
   service: AuthenticationService;
   metrics: AuthenticationMetrics;
 }
 
-/** The HTTP face of the regional service; what it does is in the objects it is given. */
+/** Builds the HTTP application of the regional service; `deps` has all behaviour. */
 export async function createRegionalApp(
   config: Config,
   logger: Logger,
@@ -35,7 +34,10 @@ export async function createRegionalApp(
   const errorLog = new ErrorLog(logger, Date.now);
   const fastLane = new FastLane(service, metrics, errorLog);
   const lane = new PlainLane({
-    reader: new PlainRequestReader(AUTHENTICATE_PATH, Math.min(config.BODY_LIMIT_BYTES, LONGEST_PLAIN_BODY)),
+    reader: new PlainRequestReader(
+      AUTHENTICATE_PATH,
+      Math.min(config.BODY_LIMIT_BYTES, MAX_PLAIN_BODY_BYTES),
+    ),
     head: new ResponseHead(Date.now, IDLE_MS),
     idleTicks: IDLE_MS / TICK_MS,
     answer: (request, certificate) => fastLane.answer(request, certificate),
@@ -56,7 +58,7 @@ export async function createRegionalApp(
   );
   authenticationRoute(app, service);
   if (config.CONTROL_PLANE_URL !== undefined) {
-    // Loaded only where it is used: its HTTP client takes as long to load as Fastify.
+    // Imported on demand: its HTTP client takes as long to load as Fastify.
     const { forwarding } = await import('./forwarding.ts');
     await app.register(forwarding(config.CONTROL_PLANE_URL));
   }

@@ -1,17 +1,20 @@
 import { hash } from 'node:crypto';
 import type { PresentedCredential } from '../keys/key-authenticator.ts';
 
-/** One call to `_authenticate`, as it came over the wire. */
+/** Path of the call that Elasticsearch makes. */
+export const AUTHENTICATE_PATH = '/uiam/api/v1/authentication/_authenticate';
+
+/** One call to `_authenticate`, as received. */
 export interface AuthenticationCall extends PresentedCredential {
-  /** Query string as it was sent, without the question mark. */
+  /** Raw query string without the question mark. */
   rawQuery: string;
-  /** Raw body, one byte a character; `undefined` when there is none. */
+  /** Raw body, one byte per character; `undefined` when there is none. */
   body: string | undefined;
 }
 
 /**
- * Names everything that decides an answer, in one SHA-256. No part but the last, the body, can hold a line feed, so no
- * two calls share a name.
+ * Cache key of the response: a SHA-256 over everything that decides it. Only the last field, the body, can contain a
+ * line feed, so two different calls never have the same text.
  */
 export function callDigest({ authorization, client, rawQuery, body }: AuthenticationCall): string {
   const certificate = client.certificate ? 'certificate' : '';

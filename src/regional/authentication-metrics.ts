@@ -1,7 +1,7 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Tier } from '../keys/key-store.ts';
 
-/** What became of a call; bounded, since it is a label. */
+/** Result of a call; a metric label, so the set is bounded. */
 export type Outcome = 'granted' | 'denied' | 'unauthenticated' | 'invalid' | 'unavailable' | 'error';
 
 const outcomesByStatus: Record<number, Outcome> = {
@@ -14,7 +14,7 @@ const outcomesByStatus: Record<number, Outcome> = {
   503: 'unavailable',
 };
 
-/** The outcome that a status stands for. */
+/** Maps an HTTP status to its outcome. */
 export function outcomeOf(status: number): Outcome {
   return outcomesByStatus[status] ?? (status < 400 ? 'granted' : 'error');
 }
@@ -28,45 +28,45 @@ export class AuthenticationMetrics {
   readonly #requests: Counter<'outcome' | 'tier'>;
   readonly #duration: Histogram;
   readonly #quarantined: Counter<'column'>;
-  /** Granted calls by tier that the counter has not been told of yet. */
+  /** Granted calls by tier that are not in the counter yet. */
   readonly #granted: Record<Tier, number> = { memory: 0, redis: 0, postgres: 0 };
 
   constructor(registry: Registry) {
     const drain = () => this.#drainGranted();
     this.#requests = new Counter({
       name: 'iam_authentication_requests_total',
-      help: 'Calls to _authenticate by outcome and by the slowest place the answer needed.',
+      help: 'Calls of _authenticate by outcome and by the slowest tier that the response needed.',
       labelNames: ['outcome', 'tier'],
       registers: [registry],
       collect: drain,
     });
     this.#duration = new Histogram({
       name: 'iam_authentication_duration_seconds',
-      help: 'Time from the end of the request headers to the answer.',
+      help: 'Time from the end of the request head to the response.',
       buckets: BUCKETS_SECONDS,
       registers: [registry],
     });
     this.#quarantined = new Counter({
       name: 'iam_quarantined_keys_total',
-      help: 'Calls refused because the stored row of their key is broken, by the column that is.',
+      help: 'Calls refused because the stored row of their key does not parse, by column.',
       labelNames: ['column'],
       registers: [registry],
     });
   }
 
-  /** A call with a key whose row does not parse. */
+  /** Counts a call with a quarantined key (its row does not parse). */
   observeQuarantined(column: string): void {
     this.#quarantined.inc({ column });
   }
 
-  /** @param durationSeconds from the arrival of the request to its answer */
+  /** @param durationSeconds from the arrival of the request to its response */
   observe(outcome: Outcome, tier: Tier | 'none', durationSeconds: number): void {
     if (outcome === 'granted' && tier !== 'none') this.#granted[tier] += 1;
     else this.#requests.inc({ outcome, tier });
     this.#duration.observe(durationSeconds);
   }
 
-  /** A call that was granted from memory; the hot path, so nothing is allocated here. */
+  /** Counts a call that was granted from memory. This is the hot path and allocates nothing. */
   observeMemoryHit(durationMs: number): void {
     this.#granted.memory += 1;
     this.#duration.observe(durationMs / 1_000);

@@ -3,28 +3,28 @@ import { z } from 'zod';
 import { IamError } from '../errors.ts';
 import { canonicalProjectType, PROJECT_TYPES, type ProjectType } from '../roles/project-type.ts';
 
-/** A project that the caller wants the key evaluated for. */
+/** A project for which the key is evaluated. */
 export interface RequestedContext {
   projectId: string;
   projectType: ProjectType;
   organizationId: string;
 }
 
-/** What one `_authenticate` call asks, beside the credential. */
+/** Parsed query and body of one `_authenticate` call. */
 export interface AuthenticationRequest {
-  /** `undefined`: no context was asked for. */
+  /** `undefined` when the body has no contexts. */
   contexts: readonly RequestedContext[] | undefined;
   includeRoleAssignments: boolean;
   includeRoleDescriptors: boolean;
 }
 
-/** Most contexts one call may name. */
+/** Maximum number of contexts per call. */
 export const MAX_CONTEXTS = 1_000;
 
 const name = z.string().min(1).max(256);
 
 const contextSchema = z.object({
-  type: z.literal('project').describe('Only projects are known.'),
+  type: z.literal('project').describe('Only "project" is supported.'),
   project_id: name,
   project_type: z
     .string()
@@ -38,24 +38,25 @@ export const bodySchema = z.object({
     .array(contextSchema)
     .max(MAX_CONTEXTS, `at most ${MAX_CONTEXTS} contexts`)
     .nullish()
-    .describe('Projects to evaluate the key for.'),
+    .describe('Projects for which the key is evaluated.'),
 });
 
 const flag = z.enum(['true', 'false']).optional();
 
 /** Query string of `_authenticate`. */
 export const querySchema = z.object({
-  include_token: flag.describe('Ask for a token; answered with null for now.'),
-  include_role_assignments: flag.describe('Answer the raw role assignments of the key too.'),
-  include_role_descriptors: flag.describe('false leaves role descriptors out of the contexts. Default true.'),
-  audience: z.string().max(2_048).optional().describe('URL the token would be meant for.'),
+  include_token: flag.describe('Request a token. Tokens are not issued yet: the response has null.'),
+  include_role_assignments: flag.describe('Include the raw role assignments of the key.'),
+  include_role_descriptors: flag.describe(
+    'false omits the role descriptors from the contexts. Default true.',
+  ),
+  audience: z.string().max(2_048).optional().describe('Intended audience of the token, a URL.'),
 });
 
 /**
- * Reads the query and the body of a call.
- * @param rawQuery query string as it was sent
+ * @param rawQuery raw query string
  * @param body raw bytes; `undefined` or empty when there is none
- * @throws {IamError} 400 whose resource is the path of the first thing that is wrong
+ * @throws {IamError} 400 whose resource is the path of the first invalid field
  */
 export function parseAuthenticationRequest(
   rawQuery: string,

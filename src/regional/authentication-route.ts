@@ -1,18 +1,17 @@
 import type { FastifyInstance } from 'fastify';
 import { hasClientCertificate } from '../http/server-options.ts';
 import type { Tier } from '../keys/key-store.ts';
-import { type AuthenticationCall, callDigest } from './authentication-call.ts';
-import { AUTHENTICATE_PATH } from './authentication-path.ts';
+import { AUTHENTICATE_PATH, type AuthenticationCall, callDigest } from './authentication-call.ts';
 import type { AuthenticationService } from './authentication-service.ts';
 
 declare module 'fastify' {
   interface FastifyReply {
-    /** Where the answer came from; 'none' for refusals. */
+    /** Slowest tier that the response needed; 'none' for errors. */
     tier: Tier | 'none';
   }
 }
 
-/** `POST …/_authenticate`: requests of an unusual form. */
+/** `POST …/_authenticate` for requests that the fast lane does not parse. */
 export function authenticationRoute(app: FastifyInstance, service: AuthenticationService): void {
   app.decorateReply('tier', 'none');
   app.post<{ Body: Buffer | undefined }>(AUTHENTICATE_PATH, async (request, reply) => {
@@ -27,12 +26,12 @@ export function authenticationRoute(app: FastifyInstance, service: Authenticatio
       body: request.body?.toString('latin1'),
     };
     const digest = callDigest(call);
-    const known = service.recall(digest);
-    const answer =
-      known === undefined
+    const cached = service.lookup(digest);
+    const response =
+      cached === undefined
         ? await service.authenticate(call, digest)
-        : { body: known, tier: 'memory' as const };
-    reply.tier = answer.tier;
-    return reply.type('application/json; charset=utf-8').send(answer.body);
+        : { body: cached, tier: 'memory' as const };
+    reply.tier = response.tier;
+    return reply.type('application/json; charset=utf-8').send(response.body);
   });
 }

@@ -4,8 +4,8 @@ import { roleAssignmentsSchema } from '../roles/role-assignments.ts';
 import { roleDescriptorSchema } from '../roles/role-descriptor.ts';
 
 /*
- * The answer of `_authenticate` for the reference. The service writes it by hand for speed; a test reads real answers
- * with these schemas, so that the two cannot part.
+ * The response of `_authenticate` for the API reference. `response-writer.ts` writes it by hand for speed; a test
+ * parses real responses with these schemas, so the two cannot diverge.
  */
 
 const project = {
@@ -17,17 +17,17 @@ const project = {
 
 const grantedContext = z.strictObject({
   ...project,
-  application_roles: z.array(z.string()).describe('Roles that the key has in the project.'),
+  application_roles: z.array(z.string()).describe('Roles of the key in the project.'),
   role_descriptors: z
     .record(z.string(), roleDescriptorSchema)
     .optional()
     .describe('Native role descriptors of these roles, by name.'),
   unresolved_application_roles: z
     .array(z.string())
-    .describe('Roles that were assigned and that the project does not have.'),
+    .describe('Assigned roles that do not exist in the project.'),
 });
 
-const deniedContext = z.strictObject({ ...project, error: z.string().describe('Why.') });
+const deniedContext = z.strictObject({ ...project, error: z.string().describe('Reason for the denial.') });
 
 /** A 200 of `_authenticate`. */
 export const responseSchema = z
@@ -38,7 +38,7 @@ export const responseSchema = z
     first_name: z.string().nullable(),
     last_name: z.string().nullable(),
     organization_id: z.string().nullable(),
-    contexts: z.array(grantedContext).nullable().describe('null when none was asked for.'),
+    contexts: z.array(grantedContext).nullable().describe('null when the request has no contexts.'),
     denied_contexts: z.array(deniedContext),
     credentials: z.strictObject({
       id: z.string(),
@@ -50,4 +50,4 @@ export const responseSchema = z
     token: z.null(),
     role_assignments: roleAssignmentsSchema.nullable(),
   })
-  .describe('Whose key it is, and what it may do in the projects that were asked for.');
+  .describe('The owner of the key and its permissions in the requested projects.');

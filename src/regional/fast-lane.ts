@@ -9,9 +9,8 @@ import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.
 import type { AuthenticationService } from './authentication-service.ts';
 
 /**
- * Answers calls of the plain form, before there is an HTTP server: no routing, no hooks, no streams, no parsing of what
- * was parsed before, and for what is in memory nothing at all but one digest. The differential test compares it with
- * the route byte by byte.
+ * Answers calls of the plain form at the socket, before node:http: no routing, hooks or streams. A hit in memory costs
+ * one digest. A differential test compares its responses with those of the route byte by byte.
  */
 export class FastLane {
   readonly #service: AuthenticationService;
@@ -25,7 +24,7 @@ export class FastLane {
     this.#errorLog = errorLog;
   }
 
-  /** Never throws, never rejects. @param certificate whether the client showed a certificate that verified */
+  /** Never throws or rejects. @param certificate whether the client sent a certificate that verified */
   answer({ headers, rawQuery, body }: PlainRequest, certificate: boolean): Reply | Promise<Reply> {
     const startedAtMs = performance.now();
     const call: AuthenticationCall = {
@@ -35,13 +34,13 @@ export class FastLane {
       body,
     };
     const digest = callDigest(call);
-    const known = this.#service.recall(digest);
-    if (known === undefined) return this.#workOut(call, digest, headers, startedAtMs);
+    const cached = this.#service.lookup(digest);
+    if (cached === undefined) return this.#authenticate(call, digest, headers, startedAtMs);
     this.#metrics.observeMemoryHit(performance.now() - startedAtMs);
-    return known;
+    return cached;
   }
 
-  #workOut(
+  #authenticate(
     call: AuthenticationCall,
     digest: string,
     headers: PlainHeaders,

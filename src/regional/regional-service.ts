@@ -11,21 +11,21 @@ import { createRegionalApp } from './app.ts';
 import { AuthenticationMetrics } from './authentication-metrics.ts';
 import { AuthenticationService } from './authentication-service.ts';
 import { PermissionsResolver } from './permissions.ts';
-import { isCurrent, ResponseCache } from './response-cache.ts';
+import { ResponseCache } from './response-cache.ts';
 import { RoleResolver } from './role-resolver.ts';
 import { SharedResponses } from './shared-responses.ts';
 
-/** A regional service that listens. */
+/** A running regional service. */
 export interface RegionalService {
   url: string;
   managementUrl: string;
-  /** Unready first, then drains, then lets go of everything. */
+  /** Fails readiness, drains open requests, then closes all connections. */
   close(): Promise<void>;
 }
 
 /**
- * Builds the regional service and starts it; resolves when it listens. It is ready (`/readyz`) once the change feed
- * has caught up for the first time, and keeps trying until then.
+ * Composes the regional service and starts it; resolves when it listens. `/readyz` succeeds once the change feed has
+ * caught up for the first time; the feed retries until then.
  */
 export async function startRegionalService(config: Config, logger: Logger): Promise<RegionalService> {
   const now = Date.now;
@@ -36,10 +36,10 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     size: config.DATABASE_POOL_SIZE,
     connectTimeoutMs: config.DATABASE_CONNECT_TIMEOUT_MS,
     queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
-    onIdleError: (error) => logger.warn({ err: error }, 'a connection to the replica broke'),
+    onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to the replica failed'),
   });
   const region = await createRegionalKeyServices(config, pool, logger, registry, now);
-  // At once: it connects while the HTTP servers are made.
+  // Started first, so that it connects while the HTTP servers are built.
   region.feed.start();
   const clientAuthentication = new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS);
   const authenticator = new KeyAuthenticator({
@@ -49,13 +49,11 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     clientAuthentication,
     now,
   });
-  const answers = new ResponseCache(region.freshness, now, {
+  const responses = new ResponseCache(region.freshness, now, {
     maxEntries: config.CACHE_MAX_ENTRIES,
     maxBytes: config.CACHE_MAX_BYTES,
   });
-  const permissions = new PermissionsResolver(new RoleResolver(region.roles), (loaded) =>
-    isCurrent(loaded, region.freshness),
-  );
+  const permissions = new PermissionsResolver(new RoleResolver(region.roles), region.freshness);
   const sharedResponses =
     region.fenced &&
     new SharedResponses({
@@ -69,9 +67,9 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
   const service = new AuthenticationService({
     authenticator,
     permissions,
-    answers,
+    responses,
     sharedResponses,
-    isKnownInMemory: (id) => region.keys.knows(id),
+    isKeyInMemory: (id) => region.keys.knows(id),
   });
 
   const health: HealthState = {
@@ -94,7 +92,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
   };
   try {
     await app.listen({ host: config.HOST, port: config.REGIONAL_PORT });
-    // Last: the feed may have caught up, and probes must not say ready while nothing else listens.
+    // Listens last: the feed may have caught up, and /readyz must not succeed before the service port is open.
     await management.listen({ host: config.HOST, port: config.MANAGEMENT_PORT });
   } catch (error) {
     await close();

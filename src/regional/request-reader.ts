@@ -5,26 +5,26 @@ const MAX_ENTRIES = 10_000;
 const MAX_CHARACTERS = 16_777_216;
 
 /**
- * Reads requests and remembers them by their text: a node asks for the same project again and again, for one key after
- * the other. Equal requests are one object.
+ * Parses requests and caches them by their text: a node requests the same project for many keys. Equal requests are
+ * one object, which `PermissionsResolver` relies on.
  */
 export class RequestReader {
-  readonly #known = new BoundedCache<string, AuthenticationRequest>({
+  readonly #cache = new BoundedCache<string, AuthenticationRequest>({
     maxEntries: MAX_ENTRIES,
     weight: { max: MAX_CHARACTERS, of: (_request, text) => text.length },
   });
 
-  /** @param body one byte a character @throws {IamError} 400, see `parseAuthenticationRequest` */
+  /** @param body one byte per character @throws {IamError} 400, see `parseAuthenticationRequest` */
   read(rawQuery: string, body: string | undefined): AuthenticationRequest {
-    // A query string holds no line feed.
+    // A query string contains no line feed, so the text is unambiguous.
     const text = `${rawQuery}\n${body ?? ''}`;
-    const known = this.#known.get(text);
-    if (known !== undefined) return known;
+    const cached = this.#cache.get(text);
+    if (cached !== undefined) return cached;
     const request = parseAuthenticationRequest(
       rawQuery,
       body === undefined ? undefined : Buffer.from(body, 'latin1'),
     );
-    this.#known.set(text, request);
+    this.#cache.set(text, request);
     return request;
   }
 }

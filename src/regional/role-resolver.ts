@@ -3,7 +3,7 @@ import { type LoadedRoles, predefinedScope, type RoleStore } from '../keys/role-
 import { applicationRolesFor } from '../roles/application-roles.ts';
 import type { RequestedContext } from './authentication-request.ts';
 
-/** Why a context is refused. */
+/** Why a context is denied. */
 export type DenialReason = 'other_organization' | 'no_assignment' | 'no_application_roles' | 'no_such_roles';
 
 /** What a key may do in one project. */
@@ -11,22 +11,22 @@ export type ResolvedContext =
   | {
       granted: true;
       context: RequestedContext;
-      /** The role definitions this was resolved with; it holds until one of them is stale. */
-      basis: readonly LoadedRoles[];
-      /** Roles that exist, in the order of assignment: name and descriptor JSON. */
+      /** Valid until one of these role definitions is stale. */
+      derivedFrom: readonly LoadedRoles[];
+      /** Roles that exist in the project, in the order of assignment. */
       roles: readonly { name: string; descriptorJson: string }[];
-      /** Names that were assigned and that this project does not have. */
+      /** Assigned role names that do not exist in the project. */
       unresolved: readonly string[];
     }
   | {
       granted: false;
       context: RequestedContext;
-      basis: readonly LoadedRoles[];
+      derivedFrom: readonly LoadedRoles[];
       reason: DenialReason;
       unresolved: readonly string[];
     };
 
-/** Turns role assignments into role descriptors, with the definitions that the store has now. */
+/** Resolves role assignments to role descriptors with the current definitions of the store. */
 export class RoleResolver {
   readonly #roles: RoleStore;
 
@@ -36,23 +36,25 @@ export class RoleResolver {
 
   /** @throws `StoreUnavailableError` when the definitions cannot be read */
   async resolve(record: KeyRecord, context: RequestedContext): Promise<ResolvedContext> {
-    const asked = applicationRolesFor(record.roleAssignments, record.organizationId, context);
-    if (!asked.ok) return { granted: false, context, basis: [], reason: asked.reason, unresolved: [] };
+    const assigned = applicationRolesFor(record.roleAssignments, record.organizationId, context);
+    if (!assigned.ok)
+      return { granted: false, context, derivedFrom: [], reason: assigned.reason, unresolved: [] };
 
     const predefined = await this.#roles.get(predefinedScope(context.projectType));
-    const needsCustom = asked.names.some((name) => !predefined.roles.has(name));
-    const basis = needsCustom ? [predefined, await this.#roles.get(context)] : [predefined];
+    const needsCustom = assigned.names.some((name) => !predefined.roles.has(name));
+    const derivedFrom = needsCustom ? [predefined, await this.#roles.get(context)] : [predefined];
 
     const roles: { name: string; descriptorJson: string }[] = [];
     const unresolved: string[] = [];
-    for (const name of asked.names) {
-      const descriptorJson = basis
+    for (const name of assigned.names) {
+      const descriptorJson = derivedFrom
         .map((loaded) => loaded.roles.get(name))
         .find((found) => found !== undefined);
       if (descriptorJson === undefined) unresolved.push(name);
       else roles.push({ name, descriptorJson });
     }
-    if (roles.length === 0) return { granted: false, context, basis, reason: 'no_such_roles', unresolved };
-    return { granted: true, context, basis, roles, unresolved };
+    if (roles.length === 0)
+      return { granted: false, context, derivedFrom, reason: 'no_such_roles', unresolved };
+    return { granted: true, context, derivedFrom, roles, unresolved };
   }
 }

@@ -10,22 +10,23 @@ import { BoundedCache } from '../lib/bounded-cache.ts';
 import type { Permissions } from './permissions.ts';
 import { type CachedResponse, ownBytes } from './response-cache.ts';
 
-/** Longer answers are made anew by each pod. */
-const LONGEST_SHARED = 16_384;
+/** Each pod writes longer responses itself. */
+const MAX_SHARED_BYTES = 16_384;
 
-/** What an answer follows from, in the line before its text. */
-interface Facts {
-  /** The key and its version. */
+/** What a response derives from. Stored as the JSON line before the body; another shape needs another `LAYOUT`. */
+interface Origin {
+  /** Id of the key. */
   id: string;
   version: number;
   internal: boolean;
   /** Ids of the role scopes. */
   scopes: string[];
-  /** As of when key and roles were as they are here; milliseconds since the epoch. */
+  /** When key and roles were last confirmed; milliseconds since the epoch. */
   confirmedAtMs: number;
   validUntilMs: number;
-  /** Names the first part of the answer, which many keys have in common, and where the second part begins. */
-  permissionsName: string;
+  /** SHA-256 of the first part of the body, which many keys share. */
+  permissionsHash: string;
+  /** Where the second part begins. */
   permissionsLength: number;
 }
 
@@ -35,15 +36,15 @@ export interface SharedResponsesDeps {
   freshness: Freshness;
   clientAuthentication: ClientAuthentication;
   now: () => number;
-  /** How long an answer may be used without Postgres, `MAX_STALENESS_MS`. */
+  /** How long a response may be used without Postgres, `MAX_STALENESS_MS`. */
   ttlMs: number;
 }
 
-/** Whole answers that the pods of a region leave for each other. */
+/** Whole responses in Redis, shared between the pods of a region. */
 export class SharedResponses {
   readonly #deps: SharedResponsesDeps;
-  /** First parts of answers, by name. */
-  readonly #permissions = new BoundedCache<string, string>(policies.sharedTexts);
+  /** First parts of bodies by their hash. */
+  readonly #permissionTexts = new BoundedCache<string, string>(policies.sharedTexts);
 
   readonly #isFresh = (atMs: number) => this.#deps.freshness.judge(atMs) === 'fresh';
 
@@ -54,34 +55,34 @@ export class SharedResponses {
   /** @param digest `callDigest` of a call whose credential has this key id */
   async read(id: string, digest: string, client: ClientProof): Promise<SharedResponse | undefined> {
     const { cache, clientAuthentication, now, ttlMs } = this.#deps;
-    const found = await cache.read('answer', id, digest);
-    // Under an older key: left aside, so that the credential behind it is looked up and sealed with the new one.
+    const found = await cache.read('response', id, digest);
+    // A miss makes the caller look the credential up, which seals it with the new key.
     if (found === undefined || found.sealedByOlderKey) return undefined;
     const { payload } = found;
     const endOfLine = payload.indexOf('\n');
-    const facts = JSON.parse(payload.toString('utf8', 0, endOfLine)) as Facts;
-    // The call names what the client showed, but whether that is accepted is for this pod's settings to say.
-    if (facts.id !== id || !clientAuthentication.allows(facts.internal, client)) return undefined;
-    // A clock that is far ahead would make an answer outlive the memory of what changed.
-    if (facts.confirmedAtMs > now() + CLOCK_SKEW_MS) return undefined;
-    const startOfIdentity = endOfLine + 1 + facts.permissionsLength;
-    const answer = new SharedResponse(
-      this.#permissions.get(facts.permissionsName) ??
-        this.#keepPermissions(
-          facts.permissionsName,
+    const origin = JSON.parse(payload.toString('utf8', 0, endOfLine)) as Origin;
+    // The digest covers the client's proof, but this pod's settings decide whether it is accepted.
+    if (origin.id !== id || !clientAuthentication.allows(origin.internal, client)) return undefined;
+    // If the clock of the other pod were far ahead, the response would outlive the recent changes.
+    if (origin.confirmedAtMs > now() + CLOCK_SKEW_MS) return undefined;
+    const startOfIdentity = endOfLine + 1 + origin.permissionsLength;
+    const response = new SharedResponse(
+      this.#permissionTexts.get(origin.permissionsHash) ??
+        this.#cachePermissions(
+          origin.permissionsHash,
           payload.toString('latin1', endOfLine + 1, startOfIdentity),
         ),
       payload.toString('latin1', startOfIdentity),
-      facts,
-      Math.min(facts.validUntilMs, facts.confirmedAtMs + ttlMs),
+      origin,
+      Math.min(origin.validUntilMs, origin.confirmedAtMs + ttlMs),
       this.#deps.changes,
     );
-    return answer.validUntilMs > now() && answer.holds(this.#isFresh) ? answer : undefined;
+    return response.validUntilMs > now() && response.isValid(this.#isFresh) ? response : undefined;
   }
 
   /**
-   * Leaves an answer that was just made for the other pods.
-   * @param body all of it; it begins with the text of the permissions
+   * Stores a new response for the other pods.
+   * @param body the whole body; it begins with `permissions.text`
    */
   async store(
     digest: string,
@@ -91,62 +92,62 @@ export class SharedResponses {
     validUntilMs: number,
   ): Promise<void> {
     const { cache, freshness, ttlMs } = this.#deps;
-    if (body.length > LONGEST_SHARED) return;
-    if (key.stale || permissions.basis.some(({ stale }) => stale)) return;
+    if (body.length > MAX_SHARED_BYTES) return;
+    if (key.stale || permissions.derivedFrom.some(({ stale }) => stale)) return;
     const readAtMs = Math.min(
       key.confirmedAtMs,
-      ...permissions.basis.map(({ confirmedAtMs }) => confirmedAtMs),
+      ...permissions.derivedFrom.map(({ confirmedAtMs }) => confirmedAtMs),
     );
     const { id, version, internal } = key.record;
-    const facts: Facts = {
+    const origin: Origin = {
       id,
       version,
       internal,
-      scopes: permissions.basis.map(({ scopeId }) => scopeId),
-      // What is in memory and not stale is good as of the moment up to which the change feed has told everything.
+      scopes: permissions.derivedFrom.map(({ scopeId }) => scopeId),
+      // The change feed has applied every change up to `appliedUntilMs`, so records that are not stale are confirmed then.
       confirmedAtMs: Math.max(readAtMs, freshness.appliedUntilMs),
       validUntilMs: Math.min(validUntilMs, Number.MAX_SAFE_INTEGER),
-      permissionsName: hash('sha256', permissions.text, 'base64url'),
+      permissionsHash: hash('sha256', permissions.text, 'base64url'),
       permissionsLength: permissions.text.length,
     };
     await cache.store({
-      kind: 'answer',
+      kind: 'response',
       id,
       version,
       digest,
-      payload: `${JSON.stringify(facts)}\n${body}`,
-      expiresAtMs: Math.min(validUntilMs, facts.confirmedAtMs + ttlMs),
+      payload: `${JSON.stringify(origin)}\n${body}`,
+      expiresAtMs: Math.min(validUntilMs, origin.confirmedAtMs + ttlMs),
     });
   }
 
-  #keepPermissions(name: string, text: string): string {
-    this.#permissions.set(name, text);
+  #cachePermissions(sha256: string, text: string): string {
+    this.#permissionTexts.set(sha256, text);
     return text;
   }
 }
 
 /**
- * An answer that another pod made. No entry of this pod stands behind it that the change feed would mark, so it is
- * compared with the changes that are remembered, which are remembered for longer than it lives.
+ * A response that another pod wrote. This pod has no cache entry for its key or roles that the change feed could mark
+ * stale, so it is checked against `RecentChanges`, which remembers changes for longer than the ttl of a response.
  */
 class SharedResponse implements CachedResponse {
   readonly validUntilMs: number;
   readonly #permissions: string;
   readonly #identity: string;
-  readonly #facts: Facts;
+  readonly #origin: Origin;
   readonly #changes: RecentChanges;
 
   constructor(
     permissions: string,
     identity: string,
-    facts: Facts,
+    origin: Origin,
     validUntilMs: number,
     changes: RecentChanges,
   ) {
     this.validUntilMs = validUntilMs;
     this.#permissions = permissions;
     this.#identity = identity;
-    this.#facts = facts;
+    this.#origin = origin;
     this.#changes = changes;
   }
 
@@ -158,14 +159,14 @@ class SharedResponse implements CachedResponse {
     return ownBytes(this.#permissions, this.#identity);
   }
 
-  holds(isFreshAt: (atMs: number) => boolean): boolean {
-    const { id, version, scopes, confirmedAtMs } = this.#facts;
+  isValid(isFreshAt: (atMs: number) => boolean): boolean {
+    const { id, version, scopes, confirmedAtMs } = this.#origin;
     const changes = this.#changes;
     return (
       changes.keyVersion(id) <= version &&
       confirmedAtMs >= changes.trustedSinceMs &&
       isFreshAt(confirmedAtMs) &&
-      // Roles have no common version: what another pod read around the time of a change may be from before it.
+      // Roles of a scope have no common version: a read near the time of a change may return the state before it.
       scopes.every((scope) => changes.rolesChangedAtMs(scope) + CLOCK_SKEW_MS < confirmedAtMs)
     );
   }

@@ -1,14 +1,10 @@
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { type BrowserContext, chromium } from 'playwright-core';
+import { findChromium } from './find-chromium.ts';
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-
-/** Nothing of the browser's own goes out to the network, and nothing of the machine's user is read. */
+/** The browser sends nothing of its own to the network and reads nothing of the machine's user. */
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -21,7 +17,9 @@ const FLAGS = [
 
 /** A real headless Chromium with a fresh profile. */
 export async function startChromium(): Promise<{ context: BrowserContext; close(): Promise<void> }> {
-  const executablePath = findChromium() ?? (await installChromium());
+  const executablePath = findChromium();
+  if (executablePath === undefined)
+    throw new Error('Chromium is missing; test/support/tools.ts skips such tests.');
   const profile = await mkdtemp(join(tmpdir(), 'regional-iam-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath,
@@ -37,34 +35,4 @@ export async function startChromium(): Promise<{ context: BrowserContext; close(
       await rm(profile, { recursive: true, force: true, maxRetries: 5 });
     },
   };
-}
-
-function findChromium(): string | undefined {
-  const { TEST_CHROMIUM, PATH = '' } = process.env;
-  if (TEST_CHROMIUM) return TEST_CHROMIUM;
-  return PATH.split(delimiter)
-    .flatMap((directory) => NAMES.map((name) => join(directory, name)))
-    .find((path) => existsSync(path));
-}
-
-/** @throws Error that says what to install */
-async function installChromium(): Promise<string> {
-  const run = promisify(execFile);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const apt = (...args: string[]) =>
-    run('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=120', ...args], { env });
-  let reason = 'only root on Debian can have it installed from here';
-  if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
-    try {
-      await apt('update');
-      await apt('install', '--yes', '--no-install-recommends', 'chromium');
-    } catch (error) {
-      reason = `apt-get failed: ${(error as Error).message}`;
-    }
-  }
-  const found = findChromium();
-  if (found !== undefined) return found;
-  throw new Error(
-    `The test of the reference page needs Chromium. Put chromium on the PATH or set TEST_CHROMIUM to its path (${reason}).`,
-  );
 }

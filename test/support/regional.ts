@@ -1,6 +1,6 @@
 import { loadConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/http/logger.ts';
-import { AUTHENTICATE_PATH } from '../../src/regional/authentication-path.ts';
+import { AUTHENTICATE_PATH } from '../../src/regional/authentication-call.ts';
 import { type RegionalService, startRegionalService } from '../../src/regional/regional-service.ts';
 
 export const CLIENT_SECRET = 'test-client-secret';

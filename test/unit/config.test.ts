@@ -71,7 +71,7 @@ describe('configuration', () => {
 
   it('names what a command needs and has not got, and what it is for', () => {
     expect(refusal({}, ['REPLICA_DATABASE_URL'])).toMatch(
-      /REPLICA_DATABASE_URL: required; Regional Postgres/,
+      /REPLICA_DATABASE_URL: required; Postgres of the region/,
     );
   });
 
@@ -87,9 +87,9 @@ describe('configuration', () => {
   });
 
   it('wants certificate and key together, and both for client certificates', () => {
-    expect(refusal({ TLS_CERT_FILE: 'a' })).toContain('TLS_CERT_FILE and TLS_KEY_FILE go together');
-    expect(refusal({ TLS_KEY_FILE: 'a' })).toContain('TLS_CERT_FILE and TLS_KEY_FILE go together');
-    expect(refusal({ TLS_CLIENT_CA_FILE: 'a' })).toContain('TLS_CLIENT_CA_FILE: needs');
+    expect(refusal({ TLS_CERT_FILE: 'a' })).toContain('set both TLS_CERT_FILE and TLS_KEY_FILE');
+    expect(refusal({ TLS_KEY_FILE: 'a' })).toContain('set both TLS_CERT_FILE and TLS_KEY_FILE');
+    expect(refusal({ TLS_CLIENT_CA_FILE: 'a' })).toContain('TLS_CLIENT_CA_FILE: requires');
   });
 });
 

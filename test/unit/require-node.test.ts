@@ -6,8 +6,6 @@ import { describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { MINIMUM_NODE_MAJOR, nodeVersionProblem } from '../../src/require-node.js';
 
-const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
-
 /** A Node.js on the PATH that is too old, such as that of the system. */
 function findOldNode(): string | undefined {
   return (process.env.PATH ?? '')
@@ -21,7 +19,8 @@ function versionOf(node: string): string {
   return execFileSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' }).trim();
 }
 
-function runMain(node: string, nodeOptions: readonly string[] = []) {
+function runEntry(entry: string, node: string, nodeOptions: readonly string[] = []) {
+  const main = fileURLToPath(new URL(`../../${entry}`, import.meta.url));
   const { status, stdout, stderr } = spawnSync(node, [...nodeOptions, main, '--help'], { encoding: 'utf8' });
   return { status, stdout, stderr };
 }
@@ -46,10 +45,10 @@ describe('the required version of Node.js', () => {
   });
 });
 
-describe('src/main.js', () => {
+describe.each(['src/main.js', 'dev/main.js'])('%s', (entry) => {
   it('exits with 2 and one sentence when Node.js reports an older version', () => {
     const fake = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })`;
-    const result = runMain(process.execPath, ['--import', `data:text/javascript,${fake}`]);
+    const result = runEntry(entry, process.execPath, ['--import', `data:text/javascript,${fake}`]);
     expect(result).toEqual(refusal('20.20.2'));
   });
 
@@ -57,6 +56,6 @@ describe('src/main.js', () => {
   const oldNode = findOldNode();
   it.skipIf(oldNode === undefined)('exits with 2 and one sentence on an older Node.js', () => {
     const node = oldNode as string;
-    expect(runMain(node)).toEqual(refusal(versionOf(node)));
+    expect(runEntry(entry, node)).toEqual(refusal(versionOf(node)));
   });
 });

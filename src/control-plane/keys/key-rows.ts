@@ -1,26 +1,22 @@
-import type { TextRow } from '../../database/prepared-lookup.ts';
 import type { DescribedKeyRecord } from '../../keys/key-record.ts';
-import { columnsToWrite, DESCRIBED_KEY_COLUMNS, parseDescribedKeyRow } from '../../keys/key-row.ts';
+import {
+  DESCRIBED_KEY_COLUMNS,
+  insertKeyStatement,
+  type NewKeyRecord,
+  parseDescribedKeyRow,
+} from '../../keys/key-row.ts';
 import type { Queries } from '../database.ts';
 import { OWNER } from '../organizations/assignment-scope.ts';
 import type { KeyStatus } from './key-view.ts';
 
+type Row = { id: string } & Record<string, unknown>;
+
 const ACTIVE = 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)';
 
-/** A key about to be written; the database gives the version. */
-export type NewKeyRow = Omit<
-  DescribedKeyRecord,
-  'version' | 'previousSecretHash' | 'previousSecretExpiresAtMs' | 'revokedAtMs'
->;
-
-export async function insertKey(on: Queries, key: NewKeyRow): Promise<DescribedKeyRecord> {
-  const { names, values } = columnsToWrite(key);
-  const parameters = names.map((_name, index) => `$${index + 1}`);
-  return await writeKeyRow(
-    on,
-    `INSERT INTO api_keys (${names.join(', ')}) VALUES (${parameters.join(', ')})`,
-    values,
-  );
+export async function insertKey(on: Queries, key: NewKeyRecord): Promise<DescribedKeyRecord> {
+  const { text, values } = insertKeyStatement(key);
+  const [row] = await on.query<Row>(text, values);
+  return parseDescribedKeyRow(row as Row);
 }
 
 /** Whether a text can be the id of a key at all; anything else is not worth a query (and may not be storable). */
@@ -34,7 +30,7 @@ export async function selectKey(
   id: string,
 ): Promise<DescribedKeyRecord | undefined> {
   if (!isKeyId(id)) return undefined;
-  const [row] = await on.queryTexts(
+  const [row] = await on.query<Row>(
     `SELECT ${DESCRIBED_KEY_COLUMNS} FROM api_keys WHERE organization_id = $1 AND id = $2`,
     [organizationId, id],
   );
@@ -98,23 +94,29 @@ export async function markRevoked(on: Queries, id: string, by: string, nowMs: nu
   );
 }
 
-/** What a rotation writes. */
-export type NewSecret = Pick<
-  DescribedKeyRecord,
-  'secretHash' | 'previousSecretHash' | 'previousSecretExpiresAtMs' | 'expiresAtMs'
->;
-
-export async function replaceSecret(on: Queries, id: string, secret: NewSecret): Promise<DescribedKeyRecord> {
-  const { names, values } = columnsToWrite(secret);
-  const assignments = names.map((name, index) => `${name} = $${index + 2}`);
-  return await writeKeyRow(on, `UPDATE api_keys SET ${assignments.join(', ')} WHERE id = $1`, [
-    id,
-    ...values,
-  ]);
+/** The new secret of a rotation, and how long the one before it goes on. */
+export interface NewSecret {
+  secretHash: string;
+  previousSecretHash: string | null;
+  previousSecretExpiresAtMs: number | null;
+  expiresAtMs: number | null;
 }
 
-/** Runs a statement that writes one row, and returns the row as the database then has it. */
-async function writeKeyRow(on: Queries, statement: string, values: unknown[]): Promise<DescribedKeyRecord> {
-  const [row] = await on.queryTexts(`${statement} RETURNING ${DESCRIBED_KEY_COLUMNS}`, values);
-  return parseDescribedKeyRow(row as TextRow);
+export async function replaceSecret(on: Queries, id: string, secret: NewSecret): Promise<DescribedKeyRecord> {
+  const [row] = await on.query<Row>(
+    `UPDATE api_keys SET secret_hash = $2, previous_secret_hash = $3, previous_secret_expires_at = $4, expires_at = $5
+     WHERE id = $1 RETURNING ${DESCRIBED_KEY_COLUMNS}`,
+    [
+      id,
+      secret.secretHash,
+      secret.previousSecretHash,
+      date(secret.previousSecretExpiresAtMs),
+      date(secret.expiresAtMs),
+    ],
+  );
+  return parseDescribedKeyRow(row as Row);
+}
+
+function date(timeMs: number | null): Date | null {
+  return timeMs === null ? null : new Date(timeMs);
 }

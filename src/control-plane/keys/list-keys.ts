@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { IamError } from '../../errors.ts';
 import { QuarantinedKeyError } from '../../keys/key-record.ts';
-import { DESCRIBED_KEY_COLUMNS, keyIdOf, parseDescribedKeyRow } from '../../keys/key-row.ts';
+import { DESCRIBED_KEY_COLUMNS, parseDescribedKeyRow } from '../../keys/key-row.ts';
 import type { Database } from '../database.ts';
 import { parseDuration } from './durations.ts';
 import { checked } from './key-input.ts';
@@ -57,13 +57,13 @@ export async function listKeys(
   const { status, kind, expiring_within: within, limit, after } = checked(listKeysSchema, query);
   const horizonMs = within === undefined ? undefined : expiryHorizon(within, status);
   if (after !== undefined) await assertCursor(database, organizationId, after);
-  const rows = await database.queryTexts(
+  const rows = await database.query<{ id: string } & Record<string, unknown>>(
     `SELECT ${DESCRIBED_KEY_COLUMNS} FROM api_keys
      WHERE organization_id = $1 AND ${conditions[status]}
        AND ($3::timestamptz IS NULL OR expires_at <= $3)
        AND ($6::boolean IS NULL OR internal = $6)
        AND ($4::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM api_keys WHERE id = $4))
-     ORDER BY created_at DESC, id DESC LIMIT $5`,
+     ORDER BY api_keys.created_at DESC, api_keys.id DESC LIMIT $5`,
     [
       organizationId,
       new Date(nowMs),
@@ -81,13 +81,13 @@ export async function listKeys(
       keys.push(keyView(parseDescribedKeyRow(row), nowMs));
     } catch (error) {
       if (!(error instanceof QuarantinedKeyError)) throw error;
-      unreadable.push(keyIdOf(row));
+      unreadable.push(row.id);
     }
   }
   const last = page.at(-1);
   return {
     keys,
-    ...(rows.length > limit && last !== undefined && { next: keyIdOf(last) }),
+    ...(rows.length > limit && last !== undefined && { next: last.id }),
     ...(unreadable.length > 0 && { unreadable_keys: unreadable }),
   };
 }

@@ -18,7 +18,7 @@ export interface PlainService {
 
 /**
  * Serves plain requests directly from a socket, one after the other. At the first input that is not a plain request, or
- * that arrives too slowly, it hands the connection over to node:http for good.
+ * that arrives too slowly, it hands the connection over to node:http permanently.
  */
 export class PlainConnection {
   readonly #socket: Socket;

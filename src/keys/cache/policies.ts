@@ -1,21 +1,21 @@
 /**
- * Lives and caps of every cache that are not settings, in one place. docs/caching.md explains each row.
- * All times in milliseconds.
+ * TTLs and size limits of every cache that are not settings, each with its reason. docs/caching.md has a row per cache.
+ * All times are in milliseconds.
  */
 export const policies = {
-  /** A verified secret stays verified: the memo names the very hash that matched, and the record decides the rest. */
+  /** Long, because a match never becomes wrong: the entry names the hash that matched, the record decides if it counts. */
   secretMemo: { ttlMs: 24 * 60 * 60_000 },
-  /** Spares argon2 the same wrong secret; bound to the hash it failed against, so a rotation is never masked. */
+  /** Spares argon2 a repeated wrong secret. Each entry names the hashes it failed against, so a rotation is visible. */
   wrongSecret: { ttlMs: 30_000, maxEntries: 20_000 },
-  /** Spares Postgres an id that does not exist; replication of the key takes it out at once. */
+  /** Spares Postgres a repeated unknown id. Short, although the change feed removes the entry when the key arrives. */
   absentKey: { ttlMs: 10_000, maxEntries: 20_000 },
-  /** Roles of a project: few and shared by all of its keys. */
+  /** Role definitions of a project, shared by all of its keys. No TTL: the change feed and `Freshness` bound the age. */
   roles: { maxEntries: 20_000 },
-  /** Parts of records and answers that many keys have in common. */
+  /** Parts that many records and responses have in common. No TTL: the values never change. */
   sharedTexts: { maxEntries: 20_000 },
   /**
-   * Changes that are remembered, so that an older copy from Redis or from a slow read is recognised. Longer than any
-   * sealed record lives, by a margin for clocks that differ between pods.
+   * Recent changes, which reveal a superseded copy from Redis or from a slow read. They outlive every sealed record
+   * (`MAX_STALENESS_MS`) by this margin, which covers the clock skew between pods.
    */
   recentChanges: { marginMs: 5 * 60_000, maxEntries: 50_000 },
 } as const;

@@ -99,7 +99,7 @@ it('a run that finds nothing to do says so', async () => {
   const again = await iam(['migrate', 'primary'], { MIGRATE_DATABASE_URL: primaryUrl });
   expect(again).toEqual({
     exitCode: 0,
-    stdout: 'the schema is current: nothing to apply\n',
+    stdout: 'the schema is up to date\n',
     stderr: '',
   });
 });

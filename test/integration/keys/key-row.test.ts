@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Database } from '../../../src/control-plane/database.ts';
 import { type DescribedKeyRecord, QuarantinedKeyError } from '../../../src/keys/key-record.ts';
 import { DESCRIBED_KEY_COLUMNS, parseDescribedKeyRow } from '../../../src/keys/key-row.ts';
 import { PostgresKeyStore } from '../../../src/keys/postgres-key-store.ts';
@@ -45,11 +44,11 @@ async function insert(columns: Record<string, unknown>): Promise<string> {
 
 /** Reads a row as the control plane does. */
 async function readDescribed(id: string): Promise<DescribedKeyRecord> {
-  const [row] = await new Database(databases.region).queryTexts(
+  const { rows } = await databases.region.query(
     `SELECT ${DESCRIBED_KEY_COLUMNS} FROM api_keys WHERE id = $1`,
     [id],
   );
-  return parseDescribedKeyRow(row ?? []);
+  return parseDescribedKeyRow(rows[0]);
 }
 
 const minimal: Omit<DescribedKeyRecord, 'id'> = {

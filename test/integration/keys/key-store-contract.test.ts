@@ -67,8 +67,8 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
       url: redis.url,
       cluster: false,
       timeoutMs: 1_000,
-      onLost: () => {},
-      onBack: () => {},
+      onUnavailable: () => {},
+      onAvailable: () => {},
     });
     const fenced = new FencedCache(link, [randomBytes(32)], Date.now, 900_000);
     const verified = new VerifiedKeys(fenced, Date.now, 900_000, new Interner(1_000));

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-path.ts';
+import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts';
 import { call, sendBytes } from '../../support/http-call.ts';
 import { authorizationOf, newCredential } from '../../support/keys.ts';
 import { expectRefusal } from '../../support/refusal.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-path.ts';
+import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts';
 import { MAX_CONTEXTS } from '../../../src/regional/authentication-request.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { call } from '../../support/http-call.ts';
@@ -50,12 +50,12 @@ describe('an Authorization header that holds no credential is refused with 401 a
     [
       'of another environment',
       (credential) => `ApiKey ${credential.replace('essu_dev_', 'essu_')}`,
-      /does not start with a prefix/,
+      /does not start with an accepted prefix/,
     ],
     [
       'a native Elasticsearch API key',
       () => `ApiKey ${base64('VuaCfGcBCdbkQm-e5aOx:ui2lp2axTNmsyakw9tvNnw')}`,
-      /does not start with a prefix/,
+      /does not start with an accepted prefix/,
     ],
     ['with a wrong checksum', withOtherChecksum, /checksum/],
     ['base64-encoded twice', (credential) => `ApiKey ${base64(credential)}`, /a second time/],

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { request } from 'node:https';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-path.ts';
+import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts';
 import { type Certificate, CertificateAuthority } from '../../support/certificates.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type IssuedKey, insertKey } from '../../support/keys.ts';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-path.ts';
+import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type IssuedKey, insertKey, projectRoles, revokeKey } from '../../support/keys.ts';
 import { CLIENT_SECRET, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';

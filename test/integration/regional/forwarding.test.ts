@@ -87,6 +87,12 @@ test('a control plane that is away is 503 with a code, never 500, and authentica
       expect([answer.status, answer.body.error.code]).toEqual([503, '0x1A1503']);
       expect(answer.headers.get('retry-after')).toBe('1');
     }
+    const errors = region.logLines
+      .map((line) => JSON.parse(line))
+      .filter((line) => line['log.level'] === 'error');
+    expect(errors).not.toEqual([]);
+    for (const line of errors)
+      expect(line).toMatchObject({ 'error.code': '0x1A1503', suppressed: expect.any(Number) });
     const contexts = [projectContext('shop', key.organizationId)];
     expect((await authenticate(region, key.authorization, { contexts })).status).toBe(200);
   } finally {

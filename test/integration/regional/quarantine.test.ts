@@ -66,7 +66,7 @@ it.each(brokenRows)(
     const lines = regional.logLines.slice(linesBefore).map((line) => JSON.parse(line));
     const errors = lines.filter((line) => line['log.level'] === 'error');
     expect(errors).toHaveLength(1);
-    expect(errors[0].error.message).toContain(`key ${broken.id} has a broken ${field}`);
+    expect(errors[0].error.message).toContain(`The row of key ${broken.id} has an invalid ${field}`);
     if (row.secretHash) expect(JSON.stringify(lines)).not.toContain(row.secretHash);
   },
 );

@@ -31,7 +31,7 @@ beforeEach(async () => {
 });
 
 const pod = () => pods.all[0] as Pods['all'][number];
-const answersInRedis = async () => (await admin.client.keys('*:answer:*')).length;
+const answersInRedis = async () => (await admin.client.keys('*:response:*')).length;
 
 async function newKey(fields: Parameters<typeof insertKey>[1] = {}): Promise<IssuedKey> {
   const roleAssignments = projectRoles('elasticsearch', 'p1', ['viewer', 'reader']);

@@ -28,6 +28,7 @@ export interface TestRedis {
 export async function startTestRedis(options: { maxmemory?: string } = {}): Promise<TestRedis> {
   const provision = inject('redis');
   if (provision.kind === 'binary') return await startOwnProcess(provision.binary, options);
+  if (provision.kind === 'none') throw new Error('Redis is missing; test/support/tools.ts skips such tests.');
   return await shareServer(provision.url, options);
 }
 

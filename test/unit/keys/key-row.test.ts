@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { QuarantinedKeyError } from '../../../src/keys/key-record.ts';
-import { columnsToWrite, DESCRIBED_KEY_COLUMNS, parseDescribedKeyRow } from '../../../src/keys/key-row.ts';
+import {
+  DESCRIBED_KEY_COLUMNS,
+  insertKeyStatement,
+  KEY_COLUMNS,
+  parseAssignments,
+  parseKeyRow,
+} from '../../../src/keys/key-row.ts';
 
-/** The texts of a valid row, by column: in the order of the SELECT list, times in milliseconds. */
+/** The texts of a valid row, by column: in the order of `KEY_COLUMNS`, times in milliseconds. */
 const valid: Record<string, string | null> = {
   id: 'key-1',
   organization_id: 'org',
@@ -10,49 +16,51 @@ const valid: Record<string, string | null> = {
   previous_secret_hash: null,
   previous_secret_expires_at: null,
   role_assignments: '{}',
-  internal: 'f',
+  internal: 'false',
   created_by: 'user',
   created_at: '0',
   expires_at: null,
   revoked_at: null,
   version: '1',
-  description: 'test',
 };
 
-/** The field of the `QuarantinedKeyError` with this text in this column; `undefined` for a row that parses. */
-function quarantinedField(column: string, text: string | null): string | undefined {
+/** The message of the `QuarantinedKeyError` with this text in this column; `undefined` for a row that parses. */
+function refusal(column: string, text: string | null): string | undefined {
+  const row = Object.values({ ...valid, [column]: text });
   try {
-    parseDescribedKeyRow(Object.values({ ...valid, [column]: text }));
+    parseKeyRow('key-1', row, (_organizationId, json) => parseAssignments(json));
     return undefined;
   } catch (error) {
     expect(error).toBeInstanceOf(QuarantinedKeyError);
-    expect(String(error)).toBe(`QuarantinedKeyError: key key-1 has a broken ${column}`);
-    return (error as QuarantinedKeyError).field;
+    return (error as QuarantinedKeyError).message;
   }
 }
 
-describe('parseDescribedKeyRow', () => {
-  it('reads the columns in the order of the SELECT list', () => {
-    const names = [...DESCRIBED_KEY_COLUMNS.matchAll(/FROM (\w+)|(?:^|, )(?!floor)(\w+)/g)];
-    expect(names.map(([, time, other]) => time ?? other)).toEqual(Object.keys(valid));
+describe('the SELECT lists', () => {
+  it('hold the columns that parseKeyRow reads, in its order', () => {
+    expect([...KEY_COLUMNS.matchAll(/ AS (\w+)/g)].map(([, name]) => name)).toEqual(Object.keys(valid));
   });
 
-  it('accepts NULL in exactly the columns that are nullable', () => {
-    const refused = Object.keys(valid).filter((column) => column !== 'id' && quarantinedField(column, null));
-    expect(refused).toEqual([
-      'organization_id',
-      'secret_hash',
-      'role_assignments',
-      'internal',
-      'created_by',
-      'created_at',
-      'version',
-      'description',
+  it('differ only in columns at the end, which the lookup for an authentication omits', () => {
+    expect(DESCRIBED_KEY_COLUMNS).toMatch(/ AS description$/);
+    expect(DESCRIBED_KEY_COLUMNS.startsWith(`${KEY_COLUMNS}, `)).toBe(true);
+    expect(KEY_COLUMNS).not.toContain('description');
+  });
+});
+
+describe('parseKeyRow', () => {
+  it('accepts NULL in exactly the nullable columns', () => {
+    const nullable = Object.keys(valid).filter((column) => refusal(column, null) === undefined);
+    expect(nullable).toEqual([
+      'previous_secret_hash',
+      'previous_secret_expires_at',
+      'expires_at',
+      'revoked_at',
     ]);
   });
 
   it.each([
-    ['internal', 'true'],
+    ['internal', 't'],
     ['internal', ''],
     ['created_at', 'Infinity'],
     ['created_at', 'yesterday'],
@@ -64,17 +72,47 @@ describe('parseDescribedKeyRow', () => {
     ['version', '9007199254740992'],
     ['version', 'x1'],
     ['role_assignments', '[7]'],
-  ])('quarantines a row whose %s is %j, and names only the column', (column, text) => {
-    expect(quarantinedField(column, text)).toBe(column);
+  ])('quarantines a row whose %s is %j, and names the column, not the text', (column, text) => {
+    expect(refusal(column, text)).toBe(`The row of key key-1 has an invalid ${column}`);
   });
 });
 
-describe('columnsToWrite', () => {
-  it('gives the column and the parameter of each field, in one order', () => {
-    const fields = { id: 'key-1', roleAssignments: { platform: [] }, createdAtMs: 5, expiresAtMs: null };
-    expect(columnsToWrite(fields)).toEqual({
-      names: ['id', 'role_assignments', 'created_at', 'expires_at'],
-      values: ['key-1', '{"platform":[]}', new Date(5), null],
+describe('insertKeyStatement', () => {
+  it('inserts each given field into its column, and leaves the other columns to the database', () => {
+    const { text, values } = insertKeyStatement({
+      id: 'key-1',
+      organizationId: 'org',
+      description: 'test',
+      secretHash: 'hash',
+      roleAssignments: { platform: [] },
+      internal: true,
+      createdBy: 'user',
+      createdAtMs: 5,
+      expiresAtMs: null,
     });
+    const names = /\(([^)]+)\)\s+VALUES \(([^)]+)\)/.exec(text);
+    expect(names?.[1]?.split(', ')).toEqual([
+      'id',
+      'organization_id',
+      'secret_hash',
+      'role_assignments',
+      'internal',
+      'created_by',
+      'created_at',
+      'expires_at',
+      'description',
+    ]);
+    expect(names?.[2]).toBe('$1, $2, $3, $4, $5, $6, $7, $8, $9');
+    expect(values).toEqual([
+      'key-1',
+      'org',
+      'hash',
+      '{"platform":[]}',
+      true,
+      'user',
+      new Date(5),
+      null,
+      'test',
+    ]);
   });
 });

@@ -1,46 +1,45 @@
-/** Written at a time, and remembered at most. */
-const CONCURRENCY = 64;
-const MAX_WAITING = 10_000;
+const MAX_CONCURRENT_WRITES = 64;
+const MAX_QUEUED = 10_000;
 
 /**
- * Writes tombstones a few at a time, so that a flood of changes (a start after a long stop, a mass revocation) does
- * not hold up the lookups on the same connection. When it cannot keep up the oldest are left out: pods recognise an
- * stale record by what they know of changes, the tombstone only spares them the look.
+ * Limits the concurrent fence writes, so that a flood of changes (a start after a long stop, a mass revocation) does
+ * not delay the lookups on the same connection. A full queue sheds its oldest entry. That is safe: each pod detects a
+ * superseded record by its own recent changes, and the fence only saves that check.
  */
 export class FenceQueue {
   readonly #write: (id: string, version: number) => Promise<unknown>;
-  readonly #waiting = new Map<string, number>();
-  /** Stays at the front, since all it has passed is gone: a new iterator would step over the gaps each time. */
-  #oldest = this.#waiting.entries();
-  #writing = 0;
+  readonly #queued = new Map<string, number>();
+  /** Kept between calls: a new iterator would step over the deleted entries at the front each time. */
+  #oldest = this.#queued.entries();
+  #writers = 0;
 
   /** @param write must not reject */
   constructor(write: (id: string, version: number) => Promise<unknown>) {
     this.#write = write;
   }
 
-  add(id: string, version: number): void {
-    const waiting = this.#waiting.get(id) ?? version;
-    this.#waiting.delete(id);
-    this.#waiting.set(id, Math.max(waiting, version));
-    if (this.#waiting.size > MAX_WAITING) this.#take();
-    while (this.#writing < CONCURRENCY && this.#waiting.size > 0) void this.#writeUntilEmpty();
+  enqueue(id: string, version: number): void {
+    const queued = this.#queued.get(id) ?? version;
+    this.#queued.delete(id);
+    this.#queued.set(id, Math.max(queued, version));
+    if (this.#queued.size > MAX_QUEUED) this.#dequeue();
+    while (this.#writers < MAX_CONCURRENT_WRITES && this.#queued.size > 0) void this.#writeUntilEmpty();
   }
 
   async #writeUntilEmpty(): Promise<void> {
-    this.#writing += 1;
-    for (let next = this.#take(); next !== undefined; next = this.#take()) await this.#write(...next);
-    this.#writing -= 1;
+    this.#writers += 1;
+    for (let next = this.#dequeue(); next !== undefined; next = this.#dequeue()) await this.#write(...next);
+    this.#writers -= 1;
   }
 
-  #take(): [id: string, version: number] | undefined {
+  #dequeue(): [id: string, version: number] | undefined {
     let next = this.#oldest.next();
     if (next.done === true) {
-      this.#oldest = this.#waiting.entries();
+      this.#oldest = this.#queued.entries();
       next = this.#oldest.next();
     }
     if (next.done === true) return undefined;
-    this.#waiting.delete(next.value[0]);
+    this.#queued.delete(next.value[0]);
     return next.value;
   }
 }

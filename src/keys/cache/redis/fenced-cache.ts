@@ -5,61 +5,63 @@ import { type EntryKind, RedisKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { SealedBox } from './sealed-box.ts';
 
-/** Something that follows from an API key and is kept for the other pods. */
+/** A value derived from an API key and shared with the other pods. */
 export interface SharedEntry {
   kind: EntryKind;
-  /** The API key, and the version of it that this follows from. */
+  /** The API key. */
   id: string;
+  /** The version of the API key that the payload is derived from. */
   version: number;
-  /** Digest of what else names the entry. */
+  /** Digest of the rest of the cache key: the credential or the request. */
   digest: string;
   payload: string;
   expiresAtMs: number;
 }
 
-/** An entry that was found. */
+/** A hit. */
 export interface FoundEntry {
   /** UTF-8. */
   payload: Buffer;
   expiresAtMs: number;
-  /** It was sealed with a key that is not the first any more and may go soon. */
+  /** An older sealing key, which may be removed soon, sealed the entry. */
   sealedByOlderKey: boolean;
 }
 
 /**
- * What the pods of a region share (L2). Everything in it is sealed, and named by keyed digests. An entry is stored only
- * if no newer version of its API key has been seen; whoever reads it has to decide whether it may be believed.
+ * The cache that the pods of a region share (L2). Its values are sealed and its Redis keys are keyed digests. A store
+ * loses against a newer version of the same API key. A hit proves only that a pod wrote the entry: the reader must
+ * check that it is not superseded.
  */
 export class FencedCache implements ChangeListener {
   readonly #link: RedisLink;
-  readonly #places: RedisKeys;
+  readonly #redisKeys: RedisKeys;
   readonly #box: SealedBox;
   readonly #now: () => number;
   readonly #fenceTtlMs: number;
   readonly #fences: FenceQueue;
 
   /**
-   * @param secrets keys for sealing and naming: the first for writing, all for reading
-   * @param recordTtlMs how long anything may be used without Postgres, `MAX_STALENESS_MS`
+   * @param secrets for sealing and for Redis keys: the first writes, all read
+   * @param recordTtlMs maximum age of a record that Postgres does not confirm, `MAX_STALENESS_MS`
    */
   constructor(link: RedisLink, secrets: readonly Buffer[], now: () => number, recordTtlMs: number) {
     this.#link = link;
-    this.#places = new RedisKeys(secrets);
+    this.#redisKeys = new RedisKeys(secrets);
     this.#box = new SealedBox(secrets, now);
     this.#now = now;
-    // Longer than any read that may have begun before the change.
+    // A fence must outlive every read that may have begun before the change.
     this.#fenceTtlMs = recordTtlMs + policies.recentChanges.marginMs;
     this.#fences = new FenceQueue((id, version) => this.#raise(id, version));
   }
 
-  /** One round trip, also while a sealing key is being rotated. */
+  /** Takes one round trip, also during the rotation of a sealing key. */
   async read(kind: EntryKind, id: string, digest: string): Promise<FoundEntry | undefined> {
-    const [newest = '', ...older] = this.#places.entries(kind, id, digest);
+    const [newest = '', ...older] = this.#redisKeys.entries(kind, id, digest);
     if (older.length === 0) return this.#open(await this.#link.read(newest), newest, false);
-    const places = [newest, ...older];
-    const values = await Promise.all(places.map((place) => this.#link.read(place)));
-    for (const [index, place] of places.entries()) {
-      const found = this.#open(values[index], place, index > 0);
+    const redisKeys = [newest, ...older];
+    const values = await Promise.all(redisKeys.map((redisKey) => this.#link.read(redisKey)));
+    for (const [index, redisKey] of redisKeys.entries()) {
+      const found = this.#open(values[index], redisKey, index > 0);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -67,30 +69,34 @@ export class FencedCache implements ChangeListener {
 
   async store({ kind, id, version, digest, payload, expiresAtMs }: SharedEntry): Promise<void> {
     const ttlMs = Math.ceil(expiresAtMs - this.#now());
-    const [place] = this.#places.entries(kind, id, digest);
-    const [fence] = this.#places.fences(id);
-    if (ttlMs <= 0 || place === undefined || fence === undefined) return;
-    await this.#link.store({ place: fence, ttlMs: this.#fenceTtlMs }, version, {
-      place,
-      sealed: this.#box.seal(payload, place, expiresAtMs),
+    const [redisKey] = this.#redisKeys.entries(kind, id, digest);
+    const [fence] = this.#redisKeys.fences(id);
+    if (ttlMs <= 0 || redisKey === undefined || fence === undefined) return;
+    await this.#link.store({ redisKey: fence, ttlMs: this.#fenceTtlMs }, version, {
+      redisKey,
+      sealed: this.#box.seal(payload, redisKey, expiresAtMs),
       ttlMs,
     });
   }
 
-  /** Raises the fence of each changed key, so that no slower pod stores what it read before the change. */
+  /** Raises the fence of a changed key, so that a slower pod cannot store what it read before the change. */
   apply(change: Change): void {
-    if (change.entity === 'key') this.#fences.add(change.id, change.version);
+    if (change.entity === 'key') this.#fences.enqueue(change.id, change.version);
   }
 
   async #raise(id: string, version: number): Promise<void> {
     const ttlMs = this.#fenceTtlMs;
     await Promise.all(
-      this.#places.fences(id).map((place) => this.#link.raiseFence({ place, ttlMs }, version)),
+      this.#redisKeys.fences(id).map((redisKey) => this.#link.raiseFence({ redisKey, ttlMs }, version)),
     );
   }
 
-  #open(value: Buffer | null | undefined, place: string, sealedByOlderKey: boolean): FoundEntry | undefined {
-    const opened = value === null || value === undefined ? undefined : this.#box.open(value, place);
+  #open(
+    value: Buffer | null | undefined,
+    redisKey: string,
+    sealedByOlderKey: boolean,
+  ): FoundEntry | undefined {
+    const opened = value === null || value === undefined ? undefined : this.#box.open(value, redisKey);
     return opened && { payload: opened.payload, expiresAtMs: opened.expiresAtMs, sealedByOlderKey };
   }
 }

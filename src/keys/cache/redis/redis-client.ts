@@ -1,11 +1,11 @@
 import { Cluster, Redis } from 'ioredis';
 
-/** A connected client, with `STORE_UNLESS_NEWER`: 1 when something was stored, 0 when a newer version was seen. */
+/** A client with the script `STORE_UNLESS_NEWER`, which returns 1 if it stored, 0 if the fence was newer. */
 export type RedisClient = (Redis | Cluster) & {
   raiseFence(fence: string, version: string, fenceTtlMs: number): Promise<number>;
   storeUnlessNewer(
     fence: string,
-    place: string,
+    redisKey: string,
     version: string,
     fenceTtlMs: number,
     sealed: Buffer,
@@ -13,27 +13,27 @@ export type RedisClient = (Redis | Cluster) & {
   ): Promise<number>;
 };
 
-/** A connection that owes an answer and has said nothing for this long is given up: a firewall may have dropped it. */
-const SILENCE_MS = 2_000;
+/** Closes a connection on which a reply is overdue for so long: a firewall may have dropped it. */
+const SOCKET_TIMEOUT_MS = 2_000;
 
 /**
- * Keys: the fence of an API key, and the entry to store, if any. Arguments: version in 16 hexadecimal digits, life of the
- * fence; value and life of the entry. A fence is the newest version that was seen: nothing older is stored. Something
- * of another type, which nobody but an intruder leaves there, is overwritten.
+ * KEYS: the fence of an API key; optionally the entry to store. ARGV: version in 16 hexadecimal digits, TTL of the
+ * fence; value and TTL of the entry. The fence is the newest version that any pod has seen; an older store loses. The
+ * script overwrites a value of another type, which only an intruder can leave there.
  */
 const STORE_UNLESS_NEWER = `
-local seen = redis.pcall('GETRANGE', KEYS[1], 0, 15)
-if type(seen) == 'string' and seen > ARGV[1] then return 0 end
+local fence = redis.pcall('GETRANGE', KEYS[1], 0, 15)
+if type(fence) == 'string' and fence > ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 if KEYS[2] then redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) end
 return 1`;
 
 /**
- * Connects, and goes on connecting for as long as it takes. While there is no connection commands fail at once, and
- * none is repeated: a cache that answers late is worth nothing.
+ * Connects, and reconnects without a limit. Without a connection commands fail at once, and no command is repeated: a
+ * late reply of a cache has no value.
  *
- * No `commandTimeout`: ioredis applies it to its handshake as well, and a deadline of a few milliseconds, right for a
- * lookup, then keeps it from ever connecting to a server that is a little busy. `RedisLink` has its own deadline.
+ * `commandTimeout` stays unset: ioredis applies it to its handshake too, so a timeout of a few milliseconds, right for
+ * a lookup, can prevent every connection to a busy server. `RedisLink` has its own timeout.
  */
 export function connectRedis(url: string, cluster: boolean): RedisClient {
   const client = cluster ? connectCluster(new URL(url)) : connectSingle(url);
@@ -44,7 +44,7 @@ export function connectRedis(url: string, cluster: boolean): RedisClient {
 
 const connection = {
   connectTimeout: 1_000,
-  socketTimeout: SILENCE_MS,
+  socketTimeout: SOCKET_TIMEOUT_MS,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
 };
@@ -52,28 +52,28 @@ const connection = {
 const commands = {
   enableOfflineQueue: false,
   enableAutoPipelining: true,
-  autoPipeliningIgnoredCommands: ['mget'], // reads come in batches already
+  autoPipeliningIgnoredCommands: ['mget'], // RedisLink batches its reads itself
 };
 
-const pauseMs = (attempt: number) => Math.min(50 * attempt, 1_000);
+const retryDelayMs = (attempt: number) => Math.min(50 * attempt, 1_000);
 
 function connectSingle(url: string): Redis {
-  return new Redis(url, { ...connection, ...commands, retryStrategy: pauseMs });
+  return new Redis(url, { ...connection, ...commands, retryStrategy: retryDelayMs });
 }
 
-/** The other nodes are met by address only: what the URL says beside the address counts for them too. */
+/** The cluster reports its nodes by address only, so user, password and TLS of the URL apply to all of them. */
 function connectCluster({ protocol, hostname, port, username, password }: URL): Cluster {
   const tls = protocol === 'rediss:';
   return new Cluster([{ host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port || 6379) }], {
     ...commands,
-    clusterRetryStrategy: pauseMs,
+    clusterRetryStrategy: retryDelayMs,
     redisOptions: {
       ...connection,
       ...(username === '' ? {} : { username: decodeURIComponent(username) }),
       ...(password === '' ? {} : { password: decodeURIComponent(password) }),
       ...(tls ? { tls: {} } : {}),
     },
-    // Certificates are for names: those are left as they are.
+    // Certificates name hosts, so host names must not be resolved to addresses.
     ...(tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
   });
 }

@@ -5,7 +5,6 @@ import type { KeyQuery, KeyStore, LoadedKey } from '../../key-store.ts';
 import type { Revalidation } from '../revalidation.ts';
 import type { SharedKey, VerifiedKeys } from './verified-keys.ts';
 
-/** What the Redis layer stands on. */
 export interface RedisKeyStoreDeps {
   inner: KeyStore;
   verified: VerifiedKeys;
@@ -15,9 +14,9 @@ export interface RedisKeyStoreDeps {
 }
 
 /**
- * Looks into Redis before Postgres (L2). A record from there is believed only if no newer version of the key was
- * seen and if it is no older than the changes that are remembered; otherwise its version is checked, or it is left.
- * So neither a stale dump nor a replayed value brings a revoked key back.
+ * Reads Redis before Postgres (L2). The store uses a record from Redis only if this pod knows no newer version of the
+ * key and the record is at least as recent as the recorded changes. Otherwise it checks the version in Postgres, or
+ * loads the record from there. So neither a stale dump nor a replayed value makes a revoked key valid again.
  */
 export class RedisKeyStore implements KeyStore {
   readonly #deps: RedisKeyStoreDeps;
@@ -31,7 +30,7 @@ export class RedisKeyStore implements KeyStore {
     const cached = await verified.read(query.id, query.digest);
     if (cached?.recordIsUsable) {
       const loaded = new RedisKey(cached);
-      if (this.#isFresh(loaded) || (await this.#check(loaded))) return loaded;
+      if (this.#isFresh(loaded) || (await this.#revalidate(loaded))) return loaded;
     }
     const loaded = await inner.get(query);
     if (loaded === undefined || cached === undefined) return loaded;
@@ -52,7 +51,7 @@ export class RedisKeyStore implements KeyStore {
     );
   }
 
-  async #check(loaded: RedisKey): Promise<boolean> {
+  async #revalidate(loaded: RedisKey): Promise<boolean> {
     const { changes, revalidation } = this.#deps;
     if (loaded.record.version < changes.keyVersion(loaded.record.id)) return false;
     const checked = await revalidation.check(loaded);
@@ -60,7 +59,7 @@ export class RedisKeyStore implements KeyStore {
       loaded.confirmedAtMs = checked.atMs;
       return true;
     }
-    // Older than what is remembered and Postgres cannot be asked: this may be the copy from before a revocation.
+    // Without Postgres, a record older than the recorded changes may be the copy from before a revocation.
     return checked.result === 'unconfirmed' && loaded.confirmedAtMs >= changes.trustedSinceMs;
   }
 }

@@ -3,95 +3,102 @@ import { ReplyError } from 'ioredis';
 import { TickBatcher } from '../../../lib/tick-batcher.ts';
 import { connectRedis, type RedisClient } from './redis-client.ts';
 
-/** Failures in a row after which Redis is left alone, and for how long. */
-const BREAK_AFTER_FAILURES = 5;
-const TRY_AGAIN_AFTER_MS = 1_000;
+/** The breaker opens after so many failures in a row, and becomes half-open after the delay. */
+const OPEN_AFTER_FAILURES = 5;
+const HALF_OPEN_AFTER_MS = 1_000;
 
-/** Places in one MGET at most: Redis does nothing else meanwhile. */
-const READ_AT_A_TIME = 256;
+/** Maximum keys of one MGET: Redis runs no other command meanwhile. */
+const MAX_KEYS_PER_READ = 256;
 
 export interface RedisLinkOptions {
   url: string;
   cluster: boolean;
-  /** Deadline of a command. */
+  /** Timeout of one command. */
   timeoutMs: number;
-  /** Told once when Redis stops being of use, whatever happens after that, and once when it is used again. */
-  onLost: (error: Error) => void;
-  onBack: () => void;
+  /** Called once per outage, with the first error. */
+  onUnavailable: (error: Error) => void;
+  /** Called once at the end of an outage. */
+  onAvailable: () => void;
 }
 
-/** Where the newest version of an API key is noted, and for how long. */
+/** Holds the newest version of an API key that any pod has seen. */
 export interface Fence {
-  place: string;
+  redisKey: string;
   ttlMs: number;
 }
 
-/** What is stored behind a fence, in the same slot of a cluster. */
+/** A value that a fence protects, in the same slot of a cluster. */
 export interface Entry {
-  place: string;
+  redisKey: string;
   sealed: Buffer;
   ttlMs: number;
 }
 
-/** Redis did not answer within the deadline. */
-class LateError extends Error {
-  override name = 'LateError';
+class RedisTimeoutError extends Error {
+  override name = 'RedisTimeoutError';
 }
 
 /**
- * Redis as this service uses it: with a deadline and a breaker. Nothing here ever fails a request: a command that errs,
- * is late, or is not sent because Redis is known to be gone resolves to `undefined`.
+ * Runs Redis commands with a timeout and a circuit breaker. No method rejects, so Redis never fails a request: a
+ * command that fails, times out, or is not sent because the breaker is open resolves to `undefined`.
  */
 export class RedisLink {
   readonly #client: RedisClient;
   readonly #options: RedisLinkOptions;
   readonly #reads: TickBatcher<string, Buffer | null | undefined>;
-  // An error that Redis itself replies with (out of memory, loading, no permission) is an answer, and a quick one:
-  // it must not end the use of what still works. The breaker is against silence.
+  // The breaker protects against timeouts. An error reply of Redis (out of memory, loading, no permission) arrives
+  // fast, and other commands may still work, so it does not count as a failure.
   readonly #breaker = circuitBreaker(
     handleWhen((error) => !(error instanceof ReplyError)),
-    { halfOpenAfter: TRY_AGAIN_AFTER_MS, breaker: new ConsecutiveBreaker(BREAK_AFTER_FAILURES) },
+    { halfOpenAfter: HALF_OPEN_AFTER_MS, breaker: new ConsecutiveBreaker(OPEN_AFTER_FAILURES) },
   );
-  #lost = false;
-  /** Commands by what became of them, for metrics. */
+  #unavailable = false;
+  /** Commands by result, for metrics. */
   readonly counts = { ok: 0, failed: 0, late: 0, skipped: 0 };
 
   constructor(options: RedisLinkOptions) {
     this.#options = options;
     this.#client = connectRedis(options.url, options.cluster);
-    // A cluster takes only places of one slot at a time.
+    // A cluster rejects an MGET with keys of more than one slot.
     this.#reads = new TickBatcher<string, Buffer | null | undefined>(
-      options.cluster ? 1 : READ_AT_A_TIME,
-      async (places) => (await this.#run(() => this.#client.mgetBuffer(...places))) ?? [],
+      options.cluster ? 1 : MAX_KEYS_PER_READ,
+      async (redisKeys) => (await this.#run(() => this.#client.mgetBuffer(...redisKeys))) ?? [],
     );
-    this.#client.on('error', (error: unknown) => this.#lose(error as Error));
-    this.#client.on('ready', () => this.#regain());
+    this.#client.on('error', (error: unknown) => this.#markUnavailable(error as Error));
+    this.#client.on('ready', () => this.#markAvailable());
     this.#breaker.onBreak((reason) => {
-      if ('error' in reason) this.#lose(reason.error as Error);
+      if ('error' in reason) this.#markUnavailable(reason.error as Error);
     });
-    this.#breaker.onReset(() => this.#regain());
+    this.#breaker.onReset(() => this.#markAvailable());
   }
 
-  /** 0 closed (in use), 1 half open (being tried), 2 open (left alone). */
+  /** Breaker state: 0 closed, 1 half-open, 2 open. */
   get breakerState(): number {
     const { state } = this.#breaker;
     return state === CircuitState.Closed ? 0 : state === CircuitState.HalfOpen ? 1 : 2;
   }
 
-  /** The value at a place, `null` when there is none; `undefined` when Redis did not answer in time. */
-  read(place: string): Promise<Buffer | null | undefined> {
-    return this.#reads.add(place);
+  /** The value; `null` for a miss; `undefined` if Redis is unavailable. */
+  read(redisKey: string): Promise<Buffer | null | undefined> {
+    return this.#reads.add(redisKey);
   }
 
-  /** Notes a version at a fence, unless it has seen a newer one. */
+  /** Raises a fence to `version`, unless it is newer already. */
   raiseFence(fence: Fence, version: number): Promise<unknown> {
-    return this.#run(() => this.#client.raiseFence(fence.place, versionText(version), fence.ttlMs));
+    return this.#run(() => this.#client.raiseFence(fence.redisKey, versionText(version), fence.ttlMs));
   }
 
-  /** Stores an entry and notes its version at the fence, unless that has seen a newer one. */
-  store(fence: Fence, version: number, { place, sealed, ttlMs }: Entry): Promise<unknown> {
+  /** Stores an entry and raises the fence to its version in one atomic step, unless the fence is newer. */
+  store(fence: Fence, version: number, { redisKey, sealed, ttlMs }: Entry): Promise<unknown> {
     return this.#run(() =>
-      this.#client.storeUnlessNewer(fence.place, place, versionText(version), fence.ttlMs, sealed, ttlMs),
+      this.#client.storeUnlessNewer(
+        fence.redisKey,
+        redisKey,
+        versionText(version),
+        fence.ttlMs,
+        sealed,
+        ttlMs,
+      ),
     );
   }
 
@@ -100,36 +107,36 @@ export class RedisLink {
   }
 
   async #run<T>(command: () => Promise<T>): Promise<T | undefined> {
-    // While one command tries whether Redis is back, no other request waits for the result.
+    // One probe detects recovery; the other commands do not wait for its result.
     if (this.#breaker.state === CircuitState.HalfOpen) {
       this.counts.skipped += 1;
       return undefined;
     }
     let sent = false;
     try {
-      const answer = await this.#breaker.execute(() => {
+      const reply = await this.#breaker.execute(() => {
         sent = true;
-        return this.#inTime(command());
+        return this.#withTimeout(command());
       });
       this.counts.ok += 1;
-      return answer;
+      return reply;
     } catch (error) {
-      this.counts[!sent ? 'skipped' : error instanceof LateError ? 'late' : 'failed'] += 1;
+      this.counts[!sent ? 'skipped' : error instanceof RedisTimeoutError ? 'late' : 'failed'] += 1;
       return undefined;
     }
   }
 
   /**
-   * When time is up the sockets are looked at once more: after a pause of this process the answer may have been lying
-   * there, and Redis must not be blamed for it.
+   * Rejects only after one more turn of the event loop: after a pause of this process the reply may be waiting in the
+   * socket, and the pause must not count as a timeout of Redis.
    */
-  #inTime<T>(answer: Promise<T>): Promise<T> {
+  #withTimeout<T>(reply: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
-        () => setImmediate(() => reject(new LateError('Redis did not answer in time'))),
+        () => setImmediate(() => reject(new RedisTimeoutError('Redis did not reply within the timeout'))),
         this.#options.timeoutMs,
       );
-      answer.then(
+      reply.then(
         (value) => {
           clearTimeout(timer);
           resolve(value);
@@ -142,16 +149,16 @@ export class RedisLink {
     });
   }
 
-  #lose(error: Error): void {
-    if (this.#lost) return;
-    this.#lost = true;
-    this.#options.onLost(error);
+  #markUnavailable(error: Error): void {
+    if (this.#unavailable) return;
+    this.#unavailable = true;
+    this.#options.onUnavailable(error);
   }
 
-  #regain(): void {
-    if (!this.#lost || this.breakerState !== 0 || this.#client.status !== 'ready') return;
-    this.#lost = false;
-    this.#options.onBack();
+  #markAvailable(): void {
+    if (!this.#unavailable || this.breakerState !== 0 || this.#client.status !== 'ready') return;
+    this.#unavailable = false;
+    this.#options.onAvailable();
   }
 }
 

@@ -8,11 +8,11 @@ const HEADER_BYTES = NONCE_END + TAG_BYTES;
 
 interface SealingKey {
   fingerprint: number;
-  /** A `KeyObject`: giving node the raw bytes each time makes every operation several times as slow. */
+  /** A `KeyObject`: with raw bytes each operation is several times as slow. */
   key: KeyObject;
 }
 
-/** What was sealed, and until when it may be used; milliseconds since the epoch. */
+/** The content of a sealed value that has not expired. */
 export interface Opened {
   /** UTF-8. */
   payload: Buffer;
@@ -20,16 +20,16 @@ export interface Opened {
 }
 
 /**
- * Seals what leaves this process (AES-256-GCM): fingerprint of the key ‖ nonce ‖ tag ‖ ciphertext of (expiry ‖ payload).
- * The place it is stored at is authenticated too. Whoever can write there can neither forge a value, nor move it to
- * another place, nor use it past its expiry.
+ * Seals values for Redis (AES-256-GCM): fingerprint of the key ‖ nonce ‖ tag ‖ ciphertext of (expiry ‖ payload). The
+ * Redis key is authenticated too. An intruder who can write to Redis cannot forge a value, move it to another Redis
+ * key, or extend its expiry.
  */
 export class SealedBox {
   readonly #keys: readonly SealingKey[];
   readonly #now: () => number;
   readonly #nonces = new Nonces();
 
-  /** @param secrets 32 bytes each; the first seals, all open */
+  /** @param secrets 32 bytes each; the first seals, all of them open */
   constructor(secrets: readonly Buffer[], now: () => number) {
     this.#now = now;
     this.#keys = secrets.map((secret) => ({
@@ -38,20 +38,20 @@ export class SealedBox {
     }));
   }
 
-  /** @param place name of the place the value goes to; the same must be given to open it */
-  seal(payload: string, place: string, expiresAtMs: number): Buffer {
+  /** @param redisKey is authenticated, not stored: `open` needs the same */
+  seal(payload: string, redisKey: string, expiresAtMs: number): Buffer {
     const [{ fingerprint, key }] = this.#keys as [SealingKey];
     const nonce = this.#nonces.next();
     const expiry = Buffer.allocUnsafe(EXPIRY_BYTES);
     expiry.writeDoubleBE(expiresAtMs);
-    const { ciphertext, tag } = encrypt(key, nonce, [expiry, payload], Buffer.from(place));
+    const { ciphertext, tag } = encrypt(key, nonce, [expiry, payload], Buffer.from(redisKey));
     const head = Buffer.allocUnsafe(FINGERPRINT_BYTES);
     head.writeUInt32BE(fingerprint);
     return Buffer.concat([head, nonce, tag, ...ciphertext]);
   }
 
-  /** `undefined` for anything that is not a value of ours, for this place, in its time. */
-  open(sealed: Buffer, place: string): Opened | undefined {
+  /** `undefined` unless this service sealed the value for this Redis key and it has not expired. */
+  open(sealed: Buffer, redisKey: string): Opened | undefined {
     if (sealed.length < HEADER_BYTES + EXPIRY_BYTES) return undefined;
     const fingerprint = sealed.readUInt32BE(0);
     const key = this.#keys.find((candidate) => candidate.fingerprint === fingerprint)?.key;
@@ -61,7 +61,7 @@ export class SealedBox {
       sealed.subarray(FINGERPRINT_BYTES, NONCE_END),
       sealed.subarray(HEADER_BYTES),
       sealed.subarray(NONCE_END, HEADER_BYTES),
-      Buffer.from(place),
+      Buffer.from(redisKey),
     );
     if (opened === undefined) return undefined;
     const expiresAtMs = opened.readDoubleBE(0);
@@ -73,21 +73,21 @@ export class SealedBox {
 const COUNTER_BYTES = 4;
 
 /**
- * Nonces that do not repeat under one key (NIST SP 800-38D 8.2): a random start of 64 bits and a counter, a new start
- * whenever the counter is used up. Nonces that are random as a whole are good for 2^32 values; these are good for
- * 2^16 starts of a process, each with 2^32 values, at the same odds of a repetition (2^-32).
+ * Nonces that do not repeat under one key (NIST SP 800-38D, 8.2): a random prefix of 64 bits and a counter, with a new
+ * prefix when the counter overflows. At the same probability of a repetition (2^-32), fully random nonces allow 2^32
+ * values, and these allow 2^16 process starts with 2^32 values each.
  */
 class Nonces {
-  #start = randomBytes(NONCE_BYTES - COUNTER_BYTES);
+  #prefix = randomBytes(NONCE_BYTES - COUNTER_BYTES);
   #counter = 0;
 
   next(): Buffer {
     if (this.#counter === 2 ** (8 * COUNTER_BYTES)) {
-      this.#start = randomBytes(NONCE_BYTES - COUNTER_BYTES);
+      this.#prefix = randomBytes(NONCE_BYTES - COUNTER_BYTES);
       this.#counter = 0;
     }
     const nonce = Buffer.allocUnsafe(NONCE_BYTES);
-    this.#start.copy(nonce);
+    this.#prefix.copy(nonce);
     nonce.writeUInt32BE(this.#counter, NONCE_BYTES - COUNTER_BYTES);
     this.#counter += 1;
     return nonce;

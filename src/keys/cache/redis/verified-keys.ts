@@ -3,27 +3,27 @@ import type { Interner } from '../interner.ts';
 import { policies } from '../policies.ts';
 import type { FencedCache } from './fenced-cache.ts';
 
-/** A key as it was when Postgres was asked for it, and the hash of it that a credential's secret was seen to match. */
+/** A key record as of `confirmedAtMs`, and which of its hashes the secret of a credential matched. */
 export interface VerifiedKey {
   record: KeyRecord;
   confirmedAtMs: number;
   verifiedHash: string;
 }
 
-/** What the region knew about a presented credential. */
+/** A credential that a pod of the region has verified. */
 export interface SharedKey extends VerifiedKey {
-  /** Whether the record may be used; one that is too old only names the hash. */
+  /** `false` if the record is too old: then only `verifiedHash` is of use. */
   recordIsUsable: boolean;
-  /** Until when the secret may be taken as verified. */
+  /** The secret counts as verified until then. */
   expiresAtMs: number;
 }
 
-/** Written as a line of its own; the role assignments follow as text, since many keys share theirs. */
-type Line = Omit<VerifiedKey, 'record'> & { record: Omit<KeyRecord, 'roleAssignments'> };
+/** First line of the payload. Role assignments follow as text, since many keys share the same ones. */
+type FirstLine = Omit<VerifiedKey, 'record'> & { record: Omit<KeyRecord, 'roleAssignments'> };
 
 /**
- * Credentials that were verified in the region, with their keys: the key is good for a short while, and the hash that
- * the secret matched for long.
+ * Shares verified credentials between the pods of a region. The record is usable for a short time; the hash that the
+ * secret matched is usable for much longer.
  */
 export class VerifiedKeys {
   readonly #cache: FencedCache;
@@ -31,7 +31,7 @@ export class VerifiedKeys {
   readonly #recordTtlMs: number;
   readonly #shared: Interner;
 
-  /** @param recordTtlMs how long a record may be used at all without Postgres, `MAX_STALENESS_MS` */
+  /** @param recordTtlMs maximum age of a record that Postgres does not confirm, `MAX_STALENESS_MS` */
   constructor(cache: FencedCache, now: () => number, recordTtlMs: number, shared: Interner) {
     this.#cache = cache;
     this.#now = now;
@@ -46,7 +46,7 @@ export class VerifiedKeys {
     const { expiresAtMs } = found;
     const payload = found.payload.toString();
     const endOfLine = payload.indexOf('\n');
-    const { record, confirmedAtMs, verifiedHash } = JSON.parse(payload.slice(0, endOfLine)) as Line;
+    const { record, confirmedAtMs, verifiedHash } = JSON.parse(payload.slice(0, endOfLine)) as FirstLine;
     if (record.id !== id) return undefined;
     const roleAssignments = this.#shared.assignments(record.organizationId, payload.slice(endOfLine + 1));
     const key = {
@@ -66,7 +66,7 @@ export class VerifiedKeys {
     expiresAtMs = this.#now() + policies.secretMemo.ttlMs,
   ): Promise<void> {
     const { roleAssignments, ...rest } = record;
-    const line: Line = { record: rest, confirmedAtMs, verifiedHash };
+    const line: FirstLine = { record: rest, confirmedAtMs, verifiedHash };
     const { id, version } = record;
     const payload = `${JSON.stringify(line)}\n${JSON.stringify(roleAssignments)}`;
     await this.#cache.store({ kind: 'credential', id, version, digest, payload, expiresAtMs });

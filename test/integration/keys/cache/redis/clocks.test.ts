@@ -23,8 +23,8 @@ beforeAll(async () => {
     url: redis.url,
     cluster: false,
     timeoutMs: 1_000,
-    onLost: () => {},
-    onBack: () => {},
+    onUnavailable: () => {},
+    onAvailable: () => {},
   });
 });
 beforeEach(async () => {
@@ -80,7 +80,7 @@ it.each([
   ['so far that it would outlive the memory of what changed is not', CLOCK_SKEW_MS + 10_000, false],
 ])('an answer of a pod whose clock is ahead %s', async (_name, aheadMs, used) => {
   const id = `key-${aheadMs}`;
-  const permissions = { text: '{"permissions":1,', basis: [] };
+  const permissions = { text: '{"permissions":1,', derivedFrom: [] };
   const key = keyReadAt(Date.now() + aheadMs, id);
   const answer = '{"permissions":1,"identity":2}';
   await podAhead(aheadMs).store('digest', key, permissions, answer, Number.POSITIVE_INFINITY);

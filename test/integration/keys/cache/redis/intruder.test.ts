@@ -23,7 +23,7 @@ const MISSING = '401 0x28D520';
 const REVOKED = '401 0xD38358';
 
 const cacheKey = randomBytes(32);
-const places = new RedisKeys([cacheKey]);
+const redisKeys = new RedisKeys([cacheKey]);
 
 let databases: TestDatabases;
 let redis: TestRedis;
@@ -38,7 +38,7 @@ beforeAll(async () => {
   intruder = new RedisAdmin(redis.url);
   pods = await startPods(1, databases.replicaUrl, redis.url, {
     CACHE_KEYS: cacheKey.toString('base64'),
-    // What is in Redis must be read: in time, however busy the machine is, and not found in memory instead.
+    // The pod must read every value from Redis: no timeout on a busy machine, no hit in memory.
     REDIS_TIMEOUT_MS: '1000',
     CACHE_MAX_ENTRIES: '1',
   });
@@ -50,57 +50,57 @@ afterAll(async () => {
   await databases?.close();
 });
 
-/** Keys that the region knows, with everything about them in Redis. */
+/** Verifies each key once, so that Redis has all entries of the keys. */
 beforeEach(async () => {
   await intruder.client.flushdb();
   good = await insertKey(databases.primary, { createdBy: 'good' });
   other = await insertKey(databases.primary, { createdBy: 'other' });
   revoked = await insertKey(databases.primary, { createdBy: 'revoked', revokedAt: new Date() });
   await databases.replicated();
-  await expectTruth();
+  await expectRightVerdicts();
   await expect.poll(async () => (await intruder.values()).length).toBeGreaterThanOrEqual(8);
 });
 
-async function ask(authorization: string): Promise<string> {
-  const answer = await authenticate(pods.all[0] as { url: string }, authorization);
-  return answer.status === 200 ? `200 ${answer.body.user_id}` : outcome(answer);
+async function verdict(authorization: string): Promise<string> {
+  const response = await authenticate(pods.all[0] as { url: string }, authorization);
+  return response.status === 200 ? `200 ${response.body.user_id}` : outcome(response);
 }
 
-/** A wrong secret for the good key, not seen before. */
+/** An unseen wrong secret for the key `good`. */
 function wrongCredential(): { id: string; secret: string; layout: 'v1' } {
   return { ...newCredential(), id: good.id, layout: 'v1' };
 }
 
-/** What is so, whatever Redis says. In this order nothing is answered from memory, which has room for one. */
-async function expectTruth(wrong = wrongCredential()): Promise<void> {
+/** The right verdicts, whatever Redis contains. The memory cache holds one entry, so this order never hits it. */
+async function expectRightVerdicts(wrong = wrongCredential()): Promise<void> {
   expect([
-    await ask(authorizationOf(wrong)),
-    await ask(revoked.authorization),
-    await ask(other.authorization),
-    await ask(good.authorization),
+    await verdict(authorizationOf(wrong)),
+    await verdict(revoked.authorization),
+    await verdict(other.authorization),
+    await verdict(good.authorization),
   ]).toEqual([MISSING, REVOKED, '200 other', '200 good']);
 }
 
-interface PlacesOfKey {
+interface RedisKeysOfKey {
   fence: string;
   credential: string;
-  /** Of the call that `ask` makes. */
-  answer: string;
+  /** Of the request that `verdict` sends. */
+  response: string;
 }
 
-function placesOf({ id, secret }: { id: string; secret: string }): PlacesOfKey {
-  const [credential] = places.entries('credential', id, credentialDigest(id, secret)) as [string];
+function redisKeysOf({ id, secret }: { id: string; secret: string }): RedisKeysOfKey {
+  const [credential] = redisKeys.entries('credential', id, credentialDigest(id, secret)) as [string];
   const authorization = authorizationOf({ id, secret, layout: 'v1' });
   const client = { secret: undefined, certificate: false };
   const call = callDigest({ authorization, client, rawQuery: '', body: undefined });
-  const [answer] = places.entries('answer', id, call) as [string];
-  const [fence] = places.fences(id) as [string];
-  return { fence, credential, answer };
+  const [response] = redisKeys.entries('response', id, call) as [string];
+  const [fence] = redisKeys.fences(id) as [string];
+  return { fence, credential, response };
 }
 
-async function valueAt(place: string): Promise<Buffer> {
-  const value = await intruder.client.getBuffer(place);
-  if (value === null) throw new Error('nothing is there');
+async function valueAt(redisKey: string): Promise<Buffer> {
+  const value = await intruder.client.getBuffer(redisKey);
+  if (value === null) throw new Error('no such key');
   return value;
 }
 
@@ -111,18 +111,18 @@ function flipped(value: Buffer): Buffer {
   return copy;
 }
 
-it('what the intruder would change is really read: without a change the answers come from Redis', async () => {
+it('the pod reads the entries that the intruder changes: unchanged, they are hits', async () => {
   const fromRedis = () =>
     metric(
       pods.all[0] as Pods['all'][number],
       'iam_authentication_requests_total{outcome="granted",tier="redis"}',
     );
   const before = (await fromRedis()) ?? 0;
-  await expectTruth();
+  await expectRightVerdicts();
   expect(await fromRedis()).toBe(before + 2);
 });
 
-const changes: [name: string, change: (value: Buffer, place: string) => Buffer | string][] = [
+const changes: [name: string, change: (value: Buffer) => Buffer | string][] = [
   ['emptied', () => ''],
   ['cut in half', (value) => value.subarray(0, value.length / 2)],
   ['cut by a byte', (value) => value.subarray(0, -1)],
@@ -130,17 +130,17 @@ const changes: [name: string, change: (value: Buffer, place: string) => Buffer |
   ['noise', (value) => randomBytes(value.length)],
   ['changed in one bit', flipped],
   ['the highest version', () => 'f'.repeat(16)],
-  ['a version that is none', () => 'z'.repeat(16)],
+  ['an invalid version', () => 'z'.repeat(16)],
   ['8 MiB long', () => Buffer.alloc(8 * 1024 * 1024, 'x')],
 ];
 
-it.each(changes)('no answer changes when every value in Redis is %s', async (_name, change) => {
-  for (const [name, value] of await intruder.values()) await intruder.client.set(name, change(value, name));
-  await expectTruth();
-  await expectTruth();
+it.each(changes)('changes no verdict when every value in Redis is %s', async (_name, change) => {
+  for (const [name, value] of await intruder.values()) await intruder.client.set(name, change(value));
+  await expectRightVerdicts();
+  await expectRightVerdicts();
 });
 
-it('no answer changes when forged values stand at the right places', async () => {
+it('changes no verdict when Redis holds forged values', async () => {
   const record = {
     id: revoked.id,
     organizationId: 'org-1',
@@ -167,61 +167,61 @@ it('no answer changes when forged values stand at the right places', async () =>
     permissionsName: 'forged',
     permissionsLength: 1,
   };
-  const at = placesOf(revoked);
+  const at = redisKeysOf(revoked);
   const laterMs = Date.now() + 60_000;
-  for (const [place, payload] of [
+  for (const [redisKey, payload] of [
     [at.credential, `${JSON.stringify(key)}\n${JSON.stringify(roleAssignments)}`],
-    [at.answer, `${JSON.stringify(facts)}\n{"user_id":"forged"}`],
+    [at.response, `${JSON.stringify(facts)}\n{"user_id":"forged"}`],
   ] as const) {
     const sealers = {
       plain: Buffer.from(payload),
-      'sealed with another key': new SealedBox([randomBytes(32)], Date.now).seal(payload, place, laterMs),
-      'sealed for another place': new SealedBox([cacheKey], Date.now).seal(payload, '', laterMs),
-      'sealed and run out': new SealedBox([cacheKey], Date.now).seal(payload, place, Date.now() - 1),
+      'sealed with another key': new SealedBox([randomBytes(32)], Date.now).seal(payload, redisKey, laterMs),
+      'sealed for another Redis key': new SealedBox([cacheKey], Date.now).seal(payload, '', laterMs),
+      'sealed and expired': new SealedBox([cacheKey], Date.now).seal(payload, redisKey, Date.now() - 1),
     };
     for (const [name, sealed] of Object.entries(sealers)) {
-      await intruder.client.set(place, sealed);
-      expect(await ask(good.authorization)).toBe('200 good');
-      expect(await ask(revoked.authorization), name).toBe(REVOKED);
+      await intruder.client.set(redisKey, sealed);
+      expect(await verdict(good.authorization)).toBe('200 good');
+      expect(await verdict(revoked.authorization), name).toBe(REVOKED);
     }
   }
 });
 
-it('what a right credential has in Redis does not make a wrong secret right, wherever it is copied to', async () => {
-  const from = placesOf(good);
-  for (const value of [await valueAt(from.credential), await valueAt(from.answer)]) {
+it('refuses a wrong secret although the entries of the right one are copied to its Redis keys', async () => {
+  const from = redisKeysOf(good);
+  for (const value of [await valueAt(from.credential), await valueAt(from.response)]) {
     const wrong = wrongCredential();
-    const to = placesOf(wrong);
-    for (const place of [to.credential, to.answer]) await intruder.client.set(place, value);
-    await expectTruth(wrong);
+    const to = redisKeysOf(wrong);
+    for (const redisKey of [to.credential, to.response]) await intruder.client.set(redisKey, value);
+    await expectRightVerdicts(wrong);
   }
 });
 
-it('values do not speak for another key: every pair of places is swapped', async () => {
+it('changes no verdict when the values of any two Redis keys are swapped', async () => {
   const all = await intruder.values();
   for (let shift = 1; shift < all.length; shift += 1) {
     for (const [index, [name]] of all.entries()) {
       await intruder.client.set(name, (all[(index + shift) % all.length] as [string, Buffer])[1]);
     }
-    await expectTruth();
+    await expectRightVerdicts();
   }
 });
 
-it('what is from before a revocation is refused when it is replayed, by a running pod and after a restart', async () => {
+it('refuses a revoked key when older entries are replayed, before and after a restart', async () => {
   const replay = await replayOf(good);
   await revokeKey(databases.primary, good.id);
   await databases.replicated();
-  await expect.poll(() => ask(good.authorization)).toBe(REVOKED);
+  await expect.poll(() => verdict(good.authorization)).toBe(REVOKED);
   await replay();
-  expect(await ask(good.authorization)).toBe(REVOKED);
+  expect(await verdict(good.authorization)).toBe(REVOKED);
   await pods.restart();
-  expect(await ask(good.authorization)).toBe(REVOKED);
+  expect(await verdict(good.authorization)).toBe(REVOKED);
   await replay();
   await pods.restart();
-  expect(await ask(good.authorization)).toBe(REVOKED);
+  expect(await verdict(good.authorization)).toBe(REVOKED);
 });
 
-it('what is from before a rotation is of no use when it is replayed', async () => {
+it('refuses a rotated secret when older entries are replayed, before and after a restart', async () => {
   const replay = await replayOf(good);
   const next = newCredential();
   await databases.primary.query('UPDATE api_keys SET secret_hash = $2 WHERE id = $1', [
@@ -230,24 +230,24 @@ it('what is from before a rotation is of no use when it is replayed', async () =
   ]);
   await databases.replicated();
   const rotated = authorizationOf({ ...next, id: good.id });
-  await expect.poll(() => ask(good.authorization)).toBe(MISSING);
+  await expect.poll(() => verdict(good.authorization)).toBe(MISSING);
   for (const restart of [false, true]) {
     await replay();
     if (restart) await pods.restart();
-    expect([await ask(good.authorization), await ask(rotated)]).toEqual([MISSING, '200 good']);
+    expect([await verdict(good.authorization), await verdict(rotated)]).toEqual([MISSING, '200 good']);
   }
 });
 
-/** Puts back all that Redis holds of a key now. */
+/** Captures the entries of a key; the result writes them back. */
 async function replayOf(key: IssuedKey): Promise<() => Promise<void>> {
-  const names = Object.values(placesOf(key)) as string[];
+  const names = Object.values(redisKeysOf(key)) as string[];
   const values = await Promise.all(names.map(valueAt));
   return async () => {
     for (const [index, name] of names.entries()) await intruder.client.set(name, values[index] as Buffer);
   };
 }
 
-it('values of another type are misses, are written over, and do not end the use of Redis', async () => {
+it('treats values of another type as misses, overwrites them, and keeps the breaker closed', async () => {
   const { client } = intruder;
   const makers = [
     (name: string) => client.lpush(name, 'x'),
@@ -259,25 +259,25 @@ it('values of another type are misses, are written over, and do not end the use 
   for (const make of makers) {
     await client.del(...names);
     for (const name of names) await make(name);
-    for (let round = 0; round < 3; round += 1) await expectTruth();
+    for (let round = 0; round < 3; round += 1) await expectRightVerdicts();
     expect(await metric(pods.all[0] as Pods['all'][number], 'iam_redis_breaker_state')).toBe(0);
-    await expect.poll(() => client.type(placesOf(good).answer)).toBe('string');
+    await expect.poll(() => client.type(redisKeysOf(good).response)).toBe('string');
   }
 });
 
-it('scripts that were flushed are sent again', async () => {
+it('sends its scripts again after SCRIPT FLUSH', async () => {
   await intruder.client.script('FLUSH');
   const key = await insertKey(databases.primary, { createdBy: 'late' });
   await databases.replicated();
-  expect(await ask(key.authorization)).toBe('200 late');
-  await expect.poll(() => intruder.client.strlen(placesOf(key).credential)).toBeGreaterThan(16);
+  expect(await verdict(key.authorization)).toBe('200 late');
+  await expect.poll(() => intruder.client.strlen(redisKeysOf(key).credential)).toBeGreaterThan(16);
 });
 
-it('who reads all of Redis finds no id, organization, hash, secret or digest', async () => {
+it('reveals no id, organization, hash, secret or digest to a reader of Redis', async () => {
   const { rows } = await databases.primary.query(
     'SELECT id, organization_id, created_by, secret_hash FROM api_keys',
   );
-  const telling = [
+  const sensitive = [
     ...rows.flatMap((row) => [
       row.id,
       row.organization_id,
@@ -302,9 +302,9 @@ it('who reads all of Redis finds no id, organization, hash, secret or digest', a
     .map(([name, value]) => `${name}\n${value.toString('latin1')}`)
     .join('\n');
   expect(contents.length).toBeGreaterThan(1_000);
-  expect(telling.filter((text) => contents.includes(text))).toEqual([]);
+  expect(sensitive.filter((text) => contents.includes(text))).toEqual([]);
   const names = (await intruder.values()).map(([name]) => name);
   expect(
-    names.filter((name) => !/^iam4:\{[\w-]{22}\}:(fence|(credential|answer):[\w-]{22})$/.test(name)),
+    names.filter((name) => !/^iam5:\{[\w-]{22}\}:(fence|(credential|response):[\w-]{22})$/.test(name)),
   ).toEqual([]);
 });

@@ -5,10 +5,10 @@ import { startTestRedis, type TestRedis } from '../../../../support/servers/redi
 import { startTcpProxy, type TcpProxy } from '../../../../support/servers/tcp-proxy.ts';
 
 const TIMEOUT_MS = 50;
-/** A deadline, as seen from a test on a busy machine. */
-const SOON_MS = 10 * TIMEOUT_MS;
+/** Upper bound of a timeout, as a test on a busy machine measures it. */
+const TIMEOUT_BOUND_MS = 10 * TIMEOUT_MS;
 
-const FENCE = { place: 'fence', ttlMs: 10_000 };
+const FENCE = { redisKey: 'fence', ttlMs: 10_000 };
 
 let redis: TestRedis;
 let proxy: TcpProxy;
@@ -21,8 +21,8 @@ beforeEach(async () => {
   proxy = await startTcpProxy({ targetPort: Number(url.port) });
   url.port = String(proxy.port);
   link = open(url.href);
-  await expect.poll(() => link.read('place')).toBeNull();
-  await inUse();
+  await expect.poll(() => link.read('entry')).toBeNull();
+  await untilAvailable();
   events.length = 0;
 });
 afterEach(async () => {
@@ -37,8 +37,8 @@ function open(url: string): RedisLink {
     url,
     cluster: false,
     timeoutMs: TIMEOUT_MS,
-    onLost: () => events.push('lost'),
-    onBack: () => events.push('back'),
+    onUnavailable: () => events.push('unavailable'),
+    onAvailable: () => events.push('available'),
   });
 }
 
@@ -47,14 +47,15 @@ async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
   return [await work(), performance.now() - begun];
 }
 
-/** Fails until the link leaves Redis alone. */
-async function untilBroken(): Promise<void> {
-  await expect.poll(() => link.read('place').then(() => link.breakerState), { timeout: 5_000 }).toBe(2);
+/** Reads until the breaker opens. */
+async function untilOpen(): Promise<void> {
+  await expect.poll(() => link.read('entry').then(() => link.breakerState), { timeout: 5_000 }).toBe(2);
 }
 
-async function inUse(): Promise<void> {
+/** Reads until Redis replies and the breaker is closed. */
+async function untilAvailable(): Promise<void> {
   await expect
-    .poll(() => link.read('place').then((answer) => [answer !== undefined, link.breakerState]), {
+    .poll(() => link.read('entry').then((reply) => [reply !== undefined, link.breakerState]), {
       timeout: 8_000,
     })
     .toEqual([true, 0]);
@@ -69,56 +70,56 @@ const outages: [name: string, begin: () => unknown, end: () => unknown][] = [
 ];
 
 it.each(outages)(
-  'with Redis %s no command lasts longer than the deadline, one word is said of it, and one when it is back',
+  'with Redis %s bounds each command by the timeout and reports start and end of the outage once',
   async (_name, begin, end) => {
     await begin();
     for (let index = 0; index < 20; index += 1) {
-      const [answer, tookMs] = await timed(() => link.read('place'));
-      expect(answer).toBeUndefined();
-      expect(tookMs).toBeLessThan(SOON_MS);
+      const [reply, tookMs] = await timed(() => link.read('entry'));
+      expect(reply).toBeUndefined();
+      expect(tookMs).toBeLessThan(TIMEOUT_BOUND_MS);
     }
     expect(link.breakerState).toBe(2);
     expect(link.counts.skipped).toBeGreaterThan(0);
-    expect(events).toEqual(['lost']);
+    expect(events).toEqual(['unavailable']);
     await end();
-    await inUse();
-    expect(events).toEqual(['lost', 'back']);
+    await untilAvailable();
+    expect(events).toEqual(['unavailable', 'available']);
   },
 );
 
-it('while one command tries whether Redis is back nobody else waits for it', async () => {
+it('fails other commands at once while a half-open breaker probes Redis', async () => {
   redis.pause();
-  await untilBroken();
+  await untilOpen();
   let waited: number | undefined;
   while (waited === undefined) {
-    const trying = link.read('place');
-    await new Promise((resolve) => setImmediate(resolve)); // reads leave together, at the end of the turn
-    if (link.breakerState === 1) [, waited] = await timed(() => link.read('place'));
-    await trying;
+    const probe = link.read('entry');
+    await new Promise((resolve) => setImmediate(resolve)); // the batch leaves at the end of the tick
+    if (link.breakerState === 1) [, waited] = await timed(() => link.read('entry'));
+    await probe;
     await new Promise((resolve) => setImmediate(resolve));
   }
   expect(waited).toBeLessThan(TIMEOUT_MS / 2);
   await redis.resume();
 });
 
-it('a connection that went silent for good is replaced, although nobody ever closed it', async () => {
+it('replaces a half-open connection that no peer has closed', async () => {
   proxy.halfOpen('toClient');
-  await untilBroken();
+  await untilOpen();
   const before = proxy.connections();
   await expect
-    .poll(() => link.read('place').then(() => proxy.connections()), { timeout: 8_000 })
+    .poll(() => link.read('entry').then(() => proxy.connections()), { timeout: 8_000 })
     .not.toBe(before);
   await proxy.restore();
-  await inUse();
+  await untilAvailable();
 });
 
-it('commands that nobody waits for any more do not pile up while Redis is paused', async () => {
+it('does not accumulate timed-out commands while Redis is paused', async () => {
   redis.pause();
   const value = Buffer.alloc(10_000);
   for (let round = 0; round < 20; round += 1) {
     await Promise.all(
       Array.from({ length: 100 }, () =>
-        link.store(FENCE, 1, { place: 'place', sealed: value, ttlMs: 1_000 }),
+        link.store(FENCE, 1, { redisKey: 'entry', sealed: value, ttlMs: 1_000 }),
       ),
     );
   }
@@ -128,38 +129,38 @@ it('commands that nobody waits for any more do not pile up while Redis is paused
   await redis.resume();
 });
 
-// The proxy, which stands before a shared server as well, lives in this process and pauses with it.
+// A shared server is behind a proxy in this process, which would pause with it.
 it.skipIf(inject('redis').kind !== 'binary')(
-  'a pause of this process is not taken for a slow Redis',
+  'does not count a pause of this process as a timeout of Redis',
   async () => {
     link.close();
     link = open(redis.url);
-    await inUse();
+    await untilAvailable();
     const { late } = link.counts;
-    const answers = Array.from({ length: 10 }, () => link.read('place'));
-    setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3 * TIMEOUT_MS)); // right after they are sent
-    expect(await Promise.all(answers)).toEqual(Array.from({ length: 10 }, () => null));
+    const replies = Array.from({ length: 10 }, () => link.read('entry'));
+    setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3 * TIMEOUT_MS)); // right after the reads are sent
+    expect(await Promise.all(replies)).toEqual(Array.from({ length: 10 }, () => null));
     expect(link.counts.late).toBe(late);
   },
 );
 
-it('a server that greets slower than the deadline is still connected to', async () => {
+it('connects to a server whose handshake is slower than the command timeout', async () => {
   link.close();
   proxy.delay(2 * TIMEOUT_MS);
   const url = new URL(redis.url);
   url.port = String(proxy.port);
   link = open(url.href);
-  // Its greeting takes several round trips; commands are too late meanwhile, and are not any more after it.
+  // The handshake takes several round trips. Commands time out during it, and succeed after it.
   await new Promise((resolve) => setTimeout(resolve, 12 * TIMEOUT_MS));
   proxy.delay(0);
-  await inUse();
+  await untilAvailable();
   expect(proxy.connections()).toBe(1);
 });
 
-const entry = (text: string) => ({ place: 'place', sealed: Buffer.from(text), ttlMs: 10_000 });
-const stored = async () => String(await link.read('place'));
+const entry = (text: string) => ({ redisKey: 'entry', sealed: Buffer.from(text), ttlMs: 10_000 });
+const stored = async () => String(await link.read('entry'));
 
-it('nothing older than the newest version that was seen is stored, in whatever order they come', async () => {
+it('never stores an entry older than the fence, in any order of writes', async () => {
   await link.store(FENCE, 5, entry('five'));
   await link.store(FENCE, 4, entry('four'));
   expect(await stored()).toBe('five');
@@ -173,21 +174,23 @@ it('nothing older than the newest version that was seen is stored, in whatever o
   expect(await stored()).toBe('seven');
 });
 
-it('reads of one moment go out as one command, and each gets its own value', async () => {
-  const places = Array.from({ length: 300 }, (_, index) => `place-${index}`);
-  const written = places.filter((_, index) => index % 3 === 0);
+it('batches the reads of one tick into one command, with the right value for each', async () => {
+  const redisKeys = Array.from({ length: 300 }, (_, index) => `entry-${index}`);
+  const written = redisKeys.filter((_, index) => index % 3 === 0);
   await Promise.all(
-    written.map((place) => link.store(FENCE, 1, { place, sealed: Buffer.from(place), ttlMs: 10_000 })),
+    written.map((redisKey) =>
+      link.store(FENCE, 1, { redisKey, sealed: Buffer.from(redisKey), ttlMs: 10_000 }),
+    ),
   );
   const { ok } = link.counts;
-  const values = await Promise.all(places.map((place) => link.read(place)));
+  const values = await Promise.all(redisKeys.map((redisKey) => link.read(redisKey)));
   expect(values.map((value) => value?.toString())).toEqual(
-    places.map((place) => (written.includes(place) ? place : undefined)),
+    redisKeys.map((redisKey) => (written.includes(redisKey) ? redisKey : undefined)),
   );
-  expect(link.counts.ok - ok).toBe(2); // 256 and the rest
+  expect(link.counts.ok - ok).toBe(2); // 256 keys, then the rest
 });
 
-it.skipIf(inject('redis').kind !== 'binary')('a Redis that is full is still read', async () => {
+it.skipIf(inject('redis').kind !== 'binary')('keeps reading from a Redis that is out of memory', async () => {
   await link.store(FENCE, 1, entry('value'));
   const admin = new Redis(redis.url);
   const { failed } = link.counts;

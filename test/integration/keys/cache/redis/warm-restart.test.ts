@@ -44,7 +44,7 @@ async function verifiedKeys(count: number): Promise<Key[]> {
   const keys = await insertKeys(databases.primary, count);
   await databases.replicated();
   await expectAll(keys, '200');
-  await expect.poll(async () => (await admin.client.keys('*:answer:*')).length).toBe(count);
+  await expect.poll(async () => (await admin.client.keys('*:response:*')).length).toBe(count);
   return keys;
 }
 
@@ -76,11 +76,11 @@ it('after a restart keys that the region has verified cost neither argon2 nor Po
 
 it('with answers gone and credentials left it is the same', async () => {
   const keys = await verifiedKeys(20);
-  await admin.client.del(...(await admin.client.keys('*:answer:*')));
+  await admin.client.del(...(await admin.client.keys('*:response:*')));
   await pods.restart();
   await expectAll(keys, '200');
   expect(await work()).toEqual({ argon2: 0, redis: 20, postgres: 0 });
-  await expect.poll(async () => (await admin.client.keys('*:answer:*')).length).toBe(20);
+  await expect.poll(async () => (await admin.client.keys('*:response:*')).length).toBe(20);
 });
 
 it('what is too old to be used without Postgres costs Postgres, and still no argon2', async () => {

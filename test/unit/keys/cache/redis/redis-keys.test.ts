@@ -32,7 +32,7 @@ it('an id that reads like a credential’s digest, or the other way round, has a
 
 it('a credential and a call with one digest have places of their own', () => {
   const [credential] = places.entries('credential', 'id', 'same');
-  const [answer] = places.entries('answer', 'id', 'same');
+  const [answer] = places.entries('response', 'id', 'same');
   expect(credential?.split(':').at(-1)).not.toBe(answer?.split(':').at(-1));
 });
 

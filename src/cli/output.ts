@@ -1,7 +1,7 @@
 import type { KeyView, KeyWithCredential } from '../control-plane/keys/key-view.ts';
 import type { KeyPage } from '../control-plane/keys/list-keys.ts';
 
-/** The human output of the key commands. */
+// The output of the commands for people.
 
 export function keyText(key: KeyView): string {
   return [
@@ -15,7 +15,7 @@ export function keyText(key: KeyView): string {
       ? []
       : [`old secret    accepted until ${key.previous_secret_expiration_date}`]),
     `internal      ${key.internal ? 'yes' : 'no'}`,
-    `permissions        ${JSON.stringify(key.role_assignments)}`,
+    `permissions   ${JSON.stringify(key.role_assignments)}`,
   ].join('\n');
 }
 
@@ -24,7 +24,7 @@ export function credentialText(key: KeyWithCredential): string {
     keyText(key),
     ...(key.warnings ?? []).map((warning) => `warning: ${warning}`),
     '',
-    'The credential, shown this once; store it now:',
+    'The credential is shown only once. Store it now:',
     '',
     key.key,
   ].join('\n');
@@ -40,12 +40,12 @@ export function pageText(page: KeyPage): string {
   ]);
   return [
     table(['ID', 'STATUS', 'EXPIRES (UTC)', 'KIND', 'DESCRIPTION'], rows),
-    ...(page.unreadable_keys ?? []).map((id) => `warning: the definition of key ${id} cannot be read`),
+    ...(page.unreadable_keys ?? []).map((id) => `warning: the stored definition of key ${id} does not parse`),
     ...(page.next === undefined ? [] : [`more: --after ${page.next}`]),
   ].join('\n');
 }
 
-/** Columns as wide as their widest cell. Control characters are left out: a description must not steer a terminal. */
+/** Pads columns to their widest cell. Removes control characters: a description must not control the terminal. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header, ...rows].map((row) => row.map((cell) => cell.replace(/\p{Cc}/gu, ' ')));
   const widths = header.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));

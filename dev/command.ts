@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { EXIT } from '../src/cli/exit-codes.ts';
 import { reportFailure } from '../src/cli/failure.ts';
+import { misplacedOption } from './misplaced-options.ts';
 
 /** The highest port is base + 1011. */
 function portBase(text: string): number {
@@ -29,6 +30,11 @@ Other settings in the environment (LOG_LEVEL, ARGON2_CONCURRENCY …) reach both
     await runDev({ reset: options.reset ?? false, portBase: options.portBase });
   });
 
+const misplaced = misplacedOption(process.env, process.argv.slice(2));
+if (misplaced !== undefined) {
+  process.stderr.write(`error: ${misplaced}\n`);
+  process.exit(EXIT.usage);
+}
 try {
   await program.parseAsync();
 } catch (error) {

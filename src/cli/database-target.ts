@@ -11,16 +11,16 @@ import type { Actor, Principal } from '../control-plane/principal.ts';
 import { CustomRoles } from '../control-plane/roles/custom-roles.ts';
 import { createPool } from '../database/pool.ts';
 import { IamError } from '../errors.ts';
-import type { Administration } from './administration.ts';
 import { UsageError } from './command-failure.ts';
+import type { DatabaseTarget } from './operations.ts';
 
-/** The primary, opened for one command. */
+/** The primary, connected for one command. */
 export interface OpenPrimary {
   deps: LifecycleDeps;
   pool: pg.Pool;
 }
 
-/** @throws {ConfigError} when PRIMARY_DATABASE_URL is missing */
+/** @throws {ConfigError} if PRIMARY_DATABASE_URL is unset */
 export function openPrimary(environment: NodeJS.ProcessEnv = process.env): OpenPrimary {
   const config = loadConfig(environment, ['PRIMARY_DATABASE_URL']);
   const pool = createPool(config.PRIMARY_DATABASE_URL as string, {
@@ -34,41 +34,23 @@ export function openPrimary(environment: NodeJS.ProcessEnv = process.env): OpenP
   return { pool, deps: lifecycleDeps(config, database, { now: Date.now, randomBytes }) };
 }
 
-/** Who runs the command: the name that the operating system has for the user. */
+/** The operator: the operating system's user. */
 export function operator(): Actor {
   try {
     return { type: 'cli', id: userInfo().username };
   } catch {
-    return { type: 'cli', id: `uid-${process.getuid?.() ?? 'unknown'}` }; // no such user in this container
+    return { type: 'cli', id: `uid-${process.getuid?.() ?? 'unknown'}` }; // containers may run users without a name
   }
 }
 
-/**
- * The commands at the database itself: for operators, and for the first key of all.
- * @param organization id from the command line; left out, it follows from the key or there is only one
- */
-export function databaseAdministration(primary: OpenPrimary, organization?: string): Administration {
-  const { deps, pool } = primary;
-  const keys = new KeyLifecycle(deps);
-  const roles = new CustomRoles(deps);
-
-  const inOrganization = async (): Promise<Principal> =>
-    principalOf(organization ?? (await onlyOrganization(deps.database)));
-  const ofKey = async (id: string): Promise<Principal> =>
-    principalOf(organization ?? (await organizationOfKey(deps.database, id)));
-
+/** @param organization id from the command line; if unset, it follows from the key, or there is only one */
+export function databaseTarget({ deps }: OpenPrimary, organization?: string): DatabaseTarget {
   return {
-    createKey: async ({ body, internal }) =>
-      (await keys.create(await inOrganization(), body, { internal })).key,
-    listKeys: async (query) => keys.list((await inOrganization()).organizationId, query),
-    showKey: async (id) => keys.show((await ofKey(id)).organizationId, id, true),
-    revokeKeys: async (ids, force) => keys.revokeMany(await ofKey(ids[0] ?? ''), { keys: ids }, { force }),
-    rotateKey: async (id, body, force) => (await keys.rotate(await ofKey(id), id, body, { force })).key,
-    putRole: async (project, name, descriptor) =>
-      roles.put(await inOrganization(), project, name, descriptor),
-    listRoles: async (project) => roles.list((await inOrganization()).organizationId, project),
-    deleteRole: async (project, name) => roles.remove(await inOrganization(), project, name),
-    close: () => pool.end(),
+    keys: new KeyLifecycle(deps),
+    roles: new CustomRoles(deps),
+    inOrganization: async () => principalOf(organization ?? (await onlyOrganization(deps.database))),
+    inOrganizationOf: async (keyId) =>
+      principalOf(organization ?? (await organizationOfKey(deps.database, keyId))),
   };
 }
 
@@ -82,12 +64,12 @@ async function onlyOrganization(database: Database): Promise<string> {
   const [first, ...others] = organizations;
   if (first === undefined) {
     throw new IamError('ORGANIZATION_NOT_FOUND', {
-      message: 'There is no organization yet: make the first one with "iam bootstrap".',
+      message: 'No organization exists. Create the first one with "iam bootstrap".',
     });
   }
   if (others.length === 0) return first.id;
   const ids = organizations.slice(0, 10).map(({ id }) => id);
-  throw new UsageError(`There are several organizations; say which with --organization: ${ids.join(', ')}`);
+  throw new UsageError(`There are several organizations. Choose one with --organization: ${ids.join(', ')}`);
 }
 
 async function organizationOfKey(database: Database, id: string): Promise<string> {
@@ -97,6 +79,7 @@ async function organizationOfKey(database: Database, id: string): Promise<string
         [id],
       )
     : [];
-  if (row === undefined) throw new IamError('KEY_NOT_FOUND', { message: 'There is no such API key.' });
+  if (row === undefined)
+    throw new IamError('KEY_NOT_FOUND', { message: 'The database has no such API key.' });
   return row.organization_id;
 }

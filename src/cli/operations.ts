@@ -1,0 +1,124 @@
+import type { KeyLifecycle } from '../control-plane/keys/key-lifecycle.ts';
+import type { KeyView, KeyWithCredential } from '../control-plane/keys/key-view.ts';
+import type { KeyPage } from '../control-plane/keys/list-keys.ts';
+import type { Principal } from '../control-plane/principal.ts';
+import type { CustomRole, CustomRoles, Project } from '../control-plane/roles/custom-roles.ts';
+import type { RoleDescriptor } from '../roles/role-descriptor.ts';
+import { UsageError } from './command-failure.ts';
+
+/** The control plane over HTTP. */
+export interface HttpTarget {
+  /** @throws {RemoteError} for any response that is not 2xx */
+  call<Body>(method: string, path: string, options?: HttpCallOptions): Promise<Body>;
+}
+
+export interface HttpCallOptions {
+  body?: unknown;
+  /** The call creates something: retries share one idempotency key. */
+  idempotent?: boolean;
+}
+
+/** The primary, for an operator who can log in to it. */
+export interface DatabaseTarget {
+  keys: KeyLifecycle;
+  roles: CustomRoles;
+  /** The operator in the organization of the command line, or in the only one. */
+  inOrganization(): Promise<Principal>;
+  /** The operator in the organization of the command line, or in that of the key. */
+  inOrganizationOf(keyId: string): Promise<Principal>;
+}
+
+/** One operation of the CLI in both transports, which return the same result. */
+export interface Operation<Input, Result> {
+  http(target: HttpTarget, input: Input): Promise<Result>;
+  database(target: DatabaseTarget, input: Input): Promise<Result>;
+}
+
+const KEYS = '/api/v1/users/auth/keys';
+const keyPath = (id: string) => `${KEYS}/${encodeURIComponent(id)}`;
+const rolesPath = ({ projectType, projectId }: Project) =>
+  `/api/v1/projects/${encodeURIComponent(projectType)}/${encodeURIComponent(projectId)}/roles`;
+const rolePath = (project: Project, name: string) => `${rolesPath(project)}/${encodeURIComponent(name)}`;
+
+interface NewKeyInput {
+  body: { description: string; expiration?: string; role_assignments?: unknown };
+  internal: boolean;
+}
+
+export const createKey: Operation<NewKeyInput, KeyWithCredential> = {
+  http: async (target, { body, internal }) => {
+    if (internal) throw new UsageError('--internal works only with PRIMARY_DATABASE_URL, not over HTTP.');
+    return target.call('POST', KEYS, { body, idempotent: true });
+  },
+  database: async ({ keys, inOrganization }, { body, internal }) =>
+    (await keys.create(await inOrganization(), body, { internal })).key,
+};
+
+export const listKeys: Operation<Record<string, string>, KeyPage> = {
+  http: (target, query) => target.call('GET', `${KEYS}?${new URLSearchParams(query)}`),
+  database: async ({ keys, inOrganization }, query) =>
+    keys.list((await inOrganization()).organizationId, query),
+};
+
+export const showKey: Operation<string, KeyView> = {
+  http: (target, id) => target.call('GET', `${keyPath(id)}?status=all`),
+  database: async ({ keys, inOrganizationOf }, id) =>
+    keys.show((await inOrganizationOf(id)).organizationId, id, true),
+};
+
+export const revokeKeys: Operation<{ ids: readonly string[]; force: boolean }, void> = {
+  http: async (target, { ids, force }) => {
+    await target.call('DELETE', `${KEYS}?force=${force}`, { body: { keys: ids } });
+  },
+  database: async ({ keys, inOrganizationOf }, { ids, force }) =>
+    keys.revokeMany(await inOrganizationOf(ids[0] ?? ''), { keys: ids }, { force }),
+};
+
+interface RotationInput {
+  id: string;
+  body: Record<string, string>;
+  force: boolean;
+}
+
+export const rotateKey: Operation<RotationInput, KeyWithCredential> = {
+  http: (target, { id, body, force }) =>
+    target.call('POST', `${keyPath(id)}/_rotate?force=${force}`, { body, idempotent: true }),
+  database: async ({ keys, inOrganizationOf }, { id, body, force }) =>
+    (await keys.rotate(await inOrganizationOf(id), id, body, { force })).key,
+};
+
+interface RoleInput {
+  project: Project;
+  name: string;
+  descriptor: unknown;
+}
+
+export const putRole: Operation<RoleInput, { warnings: readonly string[] }> = {
+  http: async (target, { project, name, descriptor }) => {
+    const { warnings = [] } = await target.call<{ warnings?: string[] }>('PUT', rolePath(project, name), {
+      body: descriptor,
+    });
+    return { warnings };
+  },
+  database: async ({ roles, inOrganization }, { project, name, descriptor }) =>
+    roles.put(await inOrganization(), project, name, descriptor),
+};
+
+type RemoteRoles = Record<string, RoleDescriptor & { transient_metadata?: unknown }>;
+
+export const listRoles: Operation<Project, CustomRole[]> = {
+  http: async (target, project) =>
+    Object.entries(await target.call<RemoteRoles>('GET', rolesPath(project))).map(
+      ([name, { transient_metadata: _outputOnly, ...descriptor }]) => ({ name, descriptor }),
+    ),
+  database: async ({ roles, inOrganization }, project) =>
+    roles.list((await inOrganization()).organizationId, project),
+};
+
+export const deleteRole: Operation<{ project: Project; name: string }, void> = {
+  http: async (target, { project, name }) => {
+    await target.call('DELETE', rolePath(project, name));
+  },
+  database: async ({ roles, inOrganization }, { project, name }) =>
+    roles.remove(await inOrganization(), project, name),
+};

@@ -1,2 +1,0 @@
-/** Path of the call that Elasticsearch makes. */
-export const AUTHENTICATE_PATH = '/uiam/api/v1/authentication/_authenticate';
