@@ -1,6 +1,6 @@
 /**
- * Waits for two pieces of work, also when one fails: nothing may still be starting while the rest is being stopped.
- * @throws what the first one, or else the second one, threw
+ * Waits until both promises settle, even if one rejects: no process may still be starting while the others stop.
+ * @throws the error of the first promise, else that of the second
  */
 export async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
   await Promise.allSettled([first, second]);

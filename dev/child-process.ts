@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** What a child gets of our environment: no PG* variable may steer a server, and no credential of ours may reach it. */
+/** Environment of every child: without PG* variables, which would configure a server, and without credentials. */
 export const childEnvironment: NodeJS.ProcessEnv = {
   PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
   LC_ALL: 'C',
@@ -17,7 +17,7 @@ export interface CommandResult {
   output: string;
 }
 
-/** Runs a command to its end from `/`, optionally as another user; stdout and stderr come back as one text. */
+/** Runs a command in `/` until it exits, optionally as another user; `output` joins stdout and stderr. */
 export function runCommand(
   command: string,
   args: readonly string[],
@@ -43,8 +43,8 @@ export function runCommand(
 }
 
 /**
- * Working directory of a live process, undefined when there is no such process (a zombie has none either).
- * Postgres and Redis both change into their data directory, so this tells whose server a recorded pid is now.
+ * Returns the working directory of a running process, undefined if there is none (a zombie has none either).
+ * Postgres and Redis work in their data directory, so this identifies the server behind a recorded pid.
  */
 export async function workingDirectoryOf(pid: number): Promise<string | undefined> {
   try {
@@ -56,12 +56,12 @@ export async function workingDirectoryOf(pid: number): Promise<string | undefine
   }
 }
 
-/** When a live process began, as an opaque text; with the pid it names a process for good. Undefined when there is none. */
+/** Returns the start time of a running process as an opaque text. With the pid it identifies a process uniquely. */
 export async function startTimeOf(pid: number): Promise<string | undefined> {
   if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
   try {
     if (process.platform === 'linux') {
-      // proc_pid_stat(5): field 22 is the start time; field 2, a name in parentheses, may hold spaces.
+      // proc_pid_stat(5): field 22 is the start time; field 2, a name in parentheses, may contain spaces.
       const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
       return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
     }
@@ -71,7 +71,7 @@ export async function startTimeOf(pid: number): Promise<string | undefined> {
   }
 }
 
-/** Sends `signal` and waits until the process no longer works in `directory`; false when the time ran out. */
+/** Sends `signal` and waits until the process no longer works in `directory`; returns false on a timeout. */
 export async function signalAndWait(
   pid: number,
   signal: NodeJS.Signals,
@@ -83,7 +83,7 @@ export async function signalAndWait(
   } catch {
     return true;
   }
-  // It is nobody's child any more, so there is no exit event to await.
+  // The process is not a child of this one, so there is no exit event.
   for (const end = performance.now() + timeoutMs; performance.now() < end; await sleep(20)) {
     if ((await workingDirectoryOf(pid)) !== directory) return true;
   }
@@ -95,12 +95,12 @@ export interface ServerExit {
   signal: NodeJS.Signals | null;
 }
 
-/** A signal and how long the process may take before the next one. */
+/** A signal and the time that the process has before the next signal. */
 export type StopStep = readonly [signal: NodeJS.Signals, graceMs: number];
 
 const KILL_GRACE_MS = 3_000;
 
-/** Signals a child step by step, SIGKILL last, until it is gone. Returns at once when it is gone already. */
+/** Sends the signals in order, SIGKILL last, until the child has exited. Returns at once if it has exited already. */
 export async function stopChild(
   child: ChildProcess,
   exited: Promise<ServerExit>,
@@ -109,11 +109,11 @@ export async function stopChild(
   for (const [signal, graceMs] of [...steps, ['SIGKILL', KILL_GRACE_MS] as const]) {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(resolve, graceMs, 'late');
+    const timeout = new Promise<'timeout'>((resolve) => {
+      timer = setTimeout(resolve, graceMs, 'timeout');
     });
-    const first = await Promise.race([exited, late]);
+    const first = await Promise.race([exited, timeout]);
     clearTimeout(timer);
-    if (first !== 'late') return;
+    if (first !== 'timeout') return;
   }
 }

@@ -13,13 +13,13 @@ import type { DevSecrets } from './secrets.ts';
 const DATABASE = 'iam';
 const SUBSCRIPTION = 'iam_dev';
 
-/** Settings of both servers: small, logical, and quick to find each other again after a restart. */
+/** Settings of both servers: little memory, logical replication, and a quick reconnect after a restart. */
 export const postgresSettings: Readonly<Record<string, string>> = {
   wal_level: 'logical',
   max_connections: '60',
   shared_buffers: '64MB',
   wal_retrieve_retry_interval: '500ms',
-  // A slot that nobody reads any more must not fill the disk of a laptop.
+  // An unused replication slot must not fill the disk of a laptop.
   max_slot_wal_keep_size: '1GB',
 };
 
@@ -30,7 +30,7 @@ export interface DatabaseUrls {
   primary: string;
 }
 
-/** Brings both databases to the current schema and joins them; everything in it may have been done before. */
+/** Migrates both databases and subscribes the region to the primary. Every step is idempotent. */
 export async function prepareDatabases(
   primary: PostgresServer,
   region: PostgresServer,
@@ -58,7 +58,7 @@ async function createDatabase(server: PostgresServer): Promise<void> {
   });
 }
 
-/** A subscription keeps its connection string, and the ports may be others than last time. */
+/** Subscribes the region, and updates the stored connection string: the ports can differ from the last run. */
 async function subscribe(regionUrl: string, primaryUrl: string): Promise<void> {
   await subscribeRegion(regionUrl, primaryUrl, SUBSCRIPTION);
   await withClient(regionUrl, async (client) => {
@@ -71,9 +71,9 @@ async function subscribe(regionUrl: string, primaryUrl: string): Promise<void> {
 }
 
 /**
- * Resolves when the region has applied what the primary has committed by now, initial copies included.
+ * Resolves when the region has applied every current commit of the primary and all initial copies.
  *
- * The position is the one the apply worker last reported back: it applies in order, so everything before is in.
+ * `latest_end_lsn` is the last position that the apply worker reported. It applies in order, so earlier commits are in.
  */
 export async function untilReplicated(
   primary: PostgresServer,

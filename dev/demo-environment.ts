@@ -2,14 +2,14 @@ import type { PortPlan } from './port-plan.ts';
 import type { DevSecrets } from './secrets.ts';
 import { DEMO_ORGANIZATION_ID, DEMO_PROJECT_ID, DEMO_PROJECT_TYPE } from './seeds.ts';
 
-/** `NAME=value` lines that a shell can read with `.`; no value of ours needs quotes there. */
+/** `NAME=value` lines that a shell can source. No value here needs quotes. */
 function environmentFile(values: Readonly<Record<string, string>>): string {
   return Object.entries(values)
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
 }
 
-/** Text of `.iam/demo.env`: where everything listens, and keys to try it with. */
+/** Text of `.iam/demo.env`: the addresses of the local stack, and demo keys. */
 export function demoEnvironment(plan: PortPlan, secrets: DevSecrets): string {
   const { owner = '', demo = '', internal = '' } = secrets.credentials;
   return environmentFile({
@@ -26,7 +26,7 @@ export function demoEnvironment(plan: PortPlan, secrets: DevSecrets): string {
   });
 }
 
-/** Text of `.iam/cli.env`: what `iam keys` and `iam roles` need to work on the primary. */
+/** Text of `.iam/cli.env`: the settings with which `iam keys` and `iam roles` reach the primary. */
 export function cliEnvironment(primaryUrl: string, credentialPrefix: string): string {
   return environmentFile({ PRIMARY_DATABASE_URL: primaryUrl, CREDENTIAL_PREFIX: credentialPrefix });
 }

@@ -1,21 +1,21 @@
 import { join } from 'node:path';
-import type { Parts } from './parts.ts';
+import { openLogFile } from './log-files.ts';
 import type { PortPlan } from './port-plan.ts';
+import type { ProcessGroup } from './process-group.ts';
 import { startRedis } from './redis/server.ts';
 import type { DevSecrets } from './secrets.ts';
-import { serverLog } from './server-log.ts';
 import type { StateDirectory } from './state-directory.ts';
 
-/** Starts a Redis of our own and gives its URL; undefined when there is no binary. */
+/** Starts Redis and returns its URL; undefined without a binary. */
 export async function startDevRedis(
   state: StateDirectory,
   plan: PortPlan,
   secrets: DevSecrets,
-  parts: Parts,
+  processes: ProcessGroup,
   binary: string | undefined,
 ): Promise<string | undefined> {
   if (binary === undefined) return undefined;
-  const log = serverLog(join(state.directory, 'logs', 'redis.log'));
+  const log = openLogFile(join(state.directory, 'logs', 'redis.log'));
   const server = await startRedis({
     binary,
     port: plan.redis,
@@ -25,13 +25,13 @@ export async function startDevRedis(
     onLog: log.write,
   });
   const { pid, exited } = server;
-  parts.add({
+  processes.add({
     name: 'Redis',
     pid,
     exited,
     stage: 1,
     stop: () => server.stop(),
-    loss: () => 'goes on',
+    exitEffect: () => 'degraded',
     logTail: log.tail,
   });
   return server.url;

@@ -3,11 +3,11 @@ import type { Config } from '../src/config.ts';
 import { both } from './both.ts';
 import { childEnvironment, type ServerExit } from './child-process.ts';
 import type { DatabaseUrls } from './databases.ts';
-import type { Part, Parts } from './parts.ts';
+import { logTail } from './log-files.ts';
 import { passedSettings } from './passed-settings.ts';
 import type { PortPlan } from './port-plan.ts';
+import type { ProcessGroup, StackProcess } from './process-group.ts';
 import type { DevSecrets } from './secrets.ts';
-import { logTail } from './service-log.ts';
 import { startService } from './service-process.ts';
 import type { StateDirectory } from './state-directory.ts';
 
@@ -15,17 +15,17 @@ interface DevServicesOptions {
   state: StateDirectory;
   plan: PortPlan;
   secrets: DevSecrets;
-  parts: Parts;
+  processes: ProcessGroup;
   environment: NodeJS.ProcessEnv;
   config: Config;
   urls: DatabaseUrls;
   redisUrl: string | undefined;
 }
 
-/** Ends a request under way; a part of the ten seconds that everything has for stopping. */
+/** Limit for requests in flight; it must fit into the ten seconds in which the whole stack stops. */
 const SHUTDOWN_TIMEOUT_MS = 3_000;
 
-/** Starts our two services and waits until both are ready. */
+/** Starts the regional service and the control plane, and waits until both are ready. */
 export async function startDevServices(options: DevServicesOptions): Promise<void> {
   const { plan, urls, redisUrl } = options;
   const common = commonSettings(options);
@@ -41,7 +41,7 @@ export async function startDevServices(options: DevServicesOptions): Promise<voi
         CONTROL_PLANE_URL: `http://127.0.0.1:${plan.controlPlane}`,
         ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl, CACHE_KEYS: options.secrets.cacheKey }),
       },
-      loss: () => 'fatal',
+      exitEffect: () => 'fatal',
     }),
     startOne(options, {
       name: 'control plane',
@@ -52,8 +52,8 @@ export async function startDevServices(options: DevServicesOptions): Promise<voi
         CONTROL_PLANE_PORT: String(plan.controlPlane),
         PRIMARY_DATABASE_URL: urls.primary,
       },
-      // Stopped by a person who wants to see that regions do not care; a failure of its own is another matter.
-      loss: ({ code, signal }) => (signal !== null || code === 0 ? 'goes on' : 'fatal'),
+      // A developer may stop it to see that regions keep authenticating. A crash is fatal.
+      exitEffect: ({ code, signal }) => (signal !== null || code === 0 ? 'degraded' : 'fatal'),
     }),
   );
 }
@@ -63,11 +63,11 @@ interface OneService {
   command: 'regional' | 'control-plane';
   managementPort: number;
   env: NodeJS.ProcessEnv;
-  loss: (exit: ServerExit) => ReturnType<Part['loss']>;
+  exitEffect: (exit: ServerExit) => ReturnType<StackProcess['exitEffect']>;
 }
 
-async function startOne({ state, parts }: DevServicesOptions, service: OneService): Promise<void> {
-  const { name, command, managementPort, loss } = service;
+async function startOne({ state, processes }: DevServicesOptions, service: OneService): Promise<void> {
+  const { name, command, managementPort, exitEffect } = service;
   const logFile = join(state.directory, 'logs', `${command}.log`);
   const running = await startService({
     name,
@@ -79,11 +79,11 @@ async function startOne({ state, parts }: DevServicesOptions, service: OneServic
   });
   const { pid, exited } = running;
   const stop = () => running.stop();
-  parts.add({ name, pid, exited, stage: 0, stop, loss, logTail: () => logTail(logFile) });
+  processes.add({ name, pid, exited, stage: 0, stop, exitEffect, logTail: () => logTail(logFile) });
   await running.ready();
 }
 
-/** What the user set for both services, under what this topology decides itself. */
+/** The user's settings for both services; the settings of the local stack override them. */
 function commonSettings({ environment, config, secrets }: DevServicesOptions): NodeJS.ProcessEnv {
   return {
     ...childEnvironment,

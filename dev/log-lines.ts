@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 
 const KEPT_LINES = 20;
 
-/** Reads a server's log line by line and keeps its end, which is what an error message wants to quote. */
+/** Reads a server's log line by line and keeps the last lines for error messages. */
 export class LogLines {
   readonly #kept: string[] = [];
   readonly #listeners = new Set<(line: string) => void>();
@@ -17,7 +17,7 @@ export class LogLines {
     });
   }
 
-  /** Resolves at the first line from now on that matches; never rejects, so race it against the exit. */
+  /** Resolves with the next line that matches. It never rejects, so race it against the exit of the server. */
   next(pattern: RegExp): Promise<string> {
     return new Promise((resolve) => {
       const listener = (line: string) => {

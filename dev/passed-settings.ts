@@ -1,14 +1,14 @@
 import { settings } from '../src/config.ts';
 
-/** What the topology decides itself: everything listens on loopback in the clear, on ports and databases of its own. */
-const OURS = /^(HOST|TLS_\w+|\w+_PORT|\w+_DATABASE_URL|\w*CREDENTIAL_PREFIX(ES)?|CACHE_KEYS)$/;
+/** Settings that the local stack sets itself: it listens on loopback without TLS, with its own ports and databases. */
+const FIXED = /^(HOST|TLS_\w+|\w+_PORT|\w+_DATABASE_URL|\w*CREDENTIAL_PREFIX(ES)?|CACHE_KEYS)$/;
 
-/** Settings that somebody gave to `npm start` and that both services get; all other variables stay here. */
+/** Selects the settings in the environment of `npm start` that both services receive. */
 export function passedSettings(environment: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(
     Object.keys(settings).flatMap((name) => {
       const value = environment[name];
-      return value && !OURS.test(name) ? [[name, value] as const] : [];
+      return value && !FIXED.test(name) ? [[name, value] as const] : [];
     }),
   );
 }

@@ -1,6 +1,6 @@
 import type { NamedPort } from './ports.ts';
 
-/** Every port of the development topology. */
+/** Every port of the local stack. */
 export interface PortPlan {
   regional: number;
   controlPlane: number;
@@ -11,7 +11,7 @@ export interface PortPlan {
   controlPlaneManagement: number;
 }
 
-/** All ports follow from one: 8080 gives 8080 to 8084, and 9090, 9091 for management. */
+/** Derives all ports from one: 8080 gives 8080 to 8084, and 9090 and 9091 for management. */
 export function portPlan(base: number): PortPlan {
   return {
     regional: base,
@@ -24,7 +24,7 @@ export function portPlan(base: number): PortPlan {
   };
 }
 
-/** What has to be free before anything starts. */
+/** Lists the ports that must be free before the start. */
 export function wantedPorts(plan: PortPlan, withRedis: boolean): NamedPort[] {
   return [
     { name: 'regional service', port: plan.regional },

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 export interface NamedPort {
-  /** What wants it, in words for a person: `control plane`. */
+  /** For messages: `control plane`. */
   name: string;
   port: number;
 }
@@ -21,22 +21,22 @@ async function isFree(port: number): Promise<boolean> {
   }
 }
 
-/** @throws Error that names every taken port, what wanted it, and how to move all of them */
+/** @throws Error that names every port in use, its purpose, and the option that moves all ports */
 export async function assertPortsFree(ports: readonly NamedPort[]): Promise<void> {
   const free = await Promise.all(ports.map(({ port }) => isFree(port)));
   const taken = ports.filter((_, index) => !free[index]).map(({ name, port }) => `${port} (${name})`);
   if (taken.length === 0) return;
   const what = taken.length === 1 ? `Port ${taken[0]} is` : `Ports ${taken.join(', ')} are`;
   throw new Error(
-    `${what} already in use. Stop what listens there, or move every port: npm start -- --port-base 18080`,
+    `${what} already in use. Stop the process that listens there, or move all ports: npm start -- --port-base 18080`,
   );
 }
 
 const handedOut = new Set<number>();
 
 /**
- * A loopback port that nothing listens on, for tests. Taken from below the kernel's ephemeral range (32768 and
- * up on Linux), so that no outgoing connection grabs it before its server does; never the same twice per process.
+ * Finds a free loopback port for a test, never the same twice per process. It is below the kernel's ephemeral range
+ * (32768 and up on Linux), so no outgoing connection takes it before the server listens.
  */
 export async function freePort(random: () => number = Math.random): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {

@@ -9,7 +9,7 @@ interface Account {
   gid: number;
 }
 
-/** Whether that account can enter the directory, asked of the kernel: modes alone do not tell (ACLs, mounts). */
+/** Whether the account can enter the directory. It tries, because modes do not show ACLs and mounts. */
 export async function canEnter(directory: string, account: Account): Promise<boolean> {
   const { exitCode } = await runCommand('/bin/sh', ['-c', 'cd "$1"', 'sh', directory], {
     uid: account.uid,
@@ -25,9 +25,9 @@ const sharedDirectories = (): readonly string[] => [
 ];
 
 /**
- * A directory of ours that another account can enter but not write to: the first of `candidates` that can be
- * made so. One that somebody else owns or may write to is passed over, since we would run binaries from it.
- * @throws Error when none qualifies.
+ * Returns the first of `candidates` that this account owns and that the other account can enter but not write to. It
+ * skips directories of other owners, because binaries run from the result.
+ * @throws Error when no candidate qualifies
  */
 export async function sharedDirectory(
   account: Account,
@@ -43,6 +43,6 @@ export async function sharedDirectory(
     } catch {}
   }
   throw new Error(
-    `The user "${account.name}", which Postgres has to run as, can enter none of ${candidates.join(', ')}.`,
+    `Postgres runs as the user "${account.name}", who can enter none of ${candidates.join(', ')}.`,
   );
 }

@@ -13,15 +13,15 @@ const schema = z.object({
   redisPassword: z.string(),
   clientSecret: z.string(),
   cacheKey: z.string(),
-  /** Credentials of the seeded keys, as soon as there are any. */
+  /** Credentials of the demo keys, once they exist. */
   credentials: z.partialRecord(z.enum(['owner', 'demo', 'internal']), z.string()),
 });
 
-/** What is generated once per state directory. */
+/** Secrets that are generated once per state directory. */
 export type DevSecrets = z.infer<typeof schema>;
 export type SeededKey = keyof DevSecrets['credentials'];
 
-/** The secrets of earlier runs, undefined when there are none. @throws Error when the file is damaged */
+/** Reads the secrets of earlier runs, undefined when there are none. @throws Error when the file is damaged */
 export async function readSecrets(directory: string): Promise<DevSecrets | undefined> {
   const path = join(directory, SECRETS_FILE);
   let text: string;
@@ -34,7 +34,7 @@ export async function readSecrets(directory: string): Promise<DevSecrets | undef
   try {
     return schema.parse(JSON.parse(text));
   } catch {
-    throw new Error(`${path} is damaged. Start afresh: npm start -- --reset`);
+    throw new Error(`${path} is damaged. Delete all state and start again: npm start -- --reset`);
   }
 }
 

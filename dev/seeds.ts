@@ -45,9 +45,9 @@ const keys: Record<SeededKey, { description: string; internal: boolean; roleAssi
 };
 
 /**
- * Makes the demo organization and its keys, through the same life cycle as every other key. Keys of earlier runs
- * that still work stay; one that was revoked or rotated meanwhile is replaced.
- * @param save called after each new key, so that a crash loses none that exists
+ * Creates the demo organization and its keys with the product's own code. It keeps valid keys of earlier runs and
+ * replaces a key that was revoked or rotated.
+ * @param save called after each new key, so that a crash loses no credential
  */
 export async function seed(
   primaryUrl: string,
@@ -60,26 +60,26 @@ export async function seed(
     size: 1,
     connectTimeoutMs: 5_000,
     queryTimeoutMs: 5_000,
-    onIdleError: () => {}, // the next statement says it
+    onIdleError: () => {}, // the next statement fails with the reason
   });
   const deps = lifecycleDeps(config, new Database(pool), { now: Date.now, randomBytes });
   try {
     const organizations = await listOrganizations(deps.database);
     if (!organizations.some(({ id }) => id === DEMO_ORGANIZATION_ID)) {
-      const made = await bootstrap(deps, principal.actor, {
+      const created = await bootstrap(deps, principal.actor, {
         organizationId: DEMO_ORGANIZATION_ID,
         name: 'Demo organization',
         ttlMs: null,
       });
-      secrets.credentials.owner = made.key.key;
+      secrets.credentials.owner = created.key.key;
       await save();
     }
     const lifecycle = new KeyLifecycle(deps);
     for (const [name, { description, internal, roleAssignments }] of Object.entries(keys)) {
-      if (await stillWorks(deps, secrets.credentials[name as SeededKey])) continue;
+      if (await isValid(deps, secrets.credentials[name as SeededKey])) continue;
       const input = { description, expiration: 'never', role_assignments: roleAssignments };
-      const made = await lifecycle.create(principal, input, { internal });
-      secrets.credentials[name as SeededKey] = made.key.key;
+      const created = await lifecycle.create(principal, input, { internal });
+      secrets.credentials[name as SeededKey] = created.key.key;
       await save();
     }
   } finally {
@@ -87,7 +87,7 @@ export async function seed(
   }
 }
 
-async function stillWorks(deps: LifecycleDeps, credential: string | undefined): Promise<boolean> {
+async function isValid(deps: LifecycleDeps, credential: string | undefined): Promise<boolean> {
   const decoded = decodeCredential(credential ?? '', [deps.credentialPrefix]);
   if (!decoded.ok) return false;
   const { id, secret } = decoded.credential;

@@ -4,8 +4,8 @@ import { open, readFile, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type ServerExit, startTimeOf, stopChild, workingDirectoryOf } from './child-process.ts';
+import { logTail } from './log-files.ts';
 import { writePrivateFile } from './private-file.ts';
-import { logTail } from './service-log.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url));
 const STOP_MS = 4_000;
@@ -26,14 +26,14 @@ export interface ServiceOptions {
 export interface ServiceProcess {
   pid: number;
   exited: Promise<ServerExit>;
-  /** Resolves when `/readyz` says so. @throws Error with the end of the log, or with what it is waiting for */
+  /** Resolves when `/readyz` succeeds. @throws Error with the last log lines, or with the last response of `/readyz` */
   ready(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * Starts one of our own services as a process of its own. The channel between us closes when this process ends,
- * however that happens, and the service stops then.
+ * Starts the regional service or the control plane as a child process. The IPC channel closes when this process exits
+ * for any reason, and the service then stops.
  */
 export async function startService(options: ServiceOptions): Promise<ServiceProcess> {
   await stopLeftoverService(options.pidFile);
@@ -70,7 +70,7 @@ async function untilReady(options: ServiceOptions, exited: Promise<ServerExit>):
   void exited.then(() => {
     ended = true;
   });
-  let obstacle = 'no answer yet';
+  let obstacle = 'no response yet';
   for (
     const end = performance.now() + READY_TIMEOUT_MS;
     performance.now() < end;
@@ -82,16 +82,16 @@ async function untilReady(options: ServiceOptions, exited: Promise<ServerExit>):
       obstacle = await response.text();
       if (response.ok) return;
     } catch {
-      // It does not listen yet.
+      // The service does not listen yet.
     }
   }
   throw new Error(`The ${options.name} was not ready after ${READY_TIMEOUT_MS} ms: ${obstacle}`);
 }
 
-/** Ends a service whose supervisor was killed; most have noticed that themselves by now. */
+/** Stops a service of a killed supervisor, if it has not stopped by itself yet. */
 export async function stopLeftoverService(pidFile: string): Promise<void> {
   const [pid = '', ...startTime] = (await readFile(pidFile, 'utf8').catch(() => '')).trim().split(' ');
-  // A zombie has a start time still, and no working directory any more.
+  // A zombie has a start time but no working directory.
   const runs = async () =>
     pid !== '' &&
     (await startTimeOf(Number(pid))) === startTime.join(' ') &&
@@ -104,7 +104,7 @@ export async function stopLeftoverService(pidFile: string): Promise<void> {
     ) {
       try {
         process.kill(Number(pid), signal);
-      } catch {} // it went meanwhile
+      } catch {} // exited in the meantime
     }
   }
   await rm(pidFile, { force: true });

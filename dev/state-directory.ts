@@ -8,31 +8,31 @@ import { canEnter, sharedDirectory } from './reachable.ts';
 import { stopLeftoverRedis } from './redis/server.ts';
 import { LOCK_FILE } from './state-lock.ts';
 
-/** Where one clone of the project keeps what has to survive a restart. All paths are absolute. */
+/** Directories of the state of one clone, which survives a restart. All paths are absolute. */
 export interface StateDirectory {
   /** `.iam` in the project folder. */
   directory: string;
-  /** Parent of the Postgres data directories: in `directory`, unless Postgres' account cannot get there. */
+  /** Parent of the Postgres data directories: in `directory`, unless Postgres' account cannot enter it. */
   postgresDirectory: string;
   redisDirectory: string;
-  /** The account for Postgres, undefined = the caller; give it to `startPostgres`. */
+  /** Account for `startPostgres`; undefined: the caller's. */
   user: ServerUser | undefined;
-  /** Give them to `startPostgres`, too. */
+  /** Binaries for `startPostgres`. */
   binaries: PostgresBinaries;
-  /** A sentence for the user when something lives outside of the project folder. */
+  /** Message for the user when data is outside the project folder. */
   notice?: string;
 }
 
 export interface StateDirectoryOptions {
-  /** Where to go with what Postgres' account cannot reach; default see `sharedDirectory`. */
+  /** Candidates for data that Postgres' account cannot reach in the project; default: see `sharedDirectory`. */
   sharedDirectories?: readonly string[];
 }
 
 /**
- * Makes `.iam` and settles where Postgres' files go. As root, Postgres runs under another account; where that
- * one cannot enter the project (a clone in /root), its data, and a copy of its binaries, go to a directory
- * that both can enter, which is always the same for the same project path.
- * @throws Error when `.iam` belongs to another account, or no place can be found
+ * Creates `.iam` and chooses the directory of Postgres' files. As root, Postgres runs under another account. If that
+ * account cannot enter the project (a clone in /root), its data and a copy of its binaries go to a shared directory,
+ * whose path depends only on the project path.
+ * @throws Error when `.iam` belongs to another account, or no directory qualifies
  */
 export async function openStateDirectory(
   projectDirectory: string,
@@ -42,7 +42,7 @@ export async function openStateDirectory(
   const directory = join(project, '.iam');
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const user = await serverUserFor(directory);
-  // Postgres' account has to pass through; it still cannot list it, and demo.env is 0600.
+  // Postgres' account must traverse the directory. It still cannot list it, and demo.env is 0600.
   if (user) await chmod(directory, 0o711);
 
   const binaries = await usableBinaries(user, options);
@@ -56,11 +56,11 @@ export async function openStateDirectory(
   return {
     ...common,
     postgresDirectory,
-    notice: `Postgres runs as "${user.name}", who cannot enter ${project}: its data is in ${postgresDirectory}.`,
+    notice: `Postgres runs as "${user.name}", who cannot enter ${project}. Its data is in ${postgresDirectory}.`,
   };
 }
 
-/** The account of an earlier run goes on, since Postgres insists on owning its data directory. */
+/** Keeps the account of an earlier run, because Postgres must own its data directory. */
 async function serverUserFor(directory: string): Promise<ServerUser | undefined> {
   const { uid, gid } = await stat(directory);
   const self = process.getuid?.();
@@ -72,8 +72,8 @@ async function serverUserFor(directory: string): Promise<ServerUser | undefined>
 }
 
 /**
- * Removes everything but the lock, after ending the servers of a killed run that still work in there.
- * Call it with the lock held and no server of this run started.
+ * Stops the servers that a killed run left in the directory, then removes everything but the lock.
+ * The caller holds the lock and has started no server yet.
  */
 export async function emptyStateDirectory(state: StateDirectory): Promise<void> {
   for (const name of await readdir(state.postgresDirectory).catch(() => [])) {

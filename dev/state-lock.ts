@@ -5,10 +5,10 @@ import { startTimeOf } from './child-process.ts';
 export const LOCK_FILE = 'lock';
 
 /**
- * Holds a state directory for this process. Without it a second start in the same project, on other ports,
- * would take the running Postgres for a leftover and stop it. The lock of a process that was killed counts
- * for nothing: it names the holder's pid and start time, so neither a crash nor a reused pid blocks a start.
- * @returns the release, which removes the file
+ * Locks a state directory for this process. Without the lock, a second start in the same project on other ports would
+ * treat the running Postgres as a leftover and stop it. The lock contains the holder's pid and start time, so neither
+ * a crash nor a reused pid blocks a start.
+ * @returns a function that releases the lock
  * @throws Error that names the holder
  */
 export async function lockStateDirectory(directory: string): Promise<() => Promise<void>> {
@@ -24,7 +24,7 @@ export async function lockStateDirectory(directory: string): Promise<() => Promi
     const holder = await readFile(path, 'utf8').catch(() => '');
     const [pid = '', ...startTime] = holder.trim().split(' ');
     if (pid && (await startTimeOf(Number(pid))) === startTime.join(' ')) {
-      throw new Error(`${directory} is in use by process ${pid}: stop that one first.`);
+      throw new Error(`${directory} is in use by process ${pid}. Stop that process first.`);
     }
     await rm(path, { force: true });
   }

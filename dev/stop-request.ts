@@ -1,37 +1,37 @@
 const PARENT_POLL_MS = 500;
 
-/** Asks to stop, as often as somebody likes: the stop itself is bounded, so nothing is gained by a second signal. */
+/** A request to stop. Further signals change nothing, because the stop has a time limit. */
 export interface StopRequest {
-  /** Aborted with the reason, a text for a person. */
+  /** Aborted with the reason, a readable text. */
   signal: AbortSignal;
   /** Resolves when `signal` is aborted. */
-  asked: Promise<void>;
-  /** Set when the reason is an error that nobody handled. */
+  requested: Promise<void>;
+  /** Set when the reason is an uncaught exception. */
   failure?: unknown;
 }
 
 /**
- * Listens for everything that ends a supervisor: signals, a closed terminal or pipe, an npm that was killed, an error
- * nobody handled. From here on this process ends only by running to its end.
+ * Listens for every reason to stop: signals, a closed terminal or pipe, a killed npm, an uncaught exception. From now
+ * on none of them ends this process by itself.
  */
-export function untilAskedToStop(): StopRequest {
+export function listenForStop(): StopRequest {
   const controller = new AbortController();
-  const asked = Promise.withResolvers<void>();
-  const request: StopRequest = { signal: controller.signal, asked: asked.promise };
-  const ask = (reason: string) => {
+  const requested = Promise.withResolvers<void>();
+  const request: StopRequest = { signal: controller.signal, requested: requested.promise };
+  const stop = (reason: string) => {
     controller.abort(reason);
-    asked.resolve();
+    requested.resolve();
   };
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => ask(name));
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => ask('output closed'));
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop(name));
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop('output closed'));
   process.on('uncaughtException', (error) => {
     request.failure ??= error;
-    ask('internal error');
+    stop('internal error');
   });
   if (process.env.npm_lifecycle_event) {
     // npm cannot forward a SIGKILL.
     const parent = process.ppid;
-    setInterval(() => process.ppid !== parent && ask('npm is gone'), PARENT_POLL_MS).unref();
+    setInterval(() => process.ppid !== parent && stop('npm exited'), PARENT_POLL_MS).unref();
   }
   return request;
 }

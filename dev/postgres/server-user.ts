@@ -1,6 +1,6 @@
 import { runCommand } from '../child-process.ts';
 
-/** The account a server runs as; names are for messages, ids are what counts. */
+/** The account of a server. The name is for messages only. */
 export interface ServerUser {
   name: string;
   uid: number;
@@ -25,9 +25,9 @@ async function create(name: string): Promise<ServerUser | undefined> {
 }
 
 /**
- * Postgres refuses to run as root. As root this gives the account to run it under: `postgres`, one of our own
- * (made when it is missing), or `nobody`. For everybody else undefined: the server runs as the caller.
- * @throws Error when root has none of them.
+ * Chooses the account for Postgres, which refuses to run as root. For root: `postgres`, else `iam-postgres` (created if
+ * missing), else `nobody`. For other accounts undefined: the server runs as the caller.
+ * @throws Error when root has none of these accounts
  */
 export async function resolveServerUser(): Promise<ServerUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;

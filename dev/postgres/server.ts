@@ -9,17 +9,17 @@ import { stopLeftoverPostmaster } from './leftover.ts';
 import { resolveServerUser, type ServerUser } from './server-user.ts';
 
 export interface PostgresOptions {
-  /** Absolute; made when it is missing. Its parents have to be open to the account Postgres runs as. */
+  /** Absolute; created if missing. Postgres' account must be able to enter its parents. */
   dataDirectory: string;
   port: number;
-  /** Counts when the cluster is made; a later start has to give the same. */
+  /** Set when the cluster is created; later starts must pass the same. */
   superuserPassword: string;
-  /** Server settings by name, such as `{ wal_level: 'logical' }`; they win over `defaultSettings`. */
+  /** Server settings by name, such as `{ wal_level: 'logical' }`; they override `defaultSettings`. */
   settings?: Readonly<Record<string, string>>;
   onLog?: (line: string) => void;
-  /** Default: the caller, or as root what `resolveServerUser` finds. */
+  /** Default: the result of `resolveServerUser`. */
   user?: ServerUser | undefined;
-  /** Default: what `usableBinaries` finds for that user. */
+  /** Default: the result of `usableBinaries` for that user. */
   binaries?: PostgresBinaries;
   readyTimeoutMs?: number;
 }
@@ -28,13 +28,13 @@ export interface PostgresServer {
   readonly port: number;
   readonly pid: number;
   readonly dataDirectory: string;
-  /** Whether this start made the cluster. */
+  /** Whether this start created the cluster. */
   readonly isNew: boolean;
-  /** Connection URL; the superuser and its password unless another user is named. */
+  /** Connection URL; by default of the superuser with its password. */
   url(database?: string, user?: string, password?: string): string;
-  /** Ends within ten seconds: fast (SIGINT), then immediate (SIGQUIT), then SIGKILL. May be called again. */
+  /** Stops within ten seconds: fast (SIGINT), then immediate (SIGQUIT), then SIGKILL. Idempotent. */
   stop(mode?: 'fast' | 'immediate'): Promise<void>;
-  /** Settles when the server is gone, for whatever reason; never rejects. */
+  /** Resolves when the server has exited for any reason; never rejects. */
   readonly exited: Promise<ServerExit>;
 }
 
@@ -44,7 +44,7 @@ const defaultSettings: Readonly<Record<string, string>> = {
   lc_messages: 'C',
   log_destination: 'stderr',
   logging_collector: 'off',
-  // A failing statement or row would carry password literals and secret hashes into the log.
+  // Otherwise a failing statement or row writes password literals and secret hashes into the log.
   log_min_error_statement: 'panic',
   log_error_verbosity: 'terse',
 };
@@ -54,8 +54,8 @@ const IMMEDIATE_STOP_MS = 2_000;
 const ORPHANS_GRACE_MS = 5_000;
 
 /**
- * Starts a real Postgres on 127.0.0.1 and resolves once it accepts connections. A postmaster that a killed run
- * left on the same directory is stopped first; the cluster is made when the directory is empty.
+ * Starts Postgres on 127.0.0.1 and resolves when it accepts connections. It first stops a postmaster that a killed run
+ * left on the same directory, and creates the cluster if the directory is empty.
  * @throws Error with the end of the server's log when it does not come up
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
@@ -67,7 +67,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
 
   const retryUntil = performance.now() + ORPHANS_GRACE_MS;
   let launched = await launch(binaries, options, user);
-  // Backends of a postmaster that was killed outright need a moment to notice and leave.
+  // After a SIGKILL of the postmaster its backends need a moment to exit.
   while (
     'failure' in launched &&
     launched.failure.includes('shared memory block') &&
@@ -110,10 +110,10 @@ async function launch(
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ],
     {
-      cwd: '/', // ours may be closed to that user
+      cwd: '/', // the current directory may be closed to that user
       env: childEnvironment,
       stdio: ['ignore', 'ignore', 'pipe'],
-      // A session of its own: Ctrl-C at the terminal reaches the supervisor only, which stops things in order.
+      // In its own session, so that Ctrl-C reaches only the supervisor, which stops the servers in order.
       detached: true,
       ...(user ? { uid: user.uid, gid: user.gid } : {}),
     },
@@ -121,7 +121,7 @@ async function launch(
   await once(child, 'spawn');
   const log = new LogLines(child.stderr, options.onLog);
   const exited = new Promise<ServerExit>((resolve) => {
-    // `close` comes after the last log line, `exit` may not.
+    // `close` follows the last log line; `exit` may precede it.
     child.once('close', (code, signal) => resolve({ code, signal }));
   });
   const timeoutMs = options.readyTimeoutMs ?? 60_000;
@@ -143,7 +143,7 @@ async function launch(
   };
 }
 
-/** A fast stop waits for every WAL receiver to confirm, which one behind a dead network never does. */
+/** A fast stop waits until every WAL receiver confirms; behind a dead network none ever does. */
 function stopSteps(mode: 'fast' | 'immediate'): readonly StopStep[] {
   const immediate: StopStep = ['SIGQUIT', IMMEDIATE_STOP_MS];
   return mode === 'fast' ? [['SIGINT', FAST_STOP_MS], immediate] : [immediate];

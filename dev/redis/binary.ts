@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
-/** Both speak the same protocol and take the same options. */
+/** Both use the same protocol and options. */
 const NAMES = ['redis-server', 'valkey-server'];
 
 /** Absolute path of the first Redis (or Valkey) server on the PATH, undefined when there is none. */

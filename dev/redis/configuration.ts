@@ -1,18 +1,18 @@
 export interface RedisSettings {
   port: number;
-  /** Absolute. With it a snapshot (dump.rdb) survives a restart; without it nothing is ever written. */
+  /** Absolute. With a directory a snapshot (dump.rdb) survives a restart; without one Redis writes no file. */
   directory?: string | undefined;
   password?: string | undefined;
-  /** In Redis' own notation, such as `64mb`; the least recently used keys make room. */
+  /** In the notation of Redis, such as `64mb`; Redis then evicts the least recently used keys. */
   maxmemory?: string | undefined;
 }
 
-/** A value in double quotes, as the configuration grammar of Redis has it. */
+/** Quotes a value for a Redis configuration file. */
 function quoted(value: string): string {
   return `"${value.replace(/["\\]/g, '\\$&')}"`;
 }
 
-/** Lines of a configuration file. They go in through stdin, so that no password shows in the process list. */
+/** Text of a configuration file. Redis reads it from stdin, so the process list shows no password. */
 export function redisConfiguration(settings: RedisSettings): string {
   const { port, directory, password, maxmemory } = settings;
   return [

@@ -15,26 +15,26 @@ import { pidFile, type RedisSettings, redisConfiguration } from './configuration
 export interface RedisOptions extends RedisSettings {
   /** Further command-line arguments, such as `['--databases', '1']`. */
   args?: readonly string[];
-  /** Default: what `findRedisBinary` finds. */
+  /** Default: the result of `findRedisBinary`. */
   binary?: string;
   onLog?: (line: string) => void;
-  /** Default true: Ctrl-C at the terminal reaches the supervisor only. */
+  /** Default true, so that Ctrl-C reaches only the supervisor. */
   detached?: boolean;
 }
 
 export interface RedisServer {
   readonly port: number;
   readonly pid: number;
-  /** With the password in it, when there is one. */
+  /** Includes the password, if there is one. */
   readonly url: string;
   readonly exited: Promise<ServerExit>;
-  /** SIGTERM (writes the snapshot when there is a directory), SIGKILL after five seconds. */
+  /** Sends SIGTERM (Redis then writes the snapshot if it has a directory), and SIGKILL after five seconds. */
   stop(): Promise<void>;
-  /** SIGKILL: connections are reset, nothing is saved. */
+  /** Sends SIGKILL: connections are reset and nothing is saved. */
   kill(): Promise<void>;
-  /** SIGSTOP: connections stay open, and new ones are accepted by the kernel, but nothing answers. */
+  /** Sends SIGSTOP: connections stay open and the kernel accepts new ones, but Redis sends no response. */
   pause(): void;
-  /** SIGCONT: all that was sent meanwhile is answered. */
+  /** Sends SIGCONT: Redis responds to everything that it received in the meantime. */
   resume(): void;
 }
 
@@ -42,8 +42,8 @@ const STOP_MS = 5_000;
 const READY_TIMEOUT_MS = 15_000;
 
 /**
- * Starts Redis (or Valkey) on 127.0.0.1 and resolves once it accepts connections.
- * @throws Error when there is no binary, or with the end of its log when it does not come up
+ * Starts Redis (or Valkey) on 127.0.0.1 and resolves when it accepts connections.
+ * @throws Error when there is no binary, or with the last log lines when Redis does not start
  */
 export async function startRedis(options: RedisOptions): Promise<RedisServer> {
   const { port, directory, password } = options;
@@ -60,7 +60,7 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
     detached: options.detached ?? true,
   });
   await once(child, 'spawn');
-  child.stdin.on('error', () => {}); // it died before it read its configuration; the exit tells
+  child.stdin.on('error', () => {}); // Redis exited before it read its configuration; `exited` reports that
   child.stdin.end(redisConfiguration(options));
   const log = new LogLines(child.stdout, options.onLog);
   const exited = new Promise<ServerExit>((resolve) => {
@@ -99,7 +99,7 @@ async function untilReady(
   throw new Error(`Redis on port ${port} did not start. Its last log lines:\n${log.last()}`);
 }
 
-/** Stops a Redis that a killed run left on this directory, and nothing that is not shown to be that one. */
+/** Stops a Redis that a killed run left on this directory. It signals only a process that works there. */
 export async function stopLeftoverRedis(directory: string): Promise<void> {
   const pid = Number(await readFile(pidFile(directory), 'utf8').catch(() => ''));
   if (!Number.isSafeInteger(pid) || pid <= 1) return;

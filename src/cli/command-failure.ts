@@ -41,13 +41,13 @@ export function failureOf(error: unknown): CommandFailure {
     return one(EXIT.unavailable, 'root.unavailable', `The database cannot be reached${cause}.`);
   }
   if (error instanceof QuarantinedKeyError) return one(EXIT.failure, 'cli.unreadable', `${error.message}.`);
-  return one(EXIT.failure, 'cli.failure', error instanceof Error ? error.message : String(error));
+  return one(EXIT.failure, 'cli.failure', error instanceof Error ? describe(error) : String(error));
 }
 
-/** node-postgres reports a refused connection to several addresses as an AggregateError without a message. */
+/** Node tries every address of a host and reports the attempts as an AggregateError without a message. */
 function describe(error: Error): string {
-  if (error instanceof AggregateError) return error.errors.map((one: Error) => one.message).join(', ');
-  return error.message;
+  if (!(error instanceof AggregateError)) return error.message || error.name;
+  return [...new Set(error.errors.map((attempt: Error) => attempt.message))].join(', ');
 }
 
 function one(exitCode: number, code: string, message: string): CommandFailure {

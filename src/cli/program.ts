@@ -8,11 +8,11 @@ type Register = (program: Command) => void;
 
 /** The module of each command. Only the requested one is loaded, so a service starts without the others' code. */
 const commands: Record<string, () => Promise<Register>> = {
-  regional: async () => (await import('./serve.ts')).registerRegionalCommand,
+  regional: async () => (await import('./services.ts')).registerRegionalCommand,
   bootstrap: async () => (await import('./bootstrap.ts')).registerBootstrapCommand,
   keys: async () => (await import('./keys.ts')).registerKeysCommands,
   roles: async () => (await import('./roles.ts')).registerRolesCommands,
-  'control-plane': async () => (await import('./control-plane.ts')).registerControlPlaneCommand,
+  'control-plane': async () => (await import('./services.ts')).registerControlPlaneCommand,
   migrate: async () => (await import('./migrate.ts')).registerMigrateCommand,
 };
 

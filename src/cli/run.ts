@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { failureOf } from './command-failure.ts';
 import { EXIT } from './exit-codes.ts';
+import { reportFailure } from './failure.ts';
 
 /** Options of every command. */
 export interface CommonOptions {
@@ -25,12 +25,6 @@ export async function run<Result>(
     const result = await work();
     process.stdout.write(`${options.json === true ? JSON.stringify(result, null, 2) : toText(result)}\n`);
   } catch (thrown) {
-    const failure = failureOf(thrown);
-    process.stderr.write(
-      options.json === true
-        ? `${JSON.stringify({ errors: failure.errors }, null, 2)}\n`
-        : `${failure.errors.map((error) => `error: ${error.message}`).join('\n')}\n`,
-    );
-    process.exitCode = failure.exitCode;
+    process.exitCode = await reportFailure(thrown, { json: options.json === true });
   }
 }

@@ -2,7 +2,7 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { DatabaseKind } from './migrate.ts';
 
-/** A login that the migrations make, still without a password. */
+/** A login that the migrations create without a password. */
 export interface Login {
   name: string;
   /** Where it is used. */
@@ -33,8 +33,8 @@ export const LOGINS: readonly Login[] = [REGIONAL_LOGIN, CONTROL_PLANE_LOGIN, RE
 const ITERATIONS = 4096;
 
 /**
- * The SCRAM-SHA-256 verifier that Postgres keeps for a password (RFC 5803, as psql's \password sends it): statements
- * end up in logs and in pg_stat_statements, so the password itself never goes into one.
+ * The SCRAM-SHA-256 verifier of a password (RFC 5803, as psql's \password sends it). Statements appear in logs and in
+ * pg_stat_statements, so no statement contains the password.
  */
 function scramVerifier(password: string, salt: Buffer): string {
   const salted = pbkdf2Sync(password.normalize('NFKC'), salt, ITERATIONS, 32, 'sha256');
@@ -44,7 +44,7 @@ function scramVerifier(password: string, salt: Buffer): string {
   return `SCRAM-SHA-256$${ITERATIONS}:${salt.toString('base64')}$${storedKey}:${serverKey}`;
 }
 
-/** Lets a login log in with this password, from now on. @param databaseUrl as a user that may alter roles */
+/** Sets the password of a login. @param databaseUrl with a user that may alter roles */
 export async function setLoginPassword(databaseUrl: string, login: Login, password: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl, application_name: 'iam-migrate' });
   await client.connect();

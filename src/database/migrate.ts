@@ -5,15 +5,15 @@ import { seedPredefinedRoles } from './seed-predefined-roles.ts';
 
 const directory = fileURLToPath(new URL('../../migrations', import.meta.url));
 
-/** Which kind of database: the one primary, or a region's. */
+/** The primary, or the database of a region. */
 export type DatabaseKind = 'primary' | 'region';
 
 /**
- * Brings a database to the current schema; safe to run again and from several places at once (a session advisory
- * lock serialises runs). Regions first, the primary last: logical replication carries no DDL.
+ * Migrates a database to the current schema. Safe to repeat and to run concurrently: a session advisory lock serialises runs.
+ * Migrate every region before the primary, since logical replication carries no DDL.
  *
- * On the primary this also writes the predefined roles of this release.
- * @returns the names of the migrations that were applied now
+ * On the primary it also writes the predefined roles of this release.
+ * @returns the names of the applied migrations
  */
 export async function migrate(
   databaseUrl: string,

@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** What a pool needs beyond its URL; all times in milliseconds. */
+/** Options of a pool; times in milliseconds. */
 export interface PoolOptions {
   applicationName: string;
   size: number;
@@ -11,8 +11,8 @@ export interface PoolOptions {
 }
 
 /**
- * A connection pool whose every wait is bounded: for a connection, for the server (`statement_timeout`) and for a
- * server that has gone silent (`query_timeout`, on this side of the wire).
+ * A connection pool with a timeout for every wait: for a connection, for the server (`statement_timeout`) and for a server that
+ * stops responding (`query_timeout`, on the client).
  */
 export function createPool(connectionString: string, options: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
@@ -22,12 +22,12 @@ export function createPool(connectionString: string, options: PoolOptions): pg.P
     connectionTimeoutMillis: options.connectTimeoutMs,
     statement_timeout: options.queryTimeoutMs,
     query_timeout: options.queryTimeoutMs + 100,
-    idleTimeoutMillis: 0, // kept: a storm is no time to log in
+    idleTimeoutMillis: 0, // keep connections: logins are expensive during a storm
     keepAlive: true,
   });
   pool.on('error', options.onIdleError);
-  // While a connection is lent, or says goodbye, the pool does not listen, and an error that nobody listens to ends the
-  // process. Who works with the connection is told by the rejection of the work.
+  // The pool does not listen for errors of a connection that is checked out or closing, and an unhandled error event ends the
+  // process. The user of the connection sees the error as a rejection.
   pool.on('connect', (client) => void client.on('error', () => {}));
   return pool;
 }

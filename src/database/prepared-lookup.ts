@@ -1,26 +1,26 @@
 import type { Connection, Submittable } from 'pg';
 
-/** What of node-postgres' connection is used, beyond what its types tell. */
+/** Members of node-postgres' connection that its types omit. */
 interface Wire extends Connection {
-  /** Text of each statement that the server knows on this connection, by name; node-postgres keeps it. */
+  /** Text of each prepared statement of this connection, by name; node-postgres maintains it. */
   parsedStatements: Record<string, string | undefined>;
 }
 
-/** A row as it comes over the wire: text or NULL, in the order of the SELECT list. */
+/** A row as Postgres sends it: text or NULL, in the order of the SELECT list. */
 export type TextRow = readonly (string | null)[];
 
 /**
- * One run of a prepared statement that takes one text, for `client.query`. node-postgres' own query asks for a
- * description of the columns each time, looks up a parser for each of them and builds an object for each row; this one
- * hands the texts on. The messages: "Extended Query" in the chapter "Frontend/Backend Protocol" of the PostgreSQL manual.
+ * One execution of a prepared statement with one text parameter, for `client.query`. node-postgres' own query requests a
+ * description of the columns each time, looks up a parser for each and builds an object per row. This one returns the texts
+ * (ADR 11 has figures). Protocol: PostgreSQL manual, "Frontend/Backend Protocol", "Extended Query".
  */
 export class PreparedLookup implements Submittable {
-  /** `name` and `text` are read by node-postgres, which keeps `parsedStatements`. */
+  /** node-postgres reads `name` and `text` and maintains `parsedStatements`. */
   readonly name: string;
   readonly text: string;
   readonly #value: string;
   readonly #rows: TextRow[] = [];
-  /** Called once; node-postgres wraps it when queries have a timeout. */
+  /** Called once. node-postgres wraps it if queries have a timeout. */
   callback: (error: Error | null, rows: TextRow[]) => void;
 
   constructor(
@@ -38,7 +38,7 @@ export class PreparedLookup implements Submittable {
   submit(connection: Connection): void {
     const { name, text } = this;
     const { parsedStatements, stream } = connection as Wire;
-    // All messages in one write: the server is woken once.
+    // One write for all messages wakes the server once.
     stream.cork();
     if (parsedStatements[name] === undefined) connection.parse({ name, text, types: [] }, true);
     connection.bind({ statement: name, values: [this.#value] }, true);

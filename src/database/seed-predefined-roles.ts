@@ -2,8 +2,8 @@ import type { ClientBase } from 'pg';
 import { predefinedRoles } from '../roles/predefined.ts';
 
 /**
- * Makes the predefined roles of the primary those of this release. Rows that already say the same are left alone,
- * so that a restart is no change that every region would have to follow.
+ * Writes the predefined roles of this release to the primary. Equal rows stay unchanged, so a restart causes no change in
+ * the regions.
  */
 export async function seedPredefinedRoles(client: ClientBase): Promise<void> {
   const rows = predefinedRoles.map((role) => ({

@@ -1,15 +1,15 @@
 import pg from 'pg';
 
-/** Name of the publication that the primary's migrations create. */
+/** The publication that the primary's migrations create. */
 const PUBLICATION = 'iam';
 
 /**
- * Subscribes a region to the primary, once; a subscription that exists is left as it is.
+ * Subscribes a region to the primary. An existing subscription stays unchanged.
  *
- * Large transactions are spooled and applied by the one apply worker (`streaming = on`), never by parallel ones: the
- * order of the change feed depends on it.
- * @param regionUrl regional database, as a user that may create subscriptions
- * @param primaryUrl primary database, as a user that may replicate
+ * The single apply worker spools and applies large transactions (`streaming = on`). Parallel workers would break the order of the
+ * change feed.
+ * @param regionUrl regional database, with a user that may create subscriptions
+ * @param primaryUrl primary database, with a user that may replicate
  * @param name name of the subscription and of its slot on the primary; unique among regions
  */
 export async function subscribeRegion(regionUrl: string, primaryUrl: string, name: string): Promise<void> {
@@ -28,7 +28,7 @@ export async function subscribeRegion(regionUrl: string, primaryUrl: string, nam
   }
 }
 
-/** Ends a region's subscription and drops its slot on the primary, which would otherwise keep WAL for ever. */
+/** Drops a region's subscription and its slot on the primary; an abandoned slot retains WAL without limit. */
 export async function unsubscribeRegion(regionUrl: string, name: string): Promise<void> {
   const client = new pg.Client({ connectionString: regionUrl, application_name: 'iam-unsubscribe' });
   await client.connect();

@@ -2,36 +2,37 @@ import { FairQueue } from '../lib/fair-queue.ts';
 import { type LoadedKey, OverloadedError } from './key-store.ts';
 import type { SecretMatch, SecretVerifier } from './secret-verifier.ts';
 
-/** How much hashing may happen at a time. */
+/** Bounds of hashing. */
 export interface VerifierLimits {
   concurrency: number;
-  /** Comparisons that may wait for their turn. */
+  /** Maximum number of waiting comparisons. */
   queueLimit: number;
 }
 
-/** Most results that leave together. */
-const LARGEST_GROUP = 8;
+/** Maximum number of results that callers receive in one group. */
+const MAX_GROUP_SIZE = 8;
 
-/** Told of each comparison: how long it waited for its turn, and how long it ran. */
+/** Receives the waiting time and the running time of each comparison. */
 export type VerifierObserver = (waitSeconds: number, runSeconds: number) => void;
 
 /**
- * Lets a fixed number of comparisons run and a fixed number wait; the next one is refused at once, since a caller
- * that waits longer than its own timeout only makes the queue worse.
+ * Bounds the number of running and of waiting comparisons, and sheds beyond: a caller that waits longer than its own timeout
+ * only lengthens the queue.
  *
- * Keys take turns, and when the queue is full it is the key with the most waiting that gives up a place: a storm of
- * wrong secrets for one key neither delays nor shuts out the others.
+ * Keys take turns. A full queue sheds from the key with the most waiting comparisons, so a storm of wrong secrets for one
+ * key neither delays nor sheds the others.
  *
- * While many wait, results leave in groups: each time the event loop runs beside argon2 it finds the processor's caches
- * full of argon2's memory, and answering several callers at once costs little more than answering one. A result is held
- * back for seven further comparisons at the most, and for fewer where fewer wait.
+ * While many comparisons wait, callers receive their results in groups. The event loop then finds the processor's caches
+ * full of argon2's memory once per group, not once per caller. A result waits for at most seven further comparisons, and for
+ * fewer with a shorter queue.
  */
 export class BoundedVerifier implements SecretVerifier {
   readonly #inner: SecretVerifier;
   readonly #limits: VerifierLimits;
   readonly #observer: VerifierObserver;
-  readonly #waiting = new FairQueue<PromiseWithResolvers<void>>();
-  readonly #leaving: (() => void)[] = [];
+  readonly #queue = new FairQueue<PromiseWithResolvers<void>>();
+  /** Callers whose results wait for their group. */
+  readonly #group: (() => void)[] = [];
   #running = 0;
 
   constructor(inner: SecretVerifier, limits: VerifierLimits, observer: VerifierObserver = () => {}) {
@@ -40,48 +41,48 @@ export class BoundedVerifier implements SecretVerifier {
     this.#observer = observer;
   }
 
-  /** Comparisons under way and waiting, for metrics. */
+  /** Running and waiting comparisons, for metrics. */
   get load(): { running: number; waiting: number } {
-    return { running: this.#running, waiting: this.#waiting.size };
+    return { running: this.#running, waiting: this.#queue.size };
   }
 
-  /** @throws {OverloadedError} when the queue is full */
+  /** @throws {OverloadedError} if the queue is full */
   async match(loaded: LoadedKey, secret: string, digest: string): Promise<SecretMatch> {
     const requestedAtMs = performance.now();
     if (this.#running < this.#limits.concurrency) this.#running += 1;
-    else await this.#turnOf(loaded.record.id);
+    else await this.#enqueue(loaded.record.id);
     const startedAtMs = performance.now();
     try {
       return await this.#inner.match(loaded, secret, digest);
     } finally {
-      this.#handOn();
+      this.#dequeue();
       this.#observer((startedAtMs - requestedAtMs) / 1_000, (performance.now() - startedAtMs) / 1_000);
-      await this.#leaveTogether();
+      await this.#joinGroup();
     }
   }
 
-  /** Whoever waits here is let go by one of the comparisons that are still to come: there are more of them. */
-  #leaveTogether(): Promise<void> | undefined {
-    const groupSize = Math.min(LARGEST_GROUP, this.#waiting.size / 2);
-    if (this.#leaving.length + 1 < groupSize) return new Promise((leave) => this.#leaving.push(leave));
-    for (const leave of this.#leaving.splice(0)) leave();
+  /** A result that waits here is released by a later comparison; there are always more of them waiting. */
+  #joinGroup(): Promise<void> | undefined {
+    const groupSize = Math.min(MAX_GROUP_SIZE, this.#queue.size / 2);
+    if (this.#group.length + 1 < groupSize) return new Promise((release) => this.#group.push(release));
+    for (const release of this.#group.splice(0)) release();
     return undefined;
   }
 
-  async #turnOf(id: string): Promise<void> {
+  async #enqueue(id: string): Promise<void> {
     const turn = Promise.withResolvers<void>();
-    this.#waiting.push(id, turn);
-    if (this.#waiting.size > this.#limits.queueLimit) {
-      this.#waiting
+    this.#queue.push(id, turn);
+    if (this.#queue.size > this.#limits.queueLimit) {
+      this.#queue
         .dropFromLongest()
-        ?.reject(new OverloadedError('too many credentials wait to be verified'));
+        ?.reject(new OverloadedError('too many credentials are waiting for verification'));
     }
     await turn.promise;
   }
 
-  /** Gives the place to the next one, so that `#running` does not change, or leaves it free. */
-  #handOn(): void {
-    const next = this.#waiting.shift();
+  /** Starts the next comparison in the freed slot, or frees the slot. */
+  #dequeue(): void {
+    const next = this.#queue.shift();
     if (next === undefined) this.#running -= 1;
     else next.resolve();
   }

@@ -33,10 +33,10 @@ export interface KeyAuthenticatorDeps {
 }
 
 /**
- * Answers one question for both servers: whose key is this, and is it good now?
+ * Authenticates keys for both servers.
  *
- * The order is part of the protocol. Garbage reaches neither a database nor argon2; that a key is expired, revoked
- * or used from the wrong side is told only to a caller that has proved its secret.
+ * The order of checks is part of the protocol. Damaged input reaches neither a database nor argon2. Only a caller with the right
+ * secret learns that a key is expired or revoked, or that its client authentication is wrong.
  */
 export class KeyAuthenticator {
   readonly #deps: KeyAuthenticatorDeps;
@@ -47,13 +47,13 @@ export class KeyAuthenticator {
 
   /**
    * @returns the presented key
-   * @throws {IamError} 401 when the credential is not good; errors of the stores pass through (they become 503)
+   * @throws {IamError} 401 for an invalid credential; errors of the stores pass through and become 503
    */
   async authenticate({ authorization, client }: PresentedCredential): Promise<AuthenticatedKey> {
     return await this.authenticateCredential(this.decode(authorization), client);
   }
 
-  /** `authenticate` for a caller that has decoded the credential. */
+  /** `authenticate` with a decoded credential. */
   async authenticateCredential(credential: Credential, client: ClientProof): Promise<AuthenticatedKey> {
     const authenticated = await this.#prove(credential);
     const { record } = authenticated.loaded;
@@ -70,7 +70,7 @@ export class KeyAuthenticator {
     return authenticated;
   }
 
-  /** The credential inside an `Authorization` header. @throws {IamError} 401 saying what is wrong with its form */
+  /** Decodes the credential of an `Authorization` header. @throws {IamError} 401 with the reason */
   decode(authorization: string | undefined): Credential {
     if (authorization === undefined || authorization === '') {
       throw new IamError('CREDENTIAL_UNDECODABLE', {
@@ -90,7 +90,7 @@ export class KeyAuthenticator {
     return decoded.credential;
   }
 
-  /** The key whose secret was presented. A change that lands while the secret is compared starts over. */
+  /** Loads the key and verifies the secret. Starts again if the key changes during the comparison. */
   async #prove(credential: Credential): Promise<AuthenticatedKey> {
     const { keys, secrets } = this.#deps;
     const digest = credentialDigest(credential.id, credential.secret);
@@ -103,7 +103,7 @@ export class KeyAuthenticator {
       if (!matches) throw new IamError('API_KEY_MISSING');
       return { loaded, validUntilMs: validUntilMs(loaded.record, match) };
     }
-    throw new StoreUnavailableError('A key that keeps changing');
+    throw new StoreUnavailableError('A key with continuous changes');
   }
 
   #graceIsOver(record: KeyRecord): boolean {
@@ -111,7 +111,7 @@ export class KeyAuthenticator {
   }
 }
 
-/** The moment at which time alone ends this authentication. */
+/** The time at which this authentication expires without any change. */
 function validUntilMs(record: KeyRecord, match: SecretMatch): number {
   const expiresAtMs = record.expiresAtMs ?? Number.POSITIVE_INFINITY;
   return match === 'previous' ? Math.min(expiresAtMs, record.previousSecretExpiresAtMs ?? 0) : expiresAtMs;
@@ -126,6 +126,6 @@ function schemeRefusal(scheme: string): string {
 
 function clientRule(internal: boolean): string {
   return internal
-    ? 'This API key is internal: it is accepted only with client authentication (X-Client-Authentication or a client certificate) that is right.'
+    ? 'This API key is internal: it is accepted only with client authentication (X-Client-Authentication or a client certificate) that is valid.'
     : 'This API key is external: it is accepted only without client authentication.';
 }

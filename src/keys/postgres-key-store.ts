@@ -21,7 +21,7 @@ export class PostgresKeyStore implements KeyStore, KeyVersions {
 
   async get({ id }: KeyQuery): Promise<LoadedKey | undefined> {
     const confirmedAtMs = this.#now();
-    const [row] = await this.#replica.lookUp(
+    const [row] = await this.#replica.lookup(
       'key-by-id',
       `SELECT ${KEY_COLUMNS} FROM api_keys WHERE id = $1`,
       id,
@@ -32,7 +32,7 @@ export class PostgresKeyStore implements KeyStore, KeyVersions {
   }
 
   async currentVersion(id: string): Promise<number | undefined> {
-    const [row] = await this.#replica.lookUp('key-version', 'SELECT version FROM api_keys WHERE id = $1', id);
+    const [row] = await this.#replica.lookup('key-version', 'SELECT version FROM api_keys WHERE id = $1', id);
     return row && Number(row[0]);
   }
 }

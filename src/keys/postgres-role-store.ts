@@ -15,14 +15,14 @@ interface RoleRow {
 export class PostgresRoleStore implements RoleStore {
   readonly #replica: Replica;
   readonly #now: () => number;
-  readonly #onBroken: (role: RoleScope & { name: string }) => void;
+  readonly #onInvalid: (role: RoleScope & { name: string }) => void;
   readonly #reads = new TickBatcher(Number.POSITIVE_INFINITY, (scopes: RoleScope[]) => this.#readAll(scopes));
 
-  /** @param onBroken told of each role that is left out because its stored descriptor does not parse */
-  constructor(replica: Replica, now: () => number, onBroken: (role: RoleScope & { name: string }) => void) {
+  /** @param onInvalid receives each role that is omitted because its stored descriptor does not parse */
+  constructor(replica: Replica, now: () => number, onInvalid: (role: RoleScope & { name: string }) => void) {
     this.#replica = replica;
     this.#now = now;
-    this.#onBroken = onBroken;
+    this.#onInvalid = onInvalid;
   }
 
   get(scope: RoleScope): Promise<LoadedRoles> {
@@ -66,7 +66,7 @@ export class PostgresRoleStore implements RoleStore {
       sets.set(id, set);
       const checked = checkRoleDescriptor(row.descriptor);
       if (checked.ok) set.set(row.name, JSON.stringify(checked.descriptor));
-      else this.#onBroken({ ...scope, name: row.name });
+      else this.#onInvalid({ ...scope, name: row.name });
     }
     return sets;
   }

@@ -21,14 +21,14 @@ import { registerRegionMetrics, verifierObserver } from './region-metrics.ts';
 import { Replica } from './replica.ts';
 import { Argon2SecretVerifier } from './secret-verifier.ts';
 
-/** Lookups that may wait for a database connection, for each connection. */
+/** Maximum number of waiting lookups per database connection. */
 const WAITING_PER_CONNECTION = 50;
 
 /**
- * The keys and roles of a region with all their caches, in the order in which they wrap each other:
+ * Composes the key and role services of a region. The caches wrap each other in this order:
  *
  * keys: memory → Redis → Postgres; secrets: memo (memory → Redis) → bounded queue → argon2; roles: memory → Postgres.
- * The change feed keeps them in step with the replica.
+ * The change feed invalidates them.
  */
 export async function createRegionalKeyServices(
   config: Config,
@@ -55,7 +55,7 @@ export async function createRegionalKeyServices(
   const redis =
     config.REDIS_URL === undefined
       ? undefined
-      : // Loaded only where it is used: a start without Redis does not wait for its client.
+      : // Loaded on demand: a start without Redis does not load its client.
         (await import('./cache/redis/open-fenced-cache.ts')).openFencedCache(
           config.REDIS_URL,
           config,
@@ -88,7 +88,7 @@ export async function createRegionalKeyServices(
   const secrets = new MemoizedVerifier(hashing, verified, now, config.CACHE_MAX_ENTRIES);
 
   const postgresRoles = new PostgresRoleStore(replica, now, (role) =>
-    logger.error({ role }, 'the stored descriptor of a role cannot be read; the role grants nothing'),
+    logger.error({ role }, 'the stored descriptor of a role does not parse; the role grants nothing'),
   );
   const roles = new CachedRoleStore(postgresRoles, freshness, changes);
 
@@ -102,7 +102,7 @@ export async function createRegionalKeyServices(
     checkIntervalMs: config.FEED_CHECK_INTERVAL_MS,
     windowMs,
     windowLimit: policies.recentChanges.maxEntries,
-    // Not before: logging in many times would hold up the one connection that the service waits for.
+    // Only now: many logins would delay the feed's own connection, for which the start waits.
     onCaughtUp: () => void replica.open(),
   });
   const region = {

@@ -5,33 +5,33 @@ import { PreparedLookup, type TextRow } from '../database/prepared-lookup.ts';
 import { OverloadedError, StoreUnavailableError } from './key-store.ts';
 import { SilenceBreaker } from './silence-breaker.ts';
 
-/** When Postgres is taken to be gone, and how long until it is tried again. */
-const GONE_AFTER = { failures: 3, silenceMs: 500 };
-const TRY_AGAIN_AFTER_MS = 500;
+/** When the breaker opens, and the time until the next probe. */
+const OPEN_AFTER = { failures: 3, silenceMs: 500 };
+const PROBE_INTERVAL_MS = 500;
 
-/** How much may be asked of Postgres. */
+/** Bounds of the load on Postgres. */
 export interface ReplicaLimits {
-  /** Statements at a time: as many as the pool has connections. */
+  /** Concurrent statements, equal to the connections of the pool. */
   connections: number;
-  /** Statements that may wait for their turn, and how long. */
+  /** Maximum number of waiting statements, and their timeout. */
   waiting: number;
   waitMs: number;
 }
 
 /**
- * The way to Postgres. Everything that goes wrong with it is a `StoreUnavailableError`. While it is gone callers are
- * told so at once, without waiting for a connection: it is not they who find out whether it is back.
+ * Access to Postgres with bounds and a breaker. Every failure of Postgres becomes a `StoreUnavailableError`. While the breaker is
+ * open, callers fail fast; a background probe detects recovery.
  *
- * Statements wait here and not in the pool, whose timeout looks like a Postgres that is gone: too much to do is an
- * `OverloadedError`, and no reason to leave Postgres alone.
+ * Statements wait here and not in the pool, whose timeout looks like an unavailable Postgres. A full queue is an
+ * `OverloadedError` and does not open the breaker.
  */
 export class Replica {
   readonly #pool: Pool;
   readonly #limits: ReplicaLimits;
-  readonly #silence = new SilenceBreaker(GONE_AFTER);
+  readonly #breakerPolicy = new SilenceBreaker(OPEN_AFTER);
   readonly #breaker = circuitBreaker(handleAll, {
-    halfOpenAfter: TRY_AGAIN_AFTER_MS,
-    breaker: this.#silence,
+    halfOpenAfter: PROBE_INTERVAL_MS,
+    breaker: this.#breakerPolicy,
   });
   readonly #waiting = new Set<PromiseWithResolvers<void>>();
   #running = 0;
@@ -44,8 +44,8 @@ export class Replica {
   }
 
   /**
-   * Opens all connections ahead, for to log in is what Postgres and this process have least time for in a storm.
-   * Those that cannot be opened now are opened when they are needed.
+   * Opens all connections ahead: logins are expensive for both sides during a storm. A connection that fails now opens on
+   * demand.
    */
   async open(): Promise<void> {
     const openOne = () => this.#pool.connect().then((client) => client.release(), ignore);
@@ -57,8 +57,8 @@ export class Replica {
     return await this.#run(async (client) => (await client.query<Row>(statement)).rows);
   }
 
-  /** Runs a statement that takes one text, prepared under this name, and returns its rows as texts. */
-  async lookUp(name: string, text: string, value: string): Promise<TextRow[]> {
+  /** Runs a prepared statement with one text parameter and returns its rows as texts. */
+  async lookup(name: string, text: string, value: string): Promise<TextRow[]> {
     return await this.#run(
       (client) =>
         new Promise((resolve, reject) => {
@@ -73,20 +73,20 @@ export class Replica {
   }
 
   async #run<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    this.#refuseWhileGone();
+    this.#assertClosed();
     if (this.#running < this.#limits.connections) this.#running += 1;
-    else await this.#turn();
+    else await this.#enqueue();
     try {
-      this.#refuseWhileGone();
-      return await this.#breaker.execute(() => this.#ask(work));
+      this.#assertClosed();
+      return await this.#breaker.execute(() => this.#execute(work));
     } catch (error) {
       throw error instanceof StoreUnavailableError ? error : new StoreUnavailableError('Postgres', error);
     } finally {
-      this.#handOn();
+      this.#dequeue();
     }
   }
 
-  async #ask<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+  async #execute<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#connection();
     let failure: Error | undefined;
     try {
@@ -95,27 +95,27 @@ export class Replica {
       failure = error as Error;
       throw error;
     } finally {
-      client.release(failure); // with an error it is not used again
+      client.release(failure); // the pool closes a connection that is released with an error
     }
   }
 
-  /** To log in costs Postgres more than a lookup: under load that may fail while open connections are answered. */
+  /** Retries once while Postgres responds on other connections: under load a login may fail although lookups succeed. */
   async #connection(): Promise<PoolClient> {
     try {
       return await this.#pool.connect();
     } catch (error) {
-      if (this.#silence.answering) return await this.#pool.connect();
+      if (this.#breakerPolicy.answering) return await this.#pool.connect();
       throw error;
     }
   }
 
-  #refuseWhileGone(): void {
+  #assertClosed(): void {
     if (this.#breaker.state !== CircuitState.Closed) throw new StoreUnavailableError('Postgres');
   }
 
-  async #turn(): Promise<void> {
+  async #enqueue(): Promise<void> {
     const { waiting, waitMs } = this.#limits;
-    const refusal = () => new OverloadedError('too many lookups wait for Postgres');
+    const refusal = () => new OverloadedError('too many lookups are waiting for Postgres');
     if (this.#waiting.size >= waiting) throw refusal();
     const turn = Promise.withResolvers<void>();
     this.#waiting.add(turn);
@@ -130,8 +130,8 @@ export class Replica {
     }
   }
 
-  /** Gives the place to the one that has waited longest, so that `#running` does not change, or leaves it free. */
-  #handOn(): void {
+  /** Starts the oldest waiting statement in the freed slot, or frees the slot. */
+  #dequeue(): void {
     const next = this.#waiting.values().next().value;
     if (next === undefined) {
       this.#running -= 1;
@@ -141,12 +141,12 @@ export class Replica {
     next.resolve();
   }
 
-  /** Tries until Postgres answers, so that it is in use again before anybody asks. */
+  /** Probes until Postgres responds, so that the breaker is closed before the next caller. */
   async #recover(): Promise<void> {
     if (this.#recovering) return;
     this.#recovering = true;
     while (this.#breaker.state !== CircuitState.Closed && !this.#pool.ending) {
-      await sleep(TRY_AGAIN_AFTER_MS, undefined, { ref: false });
+      await sleep(PROBE_INTERVAL_MS, undefined, { ref: false });
       await this.#breaker.execute(() => this.#pool.query('SELECT')).catch(() => {});
     }
     this.#recovering = false;

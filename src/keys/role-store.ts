@@ -1,19 +1,19 @@
 import type { ProjectType } from '../roles/project-type.ts';
 
 /**
- * Role definitions by name, each as the JSON text of its descriptor: a descriptor is serialised when it is read and
- * then only ever copied into answers.
+ * Role definitions by name, each as the JSON text of its descriptor. Reading serialises a descriptor once; responses copy
+ * the text.
  */
 export type RoleSet = ReadonlyMap<string, string>;
 
-/** Role definitions in somebody's hand. */
+/** Loaded role definitions of a scope. */
 export interface LoadedRoles {
-  /** `roleScopeId` of where they are defined. */
+  /** `roleScopeId` of the scope. */
   readonly scopeId: string;
   readonly roles: RoleSet;
-  /** When Postgres was asked; milliseconds since the epoch. */
+  /** When the query started; milliseconds since the epoch. */
   readonly confirmedAtMs: number;
-  /** A definition of the scope has changed since. */
+  /** A definition of the scope has changed, or the cache entry was dropped. */
   readonly stale: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface RoleScope {
   projectId: string;
 }
 
-/** Name of a scope in the change feed and in caches; equal to what Postgres' `json_build_array` writes. */
+/** Id of a scope in the change feed and in caches, equal to the output of Postgres' `json_build_array`. */
 export function roleScopeId({ organizationId, projectType, projectId }: RoleScope): string {
   return `[${JSON.stringify(organizationId)}, ${JSON.stringify(projectType)}, ${JSON.stringify(projectId)}]`;
 }
@@ -35,8 +35,8 @@ export function predefinedScope(projectType: ProjectType): RoleScope {
 }
 
 /**
- * Where role definitions come from, as they are now. Throws `StoreUnavailableError` when the store cannot be asked.
- * A custom role whose stored descriptor is broken is left out of the set.
+ * Source of role definitions. Throws `StoreUnavailableError` if the store does not respond. Omits a custom role whose stored
+ * descriptor does not parse.
  */
 export interface RoleStore {
   get(scope: RoleScope): Promise<LoadedRoles>;

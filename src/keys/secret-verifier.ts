@@ -2,18 +2,18 @@ import { BrokenHashError, verifySecret } from '../credential/hash.ts';
 import { type KeyRecord, QuarantinedKeyError } from './key-record.ts';
 import type { LoadedKey } from './key-store.ts';
 
-/** Which of a key's secrets was presented. */
+/** The secret of the key that the caller presented. */
 export type SecretMatch = 'current' | 'previous' | 'none';
 
-/** Compares a presented secret with the hashes of a key. Throws `QuarantinedKeyError` when a hash is broken. */
+/** Compares a presented secret with the hashes of a key. Throws `QuarantinedKeyError` for an invalid hash. */
 export interface SecretVerifier {
   /** @param digest digest of the presented credential, `credentialDigest` */
   match(loaded: LoadedKey, secret: string, digest: string): Promise<SecretMatch>;
 }
 
 /**
- * The comparison itself: argon2 against the current hash and, while a rotation's grace period runs, the previous one.
- * Costs milliseconds of a thread and mebibytes of memory each time: wrap it in a bounded queue.
+ * Compares with argon2: against the current hash and, during the grace period of a rotation, the previous one. Each call
+ * costs milliseconds of a thread and mebibytes of memory, so wrap it in a bounded queue.
  */
 export class Argon2SecretVerifier implements SecretVerifier {
   readonly #now: () => number;

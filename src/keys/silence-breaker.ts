@@ -1,9 +1,8 @@
 import type { IBreaker } from 'cockatiel';
 
 /**
- * Opens after a number of failures without an answer between them, and only when there has been no answer for a while:
- * many that fail at one moment, as connections that are opened during a storm do, say nothing about a server that
- * answers the others.
+ * Opens after consecutive failures, but only if no call has succeeded for a while. Many calls can fail at once while the server
+ * still responds to others, for example new connections during a storm.
  */
 export class SilenceBreaker implements IBreaker {
   state: unknown;
@@ -15,7 +14,7 @@ export class SilenceBreaker implements IBreaker {
     this.#limits = limits;
   }
 
-  /** Somebody has been answered a moment ago. */
+  /** Whether a call succeeded within `silenceMs`. */
   get answering(): boolean {
     return performance.now() - this.#answeredAtMs < this.#limits.silenceMs;
   }

@@ -69,7 +69,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     permissions,
     responses,
     sharedResponses,
-    isKeyInMemory: (id) => region.keys.knows(id),
+    isKeyInMemory: (id) => region.keys.has(id),
   });
 
   const health: HealthState = {

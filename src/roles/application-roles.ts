@@ -1,47 +1,52 @@
 import { canonicalProjectType, type ProjectType } from './project-type.ts';
 import type { RoleAssignments } from './role-assignments.ts';
 
-/** The project a caller asks about, and the organization that owns it. */
+/** A requested project and the organization that owns it. */
 export interface ProjectContext {
   projectId: string;
   projectType: ProjectType;
   organizationId: string;
 }
 
-/** The names a key asks for on a project; whether roles of these names exist there is decided elsewhere. */
-export type AskedRoles =
+/** The role names that a key has on a project. Roles with these names need not exist there. */
+export type ApplicationRoles =
   | { ok: true; names: readonly string[] }
   | { ok: false; reason: 'other_organization' | 'no_assignment' | 'no_application_roles' };
 
 type ProjectEntry = NonNullable<RoleAssignments['project']>[string][number];
 
 /**
- * Which application roles the assignments give on one project: the union over every entry that covers it, organization
- * entries first, without repeats. `role_id`, platform and deployment entries give none.
+ * Returns the application roles on one project: the union of all entries that cover it, organization entries first,
+ * without duplicates. `role_id`, platform and deployment entries grant no application roles.
  *
- * @param organizationId the key's own organization. No entry reaches beyond it, whatever `organization_id` the entry
- *   names and whoever wrote it.
+ * @param organizationId the organization of the key. No entry grants roles outside it, even if its `organization_id`
+ *   names another organization.
  */
 export function applicationRolesFor(
   assignments: RoleAssignments,
   organizationId: string,
   project: ProjectContext,
-): AskedRoles {
+): ApplicationRoles {
   if (project.organizationId !== organizationId) return { ok: false, reason: 'other_organization' };
   const isOwn = (entry: { organization_id?: string | undefined }) =>
     entry.organization_id === undefined || entry.organization_id === organizationId;
 
-  const wide = (assignments.organization ?? []).filter(isOwn);
+  const organizationEntries = (assignments.organization ?? []).filter(isOwn);
   const ofType = projectEntries(assignments, project.projectType);
-  const narrow = ofType.filter((entry) => isOwn(entry) && covers(entry, project.projectId));
+  const matching = ofType.filter((entry) => isOwn(entry) && covers(entry, project.projectId));
 
-  const names = new Set([...wide, ...narrow].flatMap((entry) => entry.application_roles ?? []));
+  const names = new Set(
+    [...organizationEntries, ...matching].flatMap((entry) => entry.application_roles ?? []),
+  );
   if (names.size > 0) return { ok: true, names: [...names] };
 
-  // An organization entry without application roles (each member has one) only explains the refusal of a key that
-  // was given no project at all. Otherwise what is missing is an entry for this project.
-  const cloudApiOnly = wide.length > 0 && !hasProjectEntries(assignments);
-  return { ok: false, reason: narrow.length > 0 || cloudApiOnly ? 'no_application_roles' : 'no_assignment' };
+  // Every member has an organization entry. Its missing application roles are the reason only if the key has no project
+  // entry at all; otherwise the reason is the missing entry for this project.
+  const cloudApiOnly = organizationEntries.length > 0 && !hasProjectEntries(assignments);
+  return {
+    ok: false,
+    reason: matching.length > 0 || cloudApiOnly ? 'no_application_roles' : 'no_assignment',
+  };
 }
 
 function projectEntries(assignments: RoleAssignments, projectType: ProjectType): ProjectEntry[] {

@@ -48,10 +48,9 @@ export type CheckedRoleAssignments =
   | { ok: false; violations: Violation[] };
 
 /**
- * Checks the `role_assignments` of a key that is about to be made. Stricter than the reading of stored ones: a field
- * nobody knows is refused, since it may have been meant to narrow the key, and an entry has to say which projects it
- * covers. Names that nothing answers to today are warnings. That no entry names another organization than the
- * creator's is for the caller to check: this function does not know the creator.
+ * Checks the `role_assignments` of a new key. The check is stricter than the parser of stored assignments: it refuses an
+ * unknown field, which may be meant to restrict the key, and an entry that does not state which projects it covers.
+ * Unknown names cause warnings only. The caller must check that all entries belong to the creator's organization.
  */
 export function checkNewRoleAssignments(input: unknown): CheckedRoleAssignments {
   const types = unknownProjectTypes(input);
@@ -63,8 +62,8 @@ export function checkNewRoleAssignments(input: unknown): CheckedRoleAssignments 
 }
 
 function scopeProblem(coversAll: boolean, projectIds: readonly string[] | undefined): string | undefined {
-  if (coversAll) return projectIds === undefined ? undefined : 'must be left out when all is true';
-  return projectIds?.length ? undefined : 'must name at least one project unless all is true';
+  if (coversAll) return projectIds === undefined ? undefined : 'must be absent if all is true';
+  return projectIds?.length ? undefined : 'must contain at least one project unless all is true';
 }
 
 function unknownProjectTypes(input: unknown): Violation[] {

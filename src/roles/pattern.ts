@@ -1,20 +1,20 @@
 /**
- * Elasticsearch takes a pattern that starts with a slash for a regular expression, and fails on each request of the
- * role when no slash ends it.
+ * Elasticsearch treats a pattern that starts with a slash as a regular expression. If no slash ends it, every request
+ * that uses the role fails.
  */
 export function isClosedPattern(pattern: string): boolean {
   return !pattern.startsWith('/') || (pattern.length > 1 && pattern.endsWith('/'));
 }
 
-/** Comparisons left. One budget serves a whole descriptor, since the cost grows with the product of two lists. */
+/** Remaining comparisons. A whole descriptor shares one budget, since the cost is the product of two list lengths. */
 export interface Budget {
   steps: number;
 }
 
 /**
- * Whether each name that `pattern` matches is matched by a single one of `wider`, where `*` is any text and `?` one
- * character. Regular expressions and escapes are not understood: they are inside `*` and inside themselves, else
- * the answer is no. Also no when the budget is used up.
+ * Returns whether one pattern of `wider` matches every name that `pattern` matches. `*` stands for any text and `?` for
+ * one character. A regular expression or an escape is covered only by `*` and by itself. Returns false when the budget
+ * is used up.
  */
 export function isInsideOne(pattern: string, wider: ReadonlySet<string>, budget: Budget): boolean {
   if (wider.has('*') || wider.has(pattern)) return true;
@@ -30,8 +30,8 @@ function isOpaque(pattern: string): boolean {
 }
 
 /**
- * The usual greedy wildcard match of `pattern` as a text, with one difference: a `*` in the text stands for any number
- * of any characters, so that only a `*` takes it.
+ * Greedy wildcard match that treats `pattern` as the text. A `*` in the text stands for any characters, so only a `*`
+ * of `wider` matches it.
  */
 function isInside(pattern: string, wider: string, budget: Budget): boolean {
   let at = 0;

@@ -14,7 +14,7 @@ const files: Record<ProjectType, Record<string, RoleDescriptor>> = {
   workplaceai,
 };
 
-/** The roles that every project of a type has, as Elastic publishes them. Shared objects: read them, do not change them. */
+/** The roles that every project of a type has, as Elastic publishes them. Callers must not change these objects. */
 export const predefinedRoles: readonly {
   projectType: ProjectType;
   name: string;

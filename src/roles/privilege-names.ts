@@ -1,6 +1,6 @@
 /**
- * Privilege names that Elasticsearch documents. No list is complete (a newer node knows more), so a name that is not
- * here is worth a warning and never a refusal. Elasticsearch reads privilege names in any case.
+ * Privilege names that Elasticsearch documents. A newer Elasticsearch may have more, so an unknown name causes a warning
+ * and never a refusal. Privilege names are case-insensitive in Elasticsearch.
  */
 const clusterPrivileges: ReadonlySet<string> = new Set(
   `all none cancel_task manage manage_api_key manage_autoscaling manage_behavioral_analytics manage_connector
@@ -19,12 +19,12 @@ const indexPrivileges: ReadonlySet<string> = new Set(
 
 const remoteClusterPrivileges: ReadonlySet<string> = new Set(['monitor_enrich', 'monitor_stats']);
 
-/** Also true of an action pattern, `cluster:…`. */
+/** Returns true for an action pattern (`cluster:…`) too. */
 export function isKnownClusterPrivilege(name: string): boolean {
   return name.startsWith('cluster:') || clusterPrivileges.has(name.toLowerCase());
 }
 
-/** Also true of an action pattern, `indices:…`. */
+/** Returns true for an action pattern (`indices:…`) too. */
 export function isKnownIndexPrivilege(name: string): boolean {
   return name.startsWith('indices:') || indexPrivileges.has(name.toLowerCase());
 }

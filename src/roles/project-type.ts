@@ -1,4 +1,4 @@
-/** The kinds of serverless project that keys can be given roles on. */
+/** The types of serverless projects on which a key can have roles. */
 export const PROJECT_TYPES = [
   'elasticsearch',
   'observability',
@@ -13,8 +13,8 @@ const FLAVOUR = 'elasticsearch_';
 const known: ReadonlySet<string> = new Set(PROJECT_TYPES);
 
 /**
- * The type that a name stands for: nodes of an elasticsearch project also announce themselves by their flavour
- * (`elasticsearch_general_purpose`). `undefined` for a name that means no type.
+ * Returns the project type of a name, or `undefined` if the name is unknown. Nodes of an elasticsearch project may send
+ * their flavour instead of the type, such as `elasticsearch_general_purpose`.
  */
 export function canonicalProjectType(name: string): ProjectType | undefined {
   if (known.has(name)) return name as ProjectType;

@@ -3,15 +3,15 @@ import { parseOrViolations } from './violation.ts';
 
 const entry = {
   role_id: z.string(),
-  /** Left out: the organization of the key. */
+  /** If absent, the organization of the key. */
   organization_id: z.string().optional(),
   application_roles: z.array(z.string()).optional(),
 };
 
 /**
- * The `role_assignments` of a key as they are stored, in the shape of the Elastic Cloud API. Fields and role ids
- * nobody knows are dropped or kept without effect, since a newer control plane may have written them; a field of the
- * wrong type is an error. For input from outside there is `checkNewRoleAssignments`, which is strict.
+ * The stored `role_assignments` of a key, in the format of the Elastic Cloud API. A newer control plane may have written
+ * them, so unknown fields are dropped and unknown role ids have no effect. A field of the wrong type is an error.
+ * `checkNewRoleAssignments` is the strict check for client input.
  */
 export const roleAssignmentsSchema = z.object({
   platform: z.array(z.object({ role_id: z.string() })).optional(),
@@ -25,7 +25,7 @@ export const roleAssignmentsSchema = z.object({
       }),
     )
     .optional(),
-  /** Project type → entries. The type is any string: one that this release does not know covers no project. */
+  /** Project type → entries. A type that this release does not know covers no project. */
   project: z
     .record(
       z.string(),
@@ -38,7 +38,7 @@ export const roleAssignmentsSchema = z.object({
 
 export type RoleAssignments = z.output<typeof roleAssignmentsSchema>;
 
-/** A stored row whose assignments have the wrong shape: our fault, not the caller's. Names the places, not the values. */
+/** The stored assignments of a key do not parse: a server-side fault. The message contains paths but no values. */
 export class BrokenRoleAssignmentsError extends Error {
   override readonly name = 'BrokenRoleAssignmentsError';
 }
@@ -47,8 +47,8 @@ export class BrokenRoleAssignmentsError extends Error {
 export function parseStoredRoleAssignments(value: unknown): RoleAssignments {
   const parsed = parseOrViolations(roleAssignmentsSchema, value);
   if (parsed.ok) return parsed.value;
-  const places = parsed.violations
+  const problems = parsed.violations
     .slice(0, 5)
     .map(({ path, message }) => `${path || 'the value'} ${message}`);
-  throw new BrokenRoleAssignmentsError(`stored role assignments do not parse: ${places.join('; ')}`);
+  throw new BrokenRoleAssignmentsError(`stored role assignments do not parse: ${problems.join('; ')}`);
 }

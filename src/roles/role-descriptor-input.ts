@@ -9,7 +9,7 @@ export function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What is wrong with the size of a JSON value. The depth comes first, since serialising is recursive. */
+/** Returns how a JSON value is too large, if it is. The depth is checked first because serialisation is recursive. */
 export function sizeProblem(input: unknown): string | undefined {
   if (isDeeperThan(input, MAX_DEPTH)) return `must not be nested deeper than ${MAX_DEPTH} levels`;
   const bytes = Buffer.byteLength(JSON.stringify(input) ?? '');
@@ -17,8 +17,8 @@ export function sizeProblem(input: unknown): string | undefined {
 }
 
 /**
- * Brings the forms that Elasticsearch also accepts into the one that is stored: a single string becomes a list, a
- * `query` object becomes its JSON, `transient_metadata` is dropped. All else, right or wrong, is left as it is.
+ * Converts the forms that Elasticsearch also accepts into the stored form: a single string becomes a list, a `query`
+ * object becomes its JSON text, and `transient_metadata` is dropped. All other values stay unchanged, even invalid ones.
  */
 export function normaliseRoleDescriptor(input: Fields): Fields {
   const { transient_metadata: _ignored, ...descriptor } = input;

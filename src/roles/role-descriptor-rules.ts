@@ -7,12 +7,12 @@ import {
 import type { RoleDescriptor } from './role-descriptor-schema.ts';
 import { jsonPath, quoted, type Violation } from './violation.ts';
 
-/** Some tens of milliseconds; a role with a thousand plain field names needs none of it. */
+/** Takes some tens of milliseconds. Plain field names, even a thousand, use no steps. */
 const MAX_PATTERN_STEPS = 5_000_000;
 
 type IndexEntry = NonNullable<RoleDescriptor['indices']>[number];
 
-/** Metadata keys that start with an underscore belong to Elasticsearch. Nested keys are free. */
+/** Elasticsearch reserves top-level metadata keys that start with an underscore. */
 export function reservedMetadata(metadata: object): Violation[] {
   return Object.keys(metadata)
     .filter((key) => key.startsWith('_'))
@@ -22,7 +22,7 @@ export function reservedMetadata(metadata: object): Violation[] {
     }));
 }
 
-/** Field security can only take away from what it grants: an exception that lies outside is refused. */
+/** Field security can only except fields that it grants, so an exception outside the grant is refused. */
 export function exceptionsOutsideGrant(descriptor: RoleDescriptor): Violation[] {
   const budget: Budget = { steps: MAX_PATTERN_STEPS };
   return eachIndexEntry(descriptor).flatMap(([path, entry]) => {
@@ -33,18 +33,18 @@ export function exceptionsOutsideGrant(descriptor: RoleDescriptor): Violation[] 
     const message =
       budget.steps < 0
         ? 'has too many wildcard patterns to compare with grant'
-        : `must lie inside grant: ${outside.slice(0, 5).map(quoted).join(', ')}`;
+        : `must be covered by grant: ${outside.slice(0, 5).map(quoted).join(', ')}`;
     return [{ path: `${path}.field_security.except`, message }];
   });
 }
 
-/** One sentence for each privilege name that no list knows. */
+/** Returns one sentence for each unknown privilege name. */
 export function unknownPrivileges(descriptor: RoleDescriptor): string[] {
   const unknown = (path: string, kind: string, names: string[], isKnown: (name: string) => boolean) =>
     names.flatMap((name, at) =>
       isKnown(name)
         ? []
-        : [`${path}[${at}]: ${quoted(name)} is not a known ${kind} privilege; it is kept as it is`],
+        : [`${path}[${at}]: ${quoted(name)} is not a known ${kind} privilege; it is stored unchanged`],
     );
   return [
     ...unknown('cluster', 'cluster', descriptor.cluster ?? [], isKnownClusterPrivilege),

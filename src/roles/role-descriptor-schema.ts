@@ -31,9 +31,8 @@ const indices = {
 };
 
 /**
- * A native Elasticsearch role descriptor as it is stored and answered: lists are arrays, `query` is a string, and
- * `transient_metadata` is absent. Every unknown field is an error, at each level: a field nobody understood could have
- * been the one that narrows the role.
+ * A native Elasticsearch role descriptor as it is stored and returned: lists are arrays, `query` is a string, and
+ * `transient_metadata` is absent. An unknown field at any level is an error, since it may be meant to restrict the role.
  */
 export const roleDescriptorSchema = z.strictObject({
   cluster: list(name).optional(),
@@ -41,7 +40,10 @@ export const roleDescriptorSchema = z.strictObject({
   applications: list(
     z.strictObject({ application: name, privileges: filledList(name), resources: filledList(pattern) }),
   ).optional(),
-  run_as: z.array(name).max(0, 'is not available to serverless roles: leave it out or empty').optional(),
+  run_as: z
+    .array(name)
+    .max(0, 'is not available for serverless roles: omit it or send an empty list')
+    .optional(),
   metadata: z.record(z.string(), z.unknown()).optional(),
   remote_indices: list(z.strictObject({ clusters: filledList(pattern), ...indices })).optional(),
   remote_cluster: list(

@@ -10,11 +10,10 @@ export type CheckedRoleDescriptor =
   | { ok: false; violations: Violation[] };
 
 /**
- * Checks what a caller wrote as a role, or what a row holds, by the rules that Elasticsearch has for native roles, and
- * answers it in its stored form. Every violation of the shape is reported at once; privilege names that are not known
- * are warnings.
+ * Checks a role descriptor by the rules of Elasticsearch for native roles and returns its stored form. All violations of
+ * the schema are reported together. An unknown privilege name causes a warning only.
  *
- * @param input a JSON value of any shape and size
+ * @param input an unchecked JSON value of any size, from a client or a stored row
  */
 export function checkRoleDescriptor(input: unknown): CheckedRoleDescriptor {
   if (!isObject(input)) return refused([{ path: '', message: 'must be an object' }]);
@@ -22,7 +21,7 @@ export function checkRoleDescriptor(input: unknown): CheckedRoleDescriptor {
   if (problem !== undefined) return refused([{ path: '', message: problem }]);
 
   const normal = normaliseRoleDescriptor(input);
-  // Read from the input: zod leaves a "__proto__" key out of a record, and nothing may vanish silently.
+  // Checked before zod parses: zod drops a "__proto__" key of a record, and no input may disappear silently.
   const reserved = isObject(normal.metadata) ? reservedMetadata(normal.metadata) : [];
   const parsed = parseOrViolations(roleDescriptorSchema, normal);
   if (!parsed.ok) return refused([...parsed.violations, ...reserved]);

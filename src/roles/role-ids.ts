@@ -1,8 +1,8 @@
 import { PROJECT_TYPES } from './project-type.ts';
 
 /**
- * The role ids that Elastic Cloud publishes. For a key they have no effect on projects, so the list serves for one
- * thing: to warn about a name that is probably a typing error.
+ * The role ids that Elastic Cloud publishes. They have no effect on the projects of a key, so this list is used only for
+ * warnings about probable typing errors.
  */
 const organizationRoleIds = ['organization-admin', 'billing-admin', 'ess-default-organization'];
 

@@ -1,11 +1,11 @@
 import { isPredefinedRole } from './predefined.ts';
 import type { ProjectType } from './project-type.ts';
 
-/** The longest name that Elasticsearch stores for a native role. */
+/** Elasticsearch's limit for the name of a native role. */
 const MAX_ROLE_NAME_CHARS = 507;
 const ALLOWED = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
-/** The sentence of refusal for a custom role's name on projects of this type; `undefined` when it may be used. */
+/** Returns why a custom role on projects of this type cannot have the name; `undefined` if it can. */
 export function checkRoleName(name: string, projectType: ProjectType): string | undefined {
   if (name === '') return 'The role name must not be empty.';
   if (name.length > MAX_ROLE_NAME_CHARS) {

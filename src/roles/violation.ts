@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 
-/** One broken rule. `path` is where in the input, such as `indices[0].names`, and empty for the input itself. */
+/** A violated rule. `path` is the location in the input, such as `indices[0].names`; it is empty for the input itself. */
 export interface Violation {
   path: string;
   message: string;
@@ -18,7 +18,7 @@ const nouns: Record<string, string> = {
   record: 'an object',
 };
 
-/** Parses and answers every violation, each unknown field under its own name. Values of the input are never repeated. */
+/** Parses the input or returns all violations, one per unknown field. Messages never contain values of the input. */
 export function parseOrViolations<T extends z.ZodType>(
   schema: T,
   input: unknown,
@@ -33,13 +33,13 @@ export function parseOrViolations<T extends z.ZodType>(
   return { ok: false, violations: limited(onePerPath(result.error.issues.flatMap(toViolations))) };
 }
 
-/** zod goes on to the length of a list that should have been a string; only the first complaint helps. */
+/** zod also checks the length of a value with the wrong type; only the first violation of a path is helpful. */
 function onePerPath(violations: Violation[]): Violation[] {
   const seen = new Set<string>();
   return violations.filter(({ path }) => !seen.has(path) && seen.add(path));
 }
 
-/** The first hundred: a caller that got more wrong than that is not helped by a longer answer. */
+/** Bounds the size of a response: a caller does not need more than the first hundred items. */
 export function limited<T>(items: T[]): T[] {
   return items.slice(0, MAX_REPORTED);
 }
@@ -54,7 +54,7 @@ export function jsonPath(path: readonly PropertyKey[]): string {
   return text;
 }
 
-/** A name out of the input, in quotation marks, escaped and of bounded length. */
+/** Returns a name from the input in quotation marks, escaped and shortened. */
 export function quoted(name: string): string {
   return JSON.stringify(shortened(name));
 }

@@ -12,7 +12,7 @@ export interface Certificate {
   key: string;
 }
 
-/** A certificate authority of one test file; everything it makes lies in a temporary directory until `remove`. */
+/** A certificate authority for one test file. Its files are in a temporary directory until `remove`. */
 export class CertificateAuthority {
   readonly directory: string;
   #serial = 0;
@@ -33,7 +33,7 @@ export class CertificateAuthority {
     return join(this.directory, 'ca.crt');
   }
 
-  /** A certificate that this authority signed, for servers and clients alike. */
+  /** Issues a certificate that is valid for servers and clients. */
   async issue(
     name: string,
     options: { expired?: boolean } = {},

@@ -7,16 +7,16 @@ import { type IssuedKey, insertKey } from './keys.ts';
 import { createPrimary, type TestPrimary } from './primary.ts';
 import type { ApiResponse } from './regional.ts';
 
-/** Sent by services that are ours. */
+/** Client secret that trusted services send. */
 export const CLIENT_SECRET = 'test-client-secret';
 
-/** A control plane on free ports with a primary of its own. */
+/** A control plane on free ports, with its own primary. */
 export interface TestControlPlane extends ControlPlane {
   primary: TestPrimary;
   logLines: string[];
 }
 
-/** @param settings win over those that suit tests */
+/** @param settings override the test defaults */
 export async function startTestControlPlane(
   settings: Record<string, string> = {},
   primary?: TestPrimary,
@@ -53,7 +53,7 @@ export async function startTestControlPlane(
 
 export const OWNER_ASSIGNMENTS = { organization: [{ role_id: 'organization-admin' }] };
 
-/** A new organization with one owner key. */
+/** Creates an organization with one owner key. */
 export async function newOrganization(pool: pg.Pool, keyQuota = 500): Promise<IssuedKey> {
   const organizationId = `org-${randomUUID()}`;
   await pool.query('INSERT INTO organizations (id, name, key_quota) VALUES ($1, $1, $2)', [
@@ -96,13 +96,13 @@ export interface AuditRow {
   outcome: string;
   target_id: string | null;
   reason: string | null;
-  // biome-ignore lint/suspicious/noExplicitAny: looked into field by field
+  // biome-ignore lint/suspicious/noExplicitAny: tests read single fields
   before: any;
-  // biome-ignore lint/suspicious/noExplicitAny: looked into field by field
+  // biome-ignore lint/suspicious/noExplicitAny: tests read single fields
   after: any;
 }
 
-/** The trail of an organization, oldest first. */
+/** Returns the audit events of an organization, oldest first. */
 export async function auditOf(pool: pg.Pool, organizationId: string): Promise<AuditRow[]> {
   const { rows } = await pool.query('SELECT * FROM audit_events WHERE organization_id = $1 ORDER BY id', [
     organizationId,

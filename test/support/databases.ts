@@ -5,7 +5,7 @@ import { migrate } from '../../src/database/migrate.ts';
 import { subscribeRegion, unsubscribeRegion } from '../../src/database/subscription.ts';
 import { runStatement } from './run-statement.ts';
 
-/** A primary and a regional database of one test file, joined by logical replication. */
+/** A primary and a regional database for one test file, with logical replication between them. */
 export interface TestDatabases {
   /** Superuser pool on the primary. */
   primary: pg.Pool;
@@ -13,9 +13,9 @@ export interface TestDatabases {
   region: pg.Pool;
   primaryUrl: string;
   regionUrl: string;
-  /** The login the regional service uses: SELECT only. */
+  /** URL with the login of the regional service, which may only SELECT. */
   replicaUrl: string;
-  /** Resolves when the region has applied everything that is committed on the primary now. */
+  /** Resolves when the region has applied every current commit of the primary. */
   replicated(): Promise<void>;
   close(): Promise<void>;
 }
@@ -35,11 +35,11 @@ export async function createDatabases(): Promise<TestDatabases> {
   const primary = new pg.Pool({ connectionString: primaryUrl, max: 10 });
   const region = new pg.Pool({ connectionString: regionUrl, max: 4 });
   for (const pool of [primary, region]) {
-    // Servers are stopped on purpose in some tests, and databases are dropped while connections say goodbye.
+    // Some tests stop servers on purpose, and databases are dropped while connections close.
     pool.on('error', () => {});
     pool.on('connect', (client) => void client.on('error', () => {}));
   }
-  // Roles belong to the whole server, which files share: one change at a time.
+  // Roles belong to the whole server, which test files share, so the changes are serialized.
   await runStatement(
     servers.region.url,
     `BEGIN; SELECT pg_advisory_xact_lock(1); ALTER ROLE iam_regional LOGIN PASSWORD '${REGIONAL_PASSWORD}'; COMMIT`,

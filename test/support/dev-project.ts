@@ -9,12 +9,12 @@ import { createScratchDirectory } from './servers/postgres.ts';
 const run = promisify(execFile);
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** A project folder of its own, as a clone would be, with a state of its own. */
+/** A separate project folder, like a clone, with its own state. */
 export interface DevProject {
   directory: string;
-  /** `npm start` with these arguments; resolves when the process runs. */
+  /** Runs `npm start` with these arguments; resolves when the process runs. */
   start(...args: string[]): Promise<DevRun>;
-  /** Runs a line as somebody who pastes it into a shell does. */
+  /** Runs a line as if it were pasted into a shell. */
   paste(line: string): Promise<string>;
   state(file: string): Promise<string>;
   demo(): Promise<Record<string, string>>;
@@ -24,17 +24,17 @@ export interface DevProject {
 /** A running `npm start`. */
 export interface DevRun {
   npmPid: number;
-  /** All it wrote so far. */
+  /** All output so far. */
   output(): string;
   /** Resolves with the first line that matches. @throws Error with all output when it ends before */
   line(pattern: RegExp): Promise<string>;
-  /** Every process that belongs to it now, npm included. */
+  /** Pids of all its current processes, including npm. */
   processes(): Promise<number[]>;
-  /** Settles when npm is gone and nobody can write to its output any more. */
+  /** Resolves when npm has exited and its output is closed. */
   exited: Promise<number | null>;
-  /** SIGKILL to the supervisor behind npm: its servers know nothing of it. Resolves when npm is gone. */
+  /** Sends SIGKILL to the supervisor behind npm, which cannot stop its servers. Resolves when npm has exited. */
   killSupervisor(): Promise<void>;
-  /** SIGTERM to npm, and waits; does nothing when it has ended. */
+  /** Sends SIGTERM to npm and waits for its exit; idempotent. */
   stop(): Promise<void>;
 }
 
@@ -66,7 +66,7 @@ async function observe(child: ChildProcess): Promise<DevRun> {
       for (const listener of listeners) listener();
     });
   }
-  // Vitest may be ended in the middle of a test.
+  // Vitest may exit in the middle of a test.
   const kill = () => void child.kill('SIGTERM');
   process.once('exit', kill);
   void exited.then(() => process.off('exit', kill));
@@ -87,15 +87,15 @@ async function observe(child: ChildProcess): Promise<DevRun> {
         look();
       });
       const ended = exited.then(() => {
-        throw new Error(`npm start ended before it wrote ${pattern}:\n${output}`);
+        throw new Error(`npm start exited before it wrote ${pattern}:\n${output}`);
       });
       return Promise.race([seen, ended]).finally(() => listeners.delete(look));
     },
     killSupervisor: async () => {
-      const gone = once(child, 'exit');
+      const npmExited = once(child, 'exit');
       const supervisor = (await processTable()).find(({ ppid }) => ppid === npmPid);
       process.kill(supervisor?.pid as number, 'SIGKILL');
-      await gone;
+      await npmExited;
     },
     stop: async () => {
       child.kill('SIGTERM');
@@ -124,19 +124,19 @@ function descendants(pid: number, table: readonly ProcessEntry[]): number[] {
   return [pid, ...children.flatMap((child) => descendants(child.pid, table))];
 }
 
-/** Which of these processes still run. */
+/** Returns those of the processes that still run. */
 export async function stillRunning(pids: readonly number[]): Promise<number[]> {
   const { stdout } = await run('ps', ['-A', '-o', 'pid=,stat=']);
-  const alive = stdout
+  const running = stdout
     .trim()
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
     .filter(([, stat]) => !stat?.startsWith('Z'))
     .map(([pid]) => Number(pid));
-  return pids.filter((pid) => alive.includes(pid));
+  return pids.filter((pid) => running.includes(pid));
 }
 
-/** Resolves when none of these processes runs any more. */
+/** Resolves when all these processes have exited. */
 export async function untilGone(pids: readonly number[]): Promise<void> {
   while ((await stillRunning(pids)).length > 0);
 }

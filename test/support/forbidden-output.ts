@@ -1,10 +1,9 @@
 /**
- * What no output of ours may hold. Written without a look at the redaction of the logger, so that a hole there is
- * found here.
+ * Patterns that no output may contain. They are independent of the logger's redaction, so that they also find a gap in it.
  */
 const forbidden: Readonly<Record<string, RegExp>> = {
   'a credential': /[a-z0-9]_[A-Za-z0-9+/]{60,}/,
-  'a credential that was encoded twice': /ZXNzd[A-Za-z0-9+/]{60,}/,
+  'a doubly encoded credential': /ZXNzd[A-Za-z0-9+/]{60,}/,
   'a secret': /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/]{43}=(?![A-Za-z0-9+/=])/,
   'a hash': /\$argon2(id|i|d)\$/,
   'a password in a URL': /:\/\/[^\s:/@"]*:(?!\[password\])[^\s:/@"]+@/,
@@ -12,7 +11,7 @@ const forbidden: Readonly<Record<string, RegExp>> = {
   'the client secret of the tests': /test-client-secret/,
 };
 
-/** Names what a text must not hold and does; empty when it is clean. */
+/** Names the forbidden contents of a text; empty if there are none. */
 export function findForbidden(text: string): string[] {
   return Object.entries(forbidden).flatMap(([name, pattern]) => (pattern.test(text) ? [name] : []));
 }

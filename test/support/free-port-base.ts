@@ -1,13 +1,13 @@
 import { portPlan, wantedPorts } from '../../dev/port-plan.ts';
 import { assertPortsFree, freePort } from '../../dev/ports.ts';
 
-/** A `--port-base` whose ports are all free. */
+/** Finds a `--port-base` whose ports are all free. */
 export async function freePortBase(): Promise<number> {
   for (;;) {
     const base = await freePort();
     try {
       await assertPortsFree(wantedPorts(portPlan(base), true));
       return base;
-    } catch {} // one of the others is taken: try elsewhere
+    } catch {} // another port of the plan is in use: try the next base
   }
 }

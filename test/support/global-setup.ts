@@ -17,7 +17,7 @@ declare module 'vitest' {
   }
 }
 
-/** One primary and one regional Postgres for the whole run, and the way in which tests get their Redis. */
+/** Starts one primary and one regional Postgres for the whole run, and decides how tests get their Redis. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await sweepAbandonedRuns();
   const directory = await createScratchDirectory('run');
@@ -30,7 +30,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const [primary, region, redis] = started;
 
   const teardown = async () => {
-    // The region first: it holds connections to the primary, which waits for them when it stops.
+    // The region stops first: the primary waits for the region's connections when it stops.
     if (region.status === 'fulfilled') await region.value.server.stop('immediate');
     if (primary.status === 'fulfilled') await primary.value.server.stop('immediate');
     if (redis.status === 'fulfilled') await redis.value.release();
@@ -50,8 +50,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
 const SERVERS_LEAVE_MS = 300;
 
 /**
- * Vitest exits on a signal without tearing down, and Postgres, in a session of its own, would not notice.
- * Only synchronous things can be done on the way out; what a SIGKILL leaves, the next run sweeps up.
+ * Stops Postgres when Vitest exits on a signal, which skips the teardown. Postgres is in its own session and receives no
+ * signal from the terminal. An exit handler must be synchronous. The next run removes what a SIGKILL leaves behind.
  */
 function killOnExit(directory: string): () => void {
   const kill = () => {

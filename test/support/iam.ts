@@ -3,17 +3,17 @@ import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
-/** Node keeps what it made of the sources here: most of a short command's time. */
+/** Compile cache of Node.js: compilation is most of the time of a short command. */
 const NODE_COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/iam-test', import.meta.url));
 
-/** How a run of the CLI ended. */
+/** Result of a run of the CLI. */
 export interface IamResult {
   exitCode: number;
   stdout: string;
   stderr: string;
 }
 
-/** Runs `iam` as a shell would. */
+/** Runs `iam` as a child process. */
 export function iam(
   args: readonly string[],
   environment: Record<string, string> = {},

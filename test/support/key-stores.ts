@@ -11,22 +11,22 @@ import { PostgresKeyStore } from '../../src/keys/postgres-key-store.ts';
 import { Replica } from '../../src/keys/replica.ts';
 import type { TestDatabases } from './databases.ts';
 
-/** The key stores of a pod over a real replica, without HTTP, so that a test can get between two of them. */
+/** The key stores of a pod over a real replica, without HTTP, so that a test can intercept calls between them. */
 export interface KeyStores {
   postgres: PostgresKeyStore;
   memory: MemoryKeyStore;
   changes: RecentChanges;
   freshness: Freshness;
   feed: ChangeFeed;
-  /** What the feed has handed to every cache, in order. */
+  /** Changes that the feed has applied to the caches, in order. */
   applied: readonly Change[];
   stop(): Promise<void>;
 }
 
 /**
  * Builds the stores and resolves when the change feed has caught up.
- * @param between wraps Postgres as the memory cache sees it
- * @param Changes another kind of fence than the real one
+ * @param between wraps the Postgres store that the memory cache reads
+ * @param Changes replaces the real class of the fence
  */
 export async function startKeyStores(
   databases: TestDatabases,

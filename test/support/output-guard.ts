@@ -3,9 +3,9 @@ import { afterAll } from 'vitest';
 import { findForbidden } from './forbidden-output.ts';
 
 /**
- * Set-up file of every integration test: reads along with all that the process writes while its tests run, and fails
- * the file if a credential, a hash or a secret is in it. That covers each log line of each service under test, as it
- * is before redaction (redaction is the second fence; this is about the first), and both standard streams.
+ * Setup file of every integration test. It inspects all output of the process while tests run, and fails the file if the
+ * output contains a credential, a hash or a secret. It covers both standard streams and every log line of each service
+ * under test before redaction, because redaction is only the second line of defence.
  */
 const leaks: string[] = [];
 
@@ -13,7 +13,7 @@ function inspect(source: string, text: string): void {
   for (const name of findForbidden(text)) leaks.push(`${name} in ${source}, near: ${outline(text)}`);
 }
 
-/** Enough of a text to find its origin, and nothing that could be the secret itself. */
+/** Shortens a text so that its origin is recognizable but no secret remains. */
 function outline(text: string): string {
   return text.replace(/[A-Za-z0-9+/=_$-]{16,}/g, '…').slice(0, 300);
 }
@@ -38,5 +38,5 @@ for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) {
 }
 
 afterAll(() => {
-  if (leaks.length > 0) throw new Error(`Output that must not be:\n${leaks.join('\n')}`);
+  if (leaks.length > 0) throw new Error(`Forbidden output:\n${leaks.join('\n')}`);
 });

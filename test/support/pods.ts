@@ -2,22 +2,22 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiResponse, authenticate, startRegional, type TestRegional } from './regional.ts';
 
-/** Caches take their places in memory when they are made; a test that starts many pods needs few. */
+/** Caches allocate memory at their creation, so a test with many pods keeps them small. */
 const SMALL = { CACHE_MAX_ENTRIES: '20000' };
 
 /** Regional services of one region, in this process. */
 export interface Pods {
-  /** Those that run now; `restart` replaces them. */
+  /** The running pods; `restart` replaces them. */
   readonly all: readonly TestRegional[];
-  /** Asks every pod the same, at the same time. */
+  /** Sends the same request to every pod at the same time. */
   authenticate(
     authorization: string | undefined,
     options?: Parameters<typeof authenticate>[2],
   ): Promise<ApiResponse[]>;
-  /** Status and, for refusals, code of every pod's answer. */
+  /** Status and, for refusals, error code of every pod's response. */
   outcomes(authorization: string, options?: Parameters<typeof authenticate>[2]): Promise<string[]>;
   stop(): Promise<void>;
-  /** The same pods again with the same settings, as after an outage: memory empty, Redis as it is. */
+  /** Restarts the pods with the same settings: memory is empty, Redis is unchanged. */
   restart(settings?: Record<string, string>): Promise<void>;
 }
 
@@ -43,14 +43,15 @@ export async function startPods(
     return started;
   };
   let all = await start({});
-  const askAll: Pods['authenticate'] = (authorization, options) =>
+  const authenticateOnAll: Pods['authenticate'] = (authorization, options) =>
     Promise.all(all.map((pod) => authenticate(pod, authorization, options)));
   return {
     get all() {
       return all;
     },
-    authenticate: askAll,
-    outcomes: async (authorization, options) => (await askAll(authorization, options)).map(outcome),
+    authenticate: authenticateOnAll,
+    outcomes: async (authorization, options) =>
+      (await authenticateOnAll(authorization, options)).map(outcome),
     stop: async () => {
       await Promise.all(all.map((pod) => pod.close()));
       all = [];
@@ -63,16 +64,16 @@ export async function startPods(
 }
 
 /** `200`, or status and code of a refusal. */
-export function outcome(answer: ApiResponse): string {
-  return answer.status === 200 ? '200' : `${answer.status} ${answer.body.error.code}`;
+export function outcome(response: ApiResponse): string {
+  return response.status === 200 ? '200' : `${response.status} ${response.body.error.code}`;
 }
 
-/** Resolves when the service says that it is ready. */
+/** Resolves when the service is ready. */
 async function ready(pod: TestRegional): Promise<void> {
   for (;;) {
-    const answer = await fetch(`${pod.managementUrl}/readyz`);
-    await answer.arrayBuffer(); // a body that is not read holds its connection open
-    if (answer.ok) return;
+    const response = await fetch(`${pod.managementUrl}/readyz`);
+    await response.arrayBuffer(); // an unread body keeps its connection open
+    if (response.ok) return;
     await sleep(10);
   }
 }

@@ -4,13 +4,13 @@ import { inject } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
 import { runStatement } from './run-statement.ts';
 
-/** A migrated primary database of one test file, without any region. */
+/** A migrated primary database for one test file, without a region. */
 export interface TestPrimary {
   /** Superuser pool. */
   pool: pg.Pool;
   /** Superuser URL, for migrations and fault injection. */
   url: string;
-  /** The login that the control plane uses: it can neither drop nor alter anything. */
+  /** URL with the login of the control plane, which can neither drop nor alter anything. */
   controlPlaneUrl: string;
   close(): Promise<void>;
 }
@@ -24,7 +24,7 @@ export async function createPrimary(): Promise<TestPrimary> {
   const url = new URL(server);
   url.pathname = `/${name}`;
   await migrate(url.href, 'primary');
-  // Roles belong to the whole server, which files share: one change at a time.
+  // Roles belong to the whole server, which test files share, so the changes are serialized.
   await runStatement(
     server,
     `BEGIN; SELECT pg_advisory_xact_lock(1); ALTER ROLE iam_control_plane LOGIN PASSWORD '${PASSWORD}'; COMMIT`,
@@ -33,7 +33,7 @@ export async function createPrimary(): Promise<TestPrimary> {
   login.username = 'iam_control_plane';
   login.password = PASSWORD;
   const pool = new pg.Pool({ connectionString: url.href, max: 4 });
-  // Backends are ended on purpose in some tests, and the database is dropped while connections say goodbye.
+  // Some tests terminate backends on purpose, and the database is dropped while connections close.
   pool.on('error', () => {});
   pool.on('connect', (client) => void client.on('error', () => {}));
   return {

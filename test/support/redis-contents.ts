@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 
-/** Somebody with full access to a Redis. */
+/** Reads and writes Redis with full access, like an intruder. */
 export class RedisAdmin {
   readonly client: Redis;
 

@@ -5,7 +5,7 @@ import { type RegionalService, startRegionalService } from '../../src/regional/r
 
 export const CLIENT_SECRET = 'test-client-secret';
 
-/** A running regional service with what it wrote to its log. */
+/** A running regional service and its log lines. */
 export interface TestRegional extends RegionalService {
   logLines: string[];
 }
@@ -35,11 +35,11 @@ export async function startRegional(
 export interface ApiResponse {
   status: number;
   headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into field by field
+  // biome-ignore lint/suspicious/noExplicitAny: tests read single fields
   body: any;
 }
 
-/** One project to ask for, as the protocol spells it. */
+/** A requested project in the form of the protocol. */
 export function projectContext(projectId: string, organizationId: string, projectType = 'elasticsearch') {
   return {
     type: 'project',

@@ -40,7 +40,7 @@ export async function revokeWarmKeys(
   return { delaysMs, furtherOutcomes };
 }
 
-/** How long after now each pod first answers something else than 200; every pod is asked without a pause. */
+/** Calls every pod without a pause and returns, per pod, the time until the first response other than 200. */
 function firstRefusals(pods: Pods, authorization: string): Promise<number[]> {
   const committedAtMs = performance.now();
   return Promise.all(

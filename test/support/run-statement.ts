@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** Runs one statement over a connection of its own: for what a pool or a transaction cannot do, such as CREATE DATABASE. */
+/** Runs one statement on a new connection, such as CREATE DATABASE, which cannot run in a transaction. */
 export async function runStatement(url: string, sql: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

@@ -29,8 +29,8 @@ class Entry implements LoadedRoles {
 }
 
 /**
- * Role definitions in this process (L1), by scope; a scope without any role is remembered too. Not safe without a
- * change feed that it listens to. Same fence as for keys: a read that a change overtook is not stored.
+ * Caches role definitions in this process (L1), by scope, including scopes without roles. Not safe without a change feed that
+ * invalidates it. Same fence as for keys: a read is not stored if a change arrived since it started.
  */
 export class CachedRoleStore implements RoleStore, ChangeListener {
   readonly #inner: RoleStore;
@@ -82,6 +82,6 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
       this.#entries.set(id, entry);
       return entry;
     }
-    throw new StoreUnavailableError('A project whose roles keep changing');
+    throw new StoreUnavailableError('A project with continuous role changes');
   }
 }

@@ -3,15 +3,15 @@ import { BoundedCache } from '../../lib/bounded-cache.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 import type { KeyRecord } from '../key-record.ts';
 
-/** Keeps one copy of values that many entries share. Forgetting one is harmless: the next holder has a copy of its own. */
+/** Keeps one copy of values that many entries share. An eviction is harmless: the next entry gets its own copy. */
 export class Interner {
   readonly #texts: BoundedCache<string, string>;
   readonly #assignments: BoundedCache<string, RoleAssignments>;
-  /** The same by the text that Postgres writes for them. */
+  /** The same assignments by the text that Postgres stores. */
   readonly #stored: BoundedCache<string, RoleAssignments>;
   readonly #kept = new WeakSet<RoleAssignments>();
 
-  /** @param maxEntries most texts, and most assignments, that are kept */
+  /** @param maxEntries maximum number of texts, and of assignments */
   constructor(maxEntries: number) {
     this.#texts = new BoundedCache({ maxEntries });
     this.#assignments = new BoundedCache({ maxEntries });
@@ -19,38 +19,37 @@ export class Interner {
   }
 
   /**
-   * Role assignments by their JSON text. Equal assignments within an organization become one object, so that what
-   * follows from them can be remembered by it.
+   * Returns one object for equal role assignments of an organization, so that it can be the key of a WeakMap.
    */
   assignments(organizationId: string, json: string): RoleAssignments {
-    const name = nameOf(organizationId, json);
-    const kept = this.#assignments.get(name);
+    const cacheKey = cacheKeyOf(organizationId, json);
+    const kept = this.#assignments.get(cacheKey);
     if (kept !== undefined) return kept;
     const assignments = JSON.parse(json) as RoleAssignments;
     this.#kept.add(assignments);
-    this.#assignments.set(name, assignments);
+    this.#assignments.set(cacheKey, assignments);
     return assignments;
   }
 
   /**
-   * Role assignments by their JSON text as it is stored, which may be spelt in another way and hold what we do not
-   * know: a text is read, checked and spelt anew the first time it is seen.
-   * @param read may throw; nothing is kept then
+   * The same for stored JSON, which may be formatted differently and contain unknown fields. A new text is parsed, checked and
+   * serialised once.
+   * @param read parses and checks; if it throws, nothing is cached
    */
   storedAssignments(
     organizationId: string,
     json: string,
     read: (json: string) => RoleAssignments,
   ): RoleAssignments {
-    const name = nameOf(organizationId, json);
-    const kept = this.#stored.get(name);
+    const cacheKey = cacheKeyOf(organizationId, json);
+    const kept = this.#stored.get(cacheKey);
     if (kept !== undefined) return kept;
     const assignments = this.assignments(organizationId, JSON.stringify(read(json)));
-    this.#stored.set(name, assignments);
+    this.#stored.set(cacheKey, assignments);
     return assignments;
   }
 
-  /** The record with the parts in common that keys of one organization usually share. */
+  /** Returns the record with shared copies of the values that keys of an organization have in common. */
   record(record: KeyRecord): KeyRecord {
     const { organizationId, createdBy, roleAssignments } = record;
     return {
@@ -72,9 +71,9 @@ export class Interner {
 }
 
 /**
- * Assignments of many projects are long, a digest is not. JSON that Postgres or `JSON.stringify` wrote holds no line
- * feed, so no two pairs share a name.
+ * A digest, since assignments of many projects are long. JSON from Postgres or `JSON.stringify` contains no line feed, so the
+ * concatenation is unambiguous.
  */
-function nameOf(organizationId: string, json: string): string {
+function cacheKeyOf(organizationId: string, json: string): string {
   return hash('sha256', `${json}\n${organizationId}`, 'binary');
 }

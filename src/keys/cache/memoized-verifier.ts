@@ -6,9 +6,9 @@ import type { LoadedKey } from '../key-store.ts';
 import type { SecretMatch, SecretVerifier } from '../secret-verifier.ts';
 import { policies } from './policies.ts';
 
-/** Where verified credentials are kept beyond this process, by `credentialDigest`. */
+/** Shared memos of verified credentials, by `credentialDigest`. */
 export interface SharedMemos {
-  /** Knows which hash a credential's secret matched. */
+  /** Returns the hash that the credential's secret matched. */
   read(id: string, digest: string): Promise<{ verifiedHash: string } | undefined>;
   store(
     verified: { record: KeyRecord; confirmedAtMs: number; verifiedHash: string },
@@ -17,19 +17,19 @@ export interface SharedMemos {
 }
 
 /**
- * Remembers which hash a secret matched, and for a short while which hashes a wrong one did not match. Both name the
- * hash itself, so they are harmless when old: a rotated key has another hash, and the record decides all the rest.
+ * Caches which hash a secret matched, and for a short time which hashes a wrong secret did not match. Both contain the hash
+ * itself, so a stale entry is harmless: a rotated key has another hash, and the record decides everything else.
  */
 export class MemoizedVerifier implements SecretVerifier {
   readonly #inner: SecretVerifier;
   readonly #shared: SharedMemos | undefined;
   readonly #now: () => number;
-  /** The hash that a credential matched: the very string of the record, so that it costs no memory of its own. */
+  /** The hash that a credential matched: the record's own string, so it takes no extra memory. */
   readonly #verified: BoundedCache<string, string>;
   readonly #wrong: BoundedCache<string, string>;
   readonly #flights = new SingleFlight<SecretMatch>();
 
-  /** @param shared memos of the region; `undefined` without Redis */
+  /** @param shared memos in Redis; `undefined` without Redis */
   constructor(inner: SecretVerifier, shared: SharedMemos | undefined, now: () => number, maxEntries: number) {
     this.#inner = inner;
     this.#shared = shared;
@@ -45,28 +45,28 @@ export class MemoizedVerifier implements SecretVerifier {
       if (hash === undefined) return undefined;
       return hash === record.secretHash ? 'current' : hash === previousHash ? 'previous' : undefined;
     };
-    const recognise = (hash: string | undefined): SecretMatch | undefined => {
+    const cacheMatch = (hash: string | undefined): SecretMatch | undefined => {
       if (hash !== undefined) this.#verified.set(digest, hash);
       return matchOf(hash);
     };
 
-    const remembered = matchOf(this.#verified.get(digest)) ?? recognise(loaded.verifiedHash);
-    if (remembered !== undefined) return remembered;
+    const cached = matchOf(this.#verified.get(digest)) ?? cacheMatch(loaded.verifiedHash);
+    if (cached !== undefined) return cached;
     const hashes = hashDigest(`${record.secretHash} ${previousHash ?? ''}`);
     if (this.#wrong.get(digest) === hashes) return 'none';
 
     return await this.#flights.run(`${digest} ${hashes}`, async () => {
-      const shared = recognise(await this.#askRegion(loaded, digest));
+      const shared = cacheMatch(await this.#lookupShared(loaded, digest));
       if (shared !== undefined) return shared;
       const match = await this.#inner.match(loaded, secret, digest);
       if (match === 'none') this.#wrong.set(digest, hashes);
-      else this.#remember(loaded, digest, match === 'current' ? record.secretHash : (previousHash ?? ''));
+      else this.#store(loaded, digest, match === 'current' ? record.secretHash : (previousHash ?? ''));
       return match;
     });
   }
 
-  /** A record from Redis or Postgres was looked up together with the memo; only one from memory was not. */
-  async #askRegion(loaded: LoadedKey, digest: string): Promise<string | undefined> {
+  /** A lookup in Redis or Postgres already included the memo; only a record from memory did not. */
+  async #lookupShared(loaded: LoadedKey, digest: string): Promise<string | undefined> {
     if (loaded.tier !== 'memory') return undefined;
     return ownHash(loaded.record, (await this.#shared?.read(loaded.record.id, digest))?.verifiedHash);
   }
@@ -77,7 +77,7 @@ export class MemoizedVerifier implements SecretVerifier {
     return previousSecretHash !== null && inGrace ? previousSecretHash : undefined;
   }
 
-  #remember({ record, confirmedAtMs }: LoadedKey, digest: string, verifiedHash: string): void {
+  #store({ record, confirmedAtMs }: LoadedKey, digest: string, verifiedHash: string): void {
     this.#verified.set(digest, verifiedHash);
     void this.#shared?.store({ record, confirmedAtMs, verifiedHash }, digest);
   }

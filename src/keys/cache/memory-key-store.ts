@@ -15,14 +15,14 @@ import { Interner } from './interner.ts';
 import { policies } from './policies.ts';
 import type { Revalidation } from './revalidation.ts';
 
-/** A key may change this often while it is read before the reader gives up. */
+/** Attempts to read a key that changes during each read. */
 const MAX_FILL_ATTEMPTS = 3;
 
-/** A record in the cache. Whoever holds it sees `stale` turn true when the key changes or the entry is dropped. */
+/** A cached record. `stale` becomes true for all its users when the key changes or the entry is dropped. */
 class Entry implements LoadedKey {
   readonly record: KeyRecord;
   confirmedAtMs: number;
-  /** Why the entry is in the cache no more. */
+  /** Why the entry left the cache. */
   dropped: 'evicted' | 'changed' | undefined;
   readonly #changes: RecentChanges;
 
@@ -38,14 +38,14 @@ class Entry implements LoadedKey {
   get stale(): boolean {
     return this.dropped !== undefined;
   }
-  /** Of changes after its eviction the entry was not told. */
+  /** An evicted entry receives no invalidations, so it compares versions. */
   get superseded(): boolean {
     if (this.dropped === undefined) return false;
     return this.dropped === 'changed' || this.#changes.keyVersion(this.record.id) > this.record.version;
   }
 }
 
-/** An entry in the hand of the request that filled it: says where it came from, and follows the entry otherwise. */
+/** The entry as the request that filled it sees it, with the tier of that request. */
 class FilledEntry implements LoadedKey {
   readonly tier: Tier;
   readonly verifiedHash: string | undefined;
@@ -71,7 +71,7 @@ class FilledEntry implements LoadedKey {
   }
 }
 
-/** What the memory cache stands on. */
+/** Dependencies of the memory cache. */
 export interface MemoryKeyStoreDeps {
   inner: KeyStore;
   freshness: Freshness;
@@ -79,42 +79,42 @@ export interface MemoryKeyStoreDeps {
   revalidation: Revalidation;
   now: () => number;
   maxEntries: number;
-  /** Parts that records have in common; left out: of this store alone. */
+  /** Shares equal values between records. If unset, only within this store. */
   shared?: Interner;
 }
 
 /**
- * Key records in this process (L1). Not safe without a change feed that it listens to: entries are dropped when the
- * feed says so, and only while the feed is not whole are they checked.
+ * Caches key records in this process (L1). Not safe without a change feed: the feed drops entries, and only while it is behind does
+ * the store revalidate them.
  *
- * Fence: what was read is stored only if no newer version was seen since the read began; otherwise it is read again.
+ * Fence: a read is stored only if no newer version arrived since it started. Otherwise the store reads again.
  */
 export class MemoryKeyStore implements KeyStore, ChangeListener {
   readonly #deps: MemoryKeyStoreDeps;
   readonly #entries: BoundedCache<string, Entry>;
-  readonly #absent: BoundedCache<string, number>;
+  readonly #absentIds: BoundedCache<string, number>;
   readonly #flights = new SingleFlight<LoadedKey | undefined>();
-  readonly #shared: Interner;
-  /** Entries that were pushed out by others, for metrics. */
+  readonly #interner: Interner;
+  /** Number of evicted entries, for metrics. */
   evictions = 0;
 
   constructor(deps: MemoryKeyStoreDeps) {
     this.#deps = deps;
-    this.#shared = deps.shared ?? new Interner(policies.sharedTexts.maxEntries);
+    this.#interner = deps.shared ?? new Interner(policies.sharedTexts.maxEntries);
     this.#entries = new BoundedCache({
       maxEntries: deps.maxEntries,
       onDrop: (entry, why) => {
-        // Answers may still point at the entry, and nothing will tell them of changes any more.
+        // Cached responses may still refer to the entry, which no longer receives invalidations.
         entry.dropped = why === 'evicted' ? 'evicted' : 'changed';
         if (why === 'evicted') this.evictions += 1;
       },
     });
-    this.#absent = new BoundedCache(policies.absentKey);
+    this.#absentIds = new BoundedCache(policies.absentKey);
   }
 
-  /** Whether there is anything of a key in memory, be it that there is none, and whatever it is worth. */
-  knows(id: string): boolean {
-    return this.#entries.has(id) || this.#absent.has(id);
+  /** Whether memory has an entry for the id, including a negative one, fresh or not. */
+  has(id: string): boolean {
+    return this.#entries.has(id) || this.#absentIds.has(id);
   }
 
   get size(): number {
@@ -128,7 +128,7 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
       const usable = freshness.judge(entry.confirmedAtMs) === 'fresh' || (await this.#revalidate(entry));
       if (usable) return entry;
     }
-    const absentSinceMs = this.#absent.get(query.id);
+    const absentSinceMs = this.#absentIds.get(query.id);
     if (absentSinceMs !== undefined && freshness.judge(absentSinceMs) === 'fresh') return undefined;
     return await this.#flights.run(query.digest, () => this.#fill(query));
   }
@@ -136,15 +136,15 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
   apply(change: Change): void {
     if (change.entity === 'everything') {
       this.#entries.clear();
-      this.#absent.clear();
+      this.#absentIds.clear();
     } else if (change.entity === 'key') {
-      this.#absent.delete(change.id);
+      this.#absentIds.delete(change.id);
       const entry = this.#entries.peek(change.id);
       if (entry !== undefined && entry.record.version < change.version) this.#entries.delete(change.id);
     }
   }
 
-  /** Whether the entry may be used; one that is out of date is dropped. */
+  /** Whether the entry may be used. Drops a superseded entry. */
   async #revalidate(entry: Entry): Promise<boolean> {
     const checked = await this.#deps.revalidation.check(entry);
     if (checked.result === 'confirmed') entry.confirmedAtMs = Math.max(entry.confirmedAtMs, checked.atMs);
@@ -164,13 +164,13 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
       if (generation !== changes.generation || requestedAtMs <= changes.forgottenUntilMs) continue;
       if (loaded === undefined) {
         if (changes.keyVersion(query.id) !== seenBefore) continue;
-        this.#absent.set(query.id, requestedAtMs);
+        this.#absentIds.set(query.id, requestedAtMs);
         return undefined;
       }
       if (changes.keyVersion(query.id) > loaded.record.version) continue;
       return new FilledEntry(this.#store(loaded), loaded);
     }
-    throw new StoreUnavailableError('A replica that is behind the change feed');
+    throw new StoreUnavailableError('A replica behind the change feed');
   }
 
   #store(loaded: LoadedKey): Entry {
@@ -180,7 +180,7 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
       existing.confirmedAtMs = Math.max(existing.confirmedAtMs, loaded.confirmedAtMs);
       return existing;
     }
-    const entry = new Entry(this.#shared.record(loaded.record), loaded.confirmedAtMs, this.#deps.changes);
+    const entry = new Entry(this.#interner.record(loaded.record), loaded.confirmedAtMs, this.#deps.changes);
     this.#entries.set(id, entry);
     return entry;
   }

@@ -2,13 +2,13 @@ import { SingleFlight } from '../../lib/single-flight.ts';
 import type { Freshness } from '../change-feed/freshness.ts';
 import { type KeyVersions, type LoadedKey, StoreUnavailableError } from '../key-store.ts';
 
-/** What came of checking a copy: confirmed now, confirmed long ago but the best there is, or out of date. */
+/** Result of a revalidation: confirmed now, not confirmed but within `maxStalenessMs`, or superseded. */
 export type Revalidated =
   | { result: 'confirmed'; atMs: number }
   | { result: 'unconfirmed' }
   | { result: 'superseded' };
 
-/** Checks copies of key records by version, as the freshness contract asks while the change feed is not whole. */
+/** Checks cached key records by version, as the freshness contract requires while the change feed is behind. */
 export class Revalidation {
   readonly #versions: KeyVersions;
   readonly #freshness: Freshness;
@@ -21,7 +21,7 @@ export class Revalidation {
     this.#now = now;
   }
 
-  /** @throws {StoreUnavailableError} when Postgres is gone and the copy is older than `maxStalenessMs` */
+  /** @throws {StoreUnavailableError} if Postgres is unavailable and the record is older than `maxStalenessMs` */
   async check(loaded: LoadedKey): Promise<Revalidated> {
     try {
       const { version, requestedAtMs } = await this.#current(loaded.record.id);

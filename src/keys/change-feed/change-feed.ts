@@ -6,52 +6,52 @@ import type { Freshness } from './freshness.ts';
 import type { RecentChanges } from './recent-changes.ts';
 
 const LAG_INTERVAL_MS = 1_000;
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 1_000;
+const MIN_RETRY_DELAY_MS = 50;
+const MAX_RETRY_DELAY_MS = 1_000;
 
 export interface ChangeFeedDeps {
   source: ChangeSource;
   freshness: Freshness;
   changes: RecentChanges;
-  /** Told of every change, in order, after `changes`. */
+  /** Receive every change in commit order, after `changes`. */
   listeners: readonly ChangeListener[];
   logger: Logger;
   now: () => number;
   checkIntervalMs: number;
-  /** How far back the first read goes. */
+  /** Age of the oldest change in the backlog. */
   windowMs: number;
   windowLimit: number;
-  /** Told once, when it has caught up for the first time. */
+  /** Called once, after the feed has read its backlog. */
   onCaughtUp?: () => void;
 }
 
 interface Connection {
-  brokenBy: Error | undefined;
+  disconnectError: Error | undefined;
 }
 
 /**
- * Keeps the caches of this process in step with the replica. It reads when it is woken and, woken or not, every
- * `checkIntervalMs`: a read that succeeds proves that everything committed before it has been applied, and only that
- * moves `freshness.appliedUntilMs`. A lost or silent connection therefore shows within the interval plus the query timeout.
+ * Keeps the caches of this process in step with the replica. It reads on every notification and at least every
+ * `checkIntervalMs`. A successful read proves that every change committed before it is applied, and nothing else moves
+ * `freshness.appliedUntilMs`. So the feed detects a lost or silent connection within the interval plus the query timeout.
  */
 export class ChangeFeed {
   readonly #deps: ChangeFeedDeps;
   readonly #wakeup = new Wakeup();
   #stopping = false;
-  #connection: Connection = { brokenBy: undefined };
+  #connection: Connection = { disconnectError: undefined };
   #caughtUp = false;
   #running: Promise<void> | undefined;
   #connected = false;
-  /** As last measured; `undefined` until the first heartbeat. */
+  /** The last measurement; `undefined` until the first heartbeat arrives. */
   lag: Lag | undefined;
-  /** Changes applied and connections lost, for metrics. */
+  /** Applied changes and lost connections, for metrics. */
   readonly counts = { applied: 0, broken: 0 };
 
   constructor(deps: ChangeFeedDeps) {
     this.#deps = deps;
   }
 
-  /** Has caught up once: what is cached from now on can be trusted. */
+  /** The feed has read its backlog: entries that are cached from now on are protected by it. */
   get caughtUp(): boolean {
     return this.#caughtUp;
   }
@@ -72,35 +72,35 @@ export class ChangeFeed {
   }
 
   async #run(): Promise<void> {
-    let pauseMs = FIRST_PAUSE_MS;
+    let retryDelayMs = MIN_RETRY_DELAY_MS;
     while (!this.#stopping) {
       try {
         await this.#connect();
-        pauseMs = FIRST_PAUSE_MS;
+        retryDelayMs = MIN_RETRY_DELAY_MS;
         await this.#follow();
       } catch (error) {
         if (this.#stopping) return;
         this.counts.broken += 1;
-        this.#deps.logger.warn({ err: error }, 'the change feed is broken; connecting again');
+        this.#deps.logger.warn({ err: error }, 'the change feed failed; reconnecting');
       } finally {
         this.#connected = false;
         this.#deps.source.close();
       }
       this.#wakeup.reset();
-      if (!this.#stopping) await this.#wakeup.wait(pauseMs);
-      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+      if (!this.#stopping) await this.#wakeup.wait(retryDelayMs);
+      retryDelayMs = Math.min(2 * retryDelayMs, MAX_RETRY_DELAY_MS);
     }
   }
 
   async #connect(): Promise<void> {
-    const connection: Connection = { brokenBy: undefined };
+    const connection: Connection = { disconnectError: undefined };
     this.#connection = connection;
     await this.#deps.source.connect(
       () => this.#wakeup.notify(),
       (error) => {
-        // A connection that was given up may report its end late, when the next one is in use.
-        connection.brokenBy ??= error;
-        // One that could not be made reports its end, too, and must not cut the pause before the next attempt short.
+        // A closed connection may report its end late, while the next one is in use.
+        connection.disconnectError ??= error;
+        // A failed connect reports its end too, and must not shorten the delay before the next attempt.
         if (this.#connected) this.#wakeup.notify();
       },
     );
@@ -109,11 +109,12 @@ export class ChangeFeed {
 
   async #follow(): Promise<void> {
     const { source, now, checkIntervalMs, freshness } = this.#deps;
-    if (!this.#caughtUp) await this.#begin();
+    if (!this.#caughtUp) await this.#catchUp();
     let lagAtMs = 0;
     while (!this.#stopping) {
       this.#wakeup.reset();
-      if (this.#connection.brokenBy !== undefined) throw this.#connection.brokenBy;
+      if (this.#connection.disconnectError !== undefined) throw this.#connection.disconnectError;
+      // Read the clock before the replica: a change that commits during the query may be missing from its result.
       const requestedAtMs = now();
       const { changes, more } = await source.read();
       for (const change of changes) this.#apply(change);
@@ -127,13 +128,13 @@ export class ChangeFeed {
     }
   }
 
-  async #begin(): Promise<void> {
+  async #catchUp(): Promise<void> {
     const { source, changes, listeners, windowMs, windowLimit, onCaughtUp } = this.#deps;
-    const past = await source.begin(windowMs, windowLimit);
-    changes.begin(past.trustedSinceMs);
-    for (const change of past.changes) changes.apply(change);
-    // Whatever was cached before this may be older than any of these changes. One order to drop it, and not a
-    // replay: a pod that starts must not repeat the last minutes' changes towards Redis.
+    const backlog = await source.readBacklog(windowMs, windowLimit);
+    changes.startAt(backlog.trustedSinceMs);
+    for (const change of backlog.changes) changes.apply(change);
+    // Any entry cached so far may be older than the backlog, so drop all. No replay: a starting pod must not repeat
+    // the fence writes of the last minutes in Redis.
     for (const listener of listeners) listener.apply({ entity: 'everything' });
     this.#caughtUp = true;
     onCaughtUp?.();

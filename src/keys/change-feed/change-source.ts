@@ -1,38 +1,41 @@
 import type { Change } from './change.ts';
 
-/** Clocks of pods that share a Redis differ by less. */
+/** Maximum clock skew between pods that share a Redis. */
 export const CLOCK_SKEW_MS = 5_000;
 
-/** What a source hands over: changes in the order in which they were committed. */
+/** Maximum rows of one read. */
+export const BATCH_ROWS = 1_000;
+
 export interface Batch {
+  /** In commit order. */
   changes: Change[];
-  /** There is more: read again at once. */
+  /** The source has more changes: read again at once. */
   more: boolean;
 }
 
-/** How far the replica is behind the primary, in seconds. */
+/** How far the replica is behind the primary. */
 export interface Lag {
-  /** From the commit of the newest heartbeat to its arrival. */
+  /** Time from the commit of the newest heartbeat to its arrival. */
   applySeconds: number;
-  /** Since the newest heartbeat was written; grows while nothing arrives. */
+  /** Age of the newest heartbeat; grows while replication stands still. */
   heartbeatAgeSeconds: number;
 }
 
 /**
- * One connection to the replica that changes are read from. It knows how far it has read, also across `connect`s.
- * Every method rejects when the connection is broken or too slow; the feed then closes it and connects again.
+ * Reads changes over one connection to the replica, and keeps its position across reconnects. Every method rejects if
+ * the connection is broken or too slow; the feed then closes the source and connects again.
  */
 export interface ChangeSource {
-  /** @param wake called when there may be something to read; @param broken called when the connection ends */
-  connect(wake: () => void, broken: (error: Error) => void): Promise<void>;
+  /** @param onNotify there may be new changes; @param onDisconnect the connection has ended */
+  connect(onNotify: () => void, onDisconnect: (error: Error) => void): Promise<void>;
   /**
-   * The first read of a process: what changed within the last `windowMs`, and from where to go on.
-   * @returns in `trustedSinceMs` the moment from which on nothing is missing
+   * The first read of a process: returns the changes of the last `windowMs` and sets the position for `read`.
+   * @returns `trustedSinceMs`: the backlog contains every change since then
    */
-  begin(windowMs: number, limit: number): Promise<{ changes: Change[]; trustedSinceMs: number }>;
-  /** What has changed since the last read. */
+  readBacklog(windowMs: number, limit: number): Promise<{ changes: Change[]; trustedSinceMs: number }>;
+  /** Returns the changes since the last read. */
   read(): Promise<Batch>;
   lag(): Promise<Lag | undefined>;
-  /** Lets go of the connection at once, whatever state it is in. */
+  /** Closes the connection at once, in any state. */
   close(): void;
 }

@@ -1,12 +1,13 @@
-/** Something that changed on the primary and has reached this region. */
+/** A change of the primary that has arrived in this region. */
 export type Change =
   | { entity: 'key'; id: string; version: number }
   /** `id` is the role scope, `roleScopeId`. */
   | { entity: 'roles'; id: string; version: number }
-  /** A table was emptied, or changes were missed: nothing that is cached can be relied on. */
+  /** A table was truncated, or changes were missed: every cached entry may be stale. */
   | { entity: 'everything' };
 
-/** A cache that follows changes. Called in order, one change at a time, before the feed counts as whole. */
+/** A cache that follows the change feed. */
 export interface ChangeListener {
+  /** Called for one change at a time, in commit order, before `appliedUntilMs` moves past the change. */
   apply(change: Change): void;
 }

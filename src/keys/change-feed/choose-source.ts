@@ -5,7 +5,7 @@ import { FeedConnection, type FeedConnectionOptions, type FeedConnectionUser } f
 import { ListenSource } from './listen-source.ts';
 import { PollSource } from './poll-source.ts';
 
-/** The source that fits the replica, by `FEED_MODE`. */
+/** The source for the type of the replica, which `FEED_MODE` sets. */
 export function changeSourceFor(config: Config, now: () => number): ChangeSource {
   const url = config.CHANGE_FEED_DATABASE_URL ?? config.REPLICA_DATABASE_URL ?? '';
   const options: FeedConnectionOptions = {
@@ -20,8 +20,8 @@ export function changeSourceFor(config: Config, now: () => number): ChangeSource
 }
 
 /**
- * Asks the replica, on the first connection, whether it is a physical standby, and is the fitting source from then on,
- * beginning with that connection: to log in takes longer than all the first reads.
+ * Detects on the first connection whether the replica is a physical standby, and delegates to the right source from
+ * then on. That source takes over the connection, since a login takes longer than all the first reads.
  */
 class DetectedSource implements ChangeSource {
   readonly #url: string;
@@ -35,9 +35,9 @@ class DetectedSource implements ChangeSource {
     this.#choose = choose;
   }
 
-  async connect(wake: () => void, broken: (error: Error) => void): Promise<void> {
-    if (this.#chosen !== undefined) return await this.#chosen.connect(wake, broken);
-    const connection = await FeedConnection.open(this.#url, this.#options, { notified: wake, broken });
+  async connect(onNotify: () => void, onDisconnect: (error: Error) => void): Promise<void> {
+    if (this.#chosen !== undefined) return await this.#chosen.connect(onNotify, onDisconnect);
+    const connection = await FeedConnection.open(this.#url, this.#options, { onNotify, onDisconnect });
     try {
       const [row] = await connection.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
       this.#chosen = this.#choose(row?.standby === true);
@@ -48,8 +48,8 @@ class DetectedSource implements ChangeSource {
     await this.#chosen.take(connection);
   }
 
-  begin(windowMs: number, limit: number): Promise<{ changes: Change[]; trustedSinceMs: number }> {
-    return this.#source.begin(windowMs, limit);
+  readBacklog(windowMs: number, limit: number): Promise<{ changes: Change[]; trustedSinceMs: number }> {
+    return this.#source.readBacklog(windowMs, limit);
   }
 
   read(): Promise<Batch> {
@@ -65,7 +65,7 @@ class DetectedSource implements ChangeSource {
   }
 
   get #source(): ChangeSource {
-    if (this.#chosen === undefined) throw new Error('not connected');
+    if (this.#chosen === undefined) throw new Error('the change feed is not connected');
     return this.#chosen;
   }
 }

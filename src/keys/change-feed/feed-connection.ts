@@ -1,19 +1,18 @@
 import pg from 'pg';
 import type { ChangeSource } from './change-source.ts';
 
-/** Bounds of the feed's own connection, in milliseconds. */
 export interface FeedConnectionOptions {
   connectTimeoutMs: number;
   queryTimeoutMs: number;
 }
 
-/** A source that reads over such a connection. */
+/** A source that reads over a `FeedConnection`. */
 export interface FeedConnectionUser extends ChangeSource {
-  /** As `connect`, over a connection that is open already. */
+  /** As `connect`, over a connection that is already open. */
   take(connection: FeedConnection): Promise<void>;
 }
 
-/** A connection for the change feed alone, apart from the pool: a busy pool must not hold up an invalidation. */
+/** A connection for the change feed only, outside of the pool: a busy pool must not delay an invalidation. */
 export class FeedConnection {
   readonly #client: pg.Client;
 
@@ -24,7 +23,7 @@ export class FeedConnection {
   static async open(
     url: string,
     options: FeedConnectionOptions,
-    listeners: { notified: () => void; broken: (error: Error) => void },
+    listeners: { onNotify: () => void; onDisconnect: (error: Error) => void },
   ): Promise<FeedConnection> {
     const client = new pg.Client({
       connectionString: url,
@@ -34,9 +33,9 @@ export class FeedConnection {
       query_timeout: options.queryTimeoutMs,
       keepAlive: true,
     });
-    client.on('notification', listeners.notified);
-    client.on('error', listeners.broken);
-    client.on('end', () => listeners.broken(new Error('the connection ended')));
+    client.on('notification', listeners.onNotify);
+    client.on('error', listeners.onDisconnect);
+    client.on('end', () => listeners.onDisconnect(new Error('the connection of the change feed ended')));
     const connection = new FeedConnection(client);
     try {
       await client.connect();
@@ -51,7 +50,7 @@ export class FeedConnection {
     return (await this.#client.query<Row>(text, values)).rows;
   }
 
-  /** Cuts the connection: a polite goodbye would wait for a peer that may be gone. */
+  /** Destroys the socket: the orderly close of the protocol would wait for a peer that may be unreachable. */
   close(): void {
     this.#client.removeAllListeners('notification');
     (this.#client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();

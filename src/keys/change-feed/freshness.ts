@@ -1,20 +1,20 @@
-/** What may be done with something that was read a while ago. */
+/** Whether a cached copy may be used: at once, only after a check of its version, or not at all. */
 export type Verdict = 'fresh' | 'revalidate' | 'expired';
 
 /** Bounds of the freshness contract, in milliseconds. */
 export interface FreshnessBounds {
-  /** Age beyond which a copy is checked before use while the change feed is not whole. */
+  /** Beyond this age a copy is checked before use. */
   revalidateAfterMs: number;
-  /** Age beyond which a copy is not used at all when it cannot be checked. */
+  /** Beyond this age a copy that cannot be checked is not used. */
   maxStalenessMs: number;
 }
 
 /**
- * The clock of the freshness contract. The change feed moves `appliedUntilMs`: the moment up to which every change is
- * known to have been applied to every cache of this process. A copy in a cache is therefore known to be good as of
- * its own read or as of that moment, whichever is later.
+ * The clock of the freshness contract. The change feed moves `appliedUntilMs`: every cache of this process has applied
+ * every change up to that time. A cached copy was therefore valid at the time of its own read or at `appliedUntilMs`,
+ * whichever is later.
  *
- * A moment that lies in the future proves nothing: the clock was set back, or another pod's clock is ahead.
+ * A future time proves nothing: the clock was set back, or the clock of another pod is ahead.
  */
 export class Freshness {
   appliedUntilMs = Number.NEGATIVE_INFINITY;
@@ -26,7 +26,7 @@ export class Freshness {
     this.#bounds = bounds;
   }
 
-  /** @param confirmedAtMs when the store was asked and answered just this */
+  /** @param confirmedAtMs start of the last read that returned or confirmed the copy */
   judge(confirmedAtMs: number): Verdict {
     const nowMs = this.#now();
     const ageMs = Math.min(age(nowMs, confirmedAtMs), age(nowMs, this.appliedUntilMs));

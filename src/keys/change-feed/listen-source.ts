@@ -1,17 +1,16 @@
 import type { Change } from './change.ts';
-import { type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
+import { BATCH_ROWS, type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
 import { FeedConnection, type FeedConnectionOptions, type FeedConnectionUser } from './feed-connection.ts';
 
-const BATCH = 1_000;
-/** As `BATCH`, for what changed before this process began. */
-const PAST_PAGE = 5_000;
+/** Maximum rows of one read of the backlog. */
+const BACKLOG_PAGE_ROWS = 5_000;
 
 interface Position {
   seq: string;
   at: string;
 }
 
-interface PastRow extends Omit<ChangeRow, 'at'> {
+interface BacklogRow extends Omit<ChangeRow, 'at'> {
   transaction: string;
   recent: boolean;
 }
@@ -23,17 +22,17 @@ interface ChangeRow extends Position {
 }
 
 /**
- * Follows the `changes` table of a logical replica. NOTIFY only wakes the reader, the table is the truth: seq order is
- * commit order (see the migration), so whoever has read up to N has missed nothing.
+ * Follows the `changes` table of a logical replica. NOTIFY only wakes the reader; the table is authoritative. Its seq
+ * order is commit order (see the migration), so a reader at seq N has missed no change before N.
  */
 export class ListenSource implements FeedConnectionUser {
   readonly #url: string;
   readonly #options: FeedConnectionOptions;
   #connection: FeedConnection | undefined;
   readonly #now: () => number;
-  /** The last row that was read; its time tells it from another row that has the same number after a restore. */
+  /** The last row that was read. Its time distinguishes it from a row with the same seq after a restore. */
   #last = { seq: '0', at: '' };
-  #mustCompare = false;
+  #mustCheckDivergence = false;
 
   constructor(url: string, options: FeedConnectionOptions, now: () => number) {
     this.#url = url;
@@ -41,58 +40,61 @@ export class ListenSource implements FeedConnectionUser {
     this.#now = now;
   }
 
-  async connect(wake: () => void, broken: (error: Error) => void): Promise<void> {
-    await this.take(await FeedConnection.open(this.#url, this.#options, { notified: wake, broken }));
+  async connect(onNotify: () => void, onDisconnect: (error: Error) => void): Promise<void> {
+    await this.take(await FeedConnection.open(this.#url, this.#options, { onNotify, onDisconnect }));
   }
 
   async take(connection: FeedConnection): Promise<void> {
     this.#connection = connection;
     await this.#query('LISTEN iam_changes');
-    this.#mustCompare = true;
+    this.#mustCheckDivergence = true;
   }
 
-  /** Goes back page by page, so that no single query takes long after a flood of changes. */
-  async begin(windowMs: number, limit: number): Promise<{ changes: Change[]; trustedSinceMs: number }> {
-    const last = await this.#newest();
+  /** Reads backwards in pages, so that each query stays short after a flood of changes. */
+  async readBacklog(windowMs: number, limit: number): Promise<{ changes: Change[]; trustedSinceMs: number }> {
+    const last = await this.#readNewest();
     const changes: Change[] = [];
-    let whole = false;
+    let complete = false;
     let before = String(Number(last.seq) + 1);
     let transaction = '';
-    while (!whole && changes.length < limit) {
-      const rows = await this.#query<PastRow>(
+    while (!complete && changes.length < limit) {
+      const rows = await this.#query<BacklogRow>(
         `SELECT seq, entity, id, version, xmin::text AS transaction,
                 at > clock_timestamp() - make_interval(secs => $1) AS recent
          FROM changes WHERE seq < $2 ORDER BY seq DESC LIMIT $3`,
-        [windowMs / 1_000, before, PAST_PAGE],
+        [windowMs / 1_000, before, BACKLOG_PAGE_ROWS],
       );
       for (const row of rows) {
-        // A transaction's rows were all seen at its end, however long before that the first was written.
-        whole ||= !row.recent && row.transaction !== transaction;
-        if (whole) break;
+        // All rows of a transaction become visible at its commit, even rows that it wrote before the window.
+        complete ||= !row.recent && row.transaction !== transaction;
+        if (complete) break;
         transaction = row.transaction;
         before = row.seq;
         changes.push(toChange(row));
       }
-      whole ||= rows.length < PAST_PAGE;
+      complete ||= rows.length < BACKLOG_PAGE_ROWS;
     }
     this.#last = last;
-    this.#mustCompare = false;
+    this.#mustCheckDivergence = false;
     const nowMs = this.#now();
-    return { changes: changes.reverse(), trustedSinceMs: whole ? nowMs - windowMs : nowMs + CLOCK_SKEW_MS };
+    return {
+      changes: changes.reverse(),
+      trustedSinceMs: complete ? nowMs - windowMs : nowMs + CLOCK_SKEW_MS,
+    };
   }
 
   async read(): Promise<Batch> {
-    if (this.#mustCompare) {
-      const continues = await this.#continues();
-      this.#mustCompare = false;
-      if (!continues) return { changes: [{ entity: 'everything' }], more: true };
+    if (this.#mustCheckDivergence) {
+      const diverged = await this.#hasDiverged();
+      this.#mustCheckDivergence = false;
+      if (diverged) return { changes: [{ entity: 'everything' }], more: true };
     }
     const rows = await this.#query<ChangeRow>(
       'SELECT seq, at::text, entity, id, version FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2',
-      [this.#last.seq, BATCH],
+      [this.#last.seq, BATCH_ROWS],
     );
     this.#last = rows.at(-1) ?? this.#last;
-    return { changes: rows.map(toChange), more: rows.length === BATCH };
+    return { changes: rows.map(toChange), more: rows.length === BATCH_ROWS };
   }
 
   async lag(): Promise<Lag | undefined> {
@@ -109,25 +111,25 @@ export class ListenSource implements FeedConnectionUser {
   }
 
   /**
-   * Whether the table still goes on from the row we have read last. It does not when the replica was restored from a
-   * backup, also one that has passed our number meanwhile, or when the row was pruned because we were away so long.
+   * Whether the last row that was read is gone or is another row now. The replica was then restored from a backup (and
+   * may have passed the same seq again), or the row was pruned during a long disconnect.
    */
-  async #continues(): Promise<boolean> {
+  async #hasDiverged(): Promise<boolean> {
     const [row] = await this.#query<{ at: string }>('SELECT at::text FROM changes WHERE seq = $1', [
       this.#last.seq,
     ]);
-    if (row?.at === this.#last.at) return true;
-    this.#last = await this.#newest();
-    return false;
+    if (row?.at === this.#last.at) return false;
+    this.#last = await this.#readNewest();
+    return true;
   }
 
-  async #newest(): Promise<Position> {
+  async #readNewest(): Promise<Position> {
     const [row] = await this.#query<Position>('SELECT seq, at::text FROM changes ORDER BY seq DESC LIMIT 1');
     return row ?? { seq: '0', at: '' };
   }
 
   #query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]> {
-    if (this.#connection === undefined) throw new Error('not connected');
+    if (this.#connection === undefined) throw new Error('the change feed is not connected');
     return this.#connection.query<Row>(text, values);
   }
 }

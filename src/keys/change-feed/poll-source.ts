@@ -1,12 +1,10 @@
 import type { Change } from './change.ts';
-import { type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
+import { BATCH_ROWS, type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
 import { FeedConnection, type FeedConnectionOptions, type FeedConnectionUser } from './feed-connection.ts';
 
-const BATCH = 1_000;
-
 /**
- * Longest that a transaction may take on the primary from being given a version to its commit: so long a version that
- * was passed over is looked for.
+ * Maximum time on the primary from the assignment of a version to the commit of its transaction. The source looks for
+ * a skipped version for so long.
  */
 const OVERLAP_MS = 30_000;
 
@@ -22,18 +20,18 @@ interface ChangeRow {
   version: string;
 }
 
-/** @param where condition on the rows of either table */
-const changed = (where: string) => `
+/** @param where condition on the rows of both tables */
+const selectChanged = (where: string) => `
   SELECT 'key' AS entity, id, version FROM api_keys WHERE ${where}
   UNION ALL
   SELECT 'roles', json_build_array(organization_id, project_type, project_id)::text, version FROM roles WHERE ${where}`;
 
 /**
- * Follows a physical standby, which is read-only and knows neither LISTEN nor our `changes` table: rows are read by
- * version, again and again; a version that is missing is looked for a while longer, since its transaction may commit
- * last. A change arrives with the delay of the poll interval.
+ * Follows a physical standby, which is read-only and supports neither LISTEN nor triggers that fill `changes`. The
+ * source polls rows by version. It keeps looking for a missing version for a while, since a transaction with a lower
+ * version may commit later. A change arrives with the delay of the poll interval.
  *
- * Not safe for rows that are deleted outright: they leave no version behind. The control plane's login cannot do that.
+ * Not safe for hard-deleted rows: they leave no version behind. The login of the control plane cannot delete.
  */
 export class PollSource implements FeedConnectionUser {
   readonly #url: string;
@@ -41,9 +39,9 @@ export class PollSource implements FeedConnectionUser {
   readonly #now: () => number;
   #connection: FeedConnection | undefined;
   #highest = 0;
-  /** Versions below the highest that nobody has been seen with: of transactions that commit late, or overwritten. */
+  /** Versions below the highest that no row has had yet: their transaction commits late, or was overwritten. */
   #gaps: Gap[] = [];
-  #mustCompare = false;
+  #mustCheckDivergence = false;
 
   constructor(url: string, options: FeedConnectionOptions, now: () => number) {
     this.#url = url;
@@ -51,21 +49,23 @@ export class PollSource implements FeedConnectionUser {
     this.#now = now;
   }
 
-  async connect(_wake: () => void, broken: (error: Error) => void): Promise<void> {
-    await this.take(await FeedConnection.open(this.#url, this.#options, { notified: () => {}, broken }));
+  async connect(_onNotify: () => void, onDisconnect: (error: Error) => void): Promise<void> {
+    await this.take(
+      await FeedConnection.open(this.#url, this.#options, { onNotify: () => {}, onDisconnect }),
+    );
   }
 
   async take(connection: FeedConnection): Promise<void> {
     this.#connection = connection;
-    this.#mustCompare = true;
+    this.#mustCheckDivergence = true;
   }
 
   /**
-   * Nothing that other pods read before this moment is trusted unchecked: rows say when they changed on the primary,
-   * not when that reached this standby, so no window of them could vouch for it.
+   * Returns no changes: copies that other pods read before this moment must be checked before use. A row contains the
+   * time of its change on the primary, not of its arrival on this standby, so no window of rows proves a copy fresh.
    */
-  async begin(): Promise<{ changes: Change[]; trustedSinceMs: number }> {
-    // The overlap is counted from the newest row, since a standby that lags has newer ones yet to come.
+  async readBacklog(): Promise<{ changes: Change[]; trustedSinceMs: number }> {
+    // The overlap ends at the newest row, not now: a lagging standby will still receive rows that are older than now.
     const [oldEnough] = await this.#query<{ version: string | null }>(
       `SELECT greatest(
          (SELECT max(version) FROM api_keys WHERE changed_at <= until),
@@ -79,26 +79,26 @@ export class PollSource implements FeedConnectionUser {
     );
     this.#highest = Number(oldEnough?.version ?? 0);
     this.#gaps = [];
-    this.#mustCompare = false;
+    this.#mustCheckDivergence = false;
     return { changes: [], trustedSinceMs: this.#now() + CLOCK_SKEW_MS };
   }
 
   async read(): Promise<Batch> {
-    if (this.#mustCompare) {
-      const wentBack = await this.#wentBack();
-      this.#mustCompare = false;
-      if (wentBack) return { changes: [{ entity: 'everything' }], more: true };
+    if (this.#mustCheckDivergence) {
+      const diverged = await this.#hasDiverged();
+      this.#mustCheckDivergence = false;
+      if (diverged) return { changes: [{ entity: 'everything' }], more: true };
     }
     const startedAtMs = this.#now();
-    // First what is late: a version that is passed over by the second query had not been committed before it.
-    const late = await this.#late();
-    const rows = await this.#query<ChangeRow>(`${changed('version > $1')} ORDER BY version LIMIT $2`, [
+    // Gaps first: a version that the second query skips was not committed before it.
+    const late = await this.#readGaps();
+    const rows = await this.#query<ChangeRow>(`${selectChanged('version > $1')} ORDER BY version LIMIT $2`, [
       this.#highest,
-      BATCH,
+      BATCH_ROWS,
     ]);
-    // From here on nothing can fail: what has been moved past is handed over.
-    const more = Math.max(late.length, rows.length) === BATCH;
-    for (const row of late) this.#fill(Number(row.version));
+    // From here on nothing can fail, so every change that the position moves past is returned.
+    const more = Math.max(late.length, rows.length) === BATCH_ROWS;
+    for (const row of late) this.#closeGap(Number(row.version));
     if (!more) this.#gaps = this.#gaps.filter((gap) => gap.sinceMs > startedAtMs - OVERLAP_MS);
     for (const row of rows) this.#advance(Number(row.version), startedAtMs);
     return { changes: [...late, ...rows].map(toChange), more };
@@ -116,14 +116,14 @@ export class PollSource implements FeedConnectionUser {
     this.#connection = undefined;
   }
 
-  /** What turned up in the gaps since they were noticed. */
-  async #late(): Promise<ChangeRow[]> {
+  /** Rows that have appeared in the gaps. */
+  async #readGaps(): Promise<ChangeRow[]> {
     if (this.#gaps.length === 0) return [];
     return await this.#query<ChangeRow>(
       `SELECT late.* FROM unnest($1::bigint[], $2::bigint[]) AS gap (first, last)
-       CROSS JOIN LATERAL (${changed('version BETWEEN first AND last')}) AS late
+       CROSS JOIN LATERAL (${selectChanged('version BETWEEN first AND last')}) AS late
        LIMIT $3`,
-      [this.#gaps.map(({ first }) => first), this.#gaps.map(({ last }) => last), BATCH],
+      [this.#gaps.map(({ first }) => first), this.#gaps.map(({ last }) => last), BATCH_ROWS],
     );
   }
 
@@ -134,7 +134,7 @@ export class PollSource implements FeedConnectionUser {
     this.#highest = version;
   }
 
-  #fill(version: number): void {
+  #closeGap(version: number): void {
     this.#gaps = this.#gaps.flatMap((gap) => {
       if (version < gap.first || version > gap.last) return [gap];
       const around = [
@@ -145,18 +145,18 @@ export class PollSource implements FeedConnectionUser {
     });
   }
 
-  /** Versions only grow, unless the primary was restored from a backup: then reading starts over. */
-  async #wentBack(): Promise<boolean> {
+  /** Versions only grow, unless the primary was restored from a backup: then the source starts again. */
+  async #hasDiverged(): Promise<boolean> {
     const [row] = await this.#query<{ version: string | null }>(
       'SELECT greatest((SELECT max(version) FROM api_keys), (SELECT max(version) FROM roles)) AS version',
     );
     if (Number(row?.version ?? 0) >= this.#highest) return false;
-    await this.begin();
+    await this.readBacklog();
     return true;
   }
 
   #query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]> {
-    if (this.#connection === undefined) throw new Error('not connected');
+    if (this.#connection === undefined) throw new Error('the change feed is not connected');
     return this.#connection.query<Row>(text, values);
   }
 }

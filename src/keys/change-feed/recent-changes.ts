@@ -2,77 +2,77 @@ import { BoundedCache } from '../../lib/bounded-cache.ts';
 import type { Change, ChangeListener } from './change.ts';
 import { CLOCK_SKEW_MS } from './change-source.ts';
 
-interface Noted {
-  /** Version of a key; for roles a number that differs at each change. */
+interface RecordedChange {
+  /** Version of a key; for roles, a counter of this process. */
   mark: number;
   atMs: number;
 }
 
 /**
- * What has changed lately, and to which version. It is the fence of every cache: a copy older than a noted change is
- * not stored and not believed, however late it turns up (from a slow read, from Redis, from a restored dump).
+ * Records recent changes with their versions. It is the fence of every cache in this process: no cache stores or uses
+ * a copy older than a recorded change, however late the copy arrives (from a slow read, Redis, or a restored dump).
  */
 export class RecentChanges implements ChangeListener {
   /**
-   * Copies that another pod read before this moment may be older than changes that are not remembered here. Before
-   * the feed has begun that is any copy.
+   * A copy that another pod read before this time may be older than a change that is not recorded here. Before the
+   * feed has caught up, that is every copy.
    */
   trustedSinceMs = Number.POSITIVE_INFINITY;
-  /** A change noted at or before this moment may have been forgotten: a read that began earlier is not stored. */
+  /** Changes recorded up to this time may be evicted: no cache stores a read that began at or before it. */
   forgottenUntilMs = Number.NEGATIVE_INFINITY;
-  /** Grows when everything that is cached became unreliable; a read that spans it is not stored. */
+  /** Grows when every cached entry may be stale. No cache stores a read during which it grew. */
   generation = 0;
   readonly #now: () => number;
-  readonly #keys: BoundedCache<string, Noted>;
-  readonly #roles: BoundedCache<string, Noted>;
-  #roleChanges = 0;
+  readonly #keys: BoundedCache<string, RecordedChange>;
+  readonly #roles: BoundedCache<string, RecordedChange>;
+  #roleChangeCount = 0;
 
-  /** @param ttlMs longer than any copy of a record can live outside of this process */
+  /** @param limits.ttlMs must exceed the lifetime of a record outside of this process */
   constructor(now: () => number, limits: { ttlMs: number; maxEntries: number }) {
     this.#now = now;
     const cache = () =>
-      new BoundedCache<string, Noted>({
+      new BoundedCache<string, RecordedChange>({
         ...limits,
-        // Under a flood of changes the oldest is forgotten early: from then on older copies are not trusted unchecked.
-        onDrop: (noted, why) => {
-          if (why === 'evicted') this.#forget(noted.atMs);
+        // A flood evicts the oldest change early. Copies from before it then need a check before use.
+        onDrop: (recorded, why) => {
+          if (why === 'evicted') this.#forget(recorded.atMs);
         },
       });
     this.#keys = cache();
     this.#roles = cache();
   }
 
-  /** From now on changes are noted one by one; those since `sinceMs` are handed over next. */
-  begin(sinceMs: number): void {
+  /** Starts recording; the caller applies every change since `sinceMs` next. */
+  startAt(sinceMs: number): void {
     this.trustedSinceMs = sinceMs;
   }
 
   apply(change: Change): void {
     const atMs = this.#now();
     if (change.entity === 'everything') {
-      // What was noted stays: the replica that we talk to now may be one that is behind the last.
+      // Recorded changes stay: the replica may now be another one, which is behind the former.
       this.trustedSinceMs = Math.max(this.trustedSinceMs, atMs + CLOCK_SKEW_MS);
       this.generation += 1;
     } else if (change.entity === 'roles') {
-      // Not the version: roles of one scope may commit in another order than that of their versions.
-      this.#roleChanges += 1;
-      this.#roles.set(change.id, { mark: this.#roleChanges, atMs });
+      // Not the version: roles of one scope may commit in an order other than that of their versions.
+      this.#roleChangeCount += 1;
+      this.#roles.set(change.id, { mark: this.#roleChangeCount, atMs });
     } else if (change.version > this.keyVersion(change.id)) {
       this.#keys.set(change.id, { mark: change.version, atMs });
     }
   }
 
-  /** Newest version of a key that was seen; -1 when nothing was seen of it lately. */
+  /** Newest known version of a key; -1 without a recent change. */
   keyVersion(id: string): number {
     return this.#keys.peek(id)?.mark ?? -1;
   }
 
-  /** A number that is another one after each change of the roles of a scope; -1 when nothing was seen lately. */
+  /** A number that differs after each change of the roles of a scope; -1 without a recent change. */
   rolesMark(scopeId: string): number {
     return this.#roles.peek(scopeId)?.mark ?? -1;
   }
 
-  /** When a change of the roles of a scope was noted last; minus infinity when nothing was seen lately. */
+  /** When the last change of the roles of a scope was recorded; minus infinity without a recent change. */
   rolesChangedAtMs(scopeId: string): number {
     return this.#roles.peek(scopeId)?.atMs ?? Number.NEGATIVE_INFINITY;
   }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   auditOf,
   newOrganization,
@@ -25,7 +25,7 @@ async function json(...args: string[]) {
   return JSON.parse(result.stdout);
 }
 
-test('the life of a key: the same commands as at the database, without a database URL', async () => {
+it('the life of a key: the same commands as at the database, without a database URL', async () => {
   const key = await json(
     'keys',
     'create',
@@ -46,7 +46,7 @@ test('the life of a key: the same commands as at the database, without a databas
   expect(new Set(events.map((event) => event.actor_id))).toEqual(new Set([owner.id]));
 });
 
-test('custom roles', async () => {
+it('custom roles', async () => {
   const project = ['--project', 'security:soc'];
   await json('roles', 'put', 'reader', ...project, '--descriptor', '{"cluster":["monitor"]}');
   expect((await json('roles', 'list', ...project)).roles).toEqual([
@@ -55,7 +55,7 @@ test('custom roles', async () => {
   expect(await json('roles', 'delete', 'reader', ...project)).toEqual({ deleted: 'reader' });
 });
 
-test.each([
+it.each([
   ['a refusal', 4, 'owner', ['keys', 'revoke', 'OWNER']],
   ['an unknown key', 3, 'no such API key', ['keys', 'show', 'nothing']],
   ['an internal key', 2, '--internal', ['keys', 'create', '--description', 'x', '--internal']],
@@ -69,19 +69,19 @@ test.each([
   expect(result.stderr).not.toContain(owner.credential);
 });
 
-test('a key that is no owner’s is refused, a wrong one too', async () => {
+it('a key that is no owner’s is refused, a wrong one too', async () => {
   const viewer = await insertKey(controlPlane.primary.pool, { organizationId: owner.organizationId });
   for (const credential of [viewer.credential, 'nonsense']) {
     expect((await iam(['keys', 'list'], { ...environment, IAM_API_KEY: credential })).exitCode).toBe(4);
   }
 });
 
-test('a control plane that cannot be reached is told apart from a refusal', async () => {
+it('a control plane that cannot be reached is told apart from a refusal', async () => {
   const result = await iam(['keys', 'list'], { ...environment, IAM_CONTROL_PLANE_URL: 'http://127.0.0.1:1' });
   expect([result.exitCode, result.stderr]).toEqual([5, expect.stringContaining('cannot be reached')]);
 });
 
-test('an answer that is lost on the way is asked for again, and makes no second key', async () => {
+it('an answer that is lost on the way is asked for again, and makes no second key', async () => {
   const proxy = await startTcpProxy({ targetPort: Number(new URL(controlPlane.url).port) });
   try {
     proxy.halfOpen('toClient');

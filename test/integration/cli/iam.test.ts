@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeCredential } from '../../../src/credential/format.ts';
 import { verifySecret } from '../../../src/credential/hash.ts';
 import { iam } from '../../support/iam.ts';
@@ -24,7 +24,7 @@ async function create(...args: string[]) {
 }
 
 describe('iam keys', () => {
-  test('create shows a credential that decodes, and stores only its hash', async () => {
+  it('create shows a credential that decodes, and stores only its hash', async () => {
     const key = await create('--project', 'elasticsearch:shop=viewer,developer', '--expires', 'never');
     expect(key).toMatchObject({
       description: 'a key',
@@ -53,7 +53,7 @@ describe('iam keys', () => {
     }
   });
 
-  test('the human output shows the credential once, and show does not know it', async () => {
+  it('the human output shows the credential once, and show does not know it', async () => {
     const made = await iam(
       ['keys', 'create', '--description', 'seen once', '--all-projects', 'security=viewer'],
       environment,
@@ -68,7 +68,7 @@ describe('iam keys', () => {
     expect(shown.stdout).not.toContain(credential);
   });
 
-  test('an id that begins with a dash is taken after --', async () => {
+  it('an id that begins with a dash is taken after --', async () => {
     await primary.pool.query(
       `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by)
        VALUES ('-h3A9zXQRCqTLkmM0aZ1bw', 'org-cli', 'dashed', 'none', '{}', 'user-1')`,
@@ -76,7 +76,7 @@ describe('iam keys', () => {
     expect((await json('keys', 'show', '--json', '--', '-h3A9zXQRCqTLkmM0aZ1bw')).description).toBe('dashed');
   });
 
-  test('a revoked key leaves the default list and stays in --status all', async () => {
+  it('a revoked key leaves the default list and stays in --status all', async () => {
     const key = await create('--all-projects', 'elasticsearch=viewer');
     expect(await json('keys', 'revoke', key.id)).toEqual({ revoked: [key.id] });
     expect(await json('keys', 'revoke', key.id)).toEqual({ revoked: [key.id] });
@@ -86,7 +86,7 @@ describe('iam keys', () => {
     expect((await json('keys', 'show', key.id)).status).toBe('revoked');
   });
 
-  test('rotation answers a new credential for the same id', async () => {
+  it('rotation answers a new credential for the same id', async () => {
     const key = await create('--all-projects', 'elasticsearch=viewer');
     const rotated = await json('keys', 'rotate', key.id, '--grace', '1h');
     expect(rotated.id).toBe(key.id);
@@ -96,7 +96,7 @@ describe('iam keys', () => {
     expect([again.exitCode, again.stderr]).toEqual([4, expect.stringContaining('grace period')]);
   });
 
-  test('the operator is on record with every change', async () => {
+  it('the operator is on record with every change', async () => {
     const key = await create('--all-projects', 'elasticsearch=viewer');
     const { rows } = await primary.pool.query(
       'SELECT actor_type, actor_id, action, outcome, after FROM audit_events WHERE target_id = $1',
@@ -154,7 +154,7 @@ describe('refusals', () => {
     ['an unknown option is wrong use', 2, '--nope', ['keys', 'list', '--nope']],
     ['a wrong status is refused', 4, 'status', ['keys', 'list', '--status', 'nope']],
   ];
-  test.each(cases)('%s', async (_title, exitCode, message, args) => {
+  it.each(cases)('%s', async (_title, exitCode, message, args) => {
     const { rows } = await primary.pool.query(
       "SELECT id FROM api_keys WHERE description = 'First owner key'",
     );
@@ -169,14 +169,14 @@ describe('refusals', () => {
     ]);
   });
 
-  test('a database that is away is told apart from a refusal', async () => {
+  it('a database that is away is told apart from a refusal', async () => {
     const result = await iam(['keys', 'list'], {
       PRIMARY_DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
     });
     expect([result.exitCode, result.stderr]).toEqual([5, expect.stringContaining('ECONNREFUSED')]);
   });
 
-  test('a missing setting is named', async () => {
+  it('a missing setting is named', async () => {
     const result = await iam(['keys', 'list', '--json'], {});
     expect([result.exitCode, JSON.parse(result.stderr).errors[0].message]).toEqual([
       2,
@@ -187,7 +187,7 @@ describe('refusals', () => {
 
 describe('iam roles', () => {
   const project = ['--project', 'elasticsearch:shop'];
-  test('a role is written, listed, deleted, and gone', async () => {
+  it('a role is written, listed, deleted, and gone', async () => {
     const descriptor = '{"indices":[{"names":["logs-*"],"privileges":["read"]}]}';
     expect(await json('roles', 'put', 'log-reader', ...project, '--descriptor', descriptor)).toEqual({
       name: 'log-reader',
@@ -200,7 +200,7 @@ describe('iam roles', () => {
     expect((await iam(['roles', 'delete', 'log-reader', ...project], environment)).exitCode).toBe(3);
   });
 
-  test('each violation is named by its path', async () => {
+  it('each violation is named by its path', async () => {
     const result = await iam(
       ['roles', 'put', 'bad', ...project, '--descriptor', '-'],
       environment,

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { assertPortsFree, freePort } from '../../../dev/ports.ts';
 
 async function occupy(host: string): Promise<number> {
@@ -10,8 +10,8 @@ async function occupy(host: string): Promise<number> {
   return (server.address() as { port: number }).port;
 }
 
-test.each(['127.0.0.1', '0.0.0.0'])(
-  'a port taken on %s is named with what wanted it and the way out',
+it.each(['127.0.0.1', '0.0.0.0'])(
+  'names a port in use on %s, its purpose and the option that moves it',
   async (host) => {
     const taken = await occupy(host);
     const check = assertPortsFree([
@@ -24,7 +24,7 @@ test.each(['127.0.0.1', '0.0.0.0'])(
   },
 );
 
-test('every taken port is named at once', async () => {
+it('names every port in use at once', async () => {
   const [first, second] = [await occupy('127.0.0.1'), await occupy('127.0.0.1')];
   const check = assertPortsFree([
     { name: 'a', port: first },
@@ -33,13 +33,13 @@ test('every taken port is named at once', async () => {
   await expect(check).rejects.toThrow(`Ports ${first} (a), ${second} (b) are already in use`);
 });
 
-test('free ports pass, and the check itself does not hold them', async () => {
+it('accepts free ports and does not keep them open', async () => {
   const ports = [{ name: 'regional service', port: await freePort() }];
   await assertPortsFree(ports);
   await assertPortsFree(ports);
 });
 
-test('freePort never gives the same port twice', async () => {
+it('never returns the same free port twice', async () => {
   const ports = await Promise.all(Array.from({ length: 50 }, () => freePort()));
   expect(new Set(ports).size).toBe(50);
 });

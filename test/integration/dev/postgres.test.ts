@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { workingDirectoryOf } from '../../../dev/child-process.ts';
 import { freePort } from '../../../dev/ports.ts';
 import { stopLeftoverPostmaster } from '../../../dev/postgres/leftover.ts';
@@ -13,7 +13,7 @@ import { startTcpProxy } from '../../support/servers/tcp-proxy.ts';
 
 const superuserPassword = "it's a/secret";
 let scratch: string;
-/** One cluster for the whole file, which each test starts anew: making one takes ten times as long. */
+/** One cluster for the whole file, which each test starts: creating one takes ten times as long. */
 let dataDirectory: string;
 
 beforeAll(async () => {
@@ -44,7 +44,7 @@ async function query(url: string, sql: string): Promise<Record<string, unknown>[
   }
 }
 
-test('rows survive a stop and a start', async () => {
+it('keeps rows across a restart', async () => {
   const fresh = { dataDirectory: join(scratch, 'fresh') };
   const first = await start(fresh);
   expect(first.isNew).toBe(true);
@@ -58,7 +58,7 @@ test('rows survive a stop and a start', async () => {
   expect(await query(second.url(), 'SELECT value FROM kept')).toEqual([{ value: 1 }]);
 });
 
-test('it speaks UTF8, sorts by bytes, listens on loopback only and has no unix socket', async () => {
+it('uses UTF8 and byte order, listens on loopback only and opens no unix socket', async () => {
   const server = await start();
   const [row] = await query(
     server.url(),
@@ -74,7 +74,7 @@ test('it speaks UTF8, sorts by bytes, listens on loopback only and has no unix s
   });
 });
 
-test('nobody gets in without the password', async () => {
+it('refuses a connection without the password', async () => {
   const server = await start();
   await expect(query(server.url('postgres', 'postgres', 'wrong'), 'SELECT 1')).rejects.toMatchObject({
     code: '28P01',
@@ -82,13 +82,13 @@ test('nobody gets in without the password', async () => {
   await expect(query(server.url('postgres', 'postgres'), 'SELECT 1')).rejects.toThrow(/password/i);
 });
 
-test('a setting that Postgres refuses comes back with the log that says why', async () => {
+it('fails with the log when Postgres refuses a setting', async () => {
   await expect(start({ settings: { wal_level: 'sometimes' } })).rejects.toThrow(
     /did not start[\s\S]*invalid value for parameter "wal_level"/,
   );
 });
 
-test('a directory that holds something else is refused and left as it is', async () => {
+it('refuses a directory with other files and leaves it unchanged', async () => {
   const foreign = join(scratch, 'foreign');
   await mkdir(foreign);
   await writeFile(join(foreign, 'thesis.txt'), 'draft');
@@ -98,20 +98,20 @@ test('a directory that holds something else is refused and left as it is', async
   expect(await readFile(join(foreign, 'thesis.txt'), 'utf8')).toBe('draft');
 });
 
-test('neither a failing statement nor a failing row puts its values into the log', async () => {
+it('logs no value of a failing statement or row', async () => {
   const lines: string[] = [];
   const server = await start({ onLog: (line) => lines.push(line) });
   await query(server.url(), "CREATE TABLE narrow (hash text CHECK (hash = ''))");
   await expect(query(server.url(), "INSERT INTO narrow VALUES ('hash-of-a-secret')")).rejects.toThrow(
     'narrow',
   );
-  await expect(query(server.url(), "ALTER ROLE nobody_here PASSWORD 'hash-of-a-secret'")).rejects.toThrow();
+  await expect(query(server.url(), "ALTER ROLE missing_role PASSWORD 'hash-of-a-secret'")).rejects.toThrow();
   await server.stop();
   expect(lines.join('\n')).toContain('violates check constraint');
   expect(lines.join('\n')).not.toContain('hash-of-a-secret');
 });
 
-test('a server whose supervisor was killed is stopped by the next start, and its rows are there', async () => {
+it('stops the server that a killed supervisor left, and keeps its rows', async () => {
   const module = join(import.meta.dirname, '../../../dev/postgres/server.ts');
   const port = await freePort();
   const pid = Number(
@@ -132,24 +132,24 @@ test('a server whose supervisor was killed is stopped by the next start, and its
   expect(await query(server.url(), 'SELECT value FROM kept')).toEqual([{ value: 1 }]);
 });
 
-test('a postmaster that was killed outright does not prevent the next start', async () => {
+it('starts after a SIGKILL of the postmaster', async () => {
   const first = await start();
   process.kill(first.pid, 'SIGKILL');
   expect(await first.exited).toEqual({ code: null, signal: 'SIGKILL' });
   await start();
 });
 
-test('a pid file whose pid belongs to another process by now never gets that one signalled', async () => {
+it('never signals another process that has reused the pid of the pid file', async () => {
   const server = await start();
   const genuine = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8');
   await server.stop();
-  // Our own pid, as if it had been used again: a signal would end this test run.
+  // The pid of this process, as if it had been reused: a signal would end the test run.
   await writeFile(join(dataDirectory, 'postmaster.pid'), genuine.replace(/^\d+/, String(process.pid)));
   expect(await stopLeftoverPostmaster(dataDirectory)).toBeUndefined();
   await start();
 });
 
-test('stop ends within its bound while a client waits behind a dead network', async () => {
+it('stops within its bound while a client is behind a dead network', async () => {
   const server = await start();
   const proxy = await startTcpProxy({ targetPort: server.port });
   onTestFinished(() => proxy.close());

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { expect, inject, onTestFinished, test } from 'vitest';
+import { expect, inject, it, onTestFinished } from 'vitest';
 import { workingDirectoryOf } from '../../../dev/child-process.ts';
 import { freePort } from '../../../dev/ports.ts';
 import { findRedisBinary } from '../../../dev/redis/binary.ts';
@@ -29,10 +29,10 @@ async function temporaryDirectory(): Promise<string> {
   return directory;
 }
 
-// A machine that has only a shared server (TEST_REDIS_URL, a container) has no process to start or to signal.
+// A shared server (TEST_REDIS_URL, a container) offers no process to start or to signal.
 const onlyShared = () => inject('redis').kind !== 'binary';
 
-test('the Redis of a test can be paused, resumed, killed and started again at the same URL', async () => {
+it('pauses, resumes, kills and restarts the Redis of a test at the same URL', async () => {
   const server = await startTestRedis();
   onTestFinished(() => server.stop());
   const before = client(server.url);
@@ -49,7 +49,7 @@ test('the Redis of a test can be paused, resumed, killed and started again at th
   expect(await client(server.url).get('key')).toBeNull();
 });
 
-test.skipIf(onlyShared())('Redis listens on loopback, wants its password, and does not show it', async () => {
+it.skipIf(onlyShared())('listens on loopback only and requires its password', async () => {
   const server = await start({ password: 'p"a\\ss word' });
   expect(await client(server.url).ping()).toBe('PONG');
   await expect(client(`redis://127.0.0.1:${server.port}`).ping()).rejects.toThrow('NOAUTH');
@@ -57,15 +57,15 @@ test.skipIf(onlyShared())('Redis listens on loopback, wants its password, and do
   expect(bound[1]).toBe('127.0.0.1');
 });
 
-test.skipIf(onlyShared())('a bounded Redis evicts instead of failing', async () => {
+it.skipIf(onlyShared())('evicts keys when Redis reaches maxmemory', async () => {
   const server = await start({ maxmemory: '3mb' });
   const redis = client(server.url);
   for (let index = 0; index < 100; index++) await redis.set(`key-${index}`, 'x'.repeat(50_000));
   expect(await redis.dbsize()).toBeLessThan(100);
 });
 
-test.skipIf(onlyShared())(
-  'with a directory its data survives a restart; a SIGKILL leaves no second server',
+it.skipIf(onlyShared())(
+  'keeps its data across a restart and stops the server that a killed supervisor left',
   async () => {
     const directory = await temporaryDirectory();
     const first = await start({ directory });
@@ -86,11 +86,11 @@ test.skipIf(onlyShared())(
   },
 );
 
-test.skipIf(onlyShared())('a Redis that cannot start says why', async () => {
+it.skipIf(onlyShared())('fails with the reason when Redis cannot start', async () => {
   const running = await start();
   await expect(start({ port: running.port })).rejects.toThrow(/did not start[\s\S]*Address already in use/);
 });
 
-test('no binary on the PATH is no error', async () => {
+it('finds no binary on a PATH without one', async () => {
   expect(await findRedisBinary('/nonexistent')).toBeUndefined();
 });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Client, type Notification } from 'pg';
-import { expect, inject, onTestFinished, test } from 'vitest';
+import { expect, inject, it, onTestFinished } from 'vitest';
 
 async function connect(url: string): Promise<Client> {
   const client = new Client({ connectionString: url });
@@ -10,7 +10,7 @@ async function connect(url: string): Promise<Client> {
   return client;
 }
 
-/** A database of its own on one server of the run. */
+/** Creates a database for this test on one server of the run. */
 async function createDatabase(serverUrl: string, name: string): Promise<{ client: Client; url: string }> {
   const server = await connect(serverUrl);
   await server.query(`CREATE DATABASE ${name}`);
@@ -20,17 +20,17 @@ async function createDatabase(serverUrl: string, name: string): Promise<{ client
   return { client: await connect(url.href), url: url.href };
 }
 
-test('a commit on the primary of the run fires a trigger in the region within 100 ms', async () => {
+it('fires a trigger in the region within 100 ms of a commit on the primary', async () => {
   const { primary, region } = inject('postgres');
   const name = `replication_${randomBytes(4).toString('hex')}`;
   const from = await createDatabase(primary.url, name);
   const to = await createDatabase(region.url, name);
   for (const { client } of [from, to]) await client.query('CREATE TABLE rows (id int PRIMARY KEY)');
   await to.client.query(`
-    CREATE FUNCTION announce() RETURNS trigger LANGUAGE plpgsql AS
+    CREATE FUNCTION notify_insert() RETURNS trigger LANGUAGE plpgsql AS
       $$ BEGIN PERFORM pg_notify('rows', NEW.id::text); RETURN NULL; END $$;
-    CREATE TRIGGER announce AFTER INSERT ON rows FOR EACH ROW EXECUTE FUNCTION announce();
-    ALTER TABLE rows ENABLE ALWAYS TRIGGER announce`);
+    CREATE TRIGGER notify_insert AFTER INSERT ON rows FOR EACH ROW EXECUTE FUNCTION notify_insert();
+    ALTER TABLE rows ENABLE ALWAYS TRIGGER notify_insert`);
   await from.client.query(`CREATE PUBLICATION ${name} FOR TABLE rows`);
   await to.client.query(
     `CREATE SUBSCRIPTION ${name} CONNECTION '${from.url}' PUBLICATION ${name} WITH (streaming = off)`,
@@ -39,13 +39,13 @@ test('a commit on the primary of the run fires a trigger in the region within 10
   await to.client.query('LISTEN rows');
 
   const insert = async (id: number): Promise<number> => {
-    const announced = once(to.client, 'notification') as Promise<[Notification]>;
+    const notified = once(to.client, 'notification') as Promise<[Notification]>;
     await from.client.query('INSERT INTO rows VALUES ($1)', [id]);
     const committed = performance.now();
-    expect((await announced)[0].payload).toBe(String(id));
+    expect((await notified)[0].payload).toBe(String(id));
     return performance.now() - committed;
   };
-  await insert(0); // the first one also waits for the initial copy
+  await insert(0); // the first insert also waits for the initial copy
   const lagsMs: number[] = [];
   for (let id = 1; id <= 50; id++) lagsMs.push(await insert(id));
   const median = lagsMs.toSorted((a, b) => a - b)[25];

@@ -13,10 +13,10 @@ import { findForbidden } from '../../support/forbidden-output.ts';
 import { freePortBase } from '../../support/free-port-base.ts';
 import { authenticate, projectContext } from '../../support/regional.ts';
 
-/** Replication takes milliseconds; a machine that is busy with other tests may take longer. */
+/** Replication takes milliseconds, but longer on a machine that runs other tests. */
 const PATIENT = { timeout: 10_000, interval: 20 };
 
-/** The tests of this file tell one story, in order: each goes on where the one before it stopped. */
+/** The tests run in order: each one continues from the state that the previous one left. */
 describe('npm start', { timeout: 60_000 }, () => {
   let project: DevProject;
   let run: DevRun;
@@ -34,13 +34,13 @@ describe('npm start', { timeout: 60_000 }, () => {
     await project.remove();
   });
 
-  const asksForDemoProject = async (key: string, headers: Record<string, string> = {}) => {
+  const authenticateInDemoProject = async (key: string, headers: Record<string, string> = {}) => {
     const demo = await project.demo();
     const contexts = [projectContext('demo-project', 'demo-organization')];
     return authenticate({ url: demo.IAM_REGIONAL_URL ?? '' }, `ApiKey ${key}`, { contexts, headers });
   };
 
-  it('prints a curl that, pasted into a shell, answers with the viewer descriptor', async () => {
+  it('prints a curl command that returns the viewer descriptor', async () => {
     const answer = JSON.parse(await project.paste(await run.line(/_authenticate/)));
     const viewer = predefinedRoles.find(
       (role) => role.projectType === 'elasticsearch' && role.name === 'viewer',
@@ -49,7 +49,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(answer.contexts[0].unresolved_application_roles).toEqual([]);
   });
 
-  it('writes .iam/demo.env with the promised variables, for its owner alone', async () => {
+  it('writes .iam/demo.env with the documented variables, readable only by its owner', async () => {
     expect(Object.keys(await project.demo()).sort()).toEqual([
       'IAM_CLIENT_SECRET',
       'IAM_CONTROL_PLANE_URL',
@@ -67,13 +67,13 @@ describe('npm start', { timeout: 60_000 }, () => {
     }
   });
 
-  it('gives an internal key that works with the client secret only', async () => {
+  it('creates an internal key that requires the client secret', async () => {
     const { IAM_INTERNAL_KEY: key = '', IAM_CLIENT_SECRET: secret = '' } = await project.demo();
-    expect((await asksForDemoProject(key, { 'x-client-authentication': secret })).status).toBe(200);
-    expect((await asksForDemoProject(key)).body.error.code).toBe('0x8560B2');
+    expect((await authenticateInDemoProject(key, { 'x-client-authentication': secret })).status).toBe(200);
+    expect((await authenticateInDemoProject(key)).body.error.code).toBe('0x8560B2');
   });
 
-  it('gives an owner key that the control plane knows as one', async () => {
+  it('creates an owner key that the control plane accepts', async () => {
     const { IAM_CONTROL_PLANE_URL, IAM_OWNER_KEY } = await project.demo();
     const response = await fetch(`${IAM_CONTROL_PLANE_URL}/api/v1/users/auth/keys`, {
       headers: { authorization: `ApiKey ${IAM_OWNER_KEY}` },
@@ -81,15 +81,15 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(response.status).toBe(200);
   });
 
-  it('a key made with the printed command authenticates in the region', async () => {
+  it('authenticates a key that the printed command created', async () => {
     created = JSON.parse(await project.paste(`${(await run.line(/keys create/)).trim()} --json`));
-    await expect.poll(async () => (await asksForDemoProject(created.key)).status, PATIENT).toBe(200);
+    await expect.poll(async () => (await authenticateInDemoProject(created.key)).status, PATIENT).toBe(200);
   });
 
-  it('a key revoked with the printed command is refused in the region', async () => {
+  it('refuses a key that the printed command revoked', async () => {
     await project.paste((await run.line(/keys revoke/)).replace('KEY_ID', created.id));
     await expect
-      .poll(async () => (await asksForDemoProject(created.key)).body.error?.code, PATIENT)
+      .poll(async () => (await authenticateInDemoProject(created.key)).body.error?.code, PATIENT)
       .toBe('0xD38358');
   });
 
@@ -109,25 +109,25 @@ describe('npm start', { timeout: 60_000 }, () => {
     }
   });
 
-  it('a second start in the same project says that it runs already', async () => {
+  it('refuses a second start in the same project', async () => {
     const second = await project.start('--port-base', String(await freePortBase()));
     expect(await second.exited).not.toBe(0);
     expect(second.output()).toMatch(/is in use by process \d+/);
   });
 
-  it('stopping the primary changes no answer', async () => {
+  it('returns the same response after the primary has stopped', async () => {
     const { IAM_DEMO_KEY = '', IAM_MANAGEMENT_URL } = await project.demo();
-    const before = await asksForDemoProject(IAM_DEMO_KEY);
+    const before = await authenticateInDemoProject(IAM_DEMO_KEY);
     const [postmaster] = (await project.state('postgres/primary/postmaster.pid')).split('\n');
     process.kill(Number(postmaster), 'SIGINT');
-    await run.line(/primary Postgres is gone/);
-    const after = await asksForDemoProject(IAM_DEMO_KEY);
+    await run.line(/primary Postgres exited/);
+    const after = await authenticateInDemoProject(IAM_DEMO_KEY);
     expect(after.status).toBe(200);
     expect(after.body).toEqual(before.body);
     expect((await fetch(`${IAM_MANAGEMENT_URL}/readyz`)).status).toBe(200);
   });
 
-  it('SIGTERM to npm ends every process within ten seconds, releases the lock and exits with 0', async () => {
+  it('stops every process within ten seconds of SIGTERM to npm, releases the lock and exits with 0', async () => {
     const processes = await run.processes();
     expect(processes.length).toBeGreaterThan(5);
     const signalledAt = performance.now();
@@ -138,7 +138,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(await readdir(join(project.directory, '.iam'))).not.toContain('lock');
   });
 
-  it("finds yesterday's keys after a restart on other ports", async () => {
+  it('keeps the keys across a restart on other ports', async () => {
     const before = await project.demo();
     base = await freePortBase();
     run = await project.start('--port-base', String(base));
@@ -146,21 +146,21 @@ describe('npm start', { timeout: 60_000 }, () => {
     const { IAM_DEMO_KEY = '', ...after } = await project.demo();
     expect(IAM_DEMO_KEY).toBe(before.IAM_DEMO_KEY);
     expect(after.IAM_REGIONAL_URL).toBe(`http://127.0.0.1:${base}`);
-    expect((await asksForDemoProject(IAM_DEMO_KEY)).status).toBe(200);
-    expect((await asksForDemoProject(created.key)).status).toBe(401);
+    expect((await authenticateInDemoProject(IAM_DEMO_KEY)).status).toBe(200);
+    expect((await authenticateInDemoProject(created.key)).status).toBe(401);
   });
 
-  it('recovers from a supervisor that was killed, on the same ports', async () => {
+  it('starts on the same ports after the supervisor was killed', async () => {
     const processes = await run.processes();
     await run.killSupervisor();
     run = await project.start('--port-base', String(base));
     await run.line(/^ready/);
     expect(await stillRunning(processes)).toEqual([]);
     const { IAM_DEMO_KEY = '' } = await project.demo();
-    expect((await asksForDemoProject(IAM_DEMO_KEY)).status).toBe(200);
+    expect((await authenticateInDemoProject(IAM_DEMO_KEY)).status).toBe(200);
   });
 
-  it('a taken port is one clear line, and nothing is left of the attempt', async () => {
+  it('reports a port in use in one line and leaves nothing behind', async () => {
     const other = await createDevProject();
     const refused = await other.start('--port-base', String(base));
     expect(await refused.exited).not.toBe(0);
@@ -172,27 +172,27 @@ describe('npm start', { timeout: 60_000 }, () => {
     await other.remove();
   });
 
-  it('stops everything and says why when the regional service dies', async () => {
+  it('stops everything and reports why when the regional service is killed', async () => {
     const processes = await run.processes();
     const [pid] = (await project.state('regional.pid')).split(' ');
     process.kill(Number(pid), 'SIGKILL');
     expect(await run.exited).toBe(1);
-    expect(run.output()).toContain('The regional service ended unexpectedly (SIGKILL)');
+    expect(run.output()).toContain('The regional service exited unexpectedly (SIGKILL)');
     await untilGone(processes);
     expect(await readdir(join(project.directory, '.iam'))).not.toContain('lock');
   });
 
-  it('--reset forgets every key', async () => {
+  it('deletes every key with --reset', async () => {
     const before = await project.demo();
     run = await project.start('--port-base', String(base), '--reset');
     await run.line(/^ready/);
     const after = await project.demo();
     expect(after.IAM_DEMO_KEY).not.toBe(before.IAM_DEMO_KEY);
-    expect((await asksForDemoProject(before.IAM_DEMO_KEY ?? '')).body.error.code).toBe('0x28D520');
-    expect((await asksForDemoProject(after.IAM_DEMO_KEY ?? '')).status).toBe(200);
+    expect((await authenticateInDemoProject(before.IAM_DEMO_KEY ?? '')).body.error.code).toBe('0x28D520');
+    expect((await authenticateInDemoProject(after.IAM_DEMO_KEY ?? '')).status).toBe(200);
   });
 
-  it('a signal in the middle of a start stops what has been started', async () => {
+  it('stops the started processes on a signal during the start', async () => {
     await run.stop();
     run = await project.start('--port-base', String(base));
     await run.line(/^Migrating/);

@@ -1,7 +1,7 @@
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import { workingDirectoryOf } from '../../../dev/child-process.ts';
 import { freePort } from '../../../dev/ports.ts';
 import { installedBinaries } from '../../../dev/postgres/binaries.ts';
@@ -24,7 +24,7 @@ beforeEach(async () => {
   return () => rm(project, { recursive: true, force: true });
 });
 
-test('the state of a project that Postgres can enter is all in its .iam', async () => {
+it('keeps all state in .iam if Postgres can enter the project', async () => {
   const state = await openStateDirectory(project);
   expect(state).toMatchObject({
     directory: join(project, '.iam'),
@@ -35,7 +35,7 @@ test('the state of a project that Postgres can enter is all in its .iam', async 
   expect((await stat(state.directory)).mode & 0o066).toBe(0);
 });
 
-test('emptying ends a server that still works in there, and removes everything but the lock', async () => {
+it('stops a server in the directory before emptying it, and keeps the lock', async () => {
   const state = await openStateDirectory(project);
   const release = await lockStateDirectory(state.directory);
   const { pid } = await startPostgres({
@@ -52,7 +52,7 @@ test('emptying ends a server that still works in there, and removes everything b
   expect(await readdir(state.directory)).toEqual([]);
 });
 
-test('a second start in the same project is refused while the first one lives, not after it was killed', async () => {
+it('refuses a second start in the same project while the first one runs, but not after it was killed', async () => {
   const lock = join(repository, 'dev/state-lock.ts');
   await runScript(`
     import { lockStateDirectory } from '${lock}';
@@ -64,29 +64,29 @@ test('a second start in the same project is refused while the first one lives, n
   await (await lockStateDirectory(project))();
 });
 
-test('a lock whose pid belongs to another process by now does not count', async () => {
+it('ignores a lock whose pid another process has reused', async () => {
   await writeFile(join(project, 'lock'), `${process.pid} 1\n`);
   await (await lockStateDirectory(project))();
 });
 
 // Only root runs Postgres under another account, so only root can have a project that this account cannot enter.
-test.skipIf(!isRoot)(
-  'a clone that only root can enter keeps its Postgres elsewhere, and says where',
+it.skipIf(!isRoot)(
+  'puts Postgres outside a clone that only root can enter, and reports the directory',
   async () => {
     await chmod(project, 0o700);
     await cloneInto(project);
     const shared = await mkdtemp(join(tmpdir(), 'regional-iam-shared-'));
     onTestFinished(() => rm(shared, { recursive: true, force: true }));
-    const theirs = await mkdtemp(join(tmpdir(), 'regional-iam-theirs-'));
-    onTestFinished(() => rm(theirs, { recursive: true, force: true }));
-    await chmod(theirs, 0o777); // reachable, but somebody else could have put binaries there
-    await chown(theirs, 65_534, 65_534);
+    const foreign = await mkdtemp(join(tmpdir(), 'regional-iam-theirs-'));
+    onTestFinished(() => rm(foreign, { recursive: true, force: true }));
+    await chmod(foreign, 0o777); // reachable, but another account could have put binaries there
+    await chown(foreign, 65_534, 65_534);
     const runClone = async (): Promise<StateDirectory & { isNew: boolean }> =>
       JSON.parse(
         await runScript(`
         import { openStateDirectory } from '${project}/dev/state-directory.ts';
         import { startPostgres } from '${project}/dev/postgres/server.ts';
-        const state = await openStateDirectory('${project}', { sharedDirectories: ['${theirs}', '${shared}'] });
+        const state = await openStateDirectory('${project}', { sharedDirectories: ['${foreign}', '${shared}'] });
         const server = await startPostgres({
           ...state, dataDirectory: state.postgresDirectory + '/primary', port: ${await freePort()}, superuserPassword: 'irrelevant',
         });
@@ -108,15 +108,15 @@ test.skipIf(!isRoot)(
     expect(second).toEqual({ ...first, isNew: false });
     expect((await stat(second.binaries.root)).ctimeMs).toBe(madeAt);
 
-    expect(await readdir(theirs)).toEqual([]);
-    // Another clone shares the binaries and nothing else; emptying one leaves the shared part.
+    expect(await readdir(foreign)).toEqual([]);
+    // Clones share only the binaries; emptying one state directory keeps them.
     expect((await readdir(shared)).length).toBe(2);
     await emptyStateDirectory(first);
     expect(await readdir(shared)).toEqual([`postgresql-${first.binaries.packageVersion}`]);
   },
 );
 
-/** What `git clone` and `npm ci` would put there, as far as the servers need it. */
+/** Creates the part of a clone after `npm ci` that the servers need. */
 async function cloneInto(directory: string): Promise<void> {
   const { root } = await installedBinaries();
   const packages = join(directory, 'node_modules');

@@ -114,5 +114,5 @@ it('a broken custom role grants nothing, is named in the log, and leaves the oth
     application_roles: ['viewer'],
     unresolved_application_roles: ['broken'],
   });
-  expect(regional.logLines.join('')).toMatch(/"name":"broken".*cannot be read/);
+  expect(regional.logLines.join('')).toMatch(/"name":"broken".*does not parse/);
 });

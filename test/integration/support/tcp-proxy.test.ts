@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
 
-/** Long enough for loopback to deliver whatever is going to be delivered. */
+/** Long enough for loopback to deliver every byte that the proxy forwards. */
 const SILENCE_MS = 150;
 let received = '';
 const echo = createServer((socket) => {
@@ -37,8 +37,8 @@ async function open(proxy: TcpProxy): Promise<Socket> {
 
 async function say(socket: Socket, text: string): Promise<string> {
   socket.write(text);
-  const [answer] = (await once(socket, 'data')) as [Buffer];
-  return answer.toString();
+  const [response] = (await once(socket, 'data')) as [Buffer];
+  return response.toString();
 }
 
 function failure(socket: Socket): Promise<string | undefined> {
@@ -48,7 +48,7 @@ function failure(socket: Socket): Promise<string | undefined> {
   });
 }
 
-test('untouched, it forwards both ways and passes the end on', async () => {
+it('forwards both directions and the end of the connection', async () => {
   const proxy = await startProxy();
   const socket = await open(proxy);
   expect(await say(socket, 'hello')).toBe('hello');
@@ -58,7 +58,7 @@ test('untouched, it forwards both ways and passes the end on', async () => {
   await expect.poll(() => proxy.connections()).toBe(0);
 });
 
-test('cut resets what is open and refuses what is new, until restore', async () => {
+it('resets open connections and refuses new ones between cut and restore', async () => {
   const proxy = await startProxy();
   const socket = await open(proxy);
   await say(socket, 'hello');
@@ -70,19 +70,19 @@ test('cut resets what is open and refuses what is new, until restore', async () 
   expect(await say(await open(proxy), 'again')).toBe('again');
 });
 
-test('blackhole keeps connections open, accepts new ones, and forwards nothing in either direction', async () => {
+it('keeps and accepts connections in a blackhole but forwards nothing', async () => {
   const proxy = await startProxy();
   const old = await open(proxy);
   await say(old, 'hello');
   proxy.blackhole();
   const fresh = await open(proxy);
-  const answers: Buffer[] = [];
+  const responses: Buffer[] = [];
   for (const socket of [old, fresh]) {
-    socket.on('data', (chunk: Buffer) => answers.push(chunk));
+    socket.on('data', (chunk: Buffer) => responses.push(chunk));
     socket.write('anyone?');
   }
   await sleep(SILENCE_MS);
-  expect(answers).toEqual([]);
+  expect(responses).toEqual([]);
   expect(received).toBe('hello');
   expect([old.destroyed, fresh.destroyed]).toEqual([false, false]);
 
@@ -92,7 +92,7 @@ test('blackhole keeps connections open, accepts new ones, and forwards nothing i
   expect(await say(await open(proxy), 'again')).toBe('again');
 });
 
-test('a connection that was idle throughout a blackhole goes on afterwards', async () => {
+it('keeps a connection that was idle during a blackhole', async () => {
   const proxy = await startProxy();
   const socket = await open(proxy);
   await say(socket, 'hello');
@@ -101,20 +101,20 @@ test('a connection that was idle throughout a blackhole goes on afterwards', asy
   expect(await say(socket, 'still here')).toBe('still here');
 });
 
-test('half open, the server hears the client and the client hears nothing', async () => {
+it('delivers only to the server when half open', async () => {
   const proxy = await startProxy();
   const socket = await open(proxy);
   await say(socket, 'hello ');
   proxy.halfOpen();
-  const answers: Buffer[] = [];
-  socket.on('data', (chunk: Buffer) => answers.push(chunk));
+  const responses: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => responses.push(chunk));
   socket.write('world');
   await expect.poll(() => received).toBe('hello world');
   await sleep(SILENCE_MS);
-  expect(answers).toEqual([]);
+  expect(responses).toEqual([]);
 });
 
-test('half open towards the server, nothing the client says arrives', async () => {
+it('delivers nothing to the server when half open towards it', async () => {
   const proxy = await startProxy();
   const socket = await open(proxy);
   await say(socket, 'hello');
@@ -124,7 +124,7 @@ test('half open towards the server, nothing the client says arrives', async () =
   expect(received).toBe('hello');
 });
 
-test('delay holds every answer back for that long each way, and keeps the order when it shrinks', async () => {
+it('delays each direction and keeps the order when the delay shrinks', async () => {
   const proxy = await startProxy();
   const socket = await open(proxy);
   await say(socket, 'warm');
@@ -133,13 +133,13 @@ test('delay holds every answer back for that long each way, and keeps the order 
   expect(await say(socket, 'slow')).toBe('slow');
   expect(performance.now() - begun).toBeGreaterThanOrEqual(195);
 
-  let heard = '';
+  let output = '';
   socket.on('data', (chunk: Buffer) => {
-    heard += chunk.toString();
+    output += chunk.toString();
   });
   socket.write('first');
   await sleep(20);
   proxy.delay(0);
   socket.write(' second');
-  await expect.poll(() => heard).toBe('first second');
+  await expect.poll(() => output).toBe('first second');
 });

@@ -8,7 +8,7 @@ import { type PostgresServer, startPostgres } from '../../../dev/postgres/server
 import { resolveServerUser } from '../../../dev/postgres/server-user.ts';
 import { canEnter } from '../../../dev/reachable.ts';
 
-/** Superuser access to one server of the run; make a database of your own on it. */
+/** Superuser access to a server that test files share; each file creates its own database. */
 export interface PostgresAccess {
   /** Superuser URL of the database `postgres`. */
   url: string;
@@ -24,9 +24,9 @@ export interface TestPostgres {
 }
 
 /**
- * Many databases, publications and subscriptions at once, and no durability. `synchronous_commit` stays on:
- * without it commits reach the WAL only at the next turn of the WAL writer, and logical decoding, which reads
- * flushed WAL, is 200 ms late. With `fsync` off it costs next to nothing.
+ * Allows many databases, publications and subscriptions, without durability. `synchronous_commit` stays on: otherwise
+ * commits wait for the next cycle of the WAL writer, and logical decoding, which reads flushed WAL, is 200 ms late.
+ * With `fsync` off it costs almost nothing.
  */
 const testSettings: Readonly<Record<string, string>> = {
   wal_level: 'logical',
@@ -50,7 +50,7 @@ const testSettings: Readonly<Record<string, string>> = {
 
 const PREFIX = 'regional-iam-test-';
 
-/** A new directory that the account Postgres runs as can get into; its name carries our pid. */
+/** Creates a directory that Postgres' account can enter. Its name contains the pid of this process. */
 export async function createScratchDirectory(purpose: string): Promise<string> {
   const user = await resolveServerUser();
   for (const parent of [tmpdir(), '/tmp', '/var/tmp']) {
@@ -62,12 +62,12 @@ export async function createScratchDirectory(purpose: string): Promise<string> {
   throw new Error(`The user "${user?.name}" can enter no temporary directory.`);
 }
 
-/** Ends and removes what test runs that were killed have left in the temporary directory. */
+/** Stops the servers and removes the files that killed test runs left in the temporary directory. */
 export async function sweepAbandonedRuns(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const pid = Number(/^regional-iam-test-(\d+)-/.exec(name)?.[1]);
-    if (!pid || isAlive(pid)) continue;
-    // Another run may sweep the same, and another account's leftovers are not ours to remove.
+    if (!pid || isRunning(pid)) continue;
+    // Another run may remove the same directory, and other accounts' directories cannot be removed.
     await sweep(join(tmpdir(), name)).catch(() => {});
   }
 }
@@ -77,7 +77,7 @@ async function sweep(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true });
 }
 
-function isAlive(pid: number): boolean {
+function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
@@ -87,8 +87,8 @@ function isAlive(pid: number): boolean {
 }
 
 /**
- * A Postgres for one test file that has to stop, kill or cut off its server; everybody else shares those of
- * the run (`inject('postgres')`). The caller stops it and removes the directory.
+ * Starts a Postgres for a test file that stops, kills or disconnects its server. Other files share the servers of the run
+ * (`inject('postgres')`). The caller stops the server and removes the directory.
  */
 export async function startTestPostgres(
   dataDirectory: string,

@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net';
 
-/** One direction of one proxied connection: forwards, delays or drops what comes. */
+/** One direction of a proxied connection. It forwards, delays or drops data. */
 export class Lane {
   delayMs = 0;
   dropping = false;
-  /** Something was dropped, so the receiver's stream has a hole for good. */
+  /** Data was dropped, so the receiver's stream has a gap. */
   lossy = false;
   readonly #target: Socket;
-  /** Chunks leave one after another even when the delay shrinks while some are under way. */
+  /** Keeps chunks in order even if the delay shrinks while some are in flight. */
   #tail: Promise<void> = Promise.resolve();
 
   constructor(source: Socket, target: Socket) {

@@ -13,12 +13,12 @@ export interface TestRedisCluster {
 
 const SLOTS = 16_384;
 
-/** Whether this machine has the binary that a cluster takes; a shared server is none. */
+/** Whether this machine has a Redis binary; a shared server cannot form a cluster. */
 export function canStartCluster(): boolean {
   return inject('redis').kind === 'binary';
 }
 
-/** Starts three nodes that want a password, and joins them; resolves when all slots are served. */
+/** Starts three nodes with a password and joins them; resolves when all slots are served. */
 export async function startTestRedisCluster(directory: string, password: string): Promise<TestRedisCluster> {
   const nodes: RedisServer[] = [];
   const stop = async () => {
@@ -34,7 +34,7 @@ export async function startTestRedisCluster(directory: string, password: string)
   return { url: (nodes[0] as RedisServer).url, nodes, stop };
 }
 
-/** A node listens on a second port, 10,000 above the first, which somebody may have taken: then on to other ports. */
+/** A node also listens on the port 10,000 above its first. If that port is in use, tries other ports. */
 async function startNode(directory: string, password: string): Promise<RedisServer> {
   const provision = inject('redis');
   if (provision.kind !== 'binary') throw new Error('A Redis Cluster needs a redis-server binary.');

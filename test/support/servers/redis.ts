@@ -7,23 +7,23 @@ import { startTcpProxy } from './tcp-proxy.ts';
 export interface TestRedis {
   /** Stays the same across `kill` and `restart`. */
   readonly url: string;
-  /** Stops answering and keeps connections open, until `resume` (which answers what came meanwhile or resets). */
+  /** Stops responding but keeps connections open until `resume`, which responds to the backlog or resets connections. */
   pause(): void;
   resume(): Promise<void>;
   /** Resets every connection and refuses new ones, until `restart`. */
   kill(): Promise<void>;
-  /** Up again at the same URL, empty. */
+  /** Starts an empty Redis at the same URL. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * An empty Redis for one test file, with the faults that tests need.
+ * Starts an empty Redis for one test file, with the faults that tests need.
  *
- * Where there is a binary it is a process of its own: `kill` is SIGKILL and `pause` is SIGSTOP. A server that
- * all share (TEST_REDIS_URL, or a container) must not be stopped under the others, so there the faults happen
- * in a TCP proxy before it: `kill` cuts, `pause` swallows everything (and `resume` then resets). Each caller
- * gets a numbered database (1 to 15, in turns), which is emptied first.
+ * With a binary, each caller gets its own process: `kill` is SIGKILL and `pause` is SIGSTOP. A shared server
+ * (TEST_REDIS_URL or a container) must keep running for other files, so a TCP proxy in front of it simulates the faults:
+ * `kill` cuts, `pause` drops everything, and `resume` then resets. Each caller gets one of the databases 1 to 15, emptied
+ * first.
  */
 export async function startTestRedis(options: { maxmemory?: string } = {}): Promise<TestRedis> {
   const provision = inject('redis');
@@ -34,7 +34,7 @@ export async function startTestRedis(options: { maxmemory?: string } = {}): Prom
 
 async function startOwnProcess(binary: string, options: { maxmemory?: string }): Promise<TestRedis> {
   const port = await freePort();
-  // Not detached: Ctrl-C on the test run ends it too.
+  // Not detached, so that Ctrl-C on the test run also stops it.
   const start = (): Promise<RedisServer> => startRedis({ ...options, binary, port, detached: false });
   let server = await start();
   return {
@@ -52,7 +52,7 @@ async function startOwnProcess(binary: string, options: { maxmemory?: string }):
 
 async function shareServer(sharedUrl: string, options: { maxmemory?: string }): Promise<TestRedis> {
   if (options.maxmemory)
-    throw new Error('A test that bounds the memory of Redis needs a redis-server binary.');
+    throw new Error('A test that limits the memory of Redis needs a redis-server binary.');
   const control = new Redis(sharedUrl, { maxRetriesPerRequest: 1 });
   const database = ((await control.incr('regional-iam-test:databases')) % 15) + 1;
   await control.select(database);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** Runs TypeScript text in a Node process of its own, to its end (also by a signal), and gives its stdout. */
+/** Runs TypeScript text in a new Node process and returns its stdout after the exit, also after a signal. */
 export function runScript(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', text], {
@@ -11,7 +11,7 @@ export function runScript(text: string): Promise<string> {
       output += chunk;
     });
     child.once('error', reject);
-    // Not `close`: a server that outlives the script holds its stderr.
+    // Not `close`: a server that outlives the script keeps its stderr open.
     child.once('exit', () => resolve(output.trim()));
   });
 }

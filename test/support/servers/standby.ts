@@ -7,9 +7,9 @@ import { resolveServerUser } from '../../../dev/postgres/server-user.ts';
 import { type PostgresAccess, startTestPostgres } from './postgres.ts';
 
 /**
- * Starts a physical standby of a primary, from a copy of its files: a low-level base backup, since the packages that
- * tests run ship no pg_basebackup.
- * @param dataDirectory of the standby; must not exist, and its parent must be open to the account Postgres runs as
+ * Starts a physical standby from a low-level base backup of the primary, because the npm packages contain no
+ * pg_basebackup.
+ * @param dataDirectory of the standby; it must not exist, and Postgres' account must be able to enter its parent
  * @returns the server, and the URL of its database `postgres` as the primary's superuser
  */
 export async function startStandby(
@@ -28,7 +28,7 @@ export async function startStandby(
   return { server, url: url.href };
 }
 
-/** Copies a running server's files between the two calls that make such a copy whole. */
+/** Copies a running server's files between the calls that make the copy consistent. */
 async function baseBackup(
   { server, access }: { server: PostgresServer; access: PostgresAccess },
   target: string,

@@ -2,23 +2,23 @@ import { once } from 'node:events';
 import { createServer, connect as openSocket, type Socket } from 'node:net';
 import { Lane } from './proxy-lane.ts';
 
-/** `toServer` carries what the client says, `toClient` what the server answers. */
+/** `toServer` carries requests, `toClient` responses. */
 type Direction = 'toServer' | 'toClient';
 
 export interface TcpProxy {
   /** On 127.0.0.1. */
   readonly port: number;
-  /** As when the server's machine dies: every connection is reset, a new one is refused. */
+  /** Simulates a crash of the server's machine: resets every connection and refuses new ones. */
   cut(): Promise<void>;
-  /** As behind a firewall that drops: connections open (or stay open), nothing is ever answered. */
+  /** Simulates a firewall that drops packets: connections open and stay open, but no data passes. */
   blackhole(): void;
-  /** Drops what goes in one direction only, by default the answers. */
+  /** Drops data in one direction, by default the responses. */
   halfOpen(dropped?: Direction): void;
-  /** Every byte arrives `delayMs` later, in order, in both directions. */
+  /** Delays every byte by `delayMs` in both directions and keeps the order. */
   delay(delayMs: number): void;
-  /** Back to plain forwarding. Connections that lost bytes are reset: their streams have holes. */
+  /** Forwards again. Resets connections that lost bytes, because their streams have gaps. */
   restore(): Promise<void>;
-  /** Connections that clients hold open right now. */
+  /** Number of open client connections. */
   connections(): number;
   close(): Promise<void>;
 }
@@ -29,7 +29,7 @@ interface Pair {
   reset(): void;
 }
 
-/** A TCP proxy in front of a real server, so that a test breaks the network and not the server. */
+/** Starts a TCP proxy in front of a real server, so that a test can break the network and not the server. */
 export async function startTcpProxy(options: { targetPort: number; targetHost?: string }): Promise<TcpProxy> {
   const { targetPort, targetHost = '127.0.0.1' } = options;
   const pairs = new Set<Pair>();
@@ -50,10 +50,10 @@ export async function startTcpProxy(options: { targetPort: number; targetHost?: 
     pairs.add(pair);
     client.once('close', () => {
       pairs.delete(pair);
-      // A client that vanished cannot be noticed through a network that drops its packets.
+      // A network that drops packets also hides the end of a client.
       if (!dropped.includes('toServer')) upstream.destroy();
     });
-    // An error is a reset (or a refused upstream): hand it on as one.
+    // Forwards an error, which is a reset or a refused upstream, as a reset.
     client.on('error', () => upstream.resetAndDestroy());
     upstream.on('error', () => {
       if (!dropped.includes('toClient')) client.resetAndDestroy();

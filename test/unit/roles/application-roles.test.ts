@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { applicationRolesFor } from '../../../src/roles/application-roles.ts';
 import { PROJECT_TYPES } from '../../../src/roles/project-type.ts';
 import { parseStoredRoleAssignments } from '../../../src/roles/role-assignments.ts';
@@ -6,15 +6,15 @@ import { parseStoredRoleAssignments } from '../../../src/roles/role-assignments.
 const ORGANIZATION = 'org-1';
 const context = { projectId: 'p1', projectType: 'elasticsearch', organizationId: ORGANIZATION } as const;
 
-const asked = (assignments: unknown, project: Parameters<typeof applicationRolesFor>[2] = context) =>
+const rolesOf = (assignments: unknown, project: Parameters<typeof applicationRolesFor>[2] = context) =>
   applicationRolesFor(parseStoredRoleAssignments(assignments), ORGANIZATION, project);
 
 const viewer = { role_id: 'elasticsearch-viewer', project_ids: ['p1'], application_roles: ['viewer'] };
 const onProjects = (...entries: object[]) => ({ project: { elasticsearch: entries } });
 const onOrganization = (...entries: object[]) => ({ organization: entries });
 
-describe('application roles are given by', () => {
-  test.each<[string, unknown, string[]]>([
+describe('entries that grant application roles', () => {
+  it.each<[string, unknown, string[]]>([
     ['an entry that lists the project', onProjects(viewer), ['viewer']],
     ['an entry that lists it among others', onProjects({ ...viewer, project_ids: ['p0', 'p1'] }), ['viewer']],
     [
@@ -23,7 +23,7 @@ describe('application roles are given by', () => {
       ['a'],
     ],
     [
-      'an entry that names the own organization',
+      'an entry that names the organization of the key',
       onProjects({ ...viewer, organization_id: 'org-1' }),
       ['viewer'],
     ],
@@ -40,11 +40,11 @@ describe('application roles are given by', () => {
       ['viewer'],
     ],
   ])('%s', (_name, assignments, names) => {
-    expect(asked(assignments)).toEqual({ ok: true, names });
+    expect(rolesOf(assignments)).toEqual({ ok: true, names });
   });
 });
 
-test('several matching entries are united, without repeats, in the order of their first appearance', () => {
+it('merges matching entries without duplicates, in order of first appearance', () => {
   const assignments = {
     organization: [{ role_id: 'o', application_roles: ['b', 'a'] }],
     project: {
@@ -56,27 +56,27 @@ test('several matching entries are united, without repeats, in the order of thei
       ],
     },
   };
-  expect(asked(assignments)).toEqual({ ok: true, names: ['b', 'a', 'c', 'd'] });
+  expect(rolesOf(assignments)).toEqual({ ok: true, names: ['b', 'a', 'c', 'd'] });
 });
 
-test('an organization entry covers every project of every type', () => {
+it('applies an organization entry to every project of every type', () => {
   for (const projectType of PROJECT_TYPES) {
     const project = { projectId: `new-${projectType}`, projectType, organizationId: ORGANIZATION };
     const assignments = onOrganization({ role_id: 'x', application_roles: ['viewer'] });
-    expect(asked(assignments, project)).toEqual({ ok: true, names: ['viewer'] });
+    expect(rolesOf(assignments, project)).toEqual({ ok: true, names: ['viewer'] });
   }
 });
 
-test('"all" covers one type only', () => {
+it('limits "all" to one project type', () => {
   const assignments = onProjects({ role_id: 'x', all: true, application_roles: ['viewer'] });
-  expect(asked(assignments, { ...context, projectType: 'vectordb' })).toEqual({
+  expect(rolesOf(assignments, { ...context, projectType: 'vectordb' })).toEqual({
     ok: false,
     reason: 'no_assignment',
   });
 });
 
-describe('nothing is given by', () => {
-  test.each<[string, unknown, string]>([
+describe('entries that grant no application roles', () => {
+  it.each<[string, unknown, string]>([
     ['no assignments', {}, 'no_assignment'],
     ['an entry for another project', onProjects({ ...viewer, project_ids: ['p2'] }), 'no_assignment'],
     [
@@ -130,11 +130,11 @@ describe('nothing is given by', () => {
       'no_assignment',
     ],
   ])('%s', (_name, assignments, reason) => {
-    expect(asked(assignments)).toEqual({ ok: false, reason });
+    expect(rolesOf(assignments)).toEqual({ ok: false, reason });
   });
 });
 
-test.each<[string, unknown]>([
+it.each<[string, unknown]>([
   ['all projects', onProjects({ role_id: 'x', all: true, application_roles: ['admin'] })],
   ['the project by its id', onProjects(viewer)],
   ['the other organization by its id', onProjects({ ...viewer, organization_id: 'org-2' })],
@@ -142,8 +142,8 @@ test.each<[string, unknown]>([
     'an organization',
     onOrganization({ role_id: 'x', organization_id: 'org-2', application_roles: ['admin'] }),
   ],
-])("another organization's project is denied even to an entry that names %s", (_name, assignments) => {
-  expect(asked(assignments, { ...context, organizationId: 'org-2' })).toEqual({
+])('denies a project of another organization to an entry that names %s', (_name, assignments) => {
+  expect(rolesOf(assignments, { ...context, organizationId: 'org-2' })).toEqual({
     ok: false,
     reason: 'other_organization',
   });

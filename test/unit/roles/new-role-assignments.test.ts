@@ -1,11 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { checkNewRoleAssignments } from '../../../src/roles/new-role-assignments.ts';
 import { parseStoredRoleAssignments } from '../../../src/roles/role-assignments.ts';
 
 const viewer = { role_id: 'elasticsearch-viewer', project_ids: ['p1'], application_roles: ['viewer'] };
 const onProjects = (...entries: unknown[]) => ({ project: { elasticsearch: entries } });
 
-test('good assignments are answered with their defaults, without warnings, in a form that storage reads', () => {
+it('returns valid assignments with defaults, without warnings, in a form that parses from storage', () => {
   const input = {
     organization: [{ role_id: 'organization-admin', organization_id: 'o', application_roles: ['admin'] }],
     project: {
@@ -22,7 +22,7 @@ test('good assignments are answered with their defaults, without warnings, in a 
   expect(parseStoredRoleAssignments(assignments)).toEqual(assignments);
 });
 
-test('the flavours of elasticsearch are stored as elasticsearch', () => {
+it('stores a flavour of elasticsearch as elasticsearch', () => {
   const other = { ...viewer, project_ids: ['p2'] };
   const checked = checkNewRoleAssignments({
     project: { elasticsearch: [viewer], elasticsearch_general_purpose: [other] },
@@ -34,8 +34,8 @@ test('the flavours of elasticsearch are stored as elasticsearch', () => {
   });
 });
 
-describe('refused with its path:', () => {
-  test.each<[string, unknown, string, RegExp]>([
+describe('refuses, with the path,', () => {
+  it.each<[string, unknown, string, RegExp]>([
     ['null', null, '', /must be an object/],
     ['nothing', undefined, '', /is required/],
     ['an unknown field', { projects: {} }, 'projects', /unknown field "projects"/],
@@ -61,13 +61,13 @@ describe('refused with its path:', () => {
       'project_ids with all',
       onProjects({ ...viewer, all: true }),
       'project.elasticsearch[0].project_ids',
-      /left out when all/,
+      /absent if all/,
     ],
     [
       'empty project_ids with all',
       onProjects({ ...viewer, all: true, project_ids: [] }),
       'project.elasticsearch[0].project_ids',
-      /left out/,
+      /must be absent/,
     ],
     [
       'neither project_ids nor all',
@@ -123,7 +123,7 @@ describe('refused with its path:', () => {
   });
 });
 
-test('names without effect today are accepted, each with a warning', () => {
+it('accepts names without effect, each with a warning', () => {
   const checked = checkNewRoleAssignments({
     platform: [{ role_id: 'galaxy-admin' }],
     organization: [{ role_id: 'organization-admin', application_roles: ['soc_manager', 'librarian'] }],
@@ -135,8 +135,8 @@ test('names without effect today are accepted, each with a warning', () => {
   });
   expect(checked.ok && checked.warnings).toEqual([
     'platform[0].role_id: "galaxy-admin" is not a known role id; it has no effect',
-    'organization[0].application_roles[1]: "librarian" is not predefined; it grants nothing until a custom role of that name exists',
+    'organization[0].application_roles[1]: "librarian" is not a predefined role; it grants nothing until a custom role with this name exists',
     'project.elasticsearch[0].role_id: "elasticsearch-wizard" is not a known role id; it has no effect',
-    'project.elasticsearch[0].application_roles[1]: "soc_manager" is not predefined; it grants nothing until a custom role of that name exists',
+    'project.elasticsearch[0].application_roles[1]: "soc_manager" is not a predefined role; it grants nothing until a custom role with this name exists',
   ]);
 });

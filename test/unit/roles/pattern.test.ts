@@ -1,12 +1,12 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { isClosedPattern, isInsideOne } from '../../../src/roles/pattern.ts';
 
 const inside = (pattern: string, ...wider: string[]) =>
   isInsideOne(pattern, new Set(wider), { steps: 100_000 });
 
-describe('inside', () => {
-  test.each([
+describe('isInsideOne', () => {
+  it.each([
     ['secret', ['*']],
     ['*', ['*']],
     ['/any.*/', ['*']],
@@ -23,11 +23,11 @@ describe('inside', () => {
     ['aXbXb', ['a*b']],
     ['/a.*/', ['/a.*/']],
     ['a*', ['a**']],
-  ])('%s is inside %s', (pattern, wider) => {
+  ])('covers %s by %s', (pattern, wider) => {
     expect(inside(pattern, ...wider)).toBe(true);
   });
 
-  test.each([
+  it.each([
     ['secret', []],
     ['secret', ['public']],
     ['*', ['a*']],
@@ -42,12 +42,12 @@ describe('inside', () => {
     ['/ab/', ['a*', '/ab*/']],
     ['a\\*', ['a?']],
     ['ab', ['a\\*']],
-  ])('%s is not inside %s', (pattern, wider) => {
+  ])('does not cover %s by %s', (pattern, wider) => {
     expect(inside(pattern, ...wider)).toBe(false);
   });
 });
 
-test('a pattern is inside another only if every text it matches is matched by that one', () => {
+it('accepts a pattern only if the other one matches every text that it matches', () => {
   const pattern = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), maxLength: 6 });
   const filling = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 3 });
   const regex = (glob: string) => new RegExp(`^${glob.replaceAll('*', '.*').replaceAll('?', '.')}$`);
@@ -60,16 +60,16 @@ test('a pattern is inside another only if every text it matches is matched by th
   );
 });
 
-test('work stops when the budget is used up, and the answer is then no', () => {
+it('stops and returns false when the budget is used up', () => {
   const budget = { steps: 10 };
   expect(isInsideOne(`${'a'.repeat(50)}b`, new Set(['*aaaa*aaab']), budget)).toBe(false);
   expect(budget.steps).toBeLessThan(0);
 });
 
-test.each(['*', 'logs-*', '/logs-.*/', '//', 'a/b', 'a/'])('%s is closed', (pattern) => {
+it.each(['*', 'logs-*', '/logs-.*/', '//', 'a/b', 'a/'])('treats %s as closed', (pattern) => {
   expect(isClosedPattern(pattern)).toBe(true);
 });
 
-test.each(['/', '/logs-.*', '/logs/x'])('%s is not closed', (pattern) => {
+it.each(['/', '/logs-.*', '/logs/x'])('treats %s as open', (pattern) => {
   expect(isClosedPattern(pattern)).toBe(false);
 });

@@ -1,11 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { isPredefinedRole, predefinedRoles } from '../../../src/roles/predefined.ts';
 import { checkRoleDescriptor } from '../../../src/roles/role-descriptor.ts';
 
 const namesOf = (type: string) =>
   predefinedRoles.filter((role) => role.projectType === type).map((role) => role.name);
 
-test('there are the 25 published roles', () => {
+it('contains the 25 published roles', () => {
   expect(predefinedRoles).toHaveLength(25);
   expect(namesOf('elasticsearch')).toEqual(['viewer', 'developer', 'admin']);
   expect(namesOf('observability')).toEqual(['viewer', 'editor', 'admin']);
@@ -14,7 +14,7 @@ test('there are the 25 published roles', () => {
   expect(namesOf('workplaceai')).toEqual(['viewer', 'developer', 'admin']);
 });
 
-test('the viewer of elasticsearch has exactly its published privileges', () => {
+it('gives the elasticsearch viewer exactly its published privileges', () => {
   const viewer = predefinedRoles.find(
     (role) => role.projectType === 'elasticsearch' && role.name === 'viewer',
   );
@@ -27,16 +27,16 @@ test('the viewer of elasticsearch has exactly its published privileges', () => {
 });
 
 describe.each(predefinedRoles)('$projectType/$name', ({ projectType, name, descriptor }) => {
-  test('passes the check of descriptors unchanged and without a warning', () => {
+  it('passes the descriptor check unchanged and without a warning', () => {
     expect(checkRoleDescriptor(descriptor)).toEqual({ ok: true, descriptor, warnings: [] });
   });
 
-  test('is known as predefined on its own type', () => {
+  it('is predefined on its own project type', () => {
     expect(isPredefinedRole(projectType, name)).toBe(true);
   });
 });
 
-test('a role is predefined only on the types that have it', () => {
+it('treats a role as predefined only on the types that have it', () => {
   expect(isPredefinedRole('elasticsearch', 'soc_manager')).toBe(false);
   expect(isPredefinedRole('elasticsearch', 'constructor')).toBe(false);
 });

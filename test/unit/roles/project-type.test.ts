@@ -1,18 +1,18 @@
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { canonicalProjectType, PROJECT_TYPES } from '../../../src/roles/project-type.ts';
 
-test('each project type means itself', () => {
+it('maps each project type to itself', () => {
   for (const type of PROJECT_TYPES) expect(canonicalProjectType(type)).toBe(type);
 });
 
-test.each(['elasticsearch_general_purpose', 'elasticsearch_vector', 'elasticsearch_x'])(
-  '%s means elasticsearch',
+it.each(['elasticsearch_general_purpose', 'elasticsearch_vector', 'elasticsearch_x'])(
+  'maps %s to elasticsearch',
   (name) => {
     expect(canonicalProjectType(name)).toBe('elasticsearch');
   },
 );
 
-test.each([
+it.each([
   '',
   'elasticsearch_',
   'elasticsearch-vector',
@@ -21,6 +21,6 @@ test.each([
   'x_elasticsearch_y',
   'constructor',
   '__proto__',
-])('"%s" means no project type', (name) => {
+])('maps "%s" to no project type', (name) => {
   expect(canonicalProjectType(name)).toBeUndefined();
 });

@@ -1,10 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   BrokenRoleAssignmentsError,
   parseStoredRoleAssignments,
 } from '../../../src/roles/role-assignments.ts';
 
-test('the published example is read as it stands', () => {
+it('parses the published example unchanged', () => {
   const example = {
     platform: [{ role_id: 'p' }],
     organization: [{ role_id: 'organization-admin', organization_id: 'o', application_roles: ['admin'] }],
@@ -28,14 +28,14 @@ test('the published example is read as it stands', () => {
   expect(parseStoredRoleAssignments(example)).toEqual(example);
 });
 
-test('no assignments at all are fine, and "all" is false unless it is said', () => {
+it('accepts absent assignments and defaults "all" to false', () => {
   expect(parseStoredRoleAssignments({})).toEqual({});
   expect(parseStoredRoleAssignments({ project: { vectordb: [{ role_id: 'r' }] } })).toEqual({
     project: { vectordb: [{ role_id: 'r', all: false }] },
   });
 });
 
-test('fields, role ids and project types that this release does not know do no harm', () => {
+it('accepts unknown fields, role ids and project types', () => {
   const parsed = parseStoredRoleAssignments({
     galaxy: [1],
     organization: [{ role_id: 'role-of-next-year', colour: 'blue' }],
@@ -47,8 +47,8 @@ test('fields, role ids and project types that this release does not know do no h
   });
 });
 
-describe('assignments of the wrong type are broken:', () => {
-  test.each([
+describe('refuses assignments of the wrong type:', () => {
+  it.each([
     ['null', null],
     ['a string', '{}'],
     ['a list', []],
@@ -59,13 +59,13 @@ describe('assignments of the wrong type are broken:', () => {
     ['a number among application_roles', { organization: [{ role_id: 'r', application_roles: [1] }] }],
     ['"all" as string', { project: { security: [{ role_id: 'r', all: 'true' }] } }],
     ['"project_ids" as string', { project: { security: [{ role_id: 'r', project_ids: 'p' }] } }],
-    ['a wrong type under a project type nobody knows', { project: { unknown: [{ role_id: 1 }] } }],
+    ['a wrong type under an unknown project type', { project: { unknown: [{ role_id: 1 }] } }],
   ])('%s', (_name, value) => {
     expect(() => parseStoredRoleAssignments(value)).toThrow(BrokenRoleAssignmentsError);
   });
 });
 
-test('the error names the place and never the value', () => {
+it('names the path and never the value in the error', () => {
   const value = { project: { security: [{ role_id: 'r', all: 'very private' }] } };
   expect(() => parseStoredRoleAssignments(value)).toThrow(
     /project\.security\[0\]\.all must be true or false$/,

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { checkRoleDescriptor } from '../../../src/roles/role-descriptor.ts';
 
 const index = { names: ['logs-*'], privileges: ['read'] };
@@ -26,27 +26,27 @@ const complete = {
 
 const nested = (levels: number) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`) as unknown;
 
-test('a descriptor with every field comes back as it is', () => {
+it('returns a descriptor with every field unchanged', () => {
   expect(checkRoleDescriptor(complete)).toEqual({ ok: true, descriptor: complete, warnings: [] });
 });
 
-test('an empty descriptor is a role that may do nothing', () => {
+it('accepts an empty descriptor as a role without permissions', () => {
   expect(checkRoleDescriptor({})).toEqual({ ok: true, descriptor: {}, warnings: [] });
 });
 
-test('the stored form of a descriptor is accepted again and does not change', () => {
+it('returns the stored form of a descriptor unchanged', () => {
   const input = { indices: [{ names: 'a', privileges: 'read', query: { term: { a: 1 } } }] };
   const first = checkRoleDescriptor(input);
   expect(first.ok && checkRoleDescriptor(first.descriptor)).toEqual(first);
 });
 
-describe('the forms that Elasticsearch also takes are stored in one form:', () => {
+describe('stores the alternative forms of Elasticsearch in one form:', () => {
   const stored = (input: unknown) => {
     const checked = checkRoleDescriptor(input);
     return checked.ok ? checked.descriptor : checked.violations;
   };
 
-  test('a single string is a list of one', () => {
+  it('a single string becomes a list', () => {
     expect(stored({ indices: [{ names: 'a', privileges: 'read' }] })).toEqual({
       indices: [{ names: ['a'], privileges: ['read'] }],
     });
@@ -58,18 +58,18 @@ describe('the forms that Elasticsearch also takes are stored in one form:', () =
     });
   });
 
-  test('a query object is its JSON, and a query string is left alone', () => {
+  it('a query object becomes JSON text, and a query string stays unchanged', () => {
     const withQuery = (query: unknown) => stored({ indices: [{ ...index, query }] });
     expect(withQuery({ term: { a: 1 } })).toEqual({ indices: [{ ...index, query: '{"term":{"a":1}}' }] });
     expect(withQuery('any text')).toEqual({ indices: [{ ...index, query: 'any text' }] });
   });
 
-  test('transient_metadata is dropped, whatever it is', () => {
+  it('transient_metadata of any type is dropped', () => {
     expect(stored({ transient_metadata: { enabled: false } })).toEqual({});
     expect(stored({ transient_metadata: 7 })).toEqual({});
   });
 
-  test('the input is not changed', () => {
+  it('the input object is not modified', () => {
     const input = { indices: [{ names: 'a', privileges: 'read', query: {} }], transient_metadata: {} };
     const copy = structuredClone(input);
     checkRoleDescriptor(input);
@@ -77,8 +77,8 @@ describe('the forms that Elasticsearch also takes are stored in one form:', () =
   });
 });
 
-describe('refused with its path:', () => {
-  test.each<[string, unknown, string, RegExp]>([
+describe('refuses, with the path,', () => {
+  it.each<[string, unknown, string, RegExp]>([
     ['null', null, '', /must be an object/],
     ['a list', [], '', /must be an object/],
     ['an unknown field', { clusters: [] }, 'clusters', /unknown field "clusters"/],
@@ -183,7 +183,7 @@ describe('refused with its path:', () => {
       'except outside grant',
       { indices: [{ ...index, field_security: { grant: ['a.*'], except: ['a.b', 'c'] } }] },
       'indices[0].field_security.except',
-      /must lie inside grant: "c"$/,
+      /must be covered by grant: "c"$/,
     ],
     [
       'except wider than grant, on a remote index',
@@ -191,7 +191,7 @@ describe('refused with its path:', () => {
         remote_indices: [{ clusters: ['*'], ...index, field_security: { grant: ['a.b*'], except: ['a.*'] } }],
       },
       'remote_indices[0].field_security.except',
-      /must lie inside grant/,
+      /must be covered by grant/,
     ],
     [
       'an application without resources',
@@ -211,7 +211,7 @@ describe('refused with its path:', () => {
       'applications[0].application',
       /is required/,
     ],
-    ['run_as with a user', { run_as: ['elastic'] }, 'run_as', /not available to serverless/],
+    ['run_as with a user', { run_as: ['elastic'] }, 'run_as', /not available for serverless/],
     ['reserved metadata', { metadata: { ok: 1, _reserved: true } }, 'metadata._reserved', /reserved/],
     [
       'metadata named __proto__',
@@ -255,7 +255,7 @@ describe('refused with its path:', () => {
   });
 });
 
-test('every violation of the shape is told at once', () => {
+it('reports all violations of the schema together', () => {
   const checked = checkRoleDescriptor({ x: 1, y: 1, run_as: ['a'], metadata: { _a: 1 }, indices: [{}] });
   const paths = checked.ok ? [] : checked.violations.map((violation) => violation.path);
   expect(paths.toSorted()).toEqual([
@@ -268,17 +268,17 @@ test('every violation of the shape is told at once', () => {
   ]);
 });
 
-test('a thousand mistakes are answered with a hundred', () => {
+it('reports at most a hundred violations', () => {
   const checked = checkRoleDescriptor({ cluster: Array(1000).fill(1) });
   expect(checked.ok ? [] : checked.violations).toHaveLength(100);
 });
 
-test('a value of the input is not repeated, and a long field name is cut', () => {
+it('never repeats a value of the input and shortens a long field name', () => {
   const checked = checkRoleDescriptor({ ['n'.repeat(5000)]: 1, description: 7 });
   expect(JSON.stringify(checked).length).toBeLessThan(400);
 });
 
-test('unknown privileges are kept and warned about by their path', () => {
+it('keeps unknown privileges and warns with their path', () => {
   const descriptor = {
     cluster: ['monitor', 'manage_tea'],
     indices: [{ names: ['a'], privileges: ['READ', 'drink'] }],
@@ -295,7 +295,7 @@ test('unknown privileges are kept and warned about by their path', () => {
   ]);
 });
 
-test('patterns that are made to be slow to compare are refused quickly', () => {
+it('refuses patterns that are slow to compare within a time limit', () => {
   const grant = Array.from({ length: 100 }, (_, at) => `*${'a'.repeat(400)}${at}*b`);
   const except = Array.from({ length: 100 }, (_, at) => `${'a'.repeat(800)}${at}`);
   const startedAt = performance.now();

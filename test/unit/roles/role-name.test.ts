@@ -1,13 +1,13 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { predefinedRoles } from '../../../src/roles/predefined.ts';
 import { checkRoleName } from '../../../src/roles/role-name.ts';
 
-test.each(['a', '7', 'Billing_reader-2.eu', 'constructor', 'x'.repeat(507)])('"%s" may be used', (name) => {
+it.each(['a', '7', 'Billing_reader-2.eu', 'constructor', 'x'.repeat(507)])('accepts "%s"', (name) => {
   expect(checkRoleName(name, 'elasticsearch')).toBeUndefined();
 });
 
-describe('a name is refused when it', () => {
-  test.each([
+describe('refuses a name that', () => {
+  it.each([
     ['is empty', '', /empty/],
     ['is longer than 507 characters', 'x'.repeat(508), /at most 507/],
     ['starts with an underscore', '_x', /start with a letter or digit/],
@@ -22,12 +22,12 @@ describe('a name is refused when it', () => {
   });
 });
 
-test('no predefined name of its project type may be used', () => {
+it('refuses every predefined name of the project type', () => {
   for (const { projectType, name } of predefinedRoles) {
     expect(checkRoleName(name, projectType)).toMatch(/is a predefined role/);
   }
 });
 
-test('a name that is predefined on another type only is free', () => {
+it('accepts a name that is predefined only on another type', () => {
   expect(checkRoleName('soc_manager', 'elasticsearch')).toBeUndefined();
 });

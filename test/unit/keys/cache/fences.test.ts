@@ -54,7 +54,7 @@ function stack(Kind: typeof RecentChanges) {
 
 function remembering(Kind: typeof RecentChanges): RecentChanges {
   const changes = new Kind(now, { ttlMs: 60_000, maxEntries: 10_000 });
-  changes.begin(0);
+  changes.startAt(0);
   return changes;
 }
 
@@ -234,7 +234,7 @@ describe('a read that spans', () => {
   it('a flood of changes that pushed its own out of memory is not stored', async () => {
     let nowMs = 1_000;
     const changes = new RecentChanges(() => nowMs, { ttlMs: 60_000, maxEntries: 3 });
-    changes.begin(0);
+    changes.startAt(0);
     const { store, answers } = stoppedRead(changes, () => nowMs);
     const asked = store.get({ id: KEY, digest: 'd' });
     nowMs += 5;

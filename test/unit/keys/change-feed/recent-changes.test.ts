@@ -1,27 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import { RecentChanges } from '../../../../src/keys/change-feed/recent-changes.ts';
 
-function remembering(nowMs = () => 1_000_000, maxEntries = 10): RecentChanges {
+function createChanges(nowMs = () => 1_000_000, maxEntries = 10): RecentChanges {
   return new RecentChanges(nowMs, { ttlMs: 60_000, maxEntries });
 }
 
-describe('what has changed lately', () => {
-  it('vouches for no copy of another pod before the feed has begun', () => {
-    const changes = remembering();
+describe('RecentChanges', () => {
+  it('trusts no copy of another pod before the feed has caught up', () => {
+    const changes = createChanges();
     expect(changes.trustedSinceMs).toBe(Number.POSITIVE_INFINITY);
-    changes.begin(5_000);
+    changes.startAt(5_000);
     expect(changes.trustedSinceMs).toBe(5_000);
   });
 
-  it('keeps the highest version of a key, in whatever order changes come', () => {
-    const changes = remembering();
+  it('keeps the highest version of a key in any order of changes', () => {
+    const changes = createChanges();
     for (const version of [3, 9, 4]) changes.apply({ entity: 'key', id: 'k', version });
     expect(changes.keyVersion('k')).toBe(9);
     expect(changes.keyVersion('other')).toBe(-1);
   });
 
-  it('marks each change of a scope of roles, also one with a lower version than the last', () => {
-    const changes = remembering();
+  it('changes the mark of a role scope with each change, also with a lower version', () => {
+    const changes = createChanges();
     const marks = [9, 8, 8].map((version) => {
       changes.apply({ entity: 'roles', id: 's', version });
       return changes.rolesMark('s');
@@ -29,22 +29,22 @@ describe('what has changed lately', () => {
     expect(new Set(marks).size).toBe(3);
   });
 
-  it('trusts no copy from before an order to forget everything, and still knows what it knew', () => {
+  it('trusts no copy from before a change of everything, and keeps the recorded versions', () => {
     let nowMs = 1_000_000;
-    const changes = remembering(() => nowMs);
-    changes.begin(0);
+    const changes = createChanges(() => nowMs);
+    changes.startAt(0);
     changes.apply({ entity: 'key', id: 'k', version: 9 });
     nowMs += 1_000;
     changes.apply({ entity: 'everything' });
     expect(changes.trustedSinceMs).toBeGreaterThanOrEqual(nowMs);
     expect(changes.generation).toBe(1);
-    expect(changes.keyVersion('k'), 'a replica that is further behind brings nothing back').toBe(9);
+    expect(changes.keyVersion('k'), 'a replica that is further behind restores no old version').toBe(9);
   });
 
-  it('trusts no copy from before a change that a flood of others pushed out', () => {
+  it('trusts no copy from before a change that a flood has evicted', () => {
     let nowMs = 1_000_000;
-    const changes = remembering(() => nowMs, 3);
-    changes.begin(0);
+    const changes = createChanges(() => nowMs, 3);
+    changes.startAt(0);
     for (let nth = 0; nth < 5; nth += 1) {
       changes.apply({ entity: 'key', id: `k${nth}`, version: 1 });
       nowMs += 1_000;

@@ -41,7 +41,7 @@ function podAhead(byMs: number): SharedResponses {
   const freshness = new Freshness(now, { revalidateAfterMs: 60_000, maxStalenessMs: LIFE_MS });
   freshness.appliedUntilMs = now();
   const changes = new RecentChanges(now, { ttlMs: LIFE_MS, maxEntries: 100 });
-  changes.begin(0);
+  changes.startAt(0);
   return new SharedResponses({
     cache: new FencedCache(link, [cacheKey], now, LIFE_MS),
     changes,

@@ -9,12 +9,12 @@ import { cliEnvironment, demoEnvironment } from './demo-environment.ts';
 import { startDevPostgres } from './dev-postgres.ts';
 import { startDevRedis } from './dev-redis.ts';
 import { startDevServices } from './dev-services.ts';
-import type { Parts } from './parts.ts';
 import { passedSettings } from './passed-settings.ts';
 import { portPlan, wantedPorts } from './port-plan.ts';
 import { assertPortsFree } from './ports.ts';
 import { stopLeftoverPostmaster } from './postgres/leftover.ts';
 import { writePrivateFile } from './private-file.ts';
+import type { ProcessGroup } from './process-group.ts';
 import { findRedisBinary } from './redis/binary.ts';
 import { stopLeftoverRedis } from './redis/server.ts';
 import { type DevSecrets, generateSecrets, readSecrets, writeSecrets } from './secrets.ts';
@@ -22,27 +22,27 @@ import { seed } from './seeds.ts';
 import { stopLeftoverService } from './service-process.ts';
 import { emptyStateDirectory, type StateDirectory } from './state-directory.ts';
 
-/** Prefix of every credential that is made here, so that nobody takes one for the real thing. */
+/** Prefix of every credential of the local stack, so that it is not mistaken for a production credential. */
 const DEV_CREDENTIAL_PREFIX = 'essu_dev';
 
-interface TopologyOptions {
+interface StackOptions {
   state: StateDirectory;
   reset: boolean;
   portBase: number;
   environment: NodeJS.ProcessEnv;
-  parts: Parts;
+  processes: ProcessGroup;
   say: (line: string) => void;
-  /** Looked at between steps; each step is short. */
+  /** Checked between steps; each step is short. */
   signal: AbortSignal;
 }
 
 /**
- * Brings the whole topology up; call it with the lock of the state directory held. Whatever it started is in `parts`
- * when it throws.
- * @throws Error for a person: a taken port, a server with the end of its log
+ * Starts the local stack. The caller holds the lock of the state directory. When it throws, `processes` contains every
+ * process that it has started.
+ * @throws Error with a readable message: a port in use, or a server that failed with its last log lines
  */
-export async function startTopology(options: TopologyOptions): Promise<void> {
-  const { state, environment, parts, say, signal } = options;
+export async function startStack(options: StackOptions): Promise<void> {
+  const { state, environment, processes, say, signal } = options;
   const plan = portPlan(options.portBase);
   const config = loadConfig({ ...passedSettings(environment), CREDENTIAL_PREFIX: DEV_CREDENTIAL_PREFIX });
 
@@ -54,13 +54,13 @@ export async function startTopology(options: TopologyOptions): Promise<void> {
 
   say('Starting Postgres: a primary and a regional server.');
   const [servers, redisUrl] = await both(
-    startDevPostgres(state, plan, secrets, parts),
+    startDevPostgres(state, plan, secrets, processes),
     environment.REDIS_URL
       ? Promise.resolve(environment.REDIS_URL)
-      : startDevRedis(state, plan, secrets, parts, redisBinary),
+      : startDevRedis(state, plan, secrets, processes, redisBinary),
   );
   if (redisUrl === undefined) {
-    say('Running without Redis: REDIS_URL is not set, and no redis-server or valkey-server is on the PATH.');
+    say('Running without Redis: REDIS_URL is not set and the PATH has no redis-server or valkey-server.');
   }
   signal.throwIfAborted();
 
@@ -72,7 +72,7 @@ export async function startTopology(options: TopologyOptions): Promise<void> {
   const save = () => writeSecrets(state.directory, secrets);
   await both(
     seed(urls.primary, config, secrets, save),
-    startDevServices({ state, plan, secrets, parts, environment, config, urls, redisUrl }),
+    startDevServices({ state, plan, secrets, processes, environment, config, urls, redisUrl }),
   );
   await untilReplicated(servers.primary, servers.region, async () => {
     signal.throwIfAborted();
@@ -85,7 +85,7 @@ export async function startTopology(options: TopologyOptions): Promise<void> {
   );
 }
 
-/** What a supervisor that was killed has left holds the ports. */
+/** Servers of a killed supervisor still occupy the ports. */
 async function stopLeftovers(state: StateDirectory): Promise<void> {
   const servers = await readdir(state.postgresDirectory).catch(() => []);
   await Promise.all([
@@ -95,14 +95,14 @@ async function stopLeftovers(state: StateDirectory): Promise<void> {
   ]);
 }
 
-/** Secrets of earlier runs, or new ones in an empty directory: databases are of no use without their passwords. */
-async function openState({ state, reset }: TopologyOptions): Promise<DevSecrets> {
-  const known = reset ? undefined : await readSecrets(state.directory);
-  if (known === undefined) await emptyStateDirectory(state);
+/** Reads the secrets of earlier runs. Without them the databases are inaccessible, so it empties the directory. */
+async function openState({ state, reset }: StackOptions): Promise<DevSecrets> {
+  const existing = reset ? undefined : await readSecrets(state.directory);
+  if (existing === undefined) await emptyStateDirectory(state);
   await mkdir(join(state.directory, 'logs'), { recursive: true, mode: 0o700 });
   await mkdir(state.postgresDirectory, { recursive: true });
   await chmod(state.postgresDirectory, 0o711);
-  if (known !== undefined) return known;
+  if (existing !== undefined) return existing;
   const secrets = generateSecrets(randomBytes);
   await writeSecrets(state.directory, secrets);
   return secrets;

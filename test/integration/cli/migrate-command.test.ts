@@ -7,7 +7,7 @@ import type { PostgresServer } from '../../../dev/postgres/server.ts';
 import { iam } from '../../support/iam.ts';
 import { createScratchDirectory, startTestPostgres } from '../../support/servers/postgres.ts';
 
-/** Logins belong to a whole server: this file has servers of its own, so that no other file meets its passwords. */
+/** Logins belong to a whole server, so this file starts its own servers: other files do not see its passwords. */
 let directory: string;
 let servers: PostgresServer[];
 let primaryUrl: string;
@@ -46,7 +46,7 @@ async function query(url: string, sql: string): Promise<unknown[]> {
   }
 }
 
-it('brings a region and a primary up and joins them, without psql', async () => {
+it('migrates a region and a primary and subscribes the region, without psql', async () => {
   const region = await iam(['migrate', 'region', '--json'], {
     MIGRATE_DATABASE_URL: regionUrl,
     IAM_REGIONAL_PASSWORD: password,
@@ -81,13 +81,13 @@ it('brings a region and a primary up and joins them, without psql', async () => 
     .toBeGreaterThan(20);
 });
 
-it('lets each login do its own work only', async () => {
+it('restricts each login to its own work', async () => {
   await expect(query(as('iam_regional', regionUrl), 'DELETE FROM api_keys')).rejects.toThrow(/permission/);
   await expect(query(as('iam_control_plane', primaryUrl), 'DROP TABLE api_keys')).rejects.toThrow(/owner/);
   await expect(query(as('iam_replicator', primaryUrl), 'DELETE FROM api_keys')).rejects.toThrow(/permission/);
 });
 
-it('sends no password to the server, which might log it', async () => {
+it('sends the server only a SCRAM verifier, never a password', async () => {
   const [row] = (await query(
     regionUrl,
     "SELECT rolpassword FROM pg_authid WHERE rolname = 'iam_regional'",
@@ -95,7 +95,7 @@ it('sends no password to the server, which might log it', async () => {
   expect(row?.rolpassword).toMatch(/^SCRAM-SHA-256\$4096:/);
 });
 
-it('a run that finds nothing to do says so', async () => {
+it('reports that the schema is current', async () => {
   const again = await iam(['migrate', 'primary'], { MIGRATE_DATABASE_URL: primaryUrl });
   expect(again).toEqual({
     exitCode: 0,
@@ -106,8 +106,8 @@ it('a run that finds nothing to do says so', async () => {
 
 it.each([
   ['no URL', {}, /MIGRATE_DATABASE_URL/],
-  ['nobody listening', { MIGRATE_DATABASE_URL: 'postgres://postgres@127.0.0.1:1/iam' }, /ECONNREFUSED/],
-])('%s is one clear line on standard error', async (_name, environment, message) => {
+  ['no server on the port', { MIGRATE_DATABASE_URL: 'postgres://postgres@127.0.0.1:1/iam' }, /ECONNREFUSED/],
+])('reports one line on standard error: %s', async (_name, environment, message) => {
   const refused = await iam(['migrate', 'region'], environment as Record<string, string>);
   expect(refused.exitCode).not.toBe(0);
   expect(refused.stderr).toMatch(message);
