@@ -15,18 +15,21 @@ interface Options {
   list?: boolean;
 }
 
-/** `npm run bench`. Exit code 0 also when a target is missed (the table says so); 1 when a case could not be run. */
+/** `npm run bench`. A missed target appears in the table and keeps exit code 0; a failed case sets exit code 1. */
 const program = new Command('bench')
-  .description('Measures the regional service side by side with baselines, in alternation.')
+  .description('Measures the regional service and its baselines in turn.')
   .argument(
     '[case...]',
-    'cases to run, left out: all of them; or `profile [warm|redis|cold]`: a CPU profile of a path',
+    'cases to run (default: all), or `profile [warm|redis|cold]` for a CPU profile of a path',
   )
-  .option('--list', 'say which cases there are')
-  .option('--pairs <count>', 'measurements of each side', positive, 5)
-  .option('--seconds <seconds>', 'length of one measurement', positive, 3)
+  .option('--list', 'list the cases')
+  .option('--pairs <count>', 'measurements per side', parsePositive, 5)
+  .option('--seconds <seconds>', 'length of one measurement', parsePositive, 3)
   .option('--json', 'print the rows as JSON')
-  .addHelpText('after', '\nResults of each case are kept in bench/results.json. Progress goes to stderr.')
+  .addHelpText(
+    'after',
+    '\nThe results of each case are stored in bench/results.json. Progress messages go to stderr.',
+  )
   .action(async (names: string[], options: Options) => {
     if (options.list) {
       for (const [name, { summary }] of Object.entries(cases)) console.log(`${name.padEnd(18)} ${summary}`);
@@ -35,12 +38,14 @@ const program = new Command('bench')
     const pinning = pinSelf();
     if (names[0] === 'profile') {
       const path = names[1] ?? 'warm';
-      if (!Object.hasOwn(profiledPaths, path)) program.error(`There is no path ${path} to profile.`);
-      await within('profile', options, pinning, async (bench) => console.log(await profile(bench, path)));
+      if (!Object.hasOwn(profiledPaths, path))
+        program.error(`Unknown path ${path}. Use one of: ${Object.keys(profiledPaths).join(', ')}.`);
+      await withBench('profile', options, pinning, async (bench) => console.log(await profile(bench, path)));
       return;
     }
     const unknown = names.filter((name) => !Object.hasOwn(cases, name));
-    if (unknown.length > 0) program.error(`There is no case ${unknown.join(', ')}; see --list.`);
+    if (unknown.length > 0)
+      program.error(`Unknown case: ${unknown.join(', ')}. Use --list to list the cases.`);
     const rows = await runCases(names.length > 0 ? names : Object.keys(cases), options, pinning);
     console.log(options.json ? JSON.stringify(rows, null, 2) : textTable(rows));
   });
@@ -54,19 +59,19 @@ await program.parseAsync();
 async function runCases(names: readonly string[], options: Options, pinning: Pinning | undefined) {
   const all: Row[] = [];
   for (const name of names) {
-    await within(name, options, pinning, async (bench) => {
-      const begun = { at: new Date(), load: loadavg()[0] ?? 0 };
+    await withBench(name, options, pinning, async (bench) => {
+      const start = { at: new Date(), load: loadavg()[0] ?? 0 };
       const run = await cases[name]?.load();
       const rows = (await run?.(bench)) ?? [];
-      await storeResult(name, rows, bench.options, begun);
+      await storeResult(name, rows, bench.options, start);
       all.push(...rows);
     });
   }
   return all;
 }
 
-/** Gives the work what it needs and takes it all away again; a failure is told and counts in the exit code. */
-async function within(
+/** Runs the work with a `Bench` and closes it afterwards. A failure is logged and sets exit code 1. */
+async function withBench(
   name: string,
   { pairs, seconds }: Options,
   pinning: Pinning | undefined,
@@ -85,8 +90,8 @@ async function within(
   }
 }
 
-function positive(text: string): number {
+function parsePositive(text: string): number {
   const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('It must be a number above 0.');
+  if (!(value > 0)) throw new InvalidArgumentError('Use a number above 0.');
   return value;
 }

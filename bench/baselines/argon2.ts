@@ -2,22 +2,22 @@ import { availableParallelism } from 'node:os';
 import { threadPoolSize } from '../../src/cli/thread-pool.ts';
 
 /**
- * Nothing but argon2: verifies what it is sent, as many at a time as the regional service would, with a thread pool of
- * the same size. Announces that it is up; then pairs come in and a rate goes out.
+ * Baseline with argon2 only. It verifies each received batch with the concurrency and the thread pool size of the
+ * regional service and sends the rate. Its first message is `ready`.
  */
 process.env.UV_THREADPOOL_SIZE = String(threadPoolSize(undefined));
 const { default: argon2 } = await import('argon2');
 
-interface Hashed {
+interface HashedSecret {
   secret: string;
   secretHash: string;
 }
 
-process.on('message', (batch: Hashed[]) => void verifyAll(batch));
+process.on('message', (batch: HashedSecret[]) => void verifyAll(batch));
 process.on('disconnect', () => process.exit());
-process.send?.('up');
+process.send?.('ready');
 
-async function verifyAll(batch: readonly Hashed[]): Promise<void> {
+async function verifyAll(batch: readonly HashedSecret[]): Promise<void> {
   const startedAtMs = performance.now();
   let next = 0;
   const worker = async () => {

@@ -2,7 +2,7 @@ import { startBaseline } from '../lib/baseline.ts';
 import type { Bench } from '../lib/bench.ts';
 import { cpuSeconds } from '../lib/cpu-time.ts';
 import { benchKeys, CHEAP_HASH, DEFAULT_HASH } from '../lib/keys.ts';
-import { loadedSide } from '../lib/loaded-side.ts';
+import { createLoadedSide } from '../lib/loaded-side.ts';
 import { tierShare } from '../lib/metrics.ts';
 import { projectRequest, viewerRow } from '../lib/one-project.ts';
 import { alternate } from '../lib/pairs.ts';
@@ -12,10 +12,10 @@ import { pairedRow, type Row } from '../lib/row.ts';
 import { startBenchPostgres } from '../lib/servers.ts';
 
 const CONNECTIONS = 32;
-/** What one measurement verifies, for each second that it may last: about what a core does. */
+/** Keys per second of a measurement; about the throughput of one core. */
 const KEYS_PER_SECOND = 200;
-const QUICK_KEYS = 50_000;
-const WARM_UP_SLICES = 3;
+const WARM_UP_KEYS = 50_000;
+const WARM_UP_BATCHES = 3;
 
 interface Rate {
   perSecond: number;
@@ -23,72 +23,75 @@ interface Rate {
 }
 
 /**
- * Keys that the process has never seen, without Redis: each costs a read of Postgres and an argon2. Against the bare
- * argon2 of the very same secrets and hashes, as many at a time as the service allows itself (one for each processor
- * it has), in a bare process. Every key is used once by each side.
+ * Compares requests with unknown keys, without Redis, with bare argon2 in a separate process. Each request needs a
+ * Postgres lookup and an argon2 verification. The baseline verifies the same secrets with the same concurrency (one per
+ * processor). Each side uses each key once.
  */
 export async function cold(bench: Bench): Promise<Row[]> {
   const count = Math.round(KEYS_PER_SECOND * bench.options.seconds);
-  const slices = bench.options.pairs + WARM_UP_SLICES;
-  const keys = await benchKeys('cold', count * slices, DEFAULT_HASH);
+  const batches = bench.options.pairs + WARM_UP_BATCHES;
+  const keys = await benchKeys('cold', count * batches, DEFAULT_HASH);
   const database = await createRegionDatabase(await startBenchPostgres(bench));
-  const quick = await benchKeys('quick', QUICK_KEYS, CHEAP_HASH);
-  await database.fill((client) => insertKeys(client, [...keys, ...quick].map(viewerRow)));
+  const warmUpKeys = await benchKeys('quick', WARM_UP_KEYS, CHEAP_HASH);
+  await database.fill((client) => insertKeys(client, [...keys, ...warmUpKeys].map(viewerRow)));
   const service = await startRegional(bench, database.url);
   const bare = await startBaseline(bench, 'baselines/argon2.ts');
-  const generator = bench.generator();
+  const generator = bench.startGenerator();
 
-  let served = 0;
-  const ours = async () => {
-    const requests = keys.slice(served, served + count).map(projectRequest);
-    served += count;
-    return await loadedSide(bench, generator, service, { requests, connections: CONNECTIONS, count })();
+  let usedByService = 0;
+  const measureService = async () => {
+    const requests = keys.slice(usedByService, usedByService + count).map(projectRequest);
+    usedByService += count;
+    return await createLoadedSide(bench, generator, service, { requests, connections: CONNECTIONS, count })();
   };
-  let verified = 0;
-  const theirs = async () => {
+  let usedByBaseline = 0;
+  const measureBaseline = async () => {
     const batch = keys
-      .slice(verified, verified + count)
+      .slice(usedByBaseline, usedByBaseline + count)
       .map(({ secret, secretHash }) => ({ secret, secretHash }));
-    verified += count;
+    usedByBaseline += count;
     const before = await cpuSeconds(bare.pid);
-    const { perSecond } = await bare.ask<{ perSecond: number }>(batch);
+    const { perSecond } = await bare.request<{ perSecond: number }>(batch);
     return { perSecond, cpuMicros: (((await cpuSeconds(bare.pid)) - before) * 1_000_000) / count };
   };
-  bench.log(`${count} keys a measurement; warming up`);
-  // The code gets compiled by keys that are quick to verify, as many as a process sees in its first minutes.
+  bench.log(`${count} keys per measurement; warming up`);
+  // V8 compiles the code during requests with cheaply hashed keys, about as many as in the first minutes of a process.
   await generator.run({
     port: service.port,
-    requests: quick.map(projectRequest),
+    requests: warmUpKeys.map(projectRequest),
     connections: CONNECTIONS,
-    count: QUICK_KEYS,
+    count: WARM_UP_KEYS,
   });
-  await ours();
-  await theirs();
+  await measureService();
+  await measureBaseline();
 
   const before = await service.metrics();
-  const pairs = await alternate<Rate>(bench.options.pairs, ours, theirs, ({ subject, baseline }) =>
-    bench.log(`${told(subject)} against ${told(baseline)}`),
+  const pairs = await alternate<Rate>(
+    bench.options.pairs,
+    measureService,
+    measureBaseline,
+    ({ subject, baseline }) => bench.log(`${summarize(subject)} against ${summarize(baseline)}`),
   );
   const after = await service.metrics();
   const hashed = difference('iam_argon2_run_seconds_count');
-  const spent = difference('iam_argon2_run_seconds_sum');
+  const hashingSeconds = difference('iam_argon2_run_seconds_sum');
   return [
     pairedRow(
       {
         case: 'cold',
         measure: 'throughput, distinct keys, argon2id m=4096 t=1 p=1',
-        against: 'bare argon2.verify, as many at a time',
+        against: 'bare argon2.verify, same concurrency',
         unit: 'verified/s',
         target: { bound: 'at least', value: 0.9 },
         notes: [
           `${(tierShare(before, after, 'postgres') * 100).toFixed(2)} % answered from Postgres, ${hashed} hashes for ${count * bench.options.pairs} requests`,
-          `${((spent / hashed) * 1_000).toFixed(2)} ms from asking argon2 to its answer, in the service`,
+          `${((hashingSeconds / hashed) * 1_000).toFixed(2)} ms per argon2 verification in the service`,
         ],
       },
       pairs.map(({ subject, baseline }) => ({ subject: subject.perSecond, baseline: baseline.perSecond })),
     ),
     pairedRow(
-      { case: 'cold', measure: 'processor time a key', against: 'bare argon2.verify', unit: 'µs' },
+      { case: 'cold', measure: 'processor time per key', against: 'bare argon2.verify', unit: 'µs' },
       pairs.map(({ subject, baseline }) => ({ subject: subject.cpuMicros, baseline: baseline.cpuMicros })),
     ),
   ];
@@ -98,6 +101,6 @@ export async function cold(bench: Bench): Promise<Row[]> {
   }
 }
 
-function told({ perSecond, cpuMicros }: Rate): string {
+function summarize({ perSecond, cpuMicros }: Rate): string {
   return `${perSecond.toFixed(0)}/s, ${Math.round(cpuMicros)} µs CPU`;
 }

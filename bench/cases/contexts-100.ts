@@ -1,13 +1,13 @@
 import { type Baseline, startBaseline } from '../lib/baseline.ts';
 import type { Bench } from '../lib/bench.ts';
-import { exchange } from '../lib/exchange.ts';
 import { benchKeys, CHEAP_HASH } from '../lib/keys.ts';
-import { type LoadedResult, loadedSide, told } from '../lib/loaded-side.ts';
+import { createLoadedSide, type LoadedResult, summarize } from '../lib/loaded-side.ts';
 import { alternate } from '../lib/pairs.ts';
 import { createRegionDatabase, insertKeys } from '../lib/region-database.ts';
 import { startRegional } from '../lib/regional.ts';
 import { authenticateRequest, type Context } from '../lib/requests.ts';
 import { pairedRow, type Row } from '../lib/row.ts';
+import { sendRequest } from '../lib/send-request.ts';
 import { startBenchPostgres } from '../lib/servers.ts';
 
 const ORGANIZATION = 'org-bench';
@@ -15,9 +15,9 @@ const CONTEXTS = 100;
 const WARM_UP_REQUESTS = 5_000;
 
 /**
- * One call that asks about a hundred projects against one that asks about one, both answered from memory. The larger
- * call has some hundred times the bytes; what those cost alone is measured with a bare Fastify that takes in the same
- * body without looking at it and sends the same answer, and is taken off.
+ * Compares a request for a hundred projects with a request for one project; both are memory hits. The larger request and
+ * its response have far more bytes. A bare Fastify that reads the same body without parsing it and sends the same
+ * response measures the cost of these bytes, and the first row subtracts it.
  */
 export async function contexts100(bench: Bench): Promise<Row[]> {
   const database = await createRegionDatabase(await startBenchPostgres(bench));
@@ -49,11 +49,11 @@ export async function contexts100(bench: Bench): Promise<Row[]> {
   const one = authenticateRequest(key.authorization, contexts.slice(0, 1));
   const hundred = authenticateRequest(key.authorization, contexts);
   const bare: Record<'one' | 'hundred', Baseline> = {
-    one: await echo(one),
-    hundred: await echo(hundred),
+    one: await startEcho(one),
+    hundred: await startEcho(hundred),
   };
 
-  const generator = bench.generator();
+  const generator = bench.startGenerator();
   bench.log('warming up');
   for (const [port, request] of [
     [service.port, one],
@@ -63,17 +63,20 @@ export async function contexts100(bench: Bench): Promise<Row[]> {
   ] as const) {
     await generator.run({ port, requests: [request], connections: 32, count: WARM_UP_REQUESTS });
   }
-  return [...(await rowsWith(1)), ...(await rowsWith(32))];
+  return [...(await measureRows(1)), ...(await measureRows(32))];
 
-  async function echo(request: Buffer): Promise<Baseline> {
-    const answer = await exchange(service.port, request);
-    if (answer.status !== 200) throw new Error(`the service answered ${answer.status}: ${answer.body}`);
-    return await startBaseline(bench, 'baselines/bare-fastify.mjs', { ANSWER: answer.body, PARSE: 'bytes' });
+  async function startEcho(request: Buffer): Promise<Baseline> {
+    const response = await sendRequest(service.port, request);
+    if (response.status !== 200) throw new Error(`the service returned ${response.status}: ${response.body}`);
+    return await startBaseline(bench, 'baselines/bare-fastify.mjs', {
+      RESPONSE_BODY: response.body,
+      PARSE: 'bytes',
+    });
   }
 
-  async function rowsWith(connections: number): Promise<Row[]> {
+  async function measureRows(connections: number): Promise<Row[]> {
     const side = (process: { port: number; pid: number }, request: Buffer) =>
-      loadedSide(bench, generator, process, {
+      createLoadedSide(bench, generator, process, {
         requests: [request],
         connections,
         seconds: bench.options.seconds / 2,
@@ -88,7 +91,7 @@ export async function contexts100(bench: Bench): Promise<Row[]> {
       both(side(service, one), side(bare.one, one)),
       ({ subject, baseline }) =>
         bench.log(
-          `${connections} connections: 100 contexts ${told(subject.call)} (bytes alone ${told(subject.bytes)}) against 1 context ${told(baseline.call)} (bytes alone ${told(baseline.bytes)})`,
+          `${connections} connections: 100 contexts ${summarize(subject.call)} (only the bytes ${summarize(subject.bytes)}) against 1 context ${summarize(baseline.call)} (only the bytes ${summarize(baseline.bytes)})`,
         ),
     );
     const micros = ({ perSecond }: LoadedResult) => 1_000_000 / perSecond;
@@ -103,10 +106,10 @@ export async function contexts100(bench: Bench): Promise<Row[]> {
       pairedRow(
         {
           ...row,
-          measure: `time a call without the cost of its bytes, ${where}`,
+          measure: `time per call without the cost of its bytes, ${where}`,
           target: { bound: 'at most', value: 3 },
           notes: [
-            `requests ${hundred.length} and ${one.length} B, answers ${first?.subject.call.answerBytes} and ${first?.baseline.call.answerBytes} B`,
+            `requests ${hundred.length} and ${one.length} B, responses ${first?.subject.call.responseBytes} and ${first?.baseline.call.responseBytes} B`,
           ],
         },
         pairs.map(({ subject, baseline }, index) => ({
@@ -116,14 +119,18 @@ export async function contexts100(bench: Bench): Promise<Row[]> {
         })),
       ),
       pairedRow(
-        { ...row, measure: `time a call, all of it, ${where}` },
+        { ...row, measure: `total time per call, ${where}` },
         pairs.map(({ subject, baseline }) => ({
           subject: micros(subject.call),
           baseline: micros(baseline.call),
         })),
       ),
       pairedRow(
-        { ...row, measure: `the bytes alone (bare Fastify), ${where}`, against: 'the bytes of one context' },
+        {
+          ...row,
+          measure: `time of the bytes alone (bare Fastify), ${where}`,
+          against: 'the bytes of one context',
+        },
         bytesCost,
       ),
     ];

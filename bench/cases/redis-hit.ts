@@ -2,31 +2,31 @@ import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { startBaseline } from '../lib/baseline.ts';
 import type { Bench } from '../lib/bench.ts';
-import { exchange } from '../lib/exchange.ts';
 import { benchKeys, CHEAP_HASH } from '../lib/keys.ts';
-import { loadedSide, told } from '../lib/loaded-side.ts';
+import { createLoadedSide, summarize } from '../lib/loaded-side.ts';
 import { tierShare } from '../lib/metrics.ts';
 import { projectRequest, viewerRow } from '../lib/one-project.ts';
 import { alternate } from '../lib/pairs.ts';
 import { createRegionDatabase, insertKeys } from '../lib/region-database.ts';
 import { startRegional } from '../lib/regional.ts';
 import { pairedRow, type Row } from '../lib/row.ts';
+import { sendRequest } from '../lib/send-request.ts';
 import { startBenchPostgres, startBenchRedis } from '../lib/servers.ts';
 
 const CONNECTIONS = 32;
 const KEYS = 2_000;
-/** So few that none is left when its key's turn comes again. */
+/** Small enough that each entry is evicted before the next request of its key. */
 const ENTRIES_IN_MEMORY = 8;
 /**
- * Until the compiler rests; and longer than an answer counts as one from before the last change of its roles, which
- * arrived as the service started.
+ * Long enough for V8 to finish compiling, and longer than the start-up window in which the recent role changes prevent
+ * the reuse of stored responses.
  */
 const WARM_UP_SECONDS = 15;
 
 /**
- * Answers from Redis, nothing from memory: the service may keep few entries of each kind, and two thousand
- * keys take turns. The deadline of a Redis command is long, since 32 callers that never pause keep the loop busy for
- * longer than the default allows. The baseline reads one value of the answer's size with one GET and sends it.
+ * Compares Redis hits with a bare Fastify that reads one value of the same size with GET and sends it. The service has
+ * tiny caches and receives two thousand keys in turn, so that memory never hits. The Redis timeout is raised, because
+ * 32 callers without pauses keep the event loop busy for longer than the default timeout.
  */
 export async function redisHit(bench: Bench): Promise<Row[]> {
   const redis = await startBenchRedis(bench);
@@ -42,30 +42,30 @@ export async function redisHit(bench: Bench): Promise<Row[]> {
     },
   });
   const requests = keys.map(projectRequest);
-  const answer = await exchange(service.port, requests[0] as Buffer);
-  if (answer.status !== 200) throw new Error(`the service answered ${answer.status}: ${answer.body}`);
+  const response = await sendRequest(service.port, requests[0] as Buffer);
+  if (response.status !== 200) throw new Error(`the service returned ${response.status}: ${response.body}`);
   const bare = await startBaseline(bench, 'baselines/redis-fastify.ts', {
     REDIS_URL: redis.url,
-    ANSWER: answer.body,
+    RESPONSE_BODY: response.body,
   });
-  const generator = bench.generator();
+  const generator = bench.startGenerator();
   bench.log('warming up both sides');
   for (const { port } of [service, bare]) {
     await generator.run({ port, requests, connections: CONNECTIONS, seconds: WARM_UP_SECONDS });
   }
 
-  const sealedBytes = await bytesForEachKey(redis.url);
+  const sealedBytes = await redisBytesPerKey(redis.url);
   const plan = { requests, connections: CONNECTIONS };
   const before = await service.metrics();
   const pairs = await alternate(
     bench.options.pairs,
-    loadedSide(bench, generator, service, plan),
-    loadedSide(bench, generator, bare, plan),
-    ({ subject, baseline }) => bench.log(`${told(subject)} against ${told(baseline)}`),
+    createLoadedSide(bench, generator, service, plan),
+    createLoadedSide(bench, generator, bare, plan),
+    ({ subject, baseline }) => bench.log(`${summarize(subject)} against ${summarize(baseline)}`),
   );
   const after = await service.metrics();
-  const late = [...after].filter(([name]) => name.startsWith('iam_redis_commands_total'));
-  const row = { case: 'redis-hit', against: 'Fastify route with one ioredis GET, same answer' };
+  const commandCounts = [...after].filter(([name]) => name.startsWith('iam_redis_commands_total'));
+  const row = { case: 'redis-hit', against: 'Fastify route with one ioredis GET, same response' };
   return [
     pairedRow(
       {
@@ -75,21 +75,21 @@ export async function redisHit(bench: Bench): Promise<Row[]> {
         target: { bound: 'at least', value: 0.85 },
         notes: [
           `${(tierShare(before, after, 'redis') * 100).toFixed(2)} % answered from Redis`,
-          `${sealedBytes} B in Redis for each key (fence, credential, answer); answer ${answer.body.length} B`,
-          ...late.map(([name, value]) => `${name} ${value}`),
+          `${sealedBytes} B in Redis per key (fence, credential, response); response ${response.body.length} B`,
+          ...commandCounts.map(([name, value]) => `${name} ${value}`),
         ],
       },
       pairs.map(({ subject, baseline }) => ({ subject: subject.perSecond, baseline: baseline.perSecond })),
     ),
     pairedRow(
-      { ...row, measure: 'processor time a request', unit: 'µs' },
+      { ...row, measure: 'processor time per request', unit: 'µs' },
       pairs.map(({ subject, baseline }) => ({ subject: subject.cpuMicros, baseline: baseline.cpuMicros })),
     ),
   ];
 }
 
-/** What the service keeps in Redis for a key: fence, verified credential and answer. */
-async function bytesForEachKey(url: string): Promise<number> {
+/** Bytes per key that the service stores in Redis: fence, verified credential and response. */
+async function redisBytesPerKey(url: string): Promise<number> {
   const client = new Redis(url);
   try {
     const names = (await client.keys('*')).filter((name) => !name.startsWith('bench:'));

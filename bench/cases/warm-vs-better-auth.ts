@@ -1,48 +1,51 @@
 import { type Baseline, startBaseline } from '../lib/baseline.ts';
 import type { Bench } from '../lib/bench.ts';
-import { exchange } from '../lib/exchange.ts';
-import { loadedSide, told } from '../lib/loaded-side.ts';
+import { installCompetitor } from '../lib/competitor.ts';
+import { createLoadedSide, summarize } from '../lib/loaded-side.ts';
 import { alternate } from '../lib/pairs.ts';
-import { installPeer } from '../lib/peer.ts';
 import { httpPost } from '../lib/requests.ts';
 import { pairedRow, type Row } from '../lib/row.ts';
-import { warmWorld } from '../lib/warm-world.ts';
+import { sendRequest } from '../lib/send-request.ts';
+import { startWarmStack } from '../lib/warm-stack.ts';
 
 const CONNECTIONS = 32;
 const KEYS = 100;
-/** The peer needs thousands of calls before its code is compiled; a measurement before that would flatter us. */
+/** V8 compiles the code of better-auth during the first thousands of calls; an earlier measurement would favor us. */
 const WARM_UP_REQUESTS = 8_000;
 const DATABASE = 'better_auth';
 
 /**
- * A memory hit against what a TypeScript user would take instead: better-auth's API-key plugin, which verifies on
- * Postgres. Both have their database on the same server.
+ * Compares memory hits with the usual choice in TypeScript: the API-key plugin of better-auth, which verifies with
+ * Postgres. Both databases are on the same server.
  */
 export async function warmVsBetterAuth(bench: Bench): Promise<Row[]> {
-  const script = await installPeer(bench, 'better-auth');
-  const { postgres, service, requests } = await warmWorld(bench, KEYS, { durable: true });
+  const script = await installCompetitor(bench, 'better-auth');
+  const { postgres, service, requests } = await startWarmStack(bench, KEYS, { durable: true });
   await postgres.createDatabase(DATABASE);
-  bench.log('better-auth makes its keys');
-  const peer: Baseline = await startBaseline(bench, script, {
+  bench.log('better-auth creates its keys');
+  const competitor: Baseline = await startBaseline(bench, script, {
     DATABASE_URL: postgres.server.url(DATABASE),
     KEYS: String(KEYS),
   });
-  const theirs = (peer.announcement as string[]).map((key) =>
+  const competitorRequests = (competitor.readyMessage as string[]).map((key) =>
     httpPost('/', { authorization: `ApiKey ${key}` }, '{}'),
   );
-  const answer = await exchange(peer.port, theirs[0] as Buffer);
-  if (answer.status !== 200) throw new Error(`better-auth answered ${answer.status}: ${answer.body}`);
+  const response = await sendRequest(competitor.port, competitorRequests[0] as Buffer);
+  if (response.status !== 200) throw new Error(`better-auth returned ${response.status}: ${response.body}`);
 
   bench.log('warming up both sides');
-  const generator = bench.generator();
+  const generator = bench.startGenerator();
   const warmUp = { connections: CONNECTIONS, count: WARM_UP_REQUESTS };
   await generator.run({ ...warmUp, port: service.port, requests, count: WARM_UP_REQUESTS * 2 });
-  await generator.run({ ...warmUp, port: peer.port, requests: theirs });
+  await generator.run({ ...warmUp, port: competitor.port, requests: competitorRequests });
   const pairs = await alternate(
     bench.options.pairs,
-    loadedSide(bench, generator, service, { requests, connections: CONNECTIONS }),
-    loadedSide(bench, generator, peer, { requests: theirs, connections: CONNECTIONS }),
-    ({ subject, baseline }) => bench.log(`${told(subject)} against ${told(baseline)}`),
+    createLoadedSide(bench, generator, service, { requests, connections: CONNECTIONS }),
+    createLoadedSide(bench, generator, competitor, {
+      requests: competitorRequests,
+      connections: CONNECTIONS,
+    }),
+    ({ subject, baseline }) => bench.log(`${summarize(subject)} against ${summarize(baseline)}`),
   );
   return [
     pairedRow(
@@ -53,7 +56,7 @@ export async function warmVsBetterAuth(bench: Bench): Promise<Row[]> {
         unit: 'req/s',
         target: { bound: 'at least', value: 25 },
         notes: [
-          'better-auth 1.7.5, rate limits off; Postgres as durable as it comes, since the peer writes at each verification',
+          'better-auth 1.7.5, rate limits off; Postgres with default durability, because better-auth writes at each verification',
         ],
       },
       pairs.map(({ subject, baseline }) => ({ subject: subject.perSecond, baseline: baseline.perSecond })),
@@ -61,8 +64,8 @@ export async function warmVsBetterAuth(bench: Bench): Promise<Row[]> {
     pairedRow(
       {
         case: 'warm-vs-better-auth',
-        measure: 'processor time a request',
-        against: 'better-auth, without what Postgres spends for it',
+        measure: 'processor time per request',
+        against: 'better-auth, excluding its Postgres',
         unit: 'µs',
       },
       pairs.map(({ subject, baseline }) => ({ subject: subject.cpuMicros, baseline: baseline.cpuMicros })),

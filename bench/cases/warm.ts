@@ -1,48 +1,53 @@
 import { startBaseline } from '../lib/baseline.ts';
 import type { Bench } from '../lib/bench.ts';
-import { differences, exchange } from '../lib/exchange.ts';
-import { loadedSide, told } from '../lib/loaded-side.ts';
+import { createLoadedSide, summarize } from '../lib/loaded-side.ts';
 import { tierShare } from '../lib/metrics.ts';
 import { alternate } from '../lib/pairs.ts';
 import { pairedRow, type Row } from '../lib/row.ts';
-import { warmWorld } from '../lib/warm-world.ts';
+import { responseDifferences, sendRequest } from '../lib/send-request.ts';
+import { startWarmStack } from '../lib/warm-stack.ts';
 
 const CONNECTIONS = 32;
 const KEYS = 1_000;
 const WARM_UP_REQUESTS = 20_000;
 
 /**
- * A memory hit against a bare Fastify route that parses the same body and sends the same bytes: one key over and
- * over, and a thousand in turn.
+ * Compares memory hits with a bare Fastify route that parses the same body and sends the same bytes, with one key and
+ * with a thousand keys in turn.
  */
 export async function warm(bench: Bench): Promise<Row[]> {
-  const { service, requests, answer } = await warmWorld(bench, KEYS);
-  const first = requests[0] as Buffer;
-  const bare = await startBaseline(bench, 'baselines/bare-fastify.mjs', { ANSWER: answer.body });
+  const { service, requests, firstResponse } = await startWarmStack(bench, KEYS);
+  const firstRequest = requests[0] as Buffer;
+  const bare = await startBaseline(bench, 'baselines/bare-fastify.mjs', {
+    RESPONSE_BODY: firstResponse.body,
+  });
 
   bench.log('warming up both sides');
-  const generator = bench.generator();
+  const generator = bench.startGenerator();
   for (const { port } of [service, bare]) {
     await generator.run({ port, requests, connections: CONNECTIONS, count: WARM_UP_REQUESTS });
   }
-  const unlike = differences(await exchange(service.port, first), await exchange(bare.port, first));
+  const differences = responseDifferences(
+    await sendRequest(service.port, firstRequest),
+    await sendRequest(bare.port, firstRequest),
+  );
   const notes = [
-    `request ${first.length} B, answer body ${answer.body.length} B`,
-    ...unlike.map((line) => `answers differ, ${line}`),
+    `request ${firstRequest.length} B, response body ${firstResponse.body.length} B`,
+    ...differences.map((line) => `responses differ, ${line}`),
   ];
   return [
-    ...(await inTurn('one key', [first], notes)),
-    ...(await inTurn(`${KEYS.toLocaleString('en')} keys in turn`, requests, [])),
+    ...(await measureRows('one key', [firstRequest], notes)),
+    ...(await measureRows(`${KEYS.toLocaleString('en')} keys in turn`, requests, [])),
   ];
 
-  async function inTurn(name: string, which: Buffer[], facts: string[]): Promise<Row[]> {
-    const plan = { requests: which, connections: CONNECTIONS };
+  async function measureRows(name: string, requestsInTurn: Buffer[], extraNotes: string[]): Promise<Row[]> {
+    const plan = { requests: requestsInTurn, connections: CONNECTIONS };
     const before = await service.metrics();
     const pairs = await alternate(
       bench.options.pairs,
-      loadedSide(bench, generator, service, plan),
-      loadedSide(bench, generator, bare, plan),
-      ({ subject, baseline }) => bench.log(`${name}: ${told(subject)} against ${told(baseline)}`),
+      createLoadedSide(bench, generator, service, plan),
+      createLoadedSide(bench, generator, bare, plan),
+      ({ subject, baseline }) => bench.log(`${name}: ${summarize(subject)} against ${summarize(baseline)}`),
     );
     const share = tierShare(before, await service.metrics(), 'memory');
     const row = (measure: string, unit: string) => ({
@@ -58,7 +63,7 @@ export async function warm(bench: Bench): Promise<Row[]> {
         {
           ...row('throughput', 'req/s'),
           target: { bound: 'at least', value: 1 },
-          notes: [...facts, `${(share * 100).toFixed(2)} % answered from memory`],
+          notes: [...extraNotes, `${(share * 100).toFixed(2)} % answered from memory`],
         },
         of((result) => result.perSecond),
       ),
@@ -67,7 +72,7 @@ export async function warm(bench: Bench): Promise<Row[]> {
         of((result) => result.latencyMs.p99),
       ),
       pairedRow(
-        row('processor time a request', 'µs'),
+        row('processor time per request', 'µs'),
         of((result) => result.cpuMicros),
       ),
     ];

@@ -8,16 +8,16 @@ import type { LoadedProcess } from './loaded-side.ts';
 
 const benchDirectory = fileURLToPath(new URL('..', import.meta.url));
 
-/** A bare process that something is compared with. */
+/** A bare process that serves as the baseline of a comparison. */
 export interface Baseline extends LoadedProcess {
-  /** What it said when it came up. */
-  announcement: unknown;
-  /** Sends it a message and gives the next one that comes back. */
-  ask<T>(question: object): Promise<T>;
+  /** The first IPC message of the process. */
+  readyMessage: unknown;
+  /** Sends an IPC message and returns the next message of the process. */
+  request<T>(message: object): Promise<T>;
   stop(): Promise<void>;
 }
 
-/** Starts a script (relative to `bench/`), pinned like the measured service; resolves when it says that it is up. */
+/** Starts a script (path relative to `bench/`) on the processor of the measured service; resolves on its first message. */
 export async function startBaseline(
   bench: Bench,
   script: string,
@@ -26,17 +26,17 @@ export async function startBaseline(
   const port = await freePort();
   const child = startNode(resolve(benchDirectory, script), {
     processors: bench.options.pinning?.server,
-    env: { PORT: String(port), PATH_TO_ANSWER: AUTHENTICATE_PATH, ...env },
+    env: { PORT: String(port), ROUTE_PATH: AUTHENTICATE_PATH, ...env },
   });
   bench.defer(() => child.stop());
-  const announcement = await child.message();
+  const readyMessage = await child.message();
   return {
-    announcement,
+    readyMessage,
     port,
     pid: child.pid,
-    ask: async <T>(question: object) => {
+    request: async <T>(message: object) => {
       const reply = child.message<T>();
-      child.process.send(question);
+      child.process.send(message);
       return await reply;
     },
     stop: () => child.stop(),

@@ -1,16 +1,16 @@
 import { type Generator, startGenerator } from './load/generator.ts';
 import type { Pinning } from './pinning.ts';
 
-/** How long to measure, and where to say what is going on. */
+/** Length of the measurements and destination of the progress messages. */
 export interface BenchOptions {
   pairs: number;
-  /** Of each measurement. */
+  /** Length of one measurement. */
   seconds: number;
   pinning: Pinning | undefined;
   log(message: string): void;
 }
 
-/** What a case works with. Everything that is started through it is stopped when the case is over. */
+/** Context of a case. `close` stops everything that the case started through it. */
 export class Bench {
   readonly options: BenchOptions;
   readonly #closers: (() => Promise<unknown>)[] = [];
@@ -19,7 +19,7 @@ export class Bench {
     this.options = options;
   }
 
-  /** Registers something to be undone; last in, first out. */
+  /** Registers a clean-up step. `close` runs the steps in reverse order. */
   defer(close: () => Promise<unknown>): void {
     this.#closers.push(close);
   }
@@ -28,8 +28,8 @@ export class Bench {
     this.options.log(message);
   }
 
-  /** A load generator beside the measured process. */
-  generator(): Generator {
+  /** Starts a load generator on the processors of the other processes. */
+  startGenerator(): Generator {
     const generator = startGenerator(this.options.pinning?.others);
     this.defer(() => generator.stop());
     return generator;

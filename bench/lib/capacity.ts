@@ -1,14 +1,14 @@
 import type { Results } from './results.ts';
 
-/** What one core does, as measured, and what a key takes. */
-export interface PerCore {
+/** Measured capacity of one core and memory per key. */
+export interface CoreCapacity {
   warmPerSecond: number;
   redisPerSecond: number;
   coldPerSecond: number;
   bytesPerKey: number;
 }
 
-/** A fleet to be sized. */
+/** Load and keys of a fleet. */
 export interface Fleet {
   requestsPerSecond: number;
   regions: number;
@@ -16,34 +16,34 @@ export interface Fleet {
   keysPerRegion: number;
 }
 
-/** What one region needs. */
-export interface RegionNeeds {
+/** Resources of one region. */
+export interface RegionSize {
   requestsPerSecond: number;
   pods: number;
-  /** Memory of the caches of one pod. */
+  /** Memory of the caches in one pod. */
   cacheMebibytes: number;
   redisReadsPerSecond: number;
-  /** Cold lookups, and the questions of every pod's change feed. */
+  /** Cold lookups plus the queries of every pod's change feed. */
   replicaReadsPerSecond: number;
   replicaConnections: number;
 }
 
 /**
- * What is assumed beside the measurements. Shares are of all requests; a pod has one core for its event loop, and is
- * not planned beyond half of it, so that one of two zones, or a deployment, can go missing.
+ * Assumptions beside the measurements. Shares refer to all requests. A pod has one core for its event loop; the plan
+ * uses half of it, so that the region survives the loss of one of two zones and a rolling deployment.
  */
 export const assumptions = {
   memoryShare: 0.99,
   redisShare: 0.0099,
   coldShare: 0.0001,
   utilization: 0.5,
-  fewestPods: 3,
+  minPods: 3,
   feedQueriesPerSecond: 4,
   connectionsPerPod: 9,
 } as const;
 
-/** The figures of the last run; `undefined` while a case is missing. */
-export function perCore(results: Results): PerCore | undefined {
+/** Capacity from the last results; `undefined` if a case has no result. */
+export function measuredCoreCapacity(results: Results): CoreCapacity | undefined {
   const find = (name: string, measure: RegExp) =>
     results[name]?.rows.find((row) => measure.test(row.measure))?.subject;
   const warmPerSecond = find('warm', /^throughput, 1,000/);
@@ -55,13 +55,13 @@ export function perCore(results: Results): PerCore | undefined {
   return { warmPerSecond, redisPerSecond, coldPerSecond, bytesPerKey };
 }
 
-/** Sizes one region of a fleet whose load and keys are spread evenly. */
-export function needsOfRegion(fleet: Fleet, core: PerCore): RegionNeeds {
-  const { memoryShare, redisShare, coldShare, utilization, fewestPods } = assumptions;
+/** Sizes one region. The fleet spreads its load and keys evenly over the regions. */
+export function sizeRegion(fleet: Fleet, core: CoreCapacity): RegionSize {
+  const { memoryShare, redisShare, coldShare, utilization, minPods } = assumptions;
   const requestsPerSecond = fleet.requestsPerSecond / fleet.regions;
-  const secondsEach =
+  const secondsPerRequest =
     memoryShare / core.warmPerSecond + redisShare / core.redisPerSecond + coldShare / core.coldPerSecond;
-  const pods = Math.max(fewestPods, Math.ceil((requestsPerSecond * secondsEach) / utilization));
+  const pods = Math.max(minPods, Math.ceil((requestsPerSecond * secondsPerRequest) / utilization));
   return {
     requestsPerSecond,
     pods,

@@ -1,22 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { pinned } from './pinning.ts';
+import { pinnedCommand } from './pinning.ts';
 
-/** A Node process that was started for a measurement. */
+/** A Node process of the benchmark. */
 export interface NodeChild {
   process: ChildProcess;
   pid: number;
-  /** The next message it sends; rejects when it ends first. */
+  /** Resolves with the next IPC message; rejects if the process exits first. */
   message<T>(): Promise<T>;
-  /** SIGTERM, SIGKILL after ten seconds; resolves when it is gone. */
+  /** Sends SIGTERM, and SIGKILL after ten seconds; resolves when the process has exited. */
   stop(): Promise<void>;
 }
 
-const STOP_MS = 10_000;
+const STOP_TIMEOUT_MS = 10_000;
 
 /**
- * Starts a script with this very Node. The child ends with this process: it has an IPC channel to it, and all our
- * scripts (and `iam` commands) stop when the channel closes.
+ * Starts a script with the Node version of this process. The child exits with this process: all our scripts and `iam`
+ * commands stop when the IPC channel closes.
  */
 export function startNode(
   script: string,
@@ -27,7 +27,7 @@ export function startNode(
     env?: Record<string, string>;
   } = {},
 ): NodeChild {
-  const { command, args } = pinned(options.processors, process.execPath, [
+  const { command, args } = pinnedCommand(options.processors, process.execPath, [
     ...(options.nodeArgs ?? []),
     script,
     ...(options.args ?? []),
@@ -36,7 +36,7 @@ export function startNode(
     env: { PATH: process.env.PATH ?? '', NODE_ENV: 'production', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'advanced',
-    detached: true, // Ctrl-C reaches this process only, which stops its children in order
+    detached: true, // Ctrl-C reaches only this process, which stops its children in order
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -46,21 +46,21 @@ export function startNode(
   }
   let stopping = false;
   const exited = once(child, 'exit');
-  const gone = exited.then(([code, signal]) => {
-    throw new Error(`${script} ended early (${code ?? signal}):\n${output}`);
+  const exitedEarly = exited.then(([code, signal]) => {
+    throw new Error(`${script} exited early (${code ?? signal}):\n${output}`);
   });
-  gone.catch((error: Error) => {
+  exitedEarly.catch((error: Error) => {
     if (!stopping) console.error(error.message);
   });
   return {
     process: child,
     pid: child.pid as number,
-    message: async <T>() => ((await Promise.race([once(child, 'message'), gone])) as [T])[0],
+    message: async <T>() => ((await Promise.race([once(child, 'message'), exitedEarly])) as [T])[0],
     stop: async () => {
       stopping = true;
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
       await exited;
       clearTimeout(timer);
     },

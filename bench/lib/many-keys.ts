@@ -7,7 +7,7 @@ import type { RegionDatabase } from './region-database.ts';
 
 const { secret } = credentialAt('shared', 0);
 
-/** Fills the table with keys that share one secret, made by the database itself: a million in seconds. */
+/** Fills the table with keys that share one secret. The database generates them: a million in seconds. */
 export async function fillWithManyKeys(database: RegionDatabase, count: number): Promise<void> {
   const secretHash = await hashSecret(secret, CHEAP_HASH);
   const { roleAssignments } = viewerRow({ id: '', secretHash });
@@ -22,12 +22,12 @@ export async function fillWithManyKeys(database: RegionDatabase, count: number):
   );
 }
 
-/** The id of the n-th of those keys, counted from 1. */
+/** The id of the n-th generated key, starting at 1. */
 export function manyKeyId(n: number): string {
   return createHash('md5').update(`key ${n}`).digest('base64url');
 }
 
-/** What the holder of the n-th of those keys sends. */
+/** The `Authorization` header of the n-th generated key. */
 export function manyKeyAuthorization(n: number): string {
   return `ApiKey ${encodeCredential(PREFIX, { id: manyKeyId(n), secret, layout: 'v1' })}`;
 }

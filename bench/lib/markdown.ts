@@ -1,4 +1,4 @@
-/** A table in Markdown. */
+/** Renders a table in Markdown. */
 export function markdownTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
@@ -6,8 +6,8 @@ export function markdownTable(headings: readonly string[], rows: readonly (reado
 }
 
 /**
- * Puts generated text between `<!-- name -->` and `<!-- /name -->`.
- * @throws Error when the page has no such place
+ * Replaces the text between `<!-- name -->` and `<!-- /name -->`.
+ * @throws Error if the page has no such block
  */
 export function replaceBlock(page: string, name: string, text: string): string {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];

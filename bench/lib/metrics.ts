@@ -1,4 +1,4 @@
-/** Reads the Prometheus text format: `name{labels}` (labels as they are written) to value. */
+/** Parses the Prometheus text format into a map from `name{labels}`, as written, to the value. */
 export function parseMetrics(text: string): Map<string, number> {
   const values = new Map<string, number>();
   for (const line of text.split('\n')) {
@@ -9,7 +9,7 @@ export function parseMetrics(text: string): Map<string, number> {
   return values;
 }
 
-/** Calls to `_authenticate` by the tier that answered them. */
+/** Calls to `_authenticate` by tier. */
 function requestsByTier(metrics: ReadonlyMap<string, number>): Record<string, number> {
   const tiers: Record<string, number> = {};
   for (const [name, value] of metrics) {
@@ -20,14 +20,17 @@ function requestsByTier(metrics: ReadonlyMap<string, number>): Record<string, nu
   return tiers;
 }
 
-/** Which share of the calls between two readings was answered by a tier. */
+/** Share of the calls between two readings that came from a tier. */
 export function tierShare(
   before: ReadonlyMap<string, number>,
   after: ReadonlyMap<string, number>,
   tier: string,
 ): number {
-  const [was, is] = [requestsByTier(before), requestsByTier(after)];
-  const added = Object.keys(is).map((name) => ({ name, count: (is[name] ?? 0) - (was[name] ?? 0) }));
+  const [earlier, later] = [requestsByTier(before), requestsByTier(after)];
+  const added = Object.keys(later).map((name) => ({
+    name,
+    count: (later[name] ?? 0) - (earlier[name] ?? 0),
+  }));
   const total = added.reduce((sum, { count }) => sum + count, 0);
   return total === 0 ? 0 : (added.find(({ name }) => name === tier)?.count ?? 0) / total;
 }

@@ -3,20 +3,20 @@ import type { KeyRow } from './region-database.ts';
 import { viewerOn } from './region-database.ts';
 import { authenticateRequest, type Context } from './requests.ts';
 
-/** The project that most cases ask about. */
+/** The project of the requests in most cases. */
 export const project: Context = {
   projectId: 'c0ffee00c0ffee00c0ffee00c0ffee00',
   projectType: 'elasticsearch',
   organizationId: 'org-bench',
 };
 
-/** A key that is `viewer` on the project. */
+/** The row of a key with the role `viewer` on the project. */
 export function viewerRow({ id, secretHash }: Pick<BenchKey, 'id' | 'secretHash'>): KeyRow {
   const { organizationId, projectId } = project;
   return { id, secretHash, organizationId, roleAssignments: viewerOn(organizationId, projectId) };
 }
 
-/** A call of a key about the project. */
+/** A request of a key for the project. */
 export function projectRequest({ authorization }: Pick<BenchKey, 'authorization'>): Buffer {
   return authenticateRequest(authorization, [project]);
 }

@@ -1,11 +1,11 @@
-/** One side of a comparison: measures itself for a while. */
+/** One side of a comparison: runs one measurement. */
 export type Side<T> = () => Promise<T>;
 
 /**
- * Measures in alternation, A B A B …, and gives the pairs.
+ * Measures both sides in turn (A B A B …) and returns the pairs.
  *
- * Both sides are warmed up by their callers. Which side goes first stays the same in all pairs: what one leaves
- * behind (page cache, heat) then meets the other one alike in each of them.
+ * The caller warms up both sides. The subject is first in every pair, so that effects of one side on the next
+ * measurement (page cache, heat) are the same in all pairs.
  */
 export async function alternate<T>(
   count: number,

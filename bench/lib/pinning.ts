@@ -1,17 +1,17 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 
-/** Which processors the measured process gets, and which all the rest. */
+/** Processors of the measured process and of all other processes. */
 export interface Pinning {
   server: string;
   others: string;
 }
 
 /**
- * The measured process alone on processor 0; load generator, Postgres and Redis on the others. `undefined` where
- * there is no `taskset` or one processor only: figures are then those of a process that shares its core.
+ * Reserves processor 0 for the measured process; load generator, Postgres and Redis use the others. Returns `undefined`
+ * without `taskset` or with a single processor: the measured process then shares its core.
  *
- * Call it once, before anything else: it moves this process, and whatever it starts afterwards, off processor 0.
+ * Call this function once, before anything else: it moves this process and its later children off processor 0.
  */
 export function pinSelf(): Pinning | undefined {
   const processors = availableParallelism();
@@ -21,8 +21,8 @@ export function pinSelf(): Pinning | undefined {
   return pinning;
 }
 
-/** Command line that starts a program on the given processors. */
-export function pinned(processors: string | undefined, command: string, args: readonly string[]) {
+/** Returns the command line that starts a program on the given processors. */
+export function pinnedCommand(processors: string | undefined, command: string, args: readonly string[]) {
   return processors === undefined
     ? { command, args: [...args] }
     : { command: 'taskset', args: ['-c', processors, command, ...args] };

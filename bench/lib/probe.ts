@@ -1,20 +1,23 @@
 import { Session } from 'node:inspector/promises';
 
 /**
- * Loaded into a measured process with `--import`; answers questions of the benchmark over the IPC channel. Costs the
- * process nothing while nobody asks.
+ * Runs inside a measured process (`--import`) and executes commands of the benchmark from the IPC channel. It uses no
+ * processor time between commands.
  */
 const session = new Session();
 
-const answers: Record<string, () => Promise<unknown>> = {
-  /** Memory after a collection that also gives pages back to the system, as V8 does when it idles (needs `--expose-gc`). */
+const commands: Record<string, () => Promise<unknown>> = {
+  /**
+   * Memory before and after a collection that returns free pages to the system, as V8 does when it is idle. Needs
+   * `--expose-gc`.
+   */
   memory: async () => {
-    const asTheLoadLeftIt = process.memoryUsage();
+    const beforeCollection = process.memoryUsage();
     for (let round = 0; round < 4; round += 1) {
       globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    return { asTheLoadLeftIt, collected: process.memoryUsage() };
+    return { beforeCollection, afterCollection: process.memoryUsage() };
   },
   'start profile': async () => {
     session.connect();
@@ -25,8 +28,8 @@ const answers: Record<string, () => Promise<unknown>> = {
   'stop profile': async () => (await session.post('Profiler.stop')).profile,
 };
 
-async function answer(question: string): Promise<void> {
-  process.send?.({ [question]: await answers[question]?.() });
+async function execute(command: string): Promise<void> {
+  process.send?.({ [command]: await commands[command]?.() });
 }
 
-process.on('message', (question: string) => void answer(question));
+process.on('message', (command: string) => void execute(command));

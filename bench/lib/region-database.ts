@@ -4,12 +4,12 @@ import { migrate } from '../../src/database/migrate.ts';
 import { seedPredefinedRoles } from '../../src/database/seed-predefined-roles.ts';
 import { type BenchPostgres, withClient } from './servers.ts';
 
-/** A migrated regional database, filled directly: replication is not what is measured. */
+/** A migrated regional database. The benchmark writes keys into it directly, without replication. */
 export interface RegionDatabase {
   name: string;
-  /** As the SELECT-only login of the service. */
+  /** URL with the SELECT-only login of the service. */
   url: string;
-  /** Runs statements as the owner; the change feed does not hear of new keys. */
+  /** Runs statements as the owner. The change feed records no changes of keys. */
   fill(work: (client: pg.Client) => Promise<unknown>): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export async function createRegionDatabase(postgres: BenchPostgres): Promise<Reg
     url: server.url(name, 'iam_regional', password),
     fill: (work) =>
       withClient(server.url(name), async (client) => {
-        // One row of the feed for each of a million keys would only make the filling slow.
+        // A million rows in the change feed would make the fill slow.
         await client.query('ALTER TABLE api_keys DISABLE TRIGGER record_change');
         await work(client);
         await client.query('ALTER TABLE api_keys ENABLE ALWAYS TRIGGER record_change');
@@ -38,19 +38,19 @@ export async function createRegionDatabase(postgres: BenchPostgres): Promise<Reg
   };
 }
 
-/** A key as it is written into the table. */
+/** A key row to insert. */
 export interface KeyRow {
   id: string;
   secretHash: string;
   organizationId: string;
   roleAssignments: unknown;
-  /** Left out: the one user of the organization. */
+  /** Default: one user per organization. */
   createdBy?: string;
 }
 
 const BATCH = 5_000;
 
-/** Writes keys. */
+/** Inserts keys in batches. */
 export async function insertKeys(client: pg.Client, rows: readonly KeyRow[]): Promise<void> {
   for (let first = 0; first < rows.length; first += BATCH) {
     await client.query(
@@ -72,7 +72,7 @@ export async function insertKeys(client: pg.Client, rows: readonly KeyRow[]): Pr
   }
 }
 
-/** Assignments that give the application role `viewer` on one Elasticsearch project. */
+/** Role assignments with the application role `viewer` on one Elasticsearch project. */
 export function viewerOn(organizationId: string, projectId: string) {
   return {
     project: {

@@ -7,20 +7,20 @@ import { PREFIX } from './keys.ts';
 import type { LoadedProcess } from './loaded-side.ts';
 import { parseMetrics } from './metrics.ts';
 
-const thisCheckout = fileURLToPath(new URL('../..', import.meta.url));
+const THIS_CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** A regional service in a process of its own, pinned to the measured processor. */
+/** A regional service in a separate process on the measured processor. */
 export interface Regional extends LoadedProcess {
   managementPort: number;
   child: NodeChild;
-  /** Values of `/metrics` by their line's name and labels. */
+  /** Values of `/metrics` by name and labels, as written. */
   metrics(): Promise<Map<string, number>>;
 }
 
 /**
- * Starts `iam regional` as an operator would, and waits until it is ready.
+ * Starts `iam regional` like an operator and waits until the service is ready.
  *
- * @param options.checkout directory of the repository whose service is started, left out: this one
+ * @param options.checkout directory of the checkout whose service to start; default: this checkout
  */
 export async function startRegional(
   bench: Bench,
@@ -28,7 +28,7 @@ export async function startRegional(
   options: { checkout?: string; env?: Record<string, string>; nodeArgs?: readonly string[] } = {},
 ): Promise<Regional> {
   const [port, managementPort] = [await freePort(), await freePort()];
-  const child = startNode(join(options.checkout ?? thisCheckout, 'src/main.js'), {
+  const child = startNode(join(options.checkout ?? THIS_CHECKOUT, 'src/main.js'), {
     processors: bench.options.pinning?.server,
     args: ['regional'],
     nodeArgs: options.nodeArgs ?? [],
@@ -41,7 +41,7 @@ export async function startRegional(
     },
   });
   bench.defer(() => child.stop());
-  await Promise.race([untilReady(managementPort), child.message()]);
+  await Promise.race([waitUntilReady(managementPort), child.message()]);
   return {
     port,
     pid: child.pid,
@@ -52,8 +52,8 @@ export async function startRegional(
   };
 }
 
-/** Asks `/readyz` until it says 200. */
-async function untilReady(managementPort: number, everyMs = 10): Promise<void> {
+/** Polls `/readyz` until it returns 200. */
+async function waitUntilReady(managementPort: number, everyMs = 10): Promise<void> {
   const deadline = performance.now() + 30_000;
   while (performance.now() < deadline) {
     const response = await fetch(`http://127.0.0.1:${managementPort}/readyz`).catch(() => undefined);

@@ -1,6 +1,6 @@
 import { AUTHENTICATE_PATH } from '../../src/regional/authentication-call.ts';
 
-/** The bytes of a whole POST, as a keep-alive client sends it. */
+/** Builds a complete POST request of a keep-alive client. */
 export function httpPost(path: string, headers: Record<string, string>, body: string): Buffer {
   const head = Object.entries({
     host: '127.0.0.1',
@@ -12,14 +12,14 @@ export function httpPost(path: string, headers: Record<string, string>, body: st
   return Buffer.from(`POST ${path} HTTP/1.1\r\n${head.join('')}\r\n${body}`);
 }
 
-/** A project that a call asks about, as the protocol spells it. */
+/** A project in a call to `_authenticate`. */
 export interface Context {
   projectId: string;
   projectType: string;
   organizationId: string;
 }
 
-/** One call to `_authenticate`. */
+/** Builds a call to `_authenticate`. */
 export function authenticateRequest(authorization: string, contexts: readonly Context[]): Buffer {
   const body = JSON.stringify({
     contexts: contexts.map((context) => ({

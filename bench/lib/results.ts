@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { BenchOptions } from './bench.ts';
 import type { Row } from './row.ts';
 
-/** Where figures were taken. */
+/** The machine of a run. */
 interface Machine {
   processors: number;
   model: string;
@@ -13,10 +13,10 @@ interface Machine {
   pinned: boolean;
 }
 
-/** One case as it was last run. */
+/** The last run of one case. */
 export interface CaseResult {
   takenAt: string;
-  /** Load average of the machine before the case began: what others did to it. */
+  /** Load average of the machine before the case: load of other processes. */
   loadBefore: number;
   machine: Machine;
   pairs: number;
@@ -24,7 +24,7 @@ export interface CaseResult {
   rows: Row[];
 }
 
-/** Content of bench/results.json: the newest run of each case. */
+/** Content of bench/results.json: the last run of each case. */
 export type Results = Record<string, CaseResult>;
 
 const path = fileURLToPath(new URL('../results.json', import.meta.url));
@@ -34,17 +34,17 @@ export async function readResults(): Promise<Results> {
   return JSON.parse(text) as Results;
 }
 
-/** Replaces the results of one case; the others stay. */
+/** Replaces the results of one case and keeps the others. */
 export async function storeResult(
   name: string,
   rows: Row[],
   options: BenchOptions,
-  begun: { at: Date; load: number },
+  start: { at: Date; load: number },
 ): Promise<void> {
   const results = await readResults();
   results[name] = {
-    takenAt: begun.at.toISOString(),
-    loadBefore: begun.load,
+    takenAt: start.at.toISOString(),
+    loadBefore: start.load,
     machine: machine(options),
     pairs: options.pairs,
     seconds: options.seconds,

@@ -1,23 +1,23 @@
 import { type Comparison, compare, difference, median, type Pair, ratio } from './statistics.ts';
 
-/** What a figure has to be at least, or at most. */
+/** Lower or upper bound of a figure. */
 export interface Target {
   bound: 'at least' | 'at most';
   value: number;
 }
 
-/** One line of the table. */
+/** One row of the table. */
 export interface Row {
   case: string;
-  /** What is compared, in words. */
+  /** Description of the measured quantity. */
   measure: string;
   against: string;
   /** Unit of `subject` and `baseline`. */
   unit: string;
-  /** `ratio` has no unit; `difference` and `absolute` have that of the row. */
+  /** A `ratio` has no unit; `difference` and `absolute` have the unit of the row. */
   kind: 'ratio' | 'difference' | 'absolute';
   comparison: Comparison;
-  /** Medians over the pairs. */
+  /** Median over the pairs. */
   subject: number;
   baseline: number | null;
   pairs: readonly Pair[];
@@ -31,7 +31,7 @@ type Description = Pick<Row, 'case' | 'measure' | 'against' | 'unit'> & {
   notes?: readonly string[];
 };
 
-/** A row whose figure is the median of the pairs' ratios (or differences). */
+/** Builds a row whose figure is the median of the ratios (or differences) of the pairs. */
 export function pairedRow(
   description: Description,
   pairs: readonly Pair[],
@@ -39,30 +39,30 @@ export function pairedRow(
 ): Row {
   const comparison = compare(pairs, kind === 'ratio' ? ratio : difference);
   return {
-    ...finish(description, kind, comparison),
+    ...describeFigure(description, kind, comparison),
     subject: median(pairs.map((pair) => pair.subject)),
     baseline: median(pairs.map((pair) => pair.baseline)),
     pairs,
   };
 }
 
-/** A row whose figure stands for itself. */
+/** Builds a row without a baseline. */
 export function absoluteRow(description: Description, values: readonly number[]): Row {
   const comparison = { median: median(values), min: Math.min(...values), max: Math.max(...values) };
   return {
-    ...finish(description, 'absolute', comparison),
+    ...describeFigure(description, 'absolute', comparison),
     subject: comparison.median,
     baseline: null,
     pairs: [],
   };
 }
 
-/** Whether a figure meets its target; a figure that is no number does not. */
+/** Whether a figure meets its target. NaN does not. */
 export function meets(value: number, target: Target): boolean {
   return target.bound === 'at least' ? value >= target.value : value <= target.value;
 }
 
-function finish(description: Description, kind: Row['kind'], comparison: Comparison) {
+function describeFigure(description: Description, kind: Row['kind'], comparison: Comparison) {
   const { target, notes } = description;
   return {
     case: description.case,

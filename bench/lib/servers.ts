@@ -8,7 +8,7 @@ import { type PostgresServer, startPostgres } from '../../dev/postgres/server.ts
 import { type RedisServer, startRedis } from '../../dev/redis/server.ts';
 import type { Bench } from './bench.ts';
 
-/** Everything fits into memory, and housekeeping does not happen to fall into a measurement. */
+/** All data fits into memory, and no maintenance runs during a measurement. */
 const settings = {
   max_connections: '100',
   shared_buffers: '1GB',
@@ -18,10 +18,10 @@ const settings = {
   jit: 'off',
 };
 
-/** For cases that only read: filling tables need not wait for a disk. */
+/** For cases that only read: the fill does not wait for the disk. */
 const notDurable = { fsync: 'off', full_page_writes: 'off' };
 
-/** A Postgres of its own for a case, on the processors that the measured process does not have. */
+/** A temporary Postgres server for one case, on the processors of the other processes. */
 export interface BenchPostgres {
   server: PostgresServer;
   createDatabase(name: string): Promise<void>;
@@ -49,14 +49,14 @@ export async function startBenchPostgres(
   };
 }
 
-/** A Redis of its own for a case, without persistence. */
+/** Starts a temporary Redis server for one case, without persistence. */
 export async function startBenchRedis(bench: Bench): Promise<RedisServer> {
   const server = await startRedis({ port: await freePort() });
   bench.defer(() => server.stop());
   return server;
 }
 
-/** Connects, works, disconnects. */
+/** Runs the work with a connected client and closes the client afterwards. */
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

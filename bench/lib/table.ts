@@ -1,13 +1,13 @@
 import type { Row } from './row.ts';
 
-/** Three significant digits, or whole numbers from 100 on. */
-export function figure(value: number): string {
+/** Formats with three significant digits, or as a whole number from 100. */
+export function formatFigure(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
   return String(Number(value.toPrecision(3)));
 }
 
-/** What a row says, cell by cell; used on the terminal and in the documentation. */
+/** Returns the cells of a row, for the terminal and the documentation. */
 export function cells(row: Row): string[] {
   const unit = row.kind === 'ratio' ? ' ×' : ` ${row.unit}`;
   const { median, min, max } = row.comparison;
@@ -17,18 +17,28 @@ export function cells(row: Row): string[] {
     row.case,
     row.measure,
     row.against,
-    `${figure(median)}${unit}`,
-    `${figure(min)} – ${figure(max)}`,
-    `${figure(row.subject)} ${row.unit}`,
-    row.baseline === null ? '' : `${figure(row.baseline)} ${row.unit}`,
+    `${formatFigure(median)}${unit}`,
+    `${formatFigure(min)} – ${formatFigure(max)}`,
+    `${formatFigure(row.subject)} ${row.unit}`,
+    row.baseline === null ? '' : `${formatFigure(row.baseline)} ${row.unit}`,
     target,
     row.met === null ? '' : row.met ? 'met' : 'MISSED',
   ];
 }
 
-export const headings = ['case', 'measure', 'against', 'figure', 'min – max', 'ours', 'theirs', 'target', ''];
+export const headings = [
+  'case',
+  'measure',
+  'against',
+  'figure',
+  'min – max',
+  'service',
+  'baseline',
+  'target',
+  '',
+];
 
-/** The rows as aligned text; notes below. */
+/** Renders the rows as aligned text, followed by their notes. */
 export function textTable(rows: readonly Row[]): string {
   const lines = [headings, ...rows.map(cells)];
   const widths = headings.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));

@@ -8,6 +8,7 @@ import { ErrorLog } from '../http/error-log.ts';
 import { uiamErrorResponses } from '../http/error-rendering.ts';
 import { openApi } from '../http/openapi.ts';
 import { serverOptions } from '../http/server-options.ts';
+import type { AuditAction } from './audit/audit-event.ts';
 import type { Queries } from './database.ts';
 import { authenticateCaller, type Caller } from './http/caller.ts';
 import { cloudErrorResponses } from './http/error-responses.ts';
@@ -22,12 +23,16 @@ import { type UiamServices, uiamRoutes } from './routes/uiam.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The key behind a request of `/api/v1`, set before its body is read. */
+    /** Set on `/api/v1` before the body is read. */
     caller: Caller;
+  }
+  interface FastifyContextConfig {
+    /** The change that a route makes; refused attempts are recorded under it. */
+    audit?: AuditAction;
   }
 }
 
-/** What the routes call. */
+/** Services that the routes call. */
 export interface ControlPlaneServices extends UiamServices {
   roles: CustomRoles;
   database: Queries;
@@ -36,10 +41,10 @@ export interface ControlPlaneServices extends UiamServices {
 const REFERENCE = {
   title: 'regional-iam control plane',
   description:
-    'The life cycle of unified API keys and of custom roles. Send a key as "Authorization: ApiKey <credential>".',
+    'Manages unified API keys and custom roles. Authenticate with the header "Authorization: ApiKey <credential>".',
 };
 
-/** The HTTP face of the control plane; what it does is in the objects it is given. */
+/** Builds the HTTP server of the control plane. The services contain all rules. */
 export async function createControlPlaneApp(
   config: Config,
   logger: Logger,
@@ -50,7 +55,7 @@ export async function createControlPlaneApp(
     ...serverOptions(config, logger),
     trustProxy: config.TRUSTED_PROXIES.length > 0 ? config.TRUSTED_PROXIES : false,
   }) as unknown as FastifyInstance;
-  // Schemas of routes are for the reference; the objects behind the routes check their input themselves.
+  // Route schemas only document the API: the services validate their input, so that HTTP and the CLI share the rules.
   app.setValidatorCompiler(() => (value: unknown) => ({ value }));
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
   await app.register(sensible);
@@ -66,7 +71,7 @@ export async function createControlPlaneApp(
     timeWindow: 60_000,
     errorResponseBuilder: () => new IamError('RATE_LIMITED'),
   });
-  // As a hook of the whole server, since the plugin's own hooks would run after authentication.
+  // A hook of the whole server, because the plugin's route hooks would run after authentication.
   app.addHook('onRequest', app.rateLimit());
   await app.register(openApi, REFERENCE);
   await app.register(referencePage);
@@ -75,7 +80,7 @@ export async function createControlPlaneApp(
   return app;
 }
 
-/** `/api/v1`: every call comes with a key, which is authenticated before anything else is looked at. */
+/** `/api/v1`: authenticates the caller's key before it reads anything else. */
 async function elasticCloudApi(
   api: FastifyInstance,
   services: ControlPlaneServices,
@@ -83,7 +88,7 @@ async function elasticCloudApi(
 ): Promise<void> {
   await api.register(cloudErrorResponses, { errorLog });
   api.addHook('onRequest', async (request, reply) => {
-    const caller = await services.refusals.watch(request, () =>
+    const caller = await services.refusals.recordFailure(request, () =>
       authenticateCaller(services.authenticator, request),
     );
     request.caller = caller;
@@ -91,7 +96,16 @@ async function elasticCloudApi(
       reply.header('x-elastic-api-key-expiration', rfc3339(caller.key.expiresAtMs));
     }
   });
+  requireAuditAction(api);
   keyRoutes(api, services.keys);
   roleRoutes(api, services.roles);
   auditRoute(api, services.database);
+}
+
+/** Fails the start if a route could change something without recording refused attempts. */
+function requireAuditAction(api: FastifyInstance): void {
+  api.addHook('onRoute', ({ method, url, config }) => {
+    const reads = [method].flat().every((name) => name === 'GET' || name === 'HEAD');
+    if (!reads && config?.audit === undefined) throw new Error(`${method} ${url} declares no audit action`);
+  });
 }

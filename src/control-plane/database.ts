@@ -2,29 +2,29 @@ import pg, { type Pool, type PoolClient } from 'pg';
 import { StoreUnavailableError } from '../keys/key-store.ts';
 import type { AuditEvent } from './audit/audit-event.ts';
 
-/** Runs statements: on any connection, or inside one transaction. */
+/** Runs statements, on any connection or inside one transaction. */
 export interface Queries {
-  /** @throws {StoreUnavailableError} when the database cannot answer now */
+  /** @throws {StoreUnavailableError} when the database is not available */
   query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>;
-  /** Told of each event of the audit trail as it is written; listeners hear of it once it is committed. */
-  recorded(event: AuditEvent): void;
+  /** Reports an audit event that was written. Inside a transaction, listeners get it after the commit. */
+  onEvent(event: AuditEvent): void;
 }
 
-/** Classes of SQLSTATE that say "not now" and nothing about the statement. */
+/** SQLSTATEs of transient errors: the statement is not at fault. */
 const TRANSIENT = /^(08|40|53|55|57|58|25006)/;
 
-/** The primary, as the life cycle uses it: bounded waits come with the pool, faults become one error. */
+/** The primary database. Transient errors become `StoreUnavailableError`; the pool bounds every wait. */
 export class Database implements Queries {
   readonly #pool: Pool;
   readonly #onEvent: (event: AuditEvent) => void;
 
-  /** @param onEvent told of each event of the audit trail that is committed */
+  /** @param onEvent called with each committed audit event */
   constructor(pool: Pool, onEvent: (event: AuditEvent) => void = () => {}) {
     this.#pool = pool;
     this.#onEvent = onEvent;
   }
 
-  recorded(event: AuditEvent): void {
+  onEvent(event: AuditEvent): void {
     this.#onEvent(event);
   }
 
@@ -33,10 +33,10 @@ export class Database implements Queries {
   }
 
   /**
-   * Runs `work` in one transaction; what it throws rolls everything back.
+   * Runs `work` in one transaction. An error rolls everything back.
    *
-   * A commit whose answer is lost surfaces as `StoreUnavailableError` although it may have happened: callers that
-   * make something give their clients an idempotency key.
+   * If the response to COMMIT is lost, this throws `StoreUnavailableError` although the commit may have succeeded. Changes that
+   * must not happen twice therefore accept an idempotency key.
    */
   async transaction<Result>(work: (transaction: Queries) => Promise<Result>): Promise<Result> {
     const client = await this.#pool.connect().catch((error: unknown) => {
@@ -45,10 +45,10 @@ export class Database implements Queries {
     const events: AuditEvent[] = [];
     const transaction: Queries = {
       query: (text, values = []) => rows(client, text, values),
-      recorded: (event) => void events.push(event),
+      onEvent: (event) => void events.push(event),
     };
     let broken = false;
-    // node-postgres ends the process over a connection that breaks while it is lent and nobody listens.
+    // Without a listener, an error on a checked-out connection of node-postgres ends the process.
     const onError = () => {
       broken = true;
     };

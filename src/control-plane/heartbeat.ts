@@ -4,17 +4,17 @@ import type { Queries } from './database.ts';
 const INTERVAL_MS = 1_000;
 
 /**
- * Writes the time into the one row of `heartbeat`, again and again: its age in a region is the replication lag.
- * Several control planes may do so at once.
+ * Writes the current time into the row of `heartbeat` every second. The age of that row in a region is the replication lag.
+ * Several control planes can do this at the same time.
  */
 export class Heartbeat {
   readonly #database: Queries;
   readonly #logger: Logger;
   #timer: NodeJS.Timeout | undefined;
-  #beating: Promise<void> = Promise.resolve();
+  #currentWrite: Promise<void> = Promise.resolve();
   #failing = false;
-  /** Whether the primary took a beat yet. */
-  begun = false;
+  /** Whether a write has succeeded since the start. */
+  hasSucceeded = false;
   failures = 0;
 
   constructor(database: Queries, logger: Logger) {
@@ -23,34 +23,34 @@ export class Heartbeat {
   }
 
   start(): void {
-    this.#next(0);
+    this.#schedule(0);
   }
 
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    await this.#beating;
+    await this.#currentWrite;
     clearTimeout(this.#timer);
   }
 
-  #next(delayMs: number): void {
+  #schedule(delayMs: number): void {
     this.#timer = setTimeout(() => {
-      this.#beating = this.#beat();
+      this.#currentWrite = this.#write();
     }, delayMs);
   }
 
-  async #beat(): Promise<void> {
+  async #write(): Promise<void> {
     try {
       await this.#database.query('UPDATE heartbeat SET beat_at = clock_timestamp()');
-      if (this.#failing) this.#logger.info('the primary takes heartbeats again');
+      if (this.#failing) this.#logger.info('heartbeat writes succeed again');
       this.#failing = false;
-      this.begun = true;
+      this.hasSucceeded = true;
     } catch (error) {
       this.failures += 1;
-      // Once an outage, not once a second.
-      if (!this.#failing) this.#logger.error({ err: error }, 'the primary takes no heartbeat');
+      // One line per outage instead of one per second.
+      if (!this.#failing) this.#logger.error({ err: error }, 'heartbeat write failed');
       this.#failing = true;
     }
-    if (this.#timer !== undefined) this.#next(INTERVAL_MS);
+    if (this.#timer !== undefined) this.#schedule(INTERVAL_MS);
   }
 }

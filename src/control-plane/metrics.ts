@@ -1,69 +1,67 @@
 import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-/** What the metrics look at when they are asked for. */
-export interface Observed {
+/** Sources of the values that are read at each scrape. */
+export interface MetricSources {
   heartbeat: { failures: number };
   verifier: { load: { running: number; waiting: number } };
 }
 
-/** The metrics of the control plane. Labels are routes, statuses and days: never a key or an organization. */
+/** The metrics of the control plane. No label contains a key or an organization. */
 export class ControlPlaneMetrics {
   readonly #requests: Histogram<'method' | 'route' | 'status'>;
-  /** Warnings about keys that expire soon, by the days that were left. */
   readonly expiryNotices: Counter<'days'>;
-  /** Attempts to tell the webhook of a warning. */
   readonly webhookDeliveries: Counter<'outcome'>;
 
-  constructor(registry: Registry, observed: Observed) {
+  constructor(registry: Registry, sources: MetricSources) {
     const registers = [registry];
     this.#requests = new Histogram({
       name: 'iam_control_plane_request_duration_seconds',
-      help: 'Time from a request to its answer.',
+      help: 'Duration of requests to the control plane, from the request to the end of its response.',
       labelNames: ['method', 'route', 'status'] as const,
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
       registers,
     });
     this.expiryNotices = new Counter({
       name: 'iam_key_expiry_notices_total',
-      help: 'Warnings about keys that expire soon, by the days that are left.',
+      help: 'Expiry notices issued, by the days before expiration.',
       labelNames: ['days'] as const,
       registers,
     });
     this.webhookDeliveries = new Counter({
       name: 'iam_expiry_webhook_deliveries_total',
-      help: 'Attempts to tell the webhook of a warning, by outcome.',
+      help: 'Attempts to deliver an expiry notice to the webhook, by outcome.',
       labelNames: ['outcome'] as const,
       registers,
     });
     new Counter({
       name: 'iam_heartbeat_failures_total',
-      help: 'Heartbeats that the primary did not take.',
+      help: 'Failed heartbeat writes.',
       registers,
       collect() {
         this.reset();
-        this.inc(observed.heartbeat.failures);
+        this.inc(sources.heartbeat.failures);
       },
     });
     new Gauge({
       name: 'iam_control_plane_argon2_running',
-      help: 'Secrets being compared.',
+      help: 'Argon2 verifications in progress.',
       registers,
       collect() {
-        this.set(observed.verifier.load.running);
+        this.set(sources.verifier.load.running);
       },
     });
     new Gauge({
       name: 'iam_control_plane_argon2_waiting',
-      help: 'Secrets waiting to be compared.',
+      help: 'Argon2 verifications waiting in the queue.',
       registers,
       collect() {
-        this.set(observed.verifier.load.waiting);
+        this.set(sources.verifier.load.waiting);
       },
     });
   }
 
-  /** Counts and times every request of a server. */
+  /** Measures the duration of every request of a server. */
   measure(app: FastifyInstance): void {
     app.addHook('onResponse', async (request, reply) => {
       this.#requests.observe(

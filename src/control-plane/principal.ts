@@ -1,8 +1,8 @@
-/** Who does something, for the record. */
+/** Who makes a change, as the audit trail records it. */
 export interface Actor {
-  /** `key`: a unified API key. `cli`: an operator at the database. `client`: a service that showed a shared secret. */
+  /** `key`: a unified API key. `cli`: an operator with database access. `client`: a service with a client secret. */
   type: 'key' | 'cli' | 'client' | 'system';
-  /** Key id, name of the operating system's user, or name of the service. */
+  /** Key id, operating system user name, or service name. */
   id: string;
   sourceIp?: string | undefined;
   requestId?: string | undefined;
@@ -12,11 +12,11 @@ export interface Actor {
 export interface Principal {
   actor: Actor;
   organizationId: string;
-  /** Written as the creator of what is made: it outlives the credential that was used. */
+  /** Stored as the creator of new keys; it outlives the credential of the request. */
   userId: string;
   /**
-   * The key that asks. Its permissions are looked up again inside the transaction of the change, so that a key revoked
-   * meanwhile changes nothing any more. Left out for operators: who can log in to the database is trusted.
+   * The caller's key. Its permissions are checked again inside the transaction of the change, so a key that was revoked meanwhile
+   * cannot change anything. Absent for operators: database access is sufficient.
    */
   keyId?: string | undefined;
 }

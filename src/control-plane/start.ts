@@ -26,21 +26,21 @@ import { ControlPlaneMetrics } from './metrics.ts';
 import { CustomRoles } from './roles/custom-roles.ts';
 
 /**
- * Connections for finding out who calls, apart from those for what they ask: changes of one organization wait for each
- * other, and must not keep everybody else at the door.
+ * Connections for authentication, separate from those for changes. Changes of one organization wait for its lock; without this
+ * separation they could use up the pool and block the authentication of all callers.
  */
 const LOOKUP_CONNECTIONS = 2;
-const WAITING_LOOKUPS = 256;
+const MAX_WAITING_LOOKUPS = 256;
 
-/** A control plane that listens. */
+/** A running control plane. */
 export interface ControlPlane {
   url: string;
   managementUrl: string;
-  /** Unready first, then drains, then lets go of everything. */
+  /** Fails readiness first, then drains requests, then releases all resources. */
   close(): Promise<void>;
 }
 
-/** Builds the control plane and starts it; resolves when it listens. It starts without the primary, too. */
+/** Builds and starts the control plane. Resolves when it listens, even if the primary is not available. */
 export async function startControlPlane(config: Config, logger: Logger): Promise<ControlPlane> {
   const now = Date.now;
   const connect = (size: number) =>
@@ -49,7 +49,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
       size,
       connectTimeoutMs: config.DATABASE_CONNECT_TIMEOUT_MS,
       queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
-      onIdleError: (error) => logger.warn({ err: error }, 'a connection to the primary broke'),
+      onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to the primary failed'),
     });
   const pool = connect(config.DATABASE_POOL_SIZE);
   const lookups = connect(LOOKUP_CONNECTIONS);
@@ -65,7 +65,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     keys: new PostgresKeyStore(
       new Replica(lookups, {
         connections: LOOKUP_CONNECTIONS,
-        waiting: WAITING_LOOKUPS,
+        waiting: MAX_WAITING_LOOKUPS,
         waitMs: config.DATABASE_CONNECT_TIMEOUT_MS,
       }),
       now,
@@ -84,7 +84,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     metrics,
     now,
     checkIntervalMs: config.EXPIRY_CHECK_INTERVAL_MS,
-    webhook: webhookOf(config),
+    webhook: webhookFrom(config),
   });
   const services = {
     authenticator,
@@ -95,14 +95,14 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     roles: new CustomRoles(deps),
     refusals: new RefusalTrail(database),
   };
-  const app = await createControlPlaneApp(config, logger, services, (made) => metrics.measure(made));
+  const app = await createControlPlaneApp(config, logger, services, (server) => metrics.measure(server));
   const health: HealthState = {
     closing: false,
     get started() {
-      return heartbeat.begun;
+      return heartbeat.hasSucceeded;
     },
-    // The primary being away is no obstacle: every other instance has the same one.
-    obstacles: () => (heartbeat.begun ? [] : ['the primary has not answered yet']),
+    // A later outage of the primary does not affect readiness: all instances share the primary.
+    obstacles: () => (heartbeat.hasSucceeded ? [] : ['the primary has not responded yet']),
   };
   const management = await createManagementApp({ health, registry, logger });
   await management.listen({ host: config.HOST, port: config.MANAGEMENT_PORT });
@@ -123,7 +123,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
   };
 }
 
-function webhookOf(config: Config): Webhook | undefined {
+function webhookFrom(config: Config): Webhook | undefined {
   const { EXPIRY_WEBHOOK_URL: url, EXPIRY_WEBHOOK_SECRET: secret } = config;
   return url === undefined || secret === undefined ? undefined : { url, secret };
 }

@@ -5,8 +5,8 @@ import { type Pods, startPods } from '../support/pods.ts';
 import { revokeWarmKeys } from '../support/revocations.ts';
 import { startTestRedis, type TestRedis } from '../support/servers/redis.ts';
 
-/** The contract says 100 ms on a machine that is not busy with something else; this one may be. */
-const GENEROUS_P99_MS = 250;
+/** The contract is 100 ms on an otherwise idle machine; this machine may be busy. */
+const MAX_P99_MS = 250;
 
 let databases: TestDatabases;
 let redis: TestRedis;
@@ -22,12 +22,12 @@ afterAll(async () => {
   await databases?.close();
 });
 
-it('500 revocations are refused on each of three pods within the bound, and never accepted in 10,000 further tries', async () => {
+it('refuses 500 revoked keys on each of three pods within the bound, and in 10,000 further tries', async () => {
   const { delaysMs, furtherOutcomes } = await revokeWarmKeys(databases, pods, {
     revocations: 500,
     furtherTries: 10_000,
   });
   report('revocation, commit to first refusal on each of 3 pods', delaysMs);
   expect([...furtherOutcomes]).toEqual(['401 0xD38358']);
-  expect(figures(delaysMs).p99).toBeLessThan(GENEROUS_P99_MS);
+  expect(figures(delaysMs).p99).toBeLessThan(MAX_P99_MS);
 });

@@ -1,7 +1,7 @@
 import { outcome } from './pods.ts';
 import { authenticate } from './regional.ts';
 
-/** What became of calls, and how long they took, in milliseconds. */
+/** Outcomes and durations of calls. */
 export interface LoadReport {
   outcomes: Record<string, number>;
   calls: number;
@@ -10,12 +10,12 @@ export interface LoadReport {
   maxMs: number;
 }
 
-/** Calls made one after another by a few clients; each call is timed. */
+/** Sequential calls by a few clients; each call is timed. */
 export class Load {
   readonly #timesMs: number[] = [];
   readonly #outcomes: Record<string, number> = {};
 
-  /** One call; its answer counts. Gives the outcome. */
+  /** Makes one call and records its outcome. */
   async call(pod: { url: string }, authorization: string): Promise<string> {
     const begun = performance.now();
     const result = outcome(await authenticate(pod, authorization));
@@ -24,7 +24,7 @@ export class Load {
     return result;
   }
 
-  /** Each of these once, a few at a time. */
+  /** Sends each credential once. */
   async callAll(pod: { url: string }, authorizations: readonly string[], clients = 4): Promise<void> {
     const left = [...authorizations];
     const client = async () => {
@@ -33,7 +33,7 @@ export class Load {
     await Promise.all(Array.from({ length: clients }, client));
   }
 
-  /** These in turns, on every pod, for as long as the work takes. */
+  /** Sends the credentials in turn to every pod until `work` resolves. */
   async during(
     pods: readonly { url: string }[],
     authorizations: readonly string[],
@@ -74,7 +74,7 @@ export class Load {
   }
 }
 
-/** Shows figures of a test in the output of the run; docs/failure-modes.md states them. */
+/** Prints figures for docs/failure-modes.md. */
 export function printFigures(name: string, figures: object): void {
   console.log(`[figure] ${name}: ${JSON.stringify(figures)}`);
 }

@@ -78,6 +78,17 @@ async function ready(pod: TestRegional): Promise<void> {
   }
 }
 
+/** Resolves when the pod has applied every change that its replica had at the time of the call. */
+export async function changesApplied(pod: TestRegional): Promise<void> {
+  const calledAtMs = Date.now();
+  for (;;) {
+    const scrapedAtMs = Date.now();
+    const ageSeconds = await metric(pod, 'iam_change_feed_age_seconds');
+    if (ageSeconds !== undefined && scrapedAtMs - ageSeconds * 1_000 >= calledAtMs) return;
+    await sleep(10);
+  }
+}
+
 /** Value of a metric without labels, or of the line with exactly these labels; `undefined` when there is none. */
 export async function metric(pod: TestRegional, name: string): Promise<number | undefined> {
   const text = await (await fetch(`${pod.managementUrl}/metrics`)).text();

@@ -4,7 +4,7 @@ import { AUTHENTICATE_PATH } from '../../src/regional/authentication-call.ts';
 import { authorizationOf, newCredential } from './keys.ts';
 import type { StormOrder, StormReport } from './storm.ts';
 
-// A thread of its own: what the clients cost must not be measured as the service's.
+// Runs in a worker thread, so that the service's event loop is not measured with the load of the clients.
 const order = workerData as StormOrder;
 const agent = new Agent({ keepAlive: true, maxSockets: order.clients });
 const report: StormReport = { outcomes: {}, shed: [], sheddingWithoutRetryAfter: 0, timesMs: [] };
@@ -42,7 +42,7 @@ function call(authorization: string): Promise<void> {
   });
 }
 
-/** What to send next; `undefined` ends the client. */
+/** The credentials to send, in order. */
 function* authorizations(): Generator<string> {
   if (order.kind === 'each') yield* order.authorizations;
   else if (order.kind === 'wrong') {

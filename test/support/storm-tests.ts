@@ -8,7 +8,7 @@ import { type Pods, startPods } from './pods.ts';
 import { startTestRedis, type TestRedis } from './servers/redis.ts';
 import { latency, liveHeapMiB, Storm } from './storm.ts';
 
-/** How hard it blows. */
+/** Size of the storms. */
 export interface StormSize {
   coldKeys: number;
   wrongSecrets: number;
@@ -19,13 +19,13 @@ const UNAVAILABLE = '503 0x1A0503';
 /** Share of calls for which no connection to Postgres could be opened in time: Postgres has to log in during the storm. */
 const UNAVAILABLE_SHARE = 0.05;
 const WRONG = '401 0x28D520';
-/** As in production: a comparison takes milliseconds, so that a storm really is one. */
+/** Parameters of production: one comparison takes milliseconds. */
 const HASH_PARAMETERS = { memoryKiB: 4_096, timeCost: 1, parallelism: 1 };
-/** Of warm traffic, on however busy a machine; what it really is the test prints. */
+/** Bound for warm traffic on a busy machine; the test prints the real figure. */
 const WARM_P99_MS = 2_000;
-/** Live heap that a cold key may leave behind (record, memo, answer). */
+/** Maximum growth of the live heap per cold key (record, memo, response). */
 const HEAP_KIB_PER_KEY = 8;
-/** Live heap that a storm may leave behind on top: remembered wrong secrets, pools, compiled code. */
+/** Maximum further growth per storm: cached wrong secrets, pools, compiled code. */
 const HEAP_MIB = 48;
 
 interface Key {
@@ -55,7 +55,7 @@ export function stormTests({ coldKeys, wrongSecrets }: StormSize): void {
   const pod = () => pods.all[0] as Pods['all'][number];
   const sent = (key: Key) => key.authorization;
 
-  /** Many keys with one secret between them, since hashing as in production takes its time. */
+  /** Many keys that share one secret, because hashing with production parameters is slow. */
   async function newKeys(count: number): Promise<Key[]> {
     const organizationId = `org-${randomUUID()}`;
     await databases.primary.query('INSERT INTO organizations (id, name) VALUES ($1, $1)', [organizationId]);
@@ -70,10 +70,10 @@ export function stormTests({ coldKeys, wrongSecrets }: StormSize): void {
     return ids.map((id) => ({ id, authorization: authorizationOf({ id, secret, layout: 'v1' }) }));
   }
 
-  /** Warm traffic at a steady pace while a storm blows, and what the storm left in memory. */
-  async function weather(storm: () => Storm, meanwhile: () => Promise<void> = async () => {}) {
+  /** Sends warm traffic at a steady rate during a storm and measures the heap growth. */
+  async function withWarmTraffic(storm: () => Storm, meanwhile: () => Promise<void> = async () => {}) {
     const heapBeforeMiB = liveHeapMiB();
-    const traffic = new Storm({
+    const warmStorm = new Storm({
       kind: 'again',
       url: pod().url,
       clients: 2,
@@ -83,40 +83,40 @@ export function stormTests({ coldKeys, wrongSecrets }: StormSize): void {
     const begun = performance.now();
     const running = storm();
     await meanwhile();
-    const blown = await running.done;
+    const result = await running.done;
     const seconds = (performance.now() - begun) / 1_000;
-    const calm = await traffic.stop();
+    const traffic = await warmStorm.stop();
     const heapGrowthMiB = Number((liveHeapMiB() - heapBeforeMiB).toFixed(1));
-    expect(calm.outcomes).toEqual({ 200: calm.timesMs.length });
-    expect(latency(calm).p99Ms).toBeLessThan(WARM_P99_MS);
-    expect(blown.sheddingWithoutRetryAfter).toBe(0);
-    return { blown, figures: { seconds, storm: blown.outcomes, warm: latency(calm), heapGrowthMiB } };
+    expect(traffic.outcomes).toEqual({ 200: traffic.timesMs.length });
+    expect(latency(traffic).p99Ms).toBeLessThan(WARM_P99_MS);
+    expect(result.sheddingWithoutRetryAfter).toBe(0);
+    return { result, figures: { seconds, storm: result.outcomes, warm: latency(traffic), heapGrowthMiB } };
   }
 
-  it(`a storm of ${coldKeys} cold keys leaves warm traffic alone; what is shed is 503 with Retry-After and succeeds later`, async () => {
+  it(`a storm of ${coldKeys} cold keys does not affect warm traffic; shed requests get 503 with Retry-After and succeed later`, async () => {
     const cold = await newKeys(coldKeys);
-    const { blown, figures } = await weather(
+    const { result, figures } = await withWarmTraffic(
       () => new Storm({ kind: 'each', url: pod().url, clients: 300, authorizations: cold.map(sent) }),
     );
     printFigures(`storm of ${coldKeys} cold keys`, figures);
-    const { 200: granted = 0, [SHED]: shed = 0, [UNAVAILABLE]: unavailable = 0 } = blown.outcomes;
+    const { 200: granted = 0, [SHED]: shed = 0, [UNAVAILABLE]: unavailable = 0 } = result.outcomes;
     expect(granted + shed + unavailable).toBe(coldKeys);
     expect(unavailable).toBeLessThan(coldKeys * UNAVAILABLE_SHARE);
     expect(granted).toBeGreaterThan(0);
     expect(figures.heapGrowthMiB).toBeLessThan(HEAP_MIB + (coldKeys * HEAP_KIB_PER_KEY) / 1_024);
 
     const later = new Load();
-    await later.callAll(pod(), blown.shed.slice(0, 200), 2);
+    await later.callAll(pod(), result.shed.slice(0, 200), 2);
     expect(later.report().outcomes).toEqual(
-      blown.shed.length === 0 ? {} : { 200: Math.min(blown.shed.length, 200) },
+      result.shed.length === 0 ? {} : { 200: Math.min(result.shed.length, 200) },
     );
   });
 
-  it(`a storm of ${wrongSecrets} wrong secrets for one key shuts out neither its holder nor keys that are cold`, async () => {
+  it(`a storm of ${wrongSecrets} wrong secrets for one key blocks neither its holder nor cold keys`, async () => {
     const [attacked, ...others] = (await newKeys(1)).concat(await newKeys(60)) as [Key, ...Key[]];
     await new Load().callAll(pod(), [attacked.authorization]);
     const [holder, cold] = [new Load(), new Load()];
-    const { blown, figures } = await weather(
+    const { result, figures } = await withWarmTraffic(
       () => new Storm({ kind: 'wrong', url: pod().url, clients: 200, id: attacked.id, count: wrongSecrets }),
       async () => {
         for (const key of others) {
@@ -130,7 +130,7 @@ export function stormTests({ coldKeys, wrongSecrets }: StormSize): void {
       holder: holder.report(),
       cold: cold.report(),
     });
-    const { [WRONG]: wrong = 0, [SHED]: shed = 0 } = blown.outcomes;
+    const { [WRONG]: wrong = 0, [SHED]: shed = 0 } = result.outcomes;
     expect(wrong + shed).toBe(wrongSecrets);
     expect(shed).toBeGreaterThan(0);
     expect(holder.report().outcomes).toEqual({ 200: others.length });

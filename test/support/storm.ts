@@ -3,25 +3,25 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 
-/** What a storm sends: each of these once, wrong secrets for one id, or these again and again until it is stopped. */
+/** What a storm sends: each credential once, the credentials in a loop until it is stopped, or wrong secrets for one id. */
 export type StormOrder = { url: string; clients: number; pauseMs?: number } & (
   | { kind: 'each' | 'again'; authorizations: readonly string[] }
   | { kind: 'wrong'; id: string; count: number }
 );
 
-/** What became of it. */
+/** Result of a storm. */
 export interface StormReport {
   outcomes: Record<string, number>;
-  /** Credentials that were answered 503. */
+  /** Credentials with a 503. */
   shed: string[];
   sheddingWithoutRetryAfter: number;
   timesMs: number[];
 }
 
-/** Clients in a thread of their own. */
+/** Clients in a worker thread. */
 export class Storm {
   readonly #worker: Worker;
-  /** Resolves when all is answered. */
+  /** Resolves after the last response. */
   readonly done: Promise<StormReport>;
 
   constructor(order: StormOrder) {

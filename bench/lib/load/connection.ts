@@ -4,29 +4,29 @@ const BUFFER_BYTES = 256 * 1024;
 const END_OF_HEAD = '\r\n\r\n';
 
 /**
- * One keep-alive connection with one request in flight: as little HTTP as telling the end of an answer takes.
- * Answers have a Content-Length; nothing is pipelined.
+ * One keep-alive connection with one request in flight and no pipelining. It parses only what it needs to find the end
+ * of a response, to use little processor time. Responses must have a Content-Length.
  */
 export class Connection {
-  /** When the request that is under way left, as the caller set it. */
+  /** Start time of the request in flight; the caller sets it. */
   sentAtMs = 0;
-  /** Bytes of the last answer. */
-  answerBytes = 0;
+  /** Bytes of the last response. */
+  responseBytes = 0;
   readonly #socket: Socket;
-  readonly #onAnswer: (connection: Connection, status: number) => void;
+  readonly #onResponse: (connection: Connection, status: number) => void;
   #head = '';
   #remaining = 0;
   #status = 0;
-  /** Length of an answer that came in one piece with status 200; the next one is likely to be alike. */
-  #usualBytes = -1;
+  /** Length of the last response that arrived in one chunk with status 200. The next one probably has the same length. */
+  #expectedBytes = -1;
 
   constructor(
     port: number,
     onReady: (connection: Connection) => void,
-    onAnswer: (connection: Connection, status: number) => void,
+    onResponse: (connection: Connection, status: number) => void,
     onEnd: (error: Error) => void,
   ) {
-    this.#onAnswer = onAnswer;
+    this.#onResponse = onResponse;
     this.#socket = connect({
       port,
       host: '127.0.0.1',
@@ -56,12 +56,12 @@ export class Connection {
   #read(buffer: Buffer, bytes: number): void {
     if (this.#remaining > 0) {
       this.#remaining -= bytes;
-      this.answerBytes += bytes;
+      this.responseBytes += bytes;
     } else {
-      const isUsual = bytes === this.#usualBytes && this.#head === '' && buffer[9] === 0x32; // '2' of 200
-      if (isUsual) {
-        this.answerBytes = bytes;
-        this.#onAnswer(this, 200);
+      const isExpected = bytes === this.#expectedBytes && this.#head === '' && buffer[9] === 0x32; // '2' of 200
+      if (isExpected) {
+        this.responseBytes = bytes;
+        this.#onResponse(this, 200);
         return;
       }
       this.#readHead(buffer, bytes);
@@ -69,7 +69,7 @@ export class Connection {
     if (this.#remaining === 0 && this.#status > 0) {
       const status = this.#status;
       this.#status = 0;
-      this.#onAnswer(this, status);
+      this.#onResponse(this, status);
     }
   }
 
@@ -79,13 +79,13 @@ export class Connection {
     if (end < 0) return;
     const head = this.#head.slice(0, end);
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
-    if (length === undefined) throw new Error(`an answer without Content-Length: ${head}`);
+    if (length === undefined) throw new Error(`a response has no Content-Length: ${head}`);
     this.#status = Number(head.slice(9, 12));
     const total = end + END_OF_HEAD.length + Number(length);
     this.#remaining = total - this.#head.length;
-    this.answerBytes = total;
-    if (this.#remaining > 0) this.answerBytes -= this.#remaining;
-    if (bytes === total && this.#status === 200) this.#usualBytes = total;
+    this.responseBytes = total;
+    if (this.#remaining > 0) this.responseBytes -= this.#remaining;
+    if (bytes === total && this.#status === 200) this.#expectedBytes = total;
     this.#head = '';
   }
 }

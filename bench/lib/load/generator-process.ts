@@ -1,7 +1,7 @@
 import type { LoadPlan } from './plan.ts';
 import { runLoad } from './run-load.ts';
 
-/** Entry of the load generator's own process: a plan comes in, a result goes out. */
+/** Entry point of the load generator process: receives a plan over IPC and sends the result. */
 process.on('message', (plan: LoadPlan) => {
   runLoad(plan).then(
     (result) => process.send?.({ result }),

@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { startNode } from '../child.ts';
 import type { LoadPlan, LoadResult } from './plan.ts';
 
-/** A load generator in a process of its own. */
+/** A load generator in a separate process. */
 export interface Generator {
-  /** One at a time. @throws Error when a connection broke */
+  /** Runs one plan; runs must not overlap. @throws Error if a connection fails */
   run(plan: LoadPlan): Promise<LoadResult>;
   stop(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { percentile } from '../statistics.ts';
 import type { Latencies } from './plan.ts';
 
-/** Keeps every latency, so that percentiles are exact. */
+/** Stores every latency, so that percentiles are exact. */
 export class LatencyRecorder {
   #values = new Float64Array(1 << 16);
   #count = 0;
@@ -20,7 +20,7 @@ export class LatencyRecorder {
     this.#count += 1;
   }
 
-  /** @throws {RangeError} when nothing was recorded */
+  /** @throws {RangeError} if no latency was recorded */
   summary(): Latencies {
     const sorted = this.#values.subarray(0, this.#count).sort();
     let sum = 0;

@@ -1,16 +1,16 @@
-/** What a load generator is asked to do. */
+/** Input of a load generator. */
 export interface LoadPlan {
   port: number;
-  /** Whole HTTP/1.1 requests, sent in turn, over and over. */
+  /** Complete HTTP/1.1 requests. The generator sends them in turn and starts again after the last. */
   requests: Uint8Array[];
   connections: number;
-  /** Ends after this time, measured after the ramp. */
+  /** Length of the measurement, excluding the ramp. */
   seconds?: number;
-  /** Ends when this many were answered; no ramp then. */
+  /** Number of requests to measure, without a ramp. It replaces `seconds`. */
   count?: number;
-  /** Load before the clock starts. Default 0.3. */
+  /** Load before the measurement. Default 0.3. */
   rampSeconds?: number;
-  /** Open loop: requests leave at this rate whatever becomes of them. Left out: closed loop. */
+  /** Open loop: the generator sends at this rate without waiting for responses. If unset: closed loop. */
   ratePerSecond?: number;
 }
 
@@ -25,17 +25,17 @@ export interface Latencies {
 }
 
 export interface LoadResult {
-  /** Answers within the measured time. */
-  answered: number;
-  /** Requests sent, those of the ramp too. */
+  /** Responses within the measured time. */
+  responses: number;
+  /** Requests sent, including the ramp. */
   sent: number;
   seconds: number;
   perSecond: number;
   latencyMs: Latencies;
-  /** Answers by status. */
+  /** Responses by status. */
   statuses: Record<string, number>;
-  /** Bytes of the last answer, head and body. */
-  answerBytes: number;
-  /** Open loop: how late the generator itself was at worst; not part of the latencies. */
+  /** Bytes of the last response, head and body. */
+  responseBytes: number;
+  /** Open loop: the greatest delay of the generator itself. The latencies exclude it. */
   generatorLateMs: number;
 }

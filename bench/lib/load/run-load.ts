@@ -4,7 +4,7 @@ import type { LoadPlan, LoadResult } from './plan.ts';
 
 const RAMP_SECONDS = 0.3;
 
-/** Generates load and measures it, in this process. Rejects when a connection breaks. */
+/** Generates load and measures it in this process. Rejects if a connection fails. */
 export function runLoad(plan: LoadPlan): Promise<LoadResult> {
   return new Promise((resolve, reject) => {
     new Load(plan, resolve, reject).start();
@@ -21,14 +21,14 @@ class Load {
   readonly #statuses: Record<string, number> = {};
   readonly #measureFromMs: number;
   readonly #measureToMs: number;
-  /** Open loop: when requests were due that found no free connection. */
+  /** Open loop: due times of requests that wait for a free connection. */
   readonly #overdue: number[] = [];
   #startedAtMs = 0;
   #cursor = 0;
   #generatorLateMs = 0;
-  #over = false;
-  #lastAnswerAtMs = 0;
-  #answerBytes = 0;
+  #finished = false;
+  #lastResponseAtMs = 0;
+  #responseBytes = 0;
 
   constructor(plan: LoadPlan, resolve: (result: LoadResult) => void, reject: (error: Error) => void) {
     this.#plan = plan;
@@ -42,7 +42,7 @@ class Load {
 
   start(): void {
     const fail = (error: Error) => {
-      if (this.#over) return;
+      if (this.#finished) return;
       this.#close();
       this.#reject(error);
     };
@@ -55,7 +55,7 @@ class Load {
             ready += 1;
             if (ready === this.#plan.connections) this.#begin();
           },
-          (connection, status) => this.#answered(connection, status),
+          (connection, status) => this.#handleResponse(connection, status),
           fail,
         ),
       );
@@ -72,9 +72,9 @@ class Load {
     this.#tick(1_000 / this.#plan.ratePerSecond, this.#startedAtMs);
   }
 
-  /** Sends what is due by now. Latency counts from the sending, or from the due time when no connection was free. */
+  /** Sends the due requests. Latency starts when a request is sent, or at its due time if no connection was free. */
   #tick(intervalMs: number, dueAtMs: number): void {
-    if (this.#over) return;
+    if (this.#finished) return;
     let due = dueAtMs;
     for (const now = performance.now(); due <= now; due += intervalMs) {
       this.#generatorLateMs = Math.max(this.#generatorLateMs, now - due);
@@ -94,8 +94,8 @@ class Load {
     connection.send(request);
   }
 
-  #answered(connection: Connection, status: number): void {
-    if (this.#over) return;
+  #handleResponse(connection: Connection, status: number): void {
+    if (this.#finished) return;
     const now = performance.now();
     const sinceStartMs = now - this.#startedAtMs;
     if (sinceStartMs >= this.#measureToMs) {
@@ -105,8 +105,8 @@ class Load {
     if (sinceStartMs >= this.#measureFromMs) {
       this.#recorder.record(now - connection.sentAtMs);
       this.#statuses[status] = (this.#statuses[status] ?? 0) + 1;
-      this.#lastAnswerAtMs = sinceStartMs;
-      this.#answerBytes = connection.answerBytes;
+      this.#lastResponseAtMs = sinceStartMs;
+      this.#responseBytes = connection.responseBytes;
       if (this.#recorder.count === this.#plan.count) {
         this.#finish();
         return;
@@ -122,23 +122,23 @@ class Load {
 
   #finish(): void {
     this.#close();
-    const endMs = this.#plan.count === undefined ? this.#measureToMs : this.#lastAnswerAtMs;
+    const endMs = this.#plan.count === undefined ? this.#measureToMs : this.#lastResponseAtMs;
     const seconds = (endMs - this.#measureFromMs) / 1_000;
-    const answered = this.#recorder.count;
+    const responses = this.#recorder.count;
     this.#resolve({
-      answered,
+      responses,
       sent: this.#cursor,
       seconds,
-      perSecond: answered / seconds,
+      perSecond: responses / seconds,
       latencyMs: this.#recorder.summary(),
       statuses: this.#statuses,
-      answerBytes: this.#answerBytes,
+      responseBytes: this.#responseBytes,
       generatorLateMs: this.#generatorLateMs,
     });
   }
 
   #close(): void {
-    this.#over = true;
+    this.#finished = true;
     for (const connection of this.#connections) connection.destroy();
   }
 }

@@ -1,5 +1,6 @@
 import type { Actor } from '../principal.ts';
 
+/** The changes that the audit trail records. */
 export type AuditAction =
   | 'api_key.create'
   | 'api_key.grant'
@@ -8,10 +9,9 @@ export type AuditAction =
   | 'api_key.revoke'
   | 'role.put'
   | 'role.delete'
-  | 'organization.create'
-  | 'audit.read';
+  | 'organization.create';
 
-/** One line of the trail. `before` and `after` are public views: nothing secret has a place in them. */
+/** One entry of the audit trail. `before` and `after` are public views and never contain a secret. */
 export interface AuditEvent {
   organizationId: string | null;
   actor: Actor;
@@ -19,7 +19,7 @@ export interface AuditEvent {
   outcome: 'success' | 'failure';
   targetType?: 'api_key' | 'role' | 'organization';
   targetId?: string | undefined;
-  /** Code of the refusal. */
+  /** Error code of a refusal. */
   reason?: string | undefined;
   before?: unknown;
   after?: unknown;

@@ -2,11 +2,11 @@ import type { Logger } from 'pino';
 import type { AuditEvent } from './audit-event.ts';
 
 /**
- * The audit trail as a stream of log lines of its own (`log.logger: audit`), for systems that collect such things.
- * The table is the record; what was before and after stands only there.
+ * Writes the audit trail as log lines with `log.logger: audit`, for log collectors.
+ * The table is the authoritative record, and only it has `before` and `after`.
  */
 export function auditLog(logger: Logger): (event: AuditEvent) => void {
-  // Written whatever the level of the rest: leaving it out is not a matter of verbosity.
+  // The level is independent of LOG_LEVEL: verbosity settings must not hide audit events.
   const stream = logger.child({ 'log.logger': 'audit' }, { level: 'info' });
   return (event) => {
     const { actor } = event;

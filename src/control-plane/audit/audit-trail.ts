@@ -1,29 +1,23 @@
 import { z } from 'zod';
-import { violationsError } from '../../errors.ts';
-import { parseOrViolations } from '../../roles/violation.ts';
 import type { Queries } from '../database.ts';
-import { unstorable } from '../storable.ts';
+import { parseInput } from '../input.ts';
 
 const MAX_PAGE = 500;
 
 /** Query of `GET /audit`. */
 export const auditQuerySchema = z.object({
-  action: z.string().max(64).optional().describe('Such as api_key.rotate.'),
+  action: z.string().max(64).optional().describe('Action, such as api_key.rotate.'),
   outcome: z.enum(['success', 'failure']).optional(),
-  actor_id: z.string().max(512).optional().describe('Who did it: a key id, or the name of an operator.'),
-  target_id: z
-    .string()
-    .max(1_024)
-    .optional()
-    .describe('What it was done to: a key id, or type/project/role.'),
-  since: z.iso.datetime({ offset: true }).optional().describe('Not before this time.'),
-  until: z.iso.datetime({ offset: true }).optional().describe('Before this time.'),
+  actor_id: z.string().max(512).optional().describe('Id of the actor: a key id, or the name of an operator.'),
+  target_id: z.string().max(1_024).optional().describe('Id of the target: a key id, or type/project/role.'),
+  since: z.iso.datetime({ offset: true }).optional().describe('Only events at or after this time.'),
+  until: z.iso.datetime({ offset: true }).optional().describe('Only events before this time.'),
   limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100),
   after: z
     .string()
-    .regex(/^\d{1,18}$/, 'must be the "next" of the page before')
+    .regex(/^\d{1,18}$/, 'must be the "next" value of the previous page')
     .optional()
-    .describe('Id of the last event of the page before.'),
+    .describe('The "next" value of the previous page.'),
 });
 
 const auditEventSchema = z
@@ -36,15 +30,15 @@ const auditEventSchema = z
     target: z.object({ type: z.string(), id: z.string().nullable() }).nullable(),
     source_ip: z.string().nullable(),
     request_id: z.string().nullable(),
-    reason: z.string().nullable().describe('Code of the refusal.'),
+    reason: z.string().nullable().describe('Error code of a refusal.'),
     before: z.unknown(),
     after: z.unknown(),
   })
-  .describe('Who did what, from where, and what was before and after. Never a secret.');
+  .describe('Actor, action, source, and the state before and after the change. Never contains a secret.');
 
 export const auditPageSchema = z.object({
   events: z.array(auditEventSchema),
-  next: z.string().optional().describe('Pass as "after" for the next page; absent on the last one.'),
+  next: z.string().optional().describe('Pass as "after" to get the next page. Absent on the last page.'),
 });
 
 type AuditPage = z.input<typeof auditPageSchema>;
@@ -65,13 +59,9 @@ interface Row {
   after: unknown;
 }
 
-/** Events of an organization, newest first. @param query unchecked */
+/** Lists the events of an organization, newest first. @param query unvalidated */
 export async function readTrail(on: Queries, organizationId: string, query: unknown): Promise<AuditPage> {
-  const parsed = parseOrViolations(auditQuerySchema, query);
-  if (!parsed.ok) throw violationsError('AUDIT_INVALID', parsed.violations);
-  const violations = unstorable(query);
-  if (violations.length > 0) throw violationsError('AUDIT_INVALID', violations);
-  const asked = parsed.value;
+  const filter = parseInput(auditQuerySchema, query, 'AUDIT_INVALID');
   const rows = await on.query<Row>(
     `SELECT id::text, at, actor_type, actor_id, action, outcome, target_type, target_id, source_ip, request_id,
        reason, before, after
@@ -84,21 +74,21 @@ export async function readTrail(on: Queries, organizationId: string, query: unkn
      ORDER BY id DESC LIMIT $9`,
     [
       organizationId,
-      asked.action ?? null,
-      asked.outcome ?? null,
-      asked.actor_id ?? null,
-      asked.target_id ?? null,
-      asked.since ?? null,
-      asked.until ?? null,
-      asked.after ?? null,
-      asked.limit + 1,
+      filter.action ?? null,
+      filter.outcome ?? null,
+      filter.actor_id ?? null,
+      filter.target_id ?? null,
+      filter.since ?? null,
+      filter.until ?? null,
+      filter.after ?? null,
+      filter.limit + 1,
     ],
   );
-  const page = rows.slice(0, asked.limit);
+  const page = rows.slice(0, filter.limit);
   const last = page.at(-1);
   return {
     events: page.map(view),
-    ...(rows.length > asked.limit && last !== undefined && { next: last.id }),
+    ...(rows.length > filter.limit && last !== undefined && { next: last.id }),
   };
 }
 

@@ -4,8 +4,8 @@ import { IamError } from '../../errors.ts';
 import { toIamError } from '../../http/error-rendering.ts';
 import { predefinedRoles } from '../../roles/predefined.ts';
 import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descriptor.ts';
-import { freshSecret, writeKey } from '../keys/create-key.ts';
-import { checked } from '../keys/key-input.ts';
+import { parseInput } from '../input.ts';
+import { issueKey } from '../keys/issue-key.ts';
 import type { LifecycleDeps } from '../keys/lifecycle-deps.ts';
 import { assertWithinQuota } from '../keys/quota.ts';
 import { lockOrganization } from '../organizations/organizations.ts';
@@ -16,9 +16,9 @@ import { type EndpointProject, originOf } from './endpoints.ts';
 import { type NativeKey, readNativeKey } from './native-key.ts';
 
 const MAX_KEYS = 100;
-const AT_A_TIME = 4;
+const CONCURRENCY = 4;
 
-/** Realms whose users live in one cluster only. */
+/** Realms whose users exist in one cluster only. */
 const LOCAL_REALMS: ReadonlySet<string> = new Set([
   'file',
   'native',
@@ -33,8 +33,8 @@ export const convertKeysSchema = z.strictObject({
     .array(
       z.strictObject({
         type: z.literal('elasticsearch'),
-        key: z.string().min(1).max(1_024).describe('A native key in its encoded form: base64 of id:secret.'),
-        endpoint: z.string().max(2_048).describe('Elasticsearch endpoint that issued it, as an origin.'),
+        key: z.string().min(1).max(1_024).describe('Native key in its encoded form: base64 of id:secret.'),
+        endpoint: z.string().max(2_048).describe('Origin of the Elasticsearch endpoint that issued the key.'),
       }),
     )
     .min(1)
@@ -67,7 +67,7 @@ export const convertResponseSchema = z.object({
 
 type Result = z.output<typeof convertResponseSchema>['results'][number];
 
-/** Makes internal unified keys with the permissions of native ones; each succeeds or fails for itself. */
+/** Converts native keys to internal unified keys with the same permissions. Each key succeeds or fails independently. */
 export class KeyConversion {
   readonly #deps: LifecycleDeps;
   readonly #endpoints: ReadonlyMap<string, EndpointProject>;
@@ -77,20 +77,20 @@ export class KeyConversion {
     this.#endpoints = endpoints;
   }
 
-  /** @param input unchecked @returns results in the order of the input */
+  /** @param input unvalidated @returns results in the order of the input */
   async convert(actor: Actor, input: unknown): Promise<{ results: Result[] }> {
-    const { keys } = checked(convertKeysSchema, input);
+    const { keys } = parseInput(convertKeysSchema, input);
     const results: Result[] = [];
-    for (let start = 0; start < keys.length; start += AT_A_TIME) {
-      const some = keys.slice(start, start + AT_A_TIME);
-      results.push(...(await Promise.all(some.map((key) => this.#settle(actor, key)))));
+    for (let start = 0; start < keys.length; start += CONCURRENCY) {
+      const batch = keys.slice(start, start + CONCURRENCY);
+      results.push(...(await Promise.all(batch.map((key) => this.#settle(actor, key)))));
     }
     return { results };
   }
 
-  async #settle(actor: Actor, asked: Conversion): Promise<Result> {
+  async #settle(actor: Actor, request: Conversion): Promise<Result> {
     try {
-      return await this.#one(actor, asked);
+      return await this.#convertOne(actor, request);
     } catch (thrown) {
       const error = toIamError(thrown);
       return {
@@ -103,19 +103,19 @@ export class KeyConversion {
     }
   }
 
-  async #one(actor: Actor, asked: Conversion): Promise<Result> {
-    const project = this.#endpoints.get(originOf(asked.endpoint) ?? '');
+  async #convertOne(actor: Actor, request: Conversion): Promise<Result> {
+    const project = this.#endpoints.get(originOf(request.endpoint) ?? '');
     if (project === undefined) throw new IamError('CONVERSION_ENDPOINT');
-    const native = await readNativeKey(project.origin, asked.key);
+    const native = await readNativeKey(project.origin, request.key);
     const nowMs = this.#deps.now();
-    refuseUnfit(native, nowMs);
+    assertConvertible(native, nowMs);
     const descriptors = permissionsOf(native);
     const principal: Principal = {
       actor,
       organizationId: project.organizationId,
       userId: native.username,
     };
-    const made = await this.#deps.database.transaction(async (transaction) => {
+    const key = await this.#deps.database.transaction(async (transaction) => {
       const organization = await lockOrganization(transaction, project.organizationId);
       await assertWithinQuota(transaction, this.#deps, organization, { internal: true, nowMs });
       const roles: string[] = [];
@@ -127,7 +127,7 @@ export class KeyConversion {
         if (known === undefined) await putRole(transaction, principal, project, name, descriptor);
         roles.push(name);
       }
-      return writeKey(transaction, this.#deps, principal, await freshSecret(this.#deps), {
+      return issueKey(transaction, this.#deps, principal, {
         description: native.name || `converted from ${native.id}`,
         internal: true,
         assignments: {
@@ -150,19 +150,19 @@ export class KeyConversion {
     });
     return {
       status: 'success',
-      id: made.id,
-      key: made.key,
-      description: made.description,
-      organization_id: made.organization_id,
-      internal: made.internal,
-      role_assignments: made.role_assignments,
-      creation_date: made.creation_date,
-      expiration_date: made.expiration_date ?? null,
+      id: key.id,
+      key: key.key,
+      description: key.description,
+      organization_id: key.organization_id,
+      internal: key.internal,
+      role_assignments: key.role_assignments,
+      creation_date: key.creation_date,
+      expiration_date: key.expiration_date ?? null,
     };
   }
 }
 
-function refuseUnfit(native: NativeKey, nowMs: number): void {
+function assertConvertible(native: NativeKey, nowMs: number): void {
   if (native.invalidated === true) throw new IamError('CONVERSION_KEY');
   if (native.expiration != null && native.expiration <= nowMs) throw new IamError('CONVERSION_KEY');
   if (native.realm_type != null && LOCAL_REALMS.has(native.realm_type)) {
@@ -170,7 +170,7 @@ function refuseUnfit(native: NativeKey, nowMs: number): void {
   }
 }
 
-/** @throws {IamError} when the permissions are no role descriptors of a serverless project */
+/** @throws {IamError} when role descriptors of a serverless project cannot express the permissions */
 function permissionsOf(native: NativeKey): readonly RoleDescriptor[] {
   const limits = native.limited_by?.flatMap(Object.values);
   if (limits === undefined || limits.length === 0) throw new IamError('CONVERSION_RIGHTS');
@@ -180,13 +180,13 @@ function permissionsOf(native: NativeKey): readonly RoleDescriptor[] {
   return effective;
 }
 
-/** Metadata is left out: it holds marks of Elasticsearch's own that a custom role may not have. */
+/** Drops the metadata: Elasticsearch writes reserved fields into it that a custom role must not have. */
 function readDescriptor({ metadata: _metadata, ...descriptor }: Record<string, unknown>): RoleDescriptor {
   const read = checkRoleDescriptor(descriptor);
   if (read.ok) return read.descriptor;
   const [first] = read.violations;
   throw new IamError('CONVERSION_RIGHTS', {
-    message: `The permissions of the API key are none that a project’s role can have: ${first?.path} ${first?.message}.`,
+    message: `A role of a project cannot have the permissions of the native API key: ${first?.path} ${first?.message}.`,
   });
 }
 

@@ -5,11 +5,11 @@ type Index = NonNullable<RoleDescriptor['indices']>[number];
 type Application = NonNullable<RoleDescriptor['applications']>[number];
 
 /**
- * What a native key may do, as role descriptors: Elasticsearch allows it what its own descriptors and its creator's
- * (`limits`) both allow, and a key without descriptors of its own what the creator's allow.
+ * Computes the effective permissions of a native key. Elasticsearch allows what both the key's own descriptors and those of its
+ * creator (`limits`) allow. A key without own descriptors has the permissions of its creator.
  *
- * An intersection is no role descriptor in general. It is one where the limits allow all of what the key's own
- * descriptors name; anything else answers `undefined`, because a converted key must never be able to do more.
+ * In general, role descriptors cannot express an intersection. They can if the limits allow everything that the key's own
+ * descriptors name. Otherwise the result is `undefined`: a converted key must never have more permissions than the native key.
  */
 export function effectiveDescriptors(
   own: readonly RoleDescriptor[],
@@ -19,31 +19,34 @@ export function effectiveDescriptors(
   return own.every((descriptor) => covers(limits, descriptor)) ? own : undefined;
 }
 
-function covers(limits: readonly RoleDescriptor[], asked: RoleDescriptor): boolean {
-  // A limit that is itself confined to workflows allows less than it names.
-  const open = limits.filter((limit) => limit.restriction === undefined);
-  const cluster = new Set(open.flatMap((limit) => limit.cluster ?? []));
-  const indices = open.flatMap((limit) => limit.indices ?? []);
-  const applications = open.flatMap((limit) => limit.applications ?? []);
-  const remotes = open.flatMap((limit) => [...(limit.remote_indices ?? []), ...(limit.remote_cluster ?? [])]);
+function covers(limits: readonly RoleDescriptor[], own: RoleDescriptor): boolean {
+  // A limit that is restricted to workflows allows less than it names.
+  const unrestricted = limits.filter((limit) => limit.restriction === undefined);
+  const cluster = new Set(unrestricted.flatMap((limit) => limit.cluster ?? []));
+  const indices = unrestricted.flatMap((limit) => limit.indices ?? []);
+  const applications = unrestricted.flatMap((limit) => limit.applications ?? []);
+  const remotes = unrestricted.flatMap((limit) => [
+    ...(limit.remote_indices ?? []),
+    ...(limit.remote_cluster ?? []),
+  ]);
   return (
-    (asked.cluster ?? []).every((privilege) => cluster.has('all') || cluster.has(privilege)) &&
-    (asked.indices ?? []).every((index) => coversIndex(indices, index)) &&
-    (asked.applications ?? []).every((application) => coversApplication(applications, application)) &&
-    [...(asked.remote_indices ?? []), ...(asked.remote_cluster ?? [])].every((remote) =>
+    (own.cluster ?? []).every((privilege) => cluster.has('all') || cluster.has(privilege)) &&
+    (own.indices ?? []).every((index) => coversIndex(indices, index)) &&
+    (own.applications ?? []).every((application) => coversApplication(applications, application)) &&
+    [...(own.remote_indices ?? []), ...(own.remote_cluster ?? [])].every((remote) =>
       remotes.some((limit) => isDeepStrictEqual(limit, remote)),
     )
   );
 }
 
-function coversIndex(limits: readonly Index[], asked: Index): boolean {
-  return asked.names.every((name) =>
-    asked.privileges.every((privilege) =>
+function coversIndex(limits: readonly Index[], own: Index): boolean {
+  return own.names.every((name) =>
+    own.privileges.every((privilege) =>
       limits.some(
         (limit) =>
           (limit.names.includes('*') || limit.names.includes(name)) &&
           (limit.privileges.includes('all') || limit.privileges.includes(privilege)) &&
-          (limit.allow_restricted_indices === true || asked.allow_restricted_indices !== true) &&
+          (limit.allow_restricted_indices === true || own.allow_restricted_indices !== true) &&
           limit.query === undefined &&
           limit.field_security === undefined,
       ),
@@ -51,12 +54,12 @@ function coversIndex(limits: readonly Index[], asked: Index): boolean {
   );
 }
 
-function coversApplication(limits: readonly Application[], asked: Application): boolean {
-  return asked.privileges.every((privilege) =>
-    asked.resources.every((resource) =>
+function coversApplication(limits: readonly Application[], own: Application): boolean {
+  return own.privileges.every((privilege) =>
+    own.resources.every((resource) =>
       limits.some(
         (limit) =>
-          (limit.application === '*' || limit.application === asked.application) &&
+          (limit.application === '*' || limit.application === own.application) &&
           (limit.privileges.includes('*') || limit.privileges.includes(privilege)) &&
           (limit.resources.includes('*') || limit.resources.includes(resource)),
       ),

@@ -10,8 +10,8 @@ export interface EndpointProject {
 }
 
 /**
- * Reads CONVERT_ALLOWED_HOSTS: `origin=organization/type/project` each. The list is what keeps a caller from making
- * this service call any address it can reach, and what says whose project the permissions are for.
+ * Parses CONVERT_ALLOWED_HOSTS, a list of `origin=organization/type/project`. The list prevents server-side request forgery, and
+ * assigns each endpoint to a project.
  * @throws {ConfigError}
  */
 export function allowedEndpoints(entries: readonly string[]): ReadonlyMap<string, EndpointProject> {
@@ -20,7 +20,7 @@ export function allowedEndpoints(entries: readonly string[]): ReadonlyMap<string
       const parsed = parse(entry);
       if (parsed === undefined) {
         throw new ConfigError(
-          'CONVERT_ALLOWED_HOSTS: each entry is origin=organization/type/project, as in https://es.example.com=org-1/elasticsearch/my-project',
+          'CONVERT_ALLOWED_HOSTS: each entry must be origin=organization/type/project, for example https://es.example.com=org-1/elasticsearch/my-project',
         );
       }
       return [parsed.origin, parsed];
@@ -31,15 +31,15 @@ export function allowedEndpoints(entries: readonly string[]): ReadonlyMap<string
 function parse(entry: string): EndpointProject | undefined {
   const equals = entry.indexOf('=');
   const origin = originOf(entry.slice(0, equals));
-  const [organizationId, type = '', projectId, ...more] = entry.slice(equals + 1).split('/');
+  const [organizationId, type = '', projectId, ...rest] = entry.slice(equals + 1).split('/');
   const projectType = canonicalProjectType(type);
-  if (origin === undefined || !organizationId || projectType === undefined || !projectId || more.length > 0) {
+  if (origin === undefined || !organizationId || projectType === undefined || !projectId || rest.length > 0) {
     return undefined;
   }
   return { origin, organizationId, projectType, projectId };
 }
 
-/** Scheme, host and port of a URL without a path, a user or a query; `undefined` for anything else. */
+/** @returns the origin of a URL that has no path, user or query; otherwise `undefined` */
 export function originOf(endpoint: string): string | undefined {
   if (!URL.canParse(endpoint)) return undefined;
   const url = new URL(endpoint);

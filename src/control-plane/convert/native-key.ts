@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { IamError } from '../../errors.ts';
 
 const TIMEOUT_MS = 5_000;
-const MAX_ANSWER_BYTES = 1_048_576;
+const MAX_RESPONSE_BYTES = 1_048_576;
 
 const descriptors = z.record(z.string(), z.record(z.string(), z.unknown()));
 
@@ -22,31 +22,35 @@ const nativeKeySchema = z.object({
   limited_by: z.array(descriptors).nullish(),
 });
 
-/** A native key as its Elasticsearch tells of it (`GET /_security/api_key`). Times are milliseconds. */
+/** A native key as `GET /_security/api_key` returns it. Times are milliseconds since the epoch. */
 export type NativeKey = z.output<typeof nativeKeySchema>;
 
 /**
- * Asks an Elasticsearch endpoint who a native key is and what it may do, as that key itself: the proof that the
- * caller has it. `limited_by` is the snapshot of its creator's roles; the key may do what both allow.
+ * Reads the definition of a native key from its Elasticsearch endpoint. The request uses the key itself, which proves that the
+ * caller has it. `limited_by` is a snapshot of the creator's roles: the key has the permissions that both allow.
  *
- * @param origin on the allow list; redirects are not followed, since they would leave it
+ * @param origin from the allow list; redirects are not followed, because they could lead elsewhere
  * @throws {IamError} of the CONVERSION rows
  */
 export async function readNativeKey(origin: string, credential: string): Promise<NativeKey> {
   const self = await get(origin, '/_security/_authenticate', credential, authenticateSchema);
   if (self.authentication_type !== 'api_key' || self.api_key === undefined) {
-    throw new IamError('CONVERSION_KEY', { message: 'The endpoint does not know this as a native API key.' });
+    throw new IamError('CONVERSION_KEY', {
+      message: 'The Elasticsearch endpoint does not recognize this as a native API key.',
+    });
   }
   const path = `/_security/api_key?id=${encodeURIComponent(self.api_key.id)}&with_limited_by=true`;
-  const { api_keys: found } = await get(
+  const { api_keys: keys } = await get(
     origin,
     path,
     credential,
     z.object({ api_keys: z.array(nativeKeySchema) }),
   );
-  const key = found.find(({ id }) => id === self.api_key?.id);
+  const key = keys.find(({ id }) => id === self.api_key?.id);
   if (key === undefined) {
-    throw new IamError('CONVERSION_RIGHTS', { message: 'The API key may not read its own definition.' });
+    throw new IamError('CONVERSION_RIGHTS', {
+      message: 'The native API key cannot read its own definition.',
+    });
   }
   return key;
 }
@@ -57,12 +61,12 @@ async function get<T extends z.ZodType>(
   credential: string,
   schema: T,
 ): Promise<z.output<T>> {
-  const response = await ask(`${origin}${path}`, credential);
+  const response = await request(`${origin}${path}`, credential);
   if (response.status === 401) throw new IamError('CONVERSION_KEY');
   if (response.status === 403) {
     throw new IamError('CONVERSION_RIGHTS', {
       message:
-        'The API key may not read its own definition with its limits; Elasticsearch wants manage_api_key for that.',
+        'The native API key cannot read its own definition. Elasticsearch requires the privilege manage_api_key for this.',
     });
   }
   if (response.status !== 200) throw new IamError('CONVERSION_UNAVAILABLE');
@@ -71,7 +75,7 @@ async function get<T extends z.ZodType>(
   return parsed.data;
 }
 
-async function ask(url: string, credential: string): Promise<{ status: number; body: unknown }> {
+async function request(url: string, credential: string): Promise<{ status: number; body: unknown }> {
   try {
     const response = await fetch(url, {
       headers: { authorization: `ApiKey ${credential}`, accept: 'application/json' },
@@ -89,7 +93,7 @@ async function boundedText(response: Response): Promise<string> {
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
     bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer is too large');
+    if (bytes > MAX_RESPONSE_BYTES) throw new Error('the response is too large');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

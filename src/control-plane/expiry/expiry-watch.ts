@@ -1,27 +1,26 @@
 import type { Logger } from 'pino';
 import type { Queries } from '../database.ts';
 import type { ControlPlaneMetrics } from '../metrics.ts';
-import { claimDeliveries, markDelivered, takeDueNotices } from './notices.ts';
-import { postNotice, type Webhook } from './webhook.ts';
+import { claimDeliveries, claimDueNotices, markDelivered } from './notices.ts';
+import { sendNotice, type Webhook } from './webhook.ts';
 
-const DELIVERIES_AT_A_TIME = 20;
-/** Between looks for deliveries that failed; looking for new warnings is rarer. */
+const DELIVERY_BATCH_SIZE = 20;
+/** Interval between retries of failed deliveries. */
 const DELIVERY_INTERVAL_MS = 15_000;
 
-/** What the watch stands on. */
 export interface ExpiryWatchDeps {
   database: Queries;
   logger: Logger;
   metrics: Pick<ControlPlaneMetrics, 'expiryNotices' | 'webhookDeliveries'>;
   now: () => number;
   checkIntervalMs: number;
-  /** Left out: log and metric only. */
+  /** Without a webhook, notices are only logged and counted. */
   webhook?: Webhook | undefined;
 }
 
 /**
- * Looks from time to time for keys that expire soon. Each warning is given once in all instances together: a log
- * line, a count, and a post to the webhook that is repeated until it is taken.
+ * Checks periodically for keys that expire soon. All instances together issue each notice once: a log line, a metric, and a
+ * webhook delivery with retries.
  */
 export class ExpiryWatch {
   readonly #deps: ExpiryWatchDeps;
@@ -34,9 +33,9 @@ export class ExpiryWatch {
 
   start(): void {
     const { checkIntervalMs, webhook } = this.#deps;
-    const look = () => this.#enqueue(() => this.check());
-    look();
-    this.#timers.add(setInterval(look, checkIntervalMs));
+    const check = () => this.#enqueue(() => this.check());
+    check();
+    this.#timers.add(setInterval(check, checkIntervalMs));
     if (webhook === undefined) return;
     const deliver = () => this.#enqueue(() => this.#deliver(webhook));
     this.#timers.add(setInterval(deliver, Math.min(DELIVERY_INTERVAL_MS, checkIntervalMs)));
@@ -48,10 +47,10 @@ export class ExpiryWatch {
     await this.#work;
   }
 
-  /** One look: gives the warnings that became due, then delivers what is to be delivered. */
+  /** Issues the due notices, then attempts all due deliveries. */
   async check(): Promise<void> {
     const { database, logger, metrics, now, webhook } = this.#deps;
-    for (const notice of await takeDueNotices(database, now())) {
+    for (const notice of await claimDueNotices(database, now())) {
       metrics.expiryNotices.inc({ days: String(notice.days_ahead) });
       logger.warn(
         {
@@ -67,22 +66,25 @@ export class ExpiryWatch {
 
   async #deliver(webhook: Webhook): Promise<void> {
     const { database, logger, metrics, now } = this.#deps;
-    for (const notice of await claimDeliveries(database, now(), DELIVERIES_AT_A_TIME)) {
+    for (const notice of await claimDeliveries(database, now(), DELIVERY_BATCH_SIZE)) {
       try {
-        await postNotice(webhook, notice, now());
+        await sendNotice(webhook, notice, now());
         await markDelivered(database, notice.id, now());
         metrics.webhookDeliveries.inc({ outcome: 'success' });
       } catch (error) {
         metrics.webhookDeliveries.inc({ outcome: 'failure' });
-        logger.warn({ err: error, notice: notice.id }, 'a warning was not delivered; it will be tried again');
+        logger.warn(
+          { err: error, notice: notice.id },
+          'delivery of an expiry notice failed and will be retried',
+        );
       }
     }
   }
 
-  /** One after another, and never an unhandled rejection: the next look comes anyway. */
+  /** Runs checks and deliveries one after another. A failure is only logged: the next interval retries. */
   #enqueue(work: () => Promise<void>): void {
     this.#work = this.#work.then(work).catch((error: unknown) => {
-      this.#deps.logger.error({ err: error }, 'looking for keys that expire soon failed');
+      this.#deps.logger.error({ err: error }, 'the check for expiring keys failed');
     });
   }
 }

@@ -1,11 +1,11 @@
 import type { Queries } from '../database.ts';
 
-/** Days before the end of a key at which its organization is warned, longest first. */
+/** A notice is due this many days before a key expires. */
 const WARN_DAYS_AHEAD = [30, 7, 1] as const;
 
-/** A warning that is due, and goes out once. */
+/** A notice that a key expires soon. Each is issued once. */
 export interface ExpiryNotice {
-  /** Decimal text: the same in every repetition of a delivery. */
+  /** Decimal text; a retry has the same id. */
   id: string;
   key_id: string;
   organization_id: string;
@@ -16,13 +16,13 @@ export interface ExpiryNotice {
 }
 
 /**
- * Finds the warnings that became due and marks them as given, in one statement: whoever inserts the row gives the
- * warning, however many instances look and however often they restart.
+ * Finds due notices and stores them, in one statement. The unique constraint ensures that each notice is issued once across all
+ * instances and restarts.
  *
- * Only the nearest warning counts: a key found with 5 days to go is told of 7, not of 30 as well. A key whose whole
- * life is shorter than the days is not told of them at all: nobody needs a warning with the creation.
+ * Only the nearest threshold counts: a key that expires in 5 days gets the notice for 7 days, not also the one for 30. A key
+ * with a shorter TTL than a threshold gets no notice for it, because it would be due at its creation.
  */
-export async function takeDueNotices(on: Queries, nowMs: number): Promise<ExpiryNotice[]> {
+export async function claimDueNotices(on: Queries, nowMs: number): Promise<ExpiryNotice[]> {
   return on.query<ExpiryNotice>(
     `WITH due AS (
        SELECT id, organization_id, description, created_by, expires_at, min(days) AS days
@@ -43,12 +43,12 @@ export async function takeDueNotices(on: Queries, nowMs: number): Promise<Expiry
   );
 }
 
-/** Tries of a delivery before it is given up, about a day with the waits between them. */
+/** With the delays between them, the attempts cover about one day. */
 const MAX_ATTEMPTS = 12;
 
 /**
- * Takes warnings whose delivery is due, and puts their next attempt off before anything is sent: an instance that
- * dies on the way leaves them to the others, after the wait.
+ * Claims notices whose delivery is due. It schedules the next attempt before anything is sent, so another instance retries if this
+ * one crashes.
  */
 export async function claimDeliveries(on: Queries, nowMs: number, limit: number): Promise<ExpiryNotice[]> {
   return on.query<ExpiryNotice>(

@@ -3,18 +3,17 @@ import type { ExpiryNotice } from './notices.ts';
 
 const TIMEOUT_MS = 10_000;
 
-/** Where warnings are posted to, and what signs them. */
 export interface Webhook {
   url: string;
   secret: string;
 }
 
 /**
- * Posts a warning, signed by the Standard Webhooks scheme: `webhook-signature: v1,<base64>` is HMAC-SHA-256 over
- * `<webhook-id>.<webhook-timestamp>.<body>`. The id is the same in every repetition, so a receiver can drop doubles.
- * @throws Error when the receiver does not answer 2xx in time
+ * Sends a notice, signed by the Standard Webhooks scheme: `webhook-signature: v1,<base64>` is HMAC-SHA-256 over
+ * `<webhook-id>.<webhook-timestamp>.<body>`. A retry has the same id, so a receiver can drop duplicates.
+ * @throws Error when the receiver does not respond with 2xx in time
  */
-export async function postNotice(webhook: Webhook, notice: ExpiryNotice, nowMs: number): Promise<void> {
+export async function sendNotice(webhook: Webhook, notice: ExpiryNotice, nowMs: number): Promise<void> {
   const body = JSON.stringify({
     type: 'api_key.expiring',
     timestamp: new Date(nowMs).toISOString(),
@@ -42,7 +41,7 @@ export async function postNotice(webhook: Webhook, notice: ExpiryNotice, nowMs: 
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   await response.body?.cancel();
-  if (!response.ok) throw new Error(`the webhook answered ${response.status}`);
+  if (!response.ok) throw new Error(`the webhook responded with status ${response.status}`);
 }
 
 /** HMAC-SHA-256, base64. */

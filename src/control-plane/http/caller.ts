@@ -8,14 +8,14 @@ import { isOwner } from '../organizations/assignment-scope.ts';
 import { notAnOwner } from '../organizations/organizations.ts';
 import type { Actor, Principal } from '../principal.ts';
 
-/** The key behind a request, proved. */
+/** The authenticated key of a request. */
 export interface Caller {
   key: KeyRecord;
-  /** The secret that was presented: answers for a repetition are sealed under it. */
+  /** Secret of the credential; it seals the response that a repeated request gets. */
   secret: string;
 }
 
-/** Authenticates as the region does, through the same code. @throws {IamError} 401, or errors of the store */
+/** Authenticates with the same code as a region. @throws {IamError} 401, or an error of the store */
 export async function authenticateCaller(
   authenticator: KeyAuthenticator,
   request: FastifyRequest,
@@ -25,7 +25,7 @@ export async function authenticateCaller(
   return { key: loaded.record, secret: authenticator.decode(authorization).secret };
 }
 
-/** What a request shows of the service that sends it. */
+/** Reads the client authentication of a request. */
 export function clientProof(request: FastifyRequest) {
   const secret = request.headers['x-client-authentication'];
   return {
@@ -34,7 +34,6 @@ export function clientProof(request: FastifyRequest) {
   };
 }
 
-/** On whose behalf the request is. */
 export function principalOf({ key }: Caller, request: FastifyRequest): Principal {
   return {
     actor: actorOf('key', key.id, request),
@@ -66,8 +65,8 @@ export function retryGuard({ secret }: Caller, request: FastifyRequest): RetryGu
   return { key, secret, request: [request.method, request.url, request.body ?? null] };
 }
 
-/** Whether an authentication failed although it is known which key was meant: such attempts go on record. */
-export function provenKeyId(error: unknown): string | undefined {
+/** @returns the key of a failed authentication whose secret was valid */
+export function verifiedKeyId(error: unknown): string | undefined {
   const reasons = ['API_KEY_REVOKED', 'API_KEY_EXPIRED', 'CLIENT_AUTHENTICATION'];
   return error instanceof IamError && reasons.includes(error.reason)
     ? (error.resource ?? undefined)

@@ -3,7 +3,7 @@ import { IamError } from '../../errors.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Parses JSON bodies. The JSON content type without any body is fine: clients of the protocol send it. */
+/** Parses JSON bodies. Accepts an empty body with the JSON content type, because existing clients send it. */
 export const jsonBody = fp(
   async (app) => {
     app.removeAllContentTypeParsers();

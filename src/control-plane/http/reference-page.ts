@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 
-/** Nothing of the page comes from elsewhere, and nothing it does goes elsewhere. */
+/** The page loads from this server only and sends requests to this server only. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self' 'unsafe-inline'",
@@ -13,9 +13,9 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** `/docs`: the reference of this server, from which calls can be tried. Its script is served from here. */
+/** Serves `/docs`, the API reference with a client to try calls. */
 export async function referencePage(app: FastifyInstance): Promise<void> {
-  // Loaded here because it is big, and only this server has use for it.
+  // A dynamic import, because the package is large and no other command needs it.
   const { default: scalar } = await import('@scalar/fastify-api-reference');
   app.addHook('onSend', async (_request, reply) => {
     reply.header('content-security-policy', POLICY).header('x-content-type-options', 'nosniff');

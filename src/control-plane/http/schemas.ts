@@ -1,15 +1,12 @@
 import { z } from 'zod';
 import { roleAssignmentsSchema } from '../../roles/role-assignments.ts';
 import { roleDescriptorSchema } from '../../roles/role-descriptor.ts';
-import { createKeySchema } from '../keys/key-input.ts';
+import { createKeySchema } from '../keys/create-key.ts';
 
 z.globalRegistry.add(roleAssignmentsSchema, { id: 'RoleAssignments' });
 z.globalRegistry.add(roleDescriptorSchema, { id: 'RoleDescriptor' });
 
-/**
- * Shapes for the reference: inputs are checked by the objects behind the routes, which name every violation, and
- * answers are written by them.
- */
+/** These schemas only document the API: the services validate the input and build the responses. */
 export const keySchema = z
   .object({
     id: z.string(),
@@ -17,23 +14,26 @@ export const keySchema = z
     creation_date: z.iso.datetime(),
     user_id: z.string(),
     organization_id: z.string(),
-    expiration_date: z.iso.datetime().optional().describe('Absent when the key never expires.'),
+    expiration_date: z.iso.datetime().optional().describe('Absent if the key never expires.'),
     role_assignments: roleAssignmentsSchema,
-    internal: z.boolean().describe('Made by a service of ours, good only with client authentication.'),
+    internal: z.boolean().describe('Created by a trusted service. Valid only with client authentication.'),
     status: z.enum(['active', 'expired', 'revoked']),
     revocation_date: z.iso.datetime().optional(),
     previous_secret_expiration_date: z.iso
       .datetime()
       .optional()
-      .describe('After a rotation: until when the secret before it is accepted.'),
+      .describe('End of the grace period of the last rotation: the old secret is valid until then.'),
   })
   .describe('An API key.')
   .meta({ id: 'ApiKey' });
 
 export const keyWithCredentialSchema = keySchema
   .extend({
-    key: z.string().describe('The credential. This answer is the only one that holds it.'),
-    warnings: z.array(z.string()).optional().describe('What in role_assignments has no effect today.'),
+    key: z.string().describe('The credential. No other response contains it.'),
+    warnings: z
+      .array(z.string())
+      .optional()
+      .describe('Entries of role_assignments that currently have no effect.'),
   })
   .describe('An API key with its credential.')
   .meta({ id: 'ApiKeyWithCredential' });
@@ -41,13 +41,16 @@ export const keyWithCredentialSchema = keySchema
 export const createKeyBody = createKeySchema.extend({
   role_assignments: roleAssignmentsSchema
     .optional()
-    .describe("What the key may do. Left out: the creator's own assignments."),
+    .describe("Roles of the key. Default: the role assignments of the caller's key."),
 });
 
 export const keyPageSchema = z.object({
   keys: z.array(keySchema),
-  next: z.string().optional().describe('Pass as "after" for the next page; absent on the last one.'),
-  unreadable_keys: z.array(z.string()).optional(),
+  next: z.string().optional().describe('Pass as "after" to get the next page. Absent on the last page.'),
+  unreadable_keys: z
+    .array(z.string())
+    .optional()
+    .describe('Ids of keys whose stored definition cannot be read. They can be revoked.'),
 });
 
 const errorsSchema = z
@@ -56,28 +59,28 @@ const errorsSchema = z
       z.object({
         code: z.string(),
         message: z.string(),
-        fields: z.array(z.string()).optional().describe('JSON paths of what is wrong.'),
+        fields: z.array(z.string()).optional().describe('JSON paths of the invalid fields.'),
       }),
     ),
   })
-  .describe('A refusal; the header x-cloud-error-codes repeats the code.')
+  .describe('Error. The header x-cloud-error-codes repeats the code.')
   .meta({ id: 'Errors' });
 
-export const emptySchema = z.object({}).describe('Nothing to tell: it is done.');
+export const emptySchema = z.object({}).describe('Empty object.');
 export const idParams = z.object({ id: z.string().describe('Id of the API key.') });
 export const forceQuery = z.object({
-  force: z.enum(['true', 'false']).optional().describe('Do it although the rule speaks against it.'),
+  force: z.enum(['true', 'false']).optional().describe('Override the safety check.'),
 });
 export const idempotencyHeaders = z.object({
   'idempotency-key': z
     .string()
     .optional()
-    .describe('Names this attempt: a repetition within 24 hours gets the first answer again.'),
+    .describe('Identifies the request. A repetition within 24 hours returns the first response.'),
 });
 
 const refusals = { 400: 400, 401: 401, 403: 403, 404: 404, 409: 409, 413: 413, 422: 422, 429: 429, 503: 503 };
 
-/** The refusals of a call, all of one shape. */
+/** The error responses of a call, including those that every call has. */
 export function errorResponses(...statuses: (keyof typeof refusals)[]) {
   return Object.fromEntries([401, 429, 503, ...statuses].map((status) => [status, errorsSchema]));
 }

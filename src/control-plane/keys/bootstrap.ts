@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { IamError } from '../../errors.ts';
+import { unstorable } from '../input.ts';
 import { OWNER_ROLE_ID } from '../organizations/assignment-scope.ts';
 import { createOrganization } from '../organizations/organizations.ts';
 import type { Actor } from '../principal.ts';
-import { unstorable } from '../storable.ts';
-import { freshSecret, writeKey } from './create-key.ts';
 import { DEFAULT_TTL_MS } from './durations.ts';
+import { issueKey } from './issue-key.ts';
 import type { KeyWithCredential } from './key-view.ts';
 import type { LifecycleDeps } from './lifecycle-deps.ts';
 
@@ -13,17 +13,17 @@ const DEFAULT_KEY_QUOTA = 500;
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
 export interface BootstrapOptions {
-  /** Left out: a random UUID. */
+  /** Default: a random UUID. */
   organizationId?: string | undefined;
   name?: string | undefined;
   keyQuota?: number | undefined;
-  /** Life of the owner key in milliseconds, `null` for never; left out: 90 days. */
+  /** TTL of the owner key; `null` means that it never expires. Default: 90 days. */
   ttlMs?: number | null | undefined;
 }
 
 /**
- * Makes an organization and the first key that owns it, in one transaction.
- * @throws {IamError} when there is an organization of that id
+ * Creates an organization and its first owner key, in one transaction.
+ * @throws {IamError} when an organization with that id exists
  */
 export async function bootstrap(
   deps: LifecycleDeps,
@@ -33,14 +33,19 @@ export async function bootstrap(
   const organizationId = options.organizationId ?? randomUUID();
   const name = options.name ?? organizationId;
   const keyQuota = options.keyQuota ?? DEFAULT_KEY_QUOTA;
-  if (!ID.test(organizationId)) throw invalid('organization', 'use letters, digits, "_", "-" and "."');
-  if (name === '' || unstorable(name).length > 0) throw invalid('name', 'must be a text');
+  if (!ID.test(organizationId))
+    throw invalid(
+      'organization',
+      'must start with a letter or digit and have at most 128 letters, digits, "_", "-" and "."',
+    );
+  if (name === '' || unstorable(name).length > 0)
+    throw invalid('name', 'must be a non-empty text that can be stored');
   const nowMs = deps.now();
   const ttlMs = options.ttlMs === undefined ? DEFAULT_TTL_MS : options.ttlMs;
   const key = await deps.database.transaction(async (transaction) => {
     await createOrganization(transaction, actor, { id: organizationId, name, keyQuota });
     const principal = { actor, organizationId, userId: actor.id };
-    return writeKey(transaction, deps, principal, await freshSecret(deps), {
+    return issueKey(transaction, deps, principal, {
       description: 'First owner key',
       internal: false,
       assignments: { organization: [{ role_id: OWNER_ROLE_ID, organization_id: organizationId }] },

@@ -1,149 +1,129 @@
-import { type Credential, encodeCredential, generateCredential } from '../../credential/format.ts';
-import { hashSecret } from '../../credential/hash.ts';
-import { IamError } from '../../errors.ts';
+import { z } from 'zod';
+import { IamError, violationsError } from '../../errors.ts';
+import { checkNewRoleAssignments } from '../../roles/new-role-assignments.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
-import { recordEvent } from '../audit/audit.ts';
-import type { AuditAction } from '../audit/audit-event.ts';
+import { parseOrViolations, type Violation } from '../../roles/violation.ts';
 import type { Queries } from '../database.ts';
+import { unstorable } from '../input.ts';
 import { withinOrganization } from '../organizations/assignment-scope.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
-import { once, type RetryGuard } from './idempotency.ts';
-import { checkNewKey } from './key-input.ts';
-import { insertKey, selectKey } from './key-rows.ts';
-import { type KeyWithCredential, keyView } from './key-view.ts';
+import { expirationSchema, parseTtl } from './durations.ts';
+import { type RetryGuard, runIdempotent } from './idempotency.ts';
+import { issueKey } from './issue-key.ts';
+import { selectKey } from './key-rows.ts';
+import type { KeyWithCredential } from './key-view.ts';
 import type { LifecycleDeps } from './lifecycle-deps.ts';
 import { assertWithinQuota } from './quota.ts';
 
-const LEGACY_ID_CHARS = 20;
-const LEGACY_SECRET_BYTES = 16;
+const MAX_DESCRIPTION_CHARS = 1_024;
 
-/** What is asked beside the body of a creation. */
+/** Body of `POST /users/auth/keys`. */
+export const createKeySchema = z.strictObject({
+  description: z
+    .string()
+    .max(MAX_DESCRIPTION_CHARS, `must have at most ${MAX_DESCRIPTION_CHARS} characters`)
+    .refine((text) => text.trim() !== '', 'must not be blank')
+    .describe('Purpose of the key.'),
+  expiration: expirationSchema.optional(),
+  role_assignments: z
+    .unknown()
+    .optional()
+    .describe("Roles of the key. Default: the role assignments of the caller's key."),
+});
+
+/** What a creation needs beside its body. */
 export interface CreateOptions {
   internal?: boolean;
   retry?: RetryGuard | undefined;
 }
 
-/** A key that has just been made, or the answer of the call that made it. */
-export interface Created {
+/** A created or rotated key, or the stored response of an earlier request with the same `Idempotency-Key`. */
+export interface IssuedKey {
   key: KeyWithCredential;
   replayed: boolean;
 }
 
 /**
- * Makes a key for an organization; only an owner may.
+ * Creates a key in the caller's organization. The caller must be an owner.
  *
- * @param input body of `POST /users/auth/keys`, unchecked
- * @throws {IamError} for everything the caller can put right; `StoreUnavailableError` when it may or may not have happened
+ * @param input body of `POST /users/auth/keys`, unvalidated
+ * @throws {IamError} when the request is refused
+ * @throws {StoreUnavailableError} when the outcome is unknown: the key may exist
  */
 export async function createKey(
   deps: LifecycleDeps,
   principal: Principal,
   input: unknown,
   options: CreateOptions = {},
-): Promise<Created> {
-  const asked = checkNewKey(input);
+): Promise<IssuedKey> {
+  const request = parseCreation(input);
   const { organizationId } = principal;
-  const assignments = asked.assignments && withinOrganization(asked.assignments, organizationId);
+  const assignments = request.assignments && withinOrganization(request.assignments, organizationId);
   const nowMs = deps.now();
-  const { answer, replayed } = await deps.database.transaction(async (transaction) => {
+  const { response, replayed } = await deps.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, organizationId);
     await assertCallerActive(transaction, principal, { owner: true, nowMs });
-    return once(transaction, principal, options.retry, nowMs, async () => {
+    return runIdempotent(transaction, principal, options.retry, nowMs, async () => {
       const internal = options.internal ?? false;
       await assertWithinQuota(transaction, deps, organization, { internal, nowMs });
-      const made = await writeKey(transaction, deps, principal, await freshSecret(deps), {
-        description: asked.description,
+      const key = await issueKey(transaction, deps, principal, {
+        description: request.description,
         internal,
-        assignments: assignments ?? (await ownAssignments(transaction, principal)),
-        expiresAtMs: asked.ttlMs === null ? null : nowMs + asked.ttlMs,
+        assignments: assignments ?? (await callerAssignments(transaction, principal)),
+        expiresAtMs: request.ttlMs === null ? null : nowMs + request.ttlMs,
         nowMs,
         action: 'api_key.create',
       });
-      return asked.warnings.length > 0 ? { ...made, warnings: asked.warnings } : made;
+      return request.warnings.length > 0 ? { ...key, warnings: request.warnings } : key;
     });
   });
-  return { key: answer, replayed };
+  return { key: response, replayed };
 }
 
-/**
- * A new secret and its hash. Hashing costs milliseconds: it is done once every rule has been looked at, so that nobody
- * who is refused can make this service work.
- */
-export interface FreshSecret {
-  id: string;
-  credential: string;
-  secretHash: string;
+interface Creation {
+  description: string;
+  ttlMs: number | null;
+  /** Absent: the assignments of the caller's key. */
+  assignments?: RoleAssignments;
+  warnings: readonly string[];
 }
 
-/** @param id of the key that gets the secret; left out: a new one */
-export async function freshSecret(deps: LifecycleDeps, id?: string): Promise<FreshSecret> {
-  const credential = credentialFor(id, deps.randomBytes);
+/** @throws {IamError} that names every invalid field at once */
+function parseCreation(input: unknown): Creation {
+  const violations: Violation[] = unstorable(input);
+  const parsed = parseOrViolations(createKeySchema, input);
+  const body = parsed.ok ? parsed.value : undefined;
+  if (!parsed.ok) violations.push(...parsed.violations);
+
+  const ttl = parseTtl(body?.expiration);
+  if ('problem' in ttl) violations.push({ path: 'expiration', message: ttl.problem });
+  // The assignments are checked even if the rest of the body is invalid, so that one response names everything.
+  const raw = (input as { role_assignments?: unknown } | null | undefined)?.role_assignments;
+  const assignments = raw === undefined ? undefined : checkNewRoleAssignments(raw);
+  if (assignments?.ok === false) {
+    violations.push(...assignments.violations.map((violation) => below('role_assignments', violation)));
+  }
+  if (body === undefined || violations.length > 0 || 'problem' in ttl) {
+    throw violationsError('INVALID_INPUT', violations);
+  }
   return {
-    id: credential.id,
-    credential: encodeCredential(deps.credentialPrefix, credential),
-    secretHash: await hashSecret(credential.secret, deps.hashParameters),
+    description: body.description,
+    ttlMs: ttl.ttlMs,
+    ...(assignments?.ok ? { assignments: assignments.assignments } : {}),
+    warnings: assignments?.ok ? assignments.warnings.map((text) => `role_assignments.${text}`) : [],
   };
 }
 
-/** A key of the legacy layout keeps it: its shorter id has no place in a v1 payload. */
-function credentialFor(id: string | undefined, randomBytes: LifecycleDeps['randomBytes']): Credential {
-  if (id !== undefined && id.length === LEGACY_ID_CHARS) {
-    return { id, secret: randomBytes(LEGACY_SECRET_BYTES).toString('base64url'), layout: 'legacy' };
-  }
-  const generated = generateCredential(randomBytes);
-  // A command line takes an id that begins with "-" for an option: one in 64 is drawn again.
-  if (id === undefined && generated.id.startsWith('-')) return credentialFor(id, randomBytes);
-  return { ...generated, id: id ?? generated.id };
+function below(prefix: string, { path, message }: Violation): Violation {
+  return { path: path.startsWith('[') || path === '' ? `${prefix}${path}` : `${prefix}.${path}`, message };
 }
 
-/** A key in all its deps, once every rule has been looked at. */
-export interface KeyToWrite {
-  description: string;
-  internal: boolean;
-  assignments: RoleAssignments;
-  expiresAtMs: number | null;
-  nowMs: number;
-  action: Extract<AuditAction, `api_key.${string}`>;
-}
-
-/** Writes a key and its event. */
-export async function writeKey(
-  transaction: Queries,
-  deps: LifecycleDeps,
-  principal: Principal,
-  fresh: FreshSecret,
-  key: KeyToWrite,
-): Promise<KeyWithCredential> {
-  const record = await insertKey(transaction, {
-    id: fresh.id,
-    organizationId: principal.organizationId,
-    description: key.description,
-    secretHash: fresh.secretHash,
-    roleAssignments: key.assignments,
-    internal: key.internal,
-    createdBy: principal.userId,
-    createdAtMs: key.nowMs,
-    expiresAtMs: key.expiresAtMs,
-  });
-  const view = keyView(record, deps.now());
-  await recordEvent(transaction, {
-    organizationId: principal.organizationId,
-    actor: principal.actor,
-    action: key.action,
-    outcome: 'success',
-    targetType: 'api_key',
-    targetId: record.id,
-    after: view,
-  });
-  return { ...view, key: fresh.credential };
-}
-
-async function ownAssignments(transaction: Queries, principal: Principal): Promise<RoleAssignments> {
-  const own = principal.keyId && (await selectKey(transaction, principal.organizationId, principal.keyId));
-  if (own) return own.roleAssignments;
+async function callerAssignments(transaction: Queries, principal: Principal): Promise<RoleAssignments> {
+  const caller = principal.keyId && (await selectKey(transaction, principal.organizationId, principal.keyId));
+  if (caller) return caller.roleAssignments;
   throw new IamError('INVALID_INPUT', {
-    message: 'role_assignments: is required, since there is no creating key to take them from',
+    message: 'role_assignments: is required, because the request has no API key to copy them from',
     fields: ['role_assignments'],
   });
 }

@@ -1,26 +1,27 @@
 import { z } from 'zod';
 import { IamError } from '../../errors.ts';
+import { PROJECT_TYPES } from '../../roles/project-type.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
+import { parseInput } from '../input.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
-import { type Created, freshSecret, writeKey } from './create-key.ts';
+import { createKeySchema, type IssuedKey } from './create-key.ts';
 import { parseTtl } from './durations.ts';
-import { once, type RetryGuard } from './idempotency.ts';
-import { checked, createKeySchema } from './key-input.ts';
+import { type RetryGuard, runIdempotent } from './idempotency.ts';
+import { issueKey } from './issue-key.ts';
 import { selectKey } from './key-rows.ts';
 import type { LifecycleDeps } from './lifecycle-deps.ts';
-import { applicationRolesOnly } from './narrowed-assignments.ts';
 import { assertWithinQuota } from './quota.ts';
 
 /** Body of `POST /uiam/api/v1/api-keys/_grant`. */
 export const grantKeySchema = z.strictObject({
   description: createKeySchema.shape.description,
-  internal: z.boolean().describe('Good only with client authentication.'),
+  internal: z.boolean().describe('Valid only with client authentication.'),
   expiration: z
     .string()
     .optional()
     .describe(
-      "How long the key lives, as for keys; never longer than the caller's. Left out: as long as it.",
+      "Time until the key expires, as for other keys; not later than the caller's key. Default: the expiration of the caller's key.",
     ),
   role_assignments: z.strictObject({
     limit: z
@@ -28,57 +29,84 @@ export const grantKeySchema = z.strictObject({
         access: z.array(z.literal('application')).min(1),
         resource: z.array(z.literal('project')).min(1),
       })
-      .describe("What of the caller's assignments the new key gets: application roles on projects."),
+      .describe(
+        "The caller's assignments that the new key gets. Only application roles on projects are supported.",
+      ),
   }),
 });
 
 /**
- * Makes a key with the caller's own permissions on projects and none beyond: nothing is gained by it, so that every key
- * may, not only an owner's. Nor in time: it ends no later than the caller.
+ * Creates a key with the caller's own permissions on projects. Any key may do this, because the new key has no permission beyond
+ * those of the caller and does not expire later.
  */
 export async function grantKey(
   deps: LifecycleDeps,
   principal: Principal & { keyId: string },
   input: unknown,
   retry?: RetryGuard,
-): Promise<Created> {
-  const asked = checked(grantKeySchema, input);
-  const life = asked.expiration === undefined ? undefined : parseTtl(asked.expiration);
-  if (life !== undefined && 'problem' in life) throw invalidExpiration(life.problem);
+): Promise<IssuedKey> {
+  const request = parseInput(grantKeySchema, input);
+  const ttl = request.expiration === undefined ? undefined : parseTtl(request.expiration);
+  if (ttl !== undefined && 'problem' in ttl) throw invalidExpiration(ttl.problem);
   const nowMs = deps.now();
-  const { answer, replayed } = await deps.database.transaction(async (transaction) => {
+  const { response, replayed } = await deps.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, principal.organizationId);
     await assertCallerActive(transaction, principal, { owner: false, nowMs });
-    return once(transaction, principal, retry, nowMs, async () => {
+    return runIdempotent(transaction, principal, retry, nowMs, async () => {
       const caller = await selectKey(transaction, organization.id, principal.keyId);
       if (caller === undefined) throw new IamError('KEY_NOT_FOUND');
       const assignments = applicationRolesOnly(caller.roleAssignments);
       if (isEmpty(assignments)) {
         throw new IamError('PERMISSION_DENIED', {
-          message: 'The API key has no application roles on projects that it could pass on.',
+          message: 'The API key has no application roles on projects to grant.',
         });
       }
-      await assertWithinQuota(transaction, deps, organization, { internal: asked.internal, nowMs });
-      return writeKey(transaction, deps, principal, await freshSecret(deps), {
-        description: asked.description,
-        internal: asked.internal,
+      await assertWithinQuota(transaction, deps, organization, { internal: request.internal, nowMs });
+      return issueKey(transaction, deps, principal, {
+        description: request.description,
+        internal: request.internal,
         assignments,
-        expiresAtMs: expiryOf(life?.ttlMs, caller.expiresAtMs, nowMs),
+        expiresAtMs: expirationOf(ttl?.ttlMs, caller.expiresAtMs, nowMs),
         nowMs,
         action: 'api_key.grant',
       });
     });
   });
-  return { key: answer, replayed };
+  return { key: response, replayed };
 }
 
-function expiryOf(ttlMs: number | null | undefined, callersMs: number | null, nowMs: number): number | null {
-  if (ttlMs === undefined) return callersMs;
-  const askedMs = ttlMs === null ? null : nowMs + ttlMs;
-  if (callersMs !== null && (askedMs === null || askedMs > callersMs)) {
-    throw invalidExpiration("must not outlast the caller's own API key; leave it out to live as long as it");
+function expirationOf(
+  ttlMs: number | null | undefined,
+  callerExpiresAtMs: number | null,
+  nowMs: number,
+): number | null {
+  if (ttlMs === undefined) return callerExpiresAtMs;
+  const expiresAtMs = ttlMs === null ? null : nowMs + ttlMs;
+  if (callerExpiresAtMs !== null && (expiresAtMs === null || expiresAtMs > callerExpiresAtMs)) {
+    throw invalidExpiration("must not be later than that of the caller's API key; omit it to use the same");
   }
-  return askedMs;
+  return expiresAtMs;
+}
+
+type ProjectEntry = NonNullable<RoleAssignments['project']>[string][number];
+
+/**
+ * Limits assignments to application roles on projects: the same roles on the same projects, without access to the Cloud API.
+ * An organization entry with application roles covers all projects of every type, so it becomes one entry for each type.
+ */
+function applicationRolesOnly(assignments: RoleAssignments): RoleAssignments {
+  const project: Record<string, ProjectEntry[]> = {};
+  const add = (type: string, entry: ProjectEntry) => {
+    if (!entry.application_roles?.length) return;
+    project[type] = [...(project[type] ?? []), { ...entry, role_id: `${type}-application-only` }];
+  };
+  for (const entry of assignments.organization ?? []) {
+    for (const type of PROJECT_TYPES) add(type, { ...entry, all: true });
+  }
+  for (const [type, entries] of Object.entries(assignments.project ?? {})) {
+    for (const entry of entries) add(type, entry);
+  }
+  return { project };
 }
 
 function isEmpty(assignments: RoleAssignments): boolean {

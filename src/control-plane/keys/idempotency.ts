@@ -4,16 +4,15 @@ import type { Queries } from '../database.ts';
 import type { Principal } from '../principal.ts';
 import { openSealedResponse, sealResponse } from './sealed-response.ts';
 
-/** How long a repeated request is answered from the first one. */
-const KEPT_MS = 24 * 3_600_000;
+const RESPONSE_TTL_MS = 24 * 3_600_000;
 
-/** What marks a request as a possible repetition. */
+/** Identifies a request that a client may repeat. */
 export interface RetryGuard {
   /** Value of `Idempotency-Key`. */
   key: string;
-  /** The secret that was presented with the request: what the answer is sealed under. */
+  /** The secret of the request's credential; it seals the stored response. */
   secret: string;
-  /** Names the call and its input; a repetition has the same. */
+  /** The call and its input. A repetition has the same. */
   request: unknown;
 }
 
@@ -24,20 +23,21 @@ interface Row {
 }
 
 /**
- * Makes something at most once per idempotency key: the first call makes it and keeps its answer in the same
- * transaction, a repetition by the same credential gets that answer again, also when the first one was lost.
+ * Runs `work` at most once per idempotency key. The first request stores its response in the same transaction. A repetition
+ * with the same credential gets the stored response, even if the client never received the first one.
  *
- * The caller holds the lock of the organization, so two calls at once cannot both be the first.
- * @throws {IamError} when the key came with another request, or the answer was sealed under another secret
+ * The caller holds the lock of the organization, so two concurrent requests cannot both be the first.
+ * @throws {IamError} when the idempotency key was used with a different request, or another secret sealed the response
  */
-export async function once<Answer>(
+export async function runIdempotent<Response>(
   transaction: Queries,
   principal: Principal,
   guard: RetryGuard | undefined,
   nowMs: number,
-  make: () => Promise<Answer>,
-): Promise<{ answer: Answer; replayed: boolean }> {
-  if (guard === undefined || principal.keyId === undefined) return { answer: await make(), replayed: false };
+  work: () => Promise<Response>,
+): Promise<{ response: Response; replayed: boolean }> {
+  if (guard === undefined || principal.keyId === undefined)
+    return { response: await work(), replayed: false };
   const keyDigest = sha256(guard.key);
   const requestDigest = sha256(JSON.stringify(guard.request));
   const context = `${principal.keyId}\n${keyDigest}\n${requestDigest}`;
@@ -55,18 +55,18 @@ export async function once<Answer>(
       context,
     );
     if (text === undefined) throw new IamError('IDEMPOTENCY_UNREADABLE');
-    return { answer: JSON.parse(text) as Answer, replayed: true };
+    return { response: JSON.parse(text) as Response, replayed: true };
   }
 
-  const answer = await make();
-  const { salt, sealed } = sealResponse(JSON.stringify(answer), guard.secret, context);
+  const response = await work();
+  const { salt, sealed } = sealResponse(JSON.stringify(response), guard.secret, context);
   await transaction.query('DELETE FROM idempotent_answers WHERE expires_at <= $1', [new Date(nowMs)]);
   await transaction.query(
     `INSERT INTO idempotent_answers (actor_id, idempotency_digest, request_digest, salt, sealed_answer, expires_at)
      VALUES ($1, $2, $3, $4, $5, $6)`,
-    [principal.keyId, keyDigest, requestDigest, salt, sealed, new Date(nowMs + KEPT_MS)],
+    [principal.keyId, keyDigest, requestDigest, salt, sealed, new Date(nowMs + RESPONSE_TTL_MS)],
   );
-  return { answer, replayed: false };
+  return { response, replayed: false };
 }
 
 function sha256(text: string): string {

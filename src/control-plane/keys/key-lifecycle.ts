@@ -1,21 +1,21 @@
 import { IamError } from '../../errors.ts';
-import { recordEvent } from '../audit/audit.ts';
 import type { AuditAction } from '../audit/audit-event.ts';
+import { recordingRefusals } from '../audit/record-event.ts';
+import { parseInput } from '../input.ts';
 import type { Principal } from '../principal.ts';
-import { type Created, type CreateOptions, createKey } from './create-key.ts';
+import { type CreateOptions, createKey, type IssuedKey } from './create-key.ts';
 import { grantKey } from './grant-key.ts';
 import type { RetryGuard } from './idempotency.ts';
-import { checked, revokeKeysSchema } from './key-input.ts';
 import { selectKey } from './key-rows.ts';
 import { type KeyView, keyStatus, keyView, rfc3339 } from './key-view.ts';
 import type { LifecycleDeps } from './lifecycle-deps.ts';
 import { type KeyPage, listKeys } from './list-keys.ts';
-import { type RevokeOptions, revokeKeys } from './revoke-keys.ts';
+import { type RevokeOptions, revokeKeys, revokeKeysSchema } from './revoke-keys.ts';
 import { type RotateOptions, rotateKey } from './rotate-key.ts';
 
 /**
- * The life of keys: what HTTP and the CLI both call. Every change and the event that tells of it are one
- * transaction; a change that was refused is an event too.
+ * All operations on keys; HTTP and the CLI both call it. A change and its audit event are one transaction. A refused change is an
+ * audit event too.
  */
 export class KeyLifecycle {
   readonly #deps: LifecycleDeps;
@@ -24,20 +24,22 @@ export class KeyLifecycle {
     this.#deps = deps;
   }
 
-  create(principal: Principal, input: unknown, options?: CreateOptions): Promise<Created> {
+  /** @param input body of `POST /users/auth/keys`, unvalidated */
+  create(principal: Principal, input: unknown, options?: CreateOptions): Promise<IssuedKey> {
     return this.#attempt(principal, 'api_key.create', undefined, () =>
       createKey(this.#deps, principal, input, options),
     );
   }
 
-  /** @param input body of `_grant`, unchecked */
-  grant(principal: Principal & { keyId: string }, input: unknown, retry?: RetryGuard): Promise<Created> {
+  /** @param input body of `_grant`, unvalidated */
+  grant(principal: Principal & { keyId: string }, input: unknown, retry?: RetryGuard): Promise<IssuedKey> {
     return this.#attempt(principal, 'api_key.grant', undefined, () =>
       grantKey(this.#deps, principal, input, retry),
     );
   }
 
-  rotate(principal: Principal, id: string, input: unknown, options?: RotateOptions): Promise<Created> {
+  /** @param input body of `_rotate`, unvalidated */
+  rotate(principal: Principal, id: string, input: unknown, options?: RotateOptions): Promise<IssuedKey> {
     return this.#attempt(principal, 'api_key.rotate', id, () =>
       rotateKey(this.#deps, principal, id, input, options),
     );
@@ -49,19 +51,21 @@ export class KeyLifecycle {
     );
   }
 
-  /** @param input `{keys: [id, …]}`, unchecked */
+  /** @param input `{keys: [id, …]}`, unvalidated */
   revokeMany(principal: Principal, input: unknown, options?: RevokeOptions): Promise<void> {
-    return this.#attempt(principal, 'api_key.revoke', undefined, () =>
-      revokeKeys(this.#deps, principal, [...new Set(checked(revokeKeysSchema, input).keys)], options),
-    );
+    return this.#attempt(principal, 'api_key.revoke', undefined, () => {
+      const ids = new Set(parseInput(revokeKeysSchema, input).keys);
+      return revokeKeys(this.#deps, principal, [...ids], options);
+    });
   }
 
+  /** @param query unvalidated */
   list(organizationId: string, query: unknown): Promise<KeyPage> {
     return listKeys(this.#deps.database, organizationId, query, this.#deps.now());
   }
 
   /**
-   * @param includeRevoked a revoked key is not found otherwise, as in Elastic Cloud
+   * @param includeRevoked otherwise a revoked key is not found, as in Elastic Cloud
    * @throws {IamError} `api_keys.key_not_found`
    */
   async show(organizationId: string, id: string, includeRevoked: boolean): Promise<KeyView> {
@@ -70,45 +74,19 @@ export class KeyLifecycle {
     const nowMs = this.#deps.now();
     if (record.revokedAtMs !== null && keyStatus(record, nowMs) === 'revoked' && !includeRevoked) {
       throw new IamError('KEY_NOT_FOUND', {
-        message: `The API key was revoked at ${rfc3339(record.revokedAtMs)}; add ?status=all to see it.`,
+        message: `The API key was revoked at ${rfc3339(record.revokedAtMs)}. Add ?status=all to see it.`,
       });
     }
     return keyView(record, nowMs);
   }
 
-  async #attempt<Result>(
+  #attempt<Result>(
     principal: Principal,
     action: AuditAction,
     targetId: string | undefined,
-    work: () => Promise<Result>,
+    change: () => Promise<Result>,
   ): Promise<Result> {
-    try {
-      return await work();
-    } catch (error) {
-      if (error instanceof IamError)
-        await recordRefusal(this.#deps, principal, action, 'api_key', targetId, error);
-      throw error;
-    }
+    const attempt = { principal, action, targetType: 'api_key', targetId } as const;
+    return recordingRefusals(this.#deps.database, attempt, change);
   }
-}
-
-/** Puts a refused attempt on record. */
-export async function recordRefusal(
-  deps: Pick<LifecycleDeps, 'database'>,
-  principal: Principal,
-  action: AuditAction,
-  targetType: 'api_key' | 'role',
-  targetId: string | undefined,
-  error: IamError,
-): Promise<void> {
-  await recordEvent(deps.database, {
-    organizationId: principal.organizationId,
-    actor: principal.actor,
-    action,
-    outcome: 'failure',
-    targetType,
-    // An id out of a URL that was not found can be any text, also one that cannot be stored.
-    targetId: targetId?.slice(0, 512).replaceAll('\0', '').toWellFormed(),
-    reason: error.cloud.code,
-  });
 }

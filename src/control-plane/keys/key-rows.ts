@@ -19,7 +19,7 @@ export async function insertKey(on: Queries, key: NewKeyRecord): Promise<Describ
   return parseDescribedKeyRow(row as Row);
 }
 
-/** Whether a text can be the id of a key at all; anything else is not worth a query (and may not be storable). */
+/** Other texts need no query, and Postgres may be unable to store them. */
 export function isKeyId(text: string): boolean {
   return /^[A-Za-z0-9_-]{1,64}$/.test(text);
 }
@@ -37,7 +37,7 @@ export async function selectKey(
   return row === undefined ? undefined : parseDescribedKeyRow(row);
 }
 
-/** Active keys of one kind; internal and external keys are counted apart. */
+/** Counts the active internal or the active external keys. */
 export async function countActive(
   on: Queries,
   organizationId: string,
@@ -50,7 +50,7 @@ export async function countActive(
   return row?.count ?? 0;
 }
 
-/** What revocation looks at: works on rows that do not parse too, since those are worth revoking. */
+/** The columns that a revocation needs. Reading them works for quarantined keys too, so those can be revoked. */
 export interface RevocableKey {
   id: string;
   status: KeyStatus;
@@ -72,7 +72,7 @@ export async function selectRevocable(
   );
 }
 
-/** External owner keys that would still be good without the given ones. */
+/** Counts the active external owner keys except the given ones. */
 export async function countOtherOwners(
   on: Queries,
   organizationId: string,
@@ -94,7 +94,7 @@ export async function markRevoked(on: Queries, id: string, by: string, nowMs: nu
   );
 }
 
-/** The new secret of a rotation, and how long the one before it goes on. */
+/** The secrets and the expiration after a rotation. */
 export interface NewSecret {
   secretHash: string;
   previousSecretHash: string | null;

@@ -1,10 +1,9 @@
 import type { DescribedKeyRecord, KeyRecord } from '../../keys/key-record.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 
-/** Where a key is in its life. */
 export type KeyStatus = 'active' | 'expired' | 'revoked';
 
-/** A key as the Elastic Cloud API shows it; `internal`, `status` and what follows are additions. */
+/** A key in the format of the Elastic Cloud API. `internal` and all fields after it are our additions. */
 export interface KeyView {
   id: string;
   description: string;
@@ -16,11 +15,11 @@ export interface KeyView {
   internal: boolean;
   status: KeyStatus;
   revocation_date?: string;
-  /** While a rotation's grace period runs: when the secret before it ends. */
+  /** End of the grace period of the last rotation; absent outside a grace period. */
   previous_secret_expiration_date?: string;
 }
 
-/** A key just made or rotated: the only answer that ever holds the credential. */
+/** A created or rotated key. No other response contains the credential. */
 export interface KeyWithCredential extends KeyView {
   key: string;
   warnings?: readonly string[];

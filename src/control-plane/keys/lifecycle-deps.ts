@@ -2,26 +2,26 @@ import type { Config } from '../../config.ts';
 import type { HashParameters } from '../../credential/hash.ts';
 import type { Database } from '../database.ts';
 
-/** What every change of a key stands on. */
+/** Dependencies of every change of a key. */
 export interface LifecycleDeps {
   database: Database;
   now: () => number;
   randomBytes: (size: number) => Buffer;
   hashParameters: HashParameters;
-  /** Written in front of new credentials. */
+  /** Prefix of new credentials. */
   credentialPrefix: string;
-  /** Active internal keys an organization may have; its quota of external ones is in its row. */
+  /** Active internal keys per organization. The quota of external keys is in `organizations.key_quota`. */
   internalKeyQuota: number;
 }
 
 export function lifecycleDeps(
   config: Config,
   database: Database,
-  world: Pick<LifecycleDeps, 'now' | 'randomBytes'>,
+  sources: Pick<LifecycleDeps, 'now' | 'randomBytes'>,
 ): LifecycleDeps {
   return {
     database,
-    ...world,
+    ...sources,
     hashParameters: {
       memoryKiB: config.ARGON2_MEMORY_KIB,
       timeCost: config.ARGON2_TIME_COST,

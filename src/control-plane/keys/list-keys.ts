@@ -3,8 +3,8 @@ import { IamError } from '../../errors.ts';
 import { QuarantinedKeyError } from '../../keys/key-record.ts';
 import { DESCRIBED_KEY_COLUMNS, parseDescribedKeyRow } from '../../keys/key-row.ts';
 import type { Database } from '../database.ts';
+import { parseInput } from '../input.ts';
 import { parseDuration } from './durations.ts';
-import { checked } from './key-input.ts';
 import { type KeyView, keyView } from './key-view.ts';
 
 const MAX_PAGE = 1_000;
@@ -14,25 +14,33 @@ export const listKeysSchema = z.object({
   status: z
     .enum(['active', 'expired', 'revoked', 'all'])
     .default('active')
-    .describe('Which keys. Elastic Cloud shows active ones only.'),
+    .describe('Status of the keys to list. Elastic Cloud lists only active keys.'),
   kind: z
     .enum(['external', 'internal', 'all'])
     .default('external')
-    .describe('Keys that people made, keys that services made (_grant, _convert), or both.'),
+    .describe(
+      'Keys that people created (external), keys that services created with _grant or _convert (internal), or both.',
+    ),
   expiring_within: z
     .string()
     .optional()
-    .describe('Only active keys that expire within this time from now, such as "30d".'),
-  limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(MAX_PAGE).describe('Most keys in one answer.'),
-  after: z.string().max(64).optional().describe('Id of the last key of the page before.'),
+    .describe('Only active keys that expire within this duration from now, such as "30d".'),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(MAX_PAGE)
+    .default(MAX_PAGE)
+    .describe('Maximum number of keys per page.'),
+  after: z.string().max(64).optional().describe('The "next" value of the previous page.'),
 });
 
 /** A page of keys, newest first. */
 export interface KeyPage {
   keys: KeyView[];
-  /** Pass as `after` to go on; absent on the last page. */
+  /** Pass as `after` to get the next page. Absent on the last page. */
   next?: string;
-  /** Keys whose stored definition cannot be read; they can be revoked. */
+  /** Ids of quarantined keys: their rows do not parse. They can be revoked. */
   unreadable_keys?: string[];
 }
 
@@ -44,9 +52,9 @@ const conditions = {
 } as const;
 
 /**
- * Pages by key (creation, id), so a page is as cheap at the end as at the beginning and none is repeated while keys
- * are being made.
- * @param query unchecked
+ * Lists keys, newest first. The cursor is (creation time, id), so every page costs the same, and keys created meanwhile do not
+ * repeat or hide others.
+ * @param query unvalidated
  */
 export async function listKeys(
   database: Database,
@@ -54,7 +62,7 @@ export async function listKeys(
   query: unknown,
   nowMs: number,
 ): Promise<KeyPage> {
-  const { status, kind, expiring_within: within, limit, after } = checked(listKeysSchema, query);
+  const { status, kind, expiring_within: within, limit, after } = parseInput(listKeysSchema, query);
   const horizonMs = within === undefined ? undefined : expiryHorizon(within, status);
   if (after !== undefined) await assertCursor(database, organizationId, after);
   const rows = await database.query<{ id: string } & Record<string, unknown>>(
@@ -102,7 +110,7 @@ function expiryHorizon(text: string, status: string): number {
   }
   if (status !== 'active') {
     throw new IamError('INVALID_INPUT', {
-      message: 'expiring_within: goes with status=active only',
+      message: 'expiring_within: works only with status=active',
       fields: ['expiring_within'],
     });
   }
@@ -116,7 +124,7 @@ async function assertCursor(database: Database, organizationId: string, after: s
   ]);
   if (found.length > 0) return;
   throw new IamError('INVALID_INPUT', {
-    message: 'after: must be the "next" of the page before',
+    message: 'after: must be the "next" value of the previous page',
     fields: ['after'],
   });
 }

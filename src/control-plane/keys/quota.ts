@@ -5,9 +5,9 @@ import { countActive } from './key-rows.ts';
 import type { LifecycleDeps } from './lifecycle-deps.ts';
 
 /**
- * Makes sure that the organization may have one active key more. The caller holds its lock, so nobody else counts
- * at the same time. Internal keys are counted apart: services make them, and people must not run out because of it.
- * @throws {IamError} `api_keys.quota_exceeded`
+ * Checks that the organization can have one more active key. The caller holds the lock of the organization, so the count cannot
+ * change. Internal keys have their own quota: keys that services create must not use up the quota of people.
+ * @throws {IamError} `api_keys.quota_exceeded` or `api_keys.internal_quota_exceeded`
  */
 export async function assertWithinQuota(
   transaction: Queries,
@@ -20,6 +20,6 @@ export async function assertWithinQuota(
   if (active < quota) return;
   const kind = key.internal ? 'active internal API keys' : 'active API keys';
   throw new IamError(key.internal ? 'INTERNAL_QUOTA_EXCEEDED' : 'QUOTA_EXCEEDED', {
-    message: `The organization has ${active} ${kind} and may have ${quota}. Revoke one that is not needed.`,
+    message: `The organization has ${active} ${kind} and its quota is ${quota}. Revoke one that is not needed.`,
   });
 }

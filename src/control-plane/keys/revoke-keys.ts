@@ -1,20 +1,32 @@
+import { z } from 'zod';
 import { IamError } from '../../errors.ts';
-import { recordEvent } from '../audit/audit.ts';
+import { recordEvent } from '../audit/record-event.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
 import { countOtherOwners, markRevoked, selectRevocable } from './key-rows.ts';
 import type { LifecycleDeps } from './lifecycle-deps.ts';
 
+const MAX_IDS = 500;
+
+/** Body of `DELETE /users/auth/keys`. */
+export const revokeKeysSchema = z.strictObject({
+  keys: z
+    .array(z.string().min(1).max(64))
+    .min(1, 'must name at least one key')
+    .max(MAX_IDS, `must name at most ${MAX_IDS} keys`)
+    .describe('Ids of the keys to revoke.'),
+});
+
 export interface RevokeOptions {
-  /** Revoke even the last owner key. */
+  /** Revoke even the last active owner key. */
   force?: boolean;
-  /** The key revokes itself, which needs no owner. */
+  /** A key revokes itself; it need not be an owner's. */
   self?: boolean;
 }
 
 /**
- * Revokes keys, all of them or none. Revoking a revoked key succeeds and changes nothing.
- * @throws {IamError} when one is unknown to the organization, or no owner key would be left
+ * Revokes all of the keys or none. Revoking a revoked key succeeds and changes nothing.
+ * @throws {IamError} when the organization does not have one of the keys, or would have no active owner key left
  */
 export async function revokeKeys(
   deps: LifecycleDeps,
@@ -31,8 +43,8 @@ export async function revokeKeys(
     const unknown = ids.filter((id) => !found.some((key) => key.id === id));
     if (unknown.length > 0) throw unknownKeys(ids, unknown);
 
-    const takesAnOwner = found.some((key) => key.activeOwner);
-    if (takesAnOwner && options.force !== true) {
+    const revokesOwner = found.some((key) => key.activeOwner);
+    if (revokesOwner && options.force !== true) {
       const left = await countOtherOwners(transaction, organizationId, ids, nowMs);
       if (left === 0) throw new IamError('LAST_OWNER');
     }
@@ -56,7 +68,7 @@ export async function revokeKeys(
 function unknownKeys(ids: readonly string[], unknown: readonly string[]): IamError {
   if (ids.length === 1) return new IamError('KEY_NOT_FOUND');
   return new IamError('KEY_NOT_FOUND', {
-    message: `${unknown.length} of the ${ids.length} API keys are unknown to this organization; none was revoked.`,
+    message: `${unknown.length} of the ${ids.length} API keys do not exist in this organization. No key was revoked.`,
     fields: unknown.map((id) => `keys[${ids.indexOf(id)}]`),
   });
 }

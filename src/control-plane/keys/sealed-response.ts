@@ -1,7 +1,7 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { decrypt, encrypt, NONCE_BYTES, TAG_BYTES } from '../../lib/aes-256-gcm.ts';
 
-/** A text that can be opened again only with the secret it was sealed under. */
+/** An encrypted text. Only the secret that sealed it opens it. */
 export interface SealedResponse {
   salt: Buffer;
   /** nonce ‖ ciphertext ‖ tag, AES-256-GCM. */
@@ -9,10 +9,10 @@ export interface SealedResponse {
 }
 
 /**
- * Seals a text under the secret of a credential. Such a secret has 256 random bits, so a plain key derivation
- * (HKDF, RFC 5869) is enough: there is nothing to guess.
+ * Encrypts a text under the secret of a credential. The secret has at least 128 random bits, so a fast key derivation (HKDF,
+ * RFC 5869) is sufficient: it cannot be guessed.
  *
- * @param context binds the result to its place; opening it needs the same
+ * @param context binds the result to one request; opening it needs the same context
  */
 export function sealResponse(text: string, secret: string, context: string): SealedResponse {
   const salt = randomBytes(16);
@@ -21,13 +21,12 @@ export function sealResponse(text: string, secret: string, context: string): Sea
   return { salt, sealed: Buffer.concat([nonce, ...ciphertext, tag]) };
 }
 
-/** The text again, or `undefined` when the secret or the context is another. */
+/** @returns the text, or `undefined` when the secret or the context differs or the data was altered */
 export function openSealedResponse(
-  answer: SealedResponse,
+  { salt, sealed }: SealedResponse,
   secret: string,
   context: string,
 ): string | undefined {
-  const { salt, sealed } = answer;
   if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
   const nonce = sealed.subarray(0, NONCE_BYTES);
   const ciphertext = sealed.subarray(NONCE_BYTES, -TAG_BYTES);

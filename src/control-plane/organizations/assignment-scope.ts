@@ -2,14 +2,14 @@ import { IamError } from '../../errors.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 
 /**
- * Binds assignments to the organization that gives them: the id is filled in where it was left out, another
- * organization's is refused, and so are platform roles, which reach beyond every organization.
+ * Binds assignments to an organization. Adds the organization id where it is missing. Refuses the id of another organization,
+ * and platform roles, because they apply to all organizations.
  * @throws {IamError} `root.permission_denied` naming the field
  */
 export function withinOrganization(assignments: RoleAssignments, organizationId: string): RoleAssignments {
   const { platform = [], organization, deployment, project } = assignments;
   if (platform.length > 0) {
-    throw denied('role_assignments.platform', 'platform roles are not an organization’s to give');
+    throw denied('role_assignments.platform', 'an organization cannot assign platform roles');
   }
   const bind = <T extends { organization_id?: string | undefined }>(
     entries: readonly T[],
@@ -19,7 +19,7 @@ export function withinOrganization(assignments: RoleAssignments, organizationId:
       if (entry.organization_id !== undefined && entry.organization_id !== organizationId) {
         throw denied(
           `role_assignments.${place}[${index}].organization_id`,
-          'a key can be given permissions in its own organization only',
+          'a key can have permissions only in its own organization',
         );
       }
       return { ...entry, organization_id: organizationId };
@@ -39,7 +39,7 @@ function denied(field: string, message: string): IamError {
   return new IamError('PERMISSION_DENIED', { message: `${field}: ${message}`, fields: [field] });
 }
 
-/** Whether a key with these assignments owns its organization. The SQL of `OWNER` says the same of a row. */
+/** Whether a key with these assignments is an owner of its organization. `OWNER` is the same rule in SQL. */
 export function isOwner(assignments: RoleAssignments, organizationId: string): boolean {
   return (assignments.organization ?? []).some(
     (entry) =>
@@ -48,10 +48,9 @@ export function isOwner(assignments: RoleAssignments, organizationId: string): b
   );
 }
 
-/** The role id that makes a key an owner's. */
 export const OWNER_ROLE_ID = 'organization-admin';
 
-/** SQL: whether a row of `api_keys` is an owner's; a row that does not parse is none. */
+/** SQL condition: a row of `api_keys` is an owner key. It is false for a row that does not parse. */
 export const OWNER = `coalesce(jsonb_path_exists(role_assignments,
   '$.organization[*] ? (@.role_id == "${OWNER_ROLE_ID}" && (!exists(@.organization_id) || @.organization_id == $organization))',
   jsonb_build_object('organization', organization_id), true), false)`;

@@ -1,5 +1,5 @@
 import { IamError } from '../../errors.ts';
-import { recordEvent } from '../audit/audit.ts';
+import { recordEvent } from '../audit/record-event.ts';
 import type { Database, Queries } from '../database.ts';
 import type { Actor, Principal } from '../principal.ts';
 import { OWNER } from './assignment-scope.ts';
@@ -10,17 +10,16 @@ export interface Organization {
   keyQuota: number;
 }
 
-/** Makes an organization in a transaction of the caller's. */
 export async function createOrganization(
   transaction: Queries,
   actor: Actor,
   organization: Organization,
 ): Promise<void> {
-  const made = await transaction.query(
+  const inserted = await transaction.query(
     `INSERT INTO organizations (id, name, key_quota) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING RETURNING id`,
     [organization.id, organization.name, organization.keyQuota],
   );
-  if (made.length === 0) throw new IamError('ORGANIZATION_EXISTS', { fields: ['organization'] });
+  if (inserted.length === 0) throw new IamError('ORGANIZATION_EXISTS', { fields: ['organization'] });
   await recordEvent(transaction, {
     organizationId: organization.id,
     actor,
@@ -39,8 +38,8 @@ export async function listOrganizations(database: Database): Promise<Organizatio
 }
 
 /**
- * Takes the organization for the rest of the transaction: changes to its keys happen one after another, so that
- * counting the keys and adding one cannot interleave with somebody else's doing the same.
+ * Locks the organization for the rest of the transaction. Changes of its keys then run one after another, so a check of a count
+ * and the insert that follows cannot interleave with another change.
  */
 export async function lockOrganization(transaction: Queries, organizationId: string): Promise<Organization> {
   const [organization] = await transaction.query<Organization>(
@@ -53,31 +52,32 @@ export async function lockOrganization(transaction: Queries, organizationId: str
   return organization;
 }
 
-/** What the key behind a request is worth at this point of a transaction. */
+/** State of the caller's key inside a transaction. */
 interface CallerState {
   active: boolean;
   owner: boolean;
 }
 
 /**
- * Makes sure that the key that asks is still alive, and an owner's when `owner` is demanded; call it after
- * `lockOrganization`. Between authentication and this moment another owner may have revoked it.
+ * Checks that the caller's key is still active, and an owner key if required. Call it after `lockOrganization`: another owner may
+ * have revoked the key since its authentication.
+ * @throws {IamError} `root.unauthenticated` or `root.permission_denied`
  */
 export async function assertCallerActive(
   transaction: Queries,
   principal: Principal,
-  demand: { owner: boolean; nowMs: number },
+  required: { owner: boolean; nowMs: number },
 ): Promise<void> {
   if (principal.keyId === undefined) return;
-  const [standing] = await transaction.query<CallerState>(
+  const [caller] = await transaction.query<CallerState>(
     `SELECT revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3) AS active, ${OWNER} AS owner
      FROM api_keys WHERE id = $1 AND organization_id = $2`,
-    [principal.keyId, principal.organizationId, new Date(demand.nowMs)],
+    [principal.keyId, principal.organizationId, new Date(required.nowMs)],
   );
-  if (standing?.active !== true) {
+  if (caller?.active !== true) {
     throw new IamError('UNAUTHENTICATED', { message: 'The API key was revoked or has expired meanwhile.' });
   }
-  if (demand.owner && !standing.owner) throw notAnOwner();
+  if (required.owner && !caller.owner) throw notAnOwner();
 }
 
 export function notAnOwner(): IamError {

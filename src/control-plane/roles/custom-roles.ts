@@ -2,43 +2,43 @@ import { IamError, violationsError } from '../../errors.ts';
 import { PROJECT_TYPES, type ProjectType } from '../../roles/project-type.ts';
 import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descriptor.ts';
 import { checkRoleName } from '../../roles/role-name.ts';
-import { recordEvent } from '../audit/audit.ts';
 import type { AuditAction } from '../audit/audit-event.ts';
-import type { Queries } from '../database.ts';
-import { recordRefusal } from '../keys/key-lifecycle.ts';
-import type { LifecycleDeps } from '../keys/lifecycle-deps.ts';
+import { recordEvent, recordingRefusals } from '../audit/record-event.ts';
+import type { Database, Queries } from '../database.ts';
+import { unstorable } from '../input.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
-import { unstorable } from '../storable.ts';
 
 const MAX_PROJECT_ID_CHARS = 256;
 const MAX_ROLES_OF_PROJECT = 1_000;
 
-/** A project whose custom roles are meant; its organization is the principal's. */
+/** A project of the principal's organization, unvalidated. */
 export interface Project {
   projectType: string;
   projectId: string;
 }
 
-/** A custom role by its name. */
 export interface CustomRole {
   name: string;
   descriptor: RoleDescriptor;
 }
 
-type Parts = Pick<LifecycleDeps, 'database' | 'now'>;
+interface CustomRolesDeps {
+  database: Database;
+  now: () => number;
+}
 
-/** Custom roles of projects. Owners change them; each change and its event are one transaction. */
+/** Manages the custom roles of projects. Only owners can change them. A change and its audit event are one transaction. */
 export class CustomRoles {
-  readonly #deps: Parts;
+  readonly #deps: CustomRolesDeps;
 
-  constructor(deps: Parts) {
+  constructor(deps: CustomRolesDeps) {
     this.#deps = deps;
   }
 
   /**
-   * Writes a role, new or in place of the one of that name.
-   * @param input body of Elasticsearch's `PUT /_security/role/{name}`, unchecked
+   * Creates or replaces a role.
+   * @param input body of Elasticsearch's `PUT /_security/role/{name}`, unvalidated
    */
   put(
     principal: Principal,
@@ -75,13 +75,13 @@ export class CustomRoles {
     return { name, descriptor: role };
   }
 
-  /** Keys that name the role lose what it gave. @throws {IamError} `roles.role_not_found` */
+  /** Keys with the role lose its permissions. @throws {IamError} `roles.role_not_found` */
   remove(principal: Principal, project: Project, name: string): Promise<void> {
     return this.#attempt(principal, 'role.delete', project, name, async () => {
       const scope = checkProject(project);
       const { organizationId } = principal;
       await this.#deps.database.transaction(async (transaction) => {
-        await this.#enter(transaction, principal);
+        await this.#assertOwner(transaction, principal);
         const before = await selectRole(transaction, organizationId, scope, name);
         if (before === undefined) throw new IamError('ROLE_NOT_FOUND');
         await transaction.query(
@@ -104,31 +104,25 @@ export class CustomRoles {
 
   #write(principal: Principal, scope: Scope, name: string, descriptor: RoleDescriptor): Promise<boolean> {
     return this.#deps.database.transaction(async (transaction) => {
-      await this.#enter(transaction, principal);
+      await this.#assertOwner(transaction, principal);
       return putRole(transaction, principal, scope, name, descriptor);
     });
   }
 
-  async #enter(transaction: Queries, principal: Principal): Promise<void> {
+  async #assertOwner(transaction: Queries, principal: Principal): Promise<void> {
     await lockOrganization(transaction, principal.organizationId);
     await assertCallerActive(transaction, principal, { owner: true, nowMs: this.#deps.now() });
   }
 
-  async #attempt<Result>(
+  #attempt<Result>(
     principal: Principal,
     action: AuditAction,
     project: Project,
     name: string,
-    work: () => Promise<Result>,
+    change: () => Promise<Result>,
   ): Promise<Result> {
-    try {
-      return await work();
-    } catch (error) {
-      if (error instanceof IamError) {
-        await recordRefusal(this.#deps, principal, action, 'role', roleId(project, name), error);
-      }
-      throw error;
-    }
+    const attempt = { principal, action, targetType: 'role', targetId: roleId(project, name) } as const;
+    return recordingRefusals(this.#deps.database, attempt, change);
   }
 }
 
@@ -138,8 +132,8 @@ interface Scope {
 }
 
 /**
- * Writes a role and its event in a transaction of the caller's, which holds the lock of the organization.
- * @returns whether there was none of that name
+ * Writes a role and its audit event. The transaction holds the lock of the organization.
+ * @returns whether the role is new
  */
 export async function putRole(
   transaction: Queries,
@@ -211,7 +205,7 @@ async function assertWithinQuota(transaction: Queries, organizationId: string, s
   );
   if ((row?.count ?? 0) < MAX_ROLES_OF_PROJECT) return;
   throw new IamError('ROLE_INVALID', {
-    message: `A project can have ${MAX_ROLES_OF_PROJECT} custom roles; delete one that is not needed.`,
+    message: `A project can have at most ${MAX_ROLES_OF_PROJECT} custom roles. Delete one that is not needed.`,
   });
 }
 

@@ -13,128 +13,157 @@ import {
   keySchema,
   keyWithCredentialSchema,
 } from '../http/schemas.ts';
-import { checked, revokeKeysSchema, rotateKeySchema } from '../keys/key-input.ts';
+import { parseInput } from '../input.ts';
+import type { IssuedKey } from '../keys/create-key.ts';
 import type { KeyLifecycle } from '../keys/key-lifecycle.ts';
-import type { KeyWithCredential } from '../keys/key-view.ts';
 import { listKeysSchema } from '../keys/list-keys.ts';
+import { revokeKeysSchema } from '../keys/revoke-keys.ts';
+import { rotateKeySchema } from '../keys/rotate-key.ts';
 
 const PATH = '/users/auth/keys';
 const tags = ['API keys'];
 const showKeyQuery = z.object({
-  status: z.enum(['revoked', 'all']).optional().describe('Find a revoked key too.'),
+  status: z.enum(['revoked', 'all']).optional().describe('Include revoked keys.'),
 });
 
-/** The key calls of the Elastic Cloud API, and rotation. */
+/** Serves the key calls of the Elastic Cloud API, and rotation. */
 export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
-  app.post(PATH, { schema: docs.create }, async (request, reply) => {
-    const { caller } = request;
-    const made = await keys.create(principalOf(caller, request), request.body, {
-      retry: retryGuard(caller, request),
-    });
-    return answer(reply.code(201), made);
-  });
+  app.post(
+    PATH,
+    {
+      config: { audit: 'api_key.create' },
+      schema: {
+        tags,
+        summary: 'Create an API key',
+        description:
+          "Creates a key in the caller's organization. It expires after 90 days by default. Owners only.",
+        headers: idempotencyHeaders,
+        body: createKeyBody,
+        response: { 201: keyWithCredentialSchema, ...errorResponses(400, 403, 409, 413, 422) },
+      },
+    },
+    async (request, reply) => {
+      const { caller } = request;
+      const issued = await keys.create(principalOf(caller, request), request.body, {
+        retry: retryGuard(caller, request),
+      });
+      return sendIssued(reply.code(201), issued);
+    },
+  );
 
-  app.get(PATH, { schema: docs.list }, async (request) => {
-    assertOwner(request.caller);
-    return keys.list(request.caller.key.organizationId, request.query);
-  });
+  app.get(
+    PATH,
+    {
+      schema: {
+        tags,
+        summary: 'List API keys',
+        description: 'Lists keys, newest first. Owners only.',
+        querystring: listKeysSchema,
+        response: { 200: keyPageSchema, ...errorResponses(400, 403) },
+      },
+    },
+    async (request) => {
+      assertOwner(request.caller);
+      return keys.list(request.caller.key.organizationId, request.query);
+    },
+  );
 
-  app.delete(PATH, { schema: docs.revokeMany }, async (request) => {
-    await keys.revokeMany(principalOf(request.caller, request), request.body, { force: forced(request) });
-    return {};
-  });
+  app.delete(
+    PATH,
+    {
+      config: { audit: 'api_key.revoke' },
+      schema: {
+        tags,
+        summary: 'Revoke several API keys',
+        description: 'Revokes all of the keys or none. Owners only.',
+        querystring: forceQuery,
+        body: revokeKeysSchema,
+        response: { 200: emptySchema, ...errorResponses(400, 403, 404, 409) },
+      },
+    },
+    async (request) => {
+      await keys.revokeMany(principalOf(request.caller, request), request.body, { force: forceOf(request) });
+      return {};
+    },
+  );
 
-  app.get<{ Params: { id: string } }>(`${PATH}/:id`, { schema: docs.show }, async (request) => {
-    const { key } = request.caller;
-    // A key may always look at itself.
-    if (request.params.id !== key.id) assertOwner(request.caller);
-    const { status } = checked(showKeyQuery, request.query);
-    return keys.show(key.organizationId, request.params.id, status !== undefined);
-  });
+  app.get<{ Params: { id: string } }>(
+    `${PATH}/:id`,
+    {
+      schema: {
+        tags,
+        summary: 'Get an API key',
+        description: 'Owners can read all keys. Any other key can read only itself.',
+        params: idParams,
+        querystring: showKeyQuery,
+        response: { 200: keySchema, ...errorResponses(400, 403, 404) },
+      },
+    },
+    async (request) => {
+      const { key } = request.caller;
+      // Every key can read its own definition.
+      if (request.params.id !== key.id) assertOwner(request.caller);
+      const { status } = parseInput(showKeyQuery, request.query);
+      return keys.show(key.organizationId, request.params.id, status !== undefined);
+    },
+  );
 
-  app.delete<{ Params: { id: string } }>(`${PATH}/:id`, { schema: docs.revoke }, async (request) => {
-    await keys.revoke(principalOf(request.caller, request), request.params.id, { force: forced(request) });
-    return {};
-  });
+  app.delete<{ Params: { id: string } }>(
+    `${PATH}/:id`,
+    {
+      config: { audit: 'api_key.revoke' },
+      schema: {
+        tags,
+        summary: 'Revoke an API key',
+        description: 'Succeeds for a key that is already revoked. Owners only.',
+        params: idParams,
+        querystring: forceQuery,
+        response: { 200: emptySchema, ...errorResponses(400, 403, 404, 409) },
+      },
+    },
+    async (request) => {
+      await keys.revoke(principalOf(request.caller, request), request.params.id, { force: forceOf(request) });
+      return {};
+    },
+  );
 
   app.post<{ Params: { id: string } }>(
     `${PATH}/:id/_rotate`,
-    { schema: docs.rotate },
+    {
+      config: { audit: 'api_key.rotate' },
+      schema: {
+        tags,
+        summary: 'Rotate an API key',
+        description:
+          'Returns a new credential of the same key. The old secret stays valid for the grace period. Owners only.',
+        params: idParams,
+        querystring: forceQuery,
+        headers: idempotencyHeaders,
+        body: rotateKeySchema.optional(),
+        response: { 200: keyWithCredentialSchema, ...errorResponses(400, 403, 404, 409, 422) },
+      },
+    },
     async (request, reply) => {
       const { caller } = request;
       const rotated = await keys.rotate(principalOf(caller, request), request.params.id, request.body, {
-        force: forced(request),
+        force: forceOf(request),
         retry: retryGuard(caller, request),
       });
-      return answer(reply, rotated);
+      return sendIssued(reply, rotated);
     },
   );
 }
 
-/** A credential is not for any cache on the way. */
-function answer(reply: FastifyReply, made: { key: KeyWithCredential; replayed: boolean }): FastifyReply {
-  if (made.replayed) reply.header('idempotent-replayed', 'true');
-  return reply.cacheControl('no-store').send(made.key);
+/** Sends a credential, which HTTP caches must not store. */
+function sendIssued(reply: FastifyReply, issued: IssuedKey): FastifyReply {
+  if (issued.replayed) reply.header('idempotent-replayed', 'true');
+  return reply.cacheControl('no-store').send(issued.key);
 }
 
-/** Reads `?force`. @throws {IamError} for anything but true and false: a guess could revoke too much */
-export function forced(request: FastifyRequest): boolean {
+/** Reads `?force`. @throws {IamError} for other values than true and false, because a guess could revoke too much */
+export function forceOf(request: FastifyRequest): boolean {
   const { force } = request.query as { force?: unknown };
   if (force === undefined || force === 'false') return false;
   if (force === 'true') return true;
   throw new IamError('INVALID_INPUT', { message: 'force: must be true or false', fields: ['force'] });
 }
-
-const docs = {
-  create: {
-    tags,
-    summary: 'Create an API key',
-    description:
-      'Makes a key of the caller’s organization. Owners only. Expires after 90 days unless said otherwise.',
-    headers: idempotencyHeaders,
-    body: createKeyBody,
-    response: { 201: keyWithCredentialSchema, ...errorResponses(400, 403, 409, 413, 422) },
-  },
-  list: {
-    tags,
-    summary: 'List API keys',
-    description: 'Newest first. Owners only.',
-    querystring: listKeysSchema,
-    response: { 200: keyPageSchema, ...errorResponses(400, 403) },
-  },
-  revokeMany: {
-    tags,
-    summary: 'Revoke several API keys',
-    description: 'All of them or none. Owners only.',
-    querystring: forceQuery,
-    body: revokeKeysSchema,
-    response: { 200: emptySchema, ...errorResponses(400, 403, 404, 409) },
-  },
-  show: {
-    tags,
-    summary: 'Get an API key',
-    description: 'Owners, and every key for itself.',
-    params: idParams,
-    querystring: showKeyQuery,
-    response: { 200: keySchema, ...errorResponses(400, 403, 404) },
-  },
-  revoke: {
-    tags,
-    summary: 'Revoke an API key',
-    description: 'Revoking a revoked key succeeds. Owners only.',
-    params: idParams,
-    querystring: forceQuery,
-    response: { 200: emptySchema, ...errorResponses(400, 403, 404, 409) },
-  },
-  rotate: {
-    tags,
-    summary: 'Rotate an API key',
-    description:
-      'Answers a new credential of the same key; the old secret goes on for the grace period. Owners only.',
-    params: idParams,
-    querystring: forceQuery,
-    headers: idempotencyHeaders,
-    body: rotateKeySchema.optional(),
-    response: { 200: keyWithCredentialSchema, ...errorResponses(400, 403, 404, 409, 422) },
-  },
-};

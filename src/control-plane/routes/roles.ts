@@ -18,42 +18,118 @@ interface RoleParams extends ProjectParams {
   name: string;
 }
 
-/** Custom roles of projects, in the words of Elasticsearch's own role calls, and the predefined ones. */
+/** Serves custom roles in the format of the role calls of Elasticsearch, and the predefined roles. */
 export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
-  app.put<{ Params: RoleParams }>(`${ROLES}/:name`, { schema: docs.put }, async (request) => {
-    const { params } = request;
-    const { created, warnings } = await roles.put(
-      principalOf(request.caller, request),
-      projectOf(params),
-      params.name,
-      request.body,
-    );
-    return { role: { created }, ...(warnings.length > 0 && { warnings }) };
-  });
+  app.put<{ Params: RoleParams }>(
+    `${ROLES}/:name`,
+    {
+      config: { audit: 'role.put' },
+      schema: {
+        tags,
+        summary: 'Create or replace a custom role',
+        description: "The body is that of Elasticsearch's PUT /_security/role/{name}. Owners only.",
+        params: roleParams,
+        body: roleDescriptorSchema,
+        response: {
+          200: z.object({
+            role: z.object({ created: z.boolean().describe('false if the role replaced an existing one.') }),
+            warnings: z.array(z.string()).optional().describe('Unknown privileges.'),
+          }),
+          ...errorResponses(400, 403, 413),
+        },
+      },
+    },
+    async (request) => {
+      const { params } = request;
+      const { created, warnings } = await roles.put(
+        principalOf(request.caller, request),
+        projectOf(params),
+        params.name,
+        request.body,
+      );
+      return { role: { created }, ...(warnings.length > 0 && { warnings }) };
+    },
+  );
 
-  app.get<{ Params: RoleParams }>(`${ROLES}/:name`, { schema: docs.get }, async (request) => {
-    assertOwner(request.caller);
-    const { key } = request.caller;
-    const role = await roles.get(key.organizationId, projectOf(request.params), request.params.name);
-    return { [role.name]: native(role.descriptor) };
-  });
+  app.get<{ Params: RoleParams }>(
+    `${ROLES}/:name`,
+    {
+      schema: {
+        tags,
+        summary: 'Get a custom role',
+        description: 'Owners only.',
+        params: roleParams,
+        response: { 200: nativeRoles, ...errorResponses(403, 404) },
+      },
+    },
+    async (request) => {
+      assertOwner(request.caller);
+      const { key } = request.caller;
+      const role = await roles.get(key.organizationId, projectOf(request.params), request.params.name);
+      return { [role.name]: native(role.descriptor) };
+    },
+  );
 
-  app.delete<{ Params: RoleParams }>(`${ROLES}/:name`, { schema: docs.remove }, async (request) => {
-    const { params } = request;
-    await roles.remove(principalOf(request.caller, request), projectOf(params), params.name);
-    return { found: true };
-  });
+  app.delete<{ Params: RoleParams }>(
+    `${ROLES}/:name`,
+    {
+      config: { audit: 'role.delete' },
+      schema: {
+        tags,
+        summary: 'Delete a custom role',
+        description: 'Keys with the role lose its permissions. Owners only.',
+        params: roleParams,
+        response: { 200: z.object({ found: z.literal(true) }), ...errorResponses(403, 404) },
+      },
+    },
+    async (request) => {
+      const { params } = request;
+      await roles.remove(principalOf(request.caller, request), projectOf(params), params.name);
+      return { found: true };
+    },
+  );
 
-  app.get<{ Params: ProjectParams }>(ROLES, { schema: docs.list }, async (request) => {
-    assertOwner(request.caller);
-    const { key } = request.caller;
-    const found = await roles.list(key.organizationId, projectOf(request.params));
-    return Object.fromEntries(found.map(({ name, descriptor }) => [name, native(descriptor)]));
-  });
+  app.get<{ Params: ProjectParams }>(
+    ROLES,
+    {
+      schema: {
+        tags,
+        summary: 'List the custom roles of a project',
+        description: 'Owners only.',
+        params: projectParams,
+        response: { 200: nativeRoles, ...errorResponses(400, 403) },
+      },
+    },
+    async (request) => {
+      assertOwner(request.caller);
+      const { key } = request.caller;
+      const customRoles = await roles.list(key.organizationId, projectOf(request.params));
+      return Object.fromEntries(customRoles.map(({ name, descriptor }) => [name, native(descriptor)]));
+    },
+  );
 
   app.get<{ Querystring: { project_type?: string } }>(
     '/roles',
-    { schema: docs.predefined },
+    {
+      schema: {
+        tags,
+        summary: 'List the predefined roles with their descriptors',
+        description: 'Any valid key.',
+        querystring: z.object({ project_type: z.enum(PROJECT_TYPES).optional() }),
+        response: {
+          200: z.object({
+            roles: z.array(
+              z.object({
+                project_type: z.enum(PROJECT_TYPES),
+                name: z.string(),
+                descriptor: roleDescriptorSchema,
+              }),
+            ),
+          }),
+          ...errorResponses(400),
+        },
+      },
+    },
     async (request) => {
       const { project_type: type } = request.query;
       if (type !== undefined && !PROJECT_TYPES.some((known) => known === type)) {
@@ -62,9 +138,9 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
           fields: ['project_type'],
         });
       }
-      const asked = predefinedRoles.filter((role) => type === undefined || role.projectType === type);
+      const matches = predefinedRoles.filter((role) => type === undefined || role.projectType === type);
       return {
-        roles: asked.map(({ projectType, name, descriptor }) => ({
+        roles: matches.map(({ projectType, name, descriptor }) => ({
           project_type: projectType,
           name,
           descriptor,
@@ -78,7 +154,7 @@ function projectOf(params: ProjectParams): Project {
   return { projectType: params.project_type, projectId: params.project_id };
 }
 
-/** Elasticsearch shows this field with every role; it means that the license covers the role. */
+/** Elasticsearch adds this field to every role. It means that the license covers the role. */
 function native(descriptor: RoleDescriptor) {
   return { ...descriptor, transient_metadata: { enabled: true } };
 }
@@ -92,59 +168,3 @@ const roleParams = projectParams.extend({ name: z.string().describe('Name of the
 const nativeRoles = z
   .record(z.string(), roleDescriptorSchema.extend({ transient_metadata: z.object({ enabled: z.boolean() }) }))
   .describe('Role descriptors by name.');
-
-const docs = {
-  put: {
-    tags,
-    summary: 'Create or replace a custom role',
-    description: "The body is that of Elasticsearch's PUT /_security/role/{name}. Owners only.",
-    params: roleParams,
-    body: roleDescriptorSchema,
-    response: {
-      200: z.object({
-        role: z.object({ created: z.boolean().describe('false: it took the place of one of that name.') }),
-        warnings: z.array(z.string()).optional().describe('Privileges that are not known.'),
-      }),
-      ...errorResponses(400, 403, 413),
-    },
-  },
-  get: {
-    tags,
-    summary: 'Get a custom role',
-    description: 'Owners only.',
-    params: roleParams,
-    response: { 200: nativeRoles, ...errorResponses(403, 404) },
-  },
-  remove: {
-    tags,
-    summary: 'Delete a custom role',
-    description: 'Keys that name the role lose what it gave. Owners only.',
-    params: roleParams,
-    response: { 200: z.object({ found: z.literal(true) }), ...errorResponses(403, 404) },
-  },
-  list: {
-    tags,
-    summary: 'List the custom roles of a project',
-    description: 'Owners only.',
-    params: projectParams,
-    response: { 200: nativeRoles, ...errorResponses(400, 403) },
-  },
-  predefined: {
-    tags,
-    summary: 'List the predefined roles with their descriptors',
-    description: 'Every key may.',
-    querystring: z.object({ project_type: z.enum(PROJECT_TYPES).optional() }),
-    response: {
-      200: z.object({
-        roles: z.array(
-          z.object({
-            project_type: z.enum(PROJECT_TYPES),
-            name: z.string(),
-            descriptor: roleDescriptorSchema,
-          }),
-        ),
-      }),
-      ...errorResponses(400),
-    },
-  },
-};

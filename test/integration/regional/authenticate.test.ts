@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { predefinedRoles } from '../../../src/roles/predefined.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { authorizationOf, insertKey, newCredential, projectRoles, revokeKey } from '../../support/keys.ts';
+import { changesApplied } from '../../support/pods.ts';
 import {
   authenticate,
   CLIENT_SECRET,
@@ -31,15 +32,15 @@ const ask = (
     contexts: [projectContext(projectId, key.organizationId, projectType)],
   });
 
-describe('a good key', () => {
-  it('gets the native descriptors of its roles through the replica', async () => {
+describe('a valid key', () => {
+  it('receives the native descriptors of its roles from the replica', async () => {
     const key = await insertKey(databases.primary, {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer']),
     });
     await databases.replicated();
-    const answer = await ask(key);
-    expect(answer.status).toBe(200);
-    expect(answer.body).toMatchObject({
+    const response = await ask(key);
+    expect(response.status).toBe(200);
+    expect(response.body).toMatchObject({
       type: 'api-key',
       user_id: 'user-1',
       email: null,
@@ -51,7 +52,7 @@ describe('a good key', () => {
       denied_contexts: [],
       credentials: { id: key.id, type: 'api-key', expiration: null, internal: false },
     });
-    expect(answer.body.contexts).toEqual([
+    expect(response.body.contexts).toEqual([
       {
         ...projectContext('p1', key.organizationId),
         application_roles: ['viewer'],
@@ -66,58 +67,58 @@ describe('a good key', () => {
   });
 
   it.each(predefinedRoles)(
-    'gets $projectType $name exactly as it is defined',
+    'receives $projectType $name exactly as defined',
     async ({ projectType, name, descriptor }) => {
       const key = await insertKey(databases.primary, {
         roleAssignments: projectRoles(projectType, 'p1', [name]),
       });
       await databases.replicated();
-      const answer = await ask(key, 'p1', projectType);
-      expect(answer.body.contexts[0].role_descriptors).toEqual({ [name]: descriptor });
+      const response = await ask(key, 'p1', projectType);
+      expect(response.body.contexts[0].role_descriptors).toEqual({ [name]: descriptor });
     },
   );
 
-  it('is told who it is when no context is asked for, with or without a body', async () => {
+  it('receives its identity when no context is requested, with or without a body', async () => {
     const key = await insertKey(databases.primary);
     await databases.replicated();
     for (const rawBody of [undefined, '', '{}', '{"contexts":null}']) {
-      const answer = await authenticate(
+      const response = await authenticate(
         regional,
         key.authorization,
         rawBody === undefined ? {} : { rawBody },
       );
-      expect([answer.status, answer.body.contexts]).toEqual([200, null]);
+      expect([response.status, response.body.contexts]).toEqual([200, null]);
     }
   });
 
-  it('sees its raw role assignments only when it asks, and no descriptors when it asks for none', async () => {
+  it('receives raw role assignments only on request, and no descriptors if the request omits them', async () => {
     const roleAssignments = projectRoles('elasticsearch', 'p1', ['viewer']);
     const key = await insertKey(databases.primary, { roleAssignments });
     await databases.replicated();
-    const answer = await authenticate(regional, key.authorization, {
+    const response = await authenticate(regional, key.authorization, {
       contexts: [projectContext('p1', key.organizationId)],
       query: '?include_role_assignments=true&include_role_descriptors=false&include_token=true',
     });
-    expect(answer.body.role_assignments).toEqual(roleAssignments);
-    expect(answer.body.token).toBeNull();
-    expect(answer.body.contexts[0]).not.toHaveProperty('role_descriptors');
+    expect(response.body.role_assignments).toEqual(roleAssignments);
+    expect(response.body.token).toBeNull();
+    expect(response.body.contexts[0]).not.toHaveProperty('role_descriptors');
   });
 
-  it('answers granted projects and lists denied ones in one call', async () => {
+  it('receives granted and denied projects in one response', async () => {
     const key = await insertKey(databases.primary, {
       roleAssignments: projectRoles('security', 'p1', ['editor']),
     });
     await databases.replicated();
-    const answer = await authenticate(regional, key.authorization, {
+    const response = await authenticate(regional, key.authorization, {
       contexts: [
         projectContext('p1', key.organizationId, 'security'),
         projectContext('p2', key.organizationId, 'security'),
         projectContext('p1', 'another-organization', 'security'),
       ],
     });
-    expect(answer.status).toBe(200);
-    expect(answer.body.contexts.map((one: { project_id: string }) => one.project_id)).toEqual(['p1']);
-    expect(answer.body.denied_contexts).toEqual([
+    expect(response.status).toBe(200);
+    expect(response.body.contexts.map((one: { project_id: string }) => one.project_id)).toEqual(['p1']);
+    expect(response.body.denied_contexts).toEqual([
       {
         ...projectContext('p2', key.organizationId, 'security'),
         error: expect.stringContaining('no role assignment'),
@@ -147,7 +148,7 @@ describe('a good key', () => {
 });
 
 describe('role definitions', () => {
-  it('apply as they are now: changed, and named as unresolved once deleted', async () => {
+  it('apply in their current form, and a deleted role is listed as unresolved', async () => {
     const key = await insertKey(databases.primary, {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer', 'logs-reader']),
     });
@@ -165,7 +166,7 @@ describe('role definitions', () => {
 
     await define(['read', 'write']);
     await databases.replicated();
-    // The replica has it; the service hears of that some milliseconds later.
+    // The change feed delivers the change some milliseconds after replication.
     const context = async () => (await ask(key)).body.contexts[0];
     await expect
       .poll(async () => (await context()).role_descriptors['logs-reader'].indices[0].privileges)
@@ -182,7 +183,7 @@ describe('role definitions', () => {
   });
 });
 
-describe('a key that grants nothing is answered 403 with the reason', () => {
+describe('a key without permissions in the project is refused with 403 and the reason', () => {
   const cases: [string, unknown, string][] = [
     ['no assignment', {}, 'no role assignment'],
     ['no application roles', projectRoles('elasticsearch', 'p1', []), 'no application_roles'],
@@ -195,9 +196,9 @@ describe('a key that grants nothing is answered 403 with the reason', () => {
   it.each(cases)('%s', async (_name, roleAssignments, reason) => {
     const key = await insertKey(databases.primary, { roleAssignments });
     await databases.replicated();
-    const answer = await ask(key);
-    expect(answer.status).toBe(403);
-    expect(answer.body).toEqual({
+    const response = await ask(key);
+    expect(response.status).toBe(403);
+    expect(response.body).toEqual({
       request_id: expect.any(String),
       error: {
         code: '0x93B121',
@@ -213,22 +214,22 @@ describe('a key that grants nothing is answered 403 with the reason', () => {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['admin']),
     });
     await databases.replicated();
-    const answer = await authenticate(regional, key.authorization, {
-      contexts: [projectContext('p1', 'somebody-else')],
+    const response = await authenticate(regional, key.authorization, {
+      contexts: [projectContext('p1', 'another-organization')],
     });
-    expect([answer.status, answer.body.error.code]).toEqual([403, '0x93B121']);
-    expect(answer.body.error.message).toContain('another organization');
+    expect([response.status, response.body.error.code]).toEqual([403, '0x93B121']);
+    expect(response.body.error.message).toContain('another organization');
   });
 });
 
-describe('a key that is not good is answered 401 with its code', () => {
+describe('an invalid key is refused with 401 and the code of the reason', () => {
   const code = async (authorization: string | undefined, headers?: Record<string, string>) => {
-    const answer = await authenticate(regional, authorization, headers === undefined ? {} : { headers });
-    expect(answer.body.request_id).toEqual(expect.any(String));
-    return [answer.status, answer.body.error.code];
+    const response = await authenticate(regional, authorization, headers === undefined ? {} : { headers });
+    expect(response.body.request_id).toEqual(expect.any(String));
+    return [response.status, response.body.error.code];
   };
 
-  it('unknown id and wrong secret alike', async () => {
+  it('has the same code for an unknown id and a wrong secret', async () => {
     const key = await insertKey(databases.primary);
     await databases.replicated();
     const stranger = newCredential();
@@ -236,28 +237,29 @@ describe('a key that is not good is answered 401 with its code', () => {
     expect(await code(authorizationOf({ ...stranger, id: key.id }))).toEqual([401, '0x28D520']);
   });
 
-  it('revoked', async () => {
+  it('refuses a revoked key once the change feed has delivered the change', async () => {
     const key = await insertKey(databases.primary);
     await databases.replicated();
     expect((await authenticate(regional, key.authorization)).status).toBe(200);
     await revokeKey(databases.primary, key.id);
     await databases.replicated();
+    await changesApplied(regional);
     expect(await code(key.authorization)).toEqual([401, '0xD38358']);
   });
 
-  it('expired, at the second it falls', async () => {
+  it('refuses an expired key from the moment of its expiry', async () => {
     const expiresAt = new Date(Date.now() + 1_000);
     const key = await insertKey(databases.primary, { expiresAt });
     await databases.replicated();
     const before = await authenticate(regional, key.authorization);
     expect([before.status, before.body.credentials.expiration]).toEqual([200, expiresAt.toISOString()]);
-    let answer = before;
-    while (Date.now() < expiresAt.getTime()) answer = await authenticate(regional, key.authorization);
-    answer = await authenticate(regional, key.authorization);
-    expect([answer.status, answer.body.error.code]).toEqual([401, '0xE436AE']);
+    let response = before;
+    while (Date.now() < expiresAt.getTime()) response = await authenticate(regional, key.authorization);
+    response = await authenticate(regional, key.authorization);
+    expect([response.status, response.body.error.code]).toEqual([401, '0xE436AE']);
   });
 
-  it('revoked and expired are told only to who proves the secret', async () => {
+  it('reveals that a key is revoked or expired only to a caller with its secret', async () => {
     const revoked = await insertKey(databases.primary, { revokedAt: new Date() });
     const expired = await insertKey(databases.primary, { expiresAt: new Date(0) });
     await databases.replicated();
@@ -266,18 +268,18 @@ describe('a key that is not good is answered 401 with its code', () => {
     }
   });
 
-  it('internal without, with wrong, and with right client authentication', async () => {
+  it('accepts an internal key only with valid client authentication', async () => {
     const key = await insertKey(databases.primary, { internal: true });
     await databases.replicated();
     expect(await code(key.authorization)).toEqual([401, '0x8560B2']);
     expect(await code(key.authorization, { 'x-client-authentication': 'wrong' })).toEqual([401, '0x8560B2']);
-    const answer = await authenticate(regional, key.authorization, {
+    const response = await authenticate(regional, key.authorization, {
       headers: { 'x-client-authentication': CLIENT_SECRET },
     });
-    expect([answer.status, answer.body.credentials.internal]).toEqual([200, true]);
+    expect([response.status, response.body.credentials.internal]).toEqual([200, true]);
   });
 
-  it('external with client authentication, right or wrong', async () => {
+  it('refuses an external key with client authentication, valid or invalid', async () => {
     const key = await insertKey(databases.primary);
     await databases.replicated();
     for (const secret of [CLIENT_SECRET, 'wrong']) {

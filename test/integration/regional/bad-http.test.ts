@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => regional?.close());
 
-describe('a request that no route takes is refused in the same JSON as every other', () => {
+describe('a request without a route is refused with the common error body', () => {
   it.each([
     ['POST', '/'],
     ['POST', '/uiam/api/v1/authentication/_authenticate/'],
@@ -24,18 +24,18 @@ describe('a request that no route takes is refused in the same JSON as every oth
     ['GET', '/metrics'],
     ['GET', '/../../etc/passwd'],
   ])('%s %s is 404', async (method, path) => {
-    const answer = await call(`${regional.url}${path}`, { method, headers: { authorization } });
-    expectRefusal(answer, 404, '0x1A0404', [authorization]);
+    const response = await call(`${regional.url}${path}`, { method, headers: { authorization } });
+    expectRefusal(response, 404, '0x1A0404', [authorization]);
   });
 
-  it('a path that is no valid URL is 400', async () => {
+  it('an invalid URL path is 400', async () => {
     expectRefusal(await call(`${regional.url}/%zz`, { headers: { authorization } }), 400, '0x1A0400', [
       authorization,
     ]);
   });
 });
 
-describe('bytes that are no good HTTP request are refused with 400, in JSON, and the connection is closed', () => {
+describe('an invalid HTTP request is refused with 400 in JSON, and the connection is closed', () => {
   const head = `POST ${AUTHENTICATE_PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n`;
   it.each([
     ['no HTTP at all', 'hello\r\n\r\n'],
@@ -57,7 +57,7 @@ describe('bytes that are no good HTTP request are refused with 400, in JSON, and
     expectRefusal(await sendBytes(regional.url, bytes), 400, '0x1A0400', [authorization]);
   });
 
-  it('a client that goes away in the middle of a request disturbs nobody', async () => {
+  it('a client that disconnects during a request does not affect other clients', async () => {
     const { hostname, port } = new URL(regional.url);
     const socket = connect(Number(port), hostname);
     socket.write(`${head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{`, () =>

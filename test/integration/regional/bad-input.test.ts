@@ -36,7 +36,7 @@ const post = (body: string | Buffer | ReadableStream, contentType = 'application
 const contexts = (count: number) =>
   Array.from({ length: count }, (_, index) => projectContext(`p${index}`, key.organizationId));
 
-describe('an Authorization header that holds no credential is refused with 401 and a sentence that helps', () => {
+describe('an Authorization header without a credential is refused with 401 and a helpful message', () => {
   const base64 = (text: string) => Buffer.from(text).toString('base64');
   const cases: [string, (credential: string) => string | undefined, RegExp][] = [
     ['missing', () => undefined, /missing.*ApiKey <credential>/],
@@ -69,13 +69,13 @@ describe('an Authorization header that holds no credential is refused with 401 a
 
   it.each(cases)('%s', async (_name, header, sentence) => {
     const authorization = header(key.credential);
-    const answer = await authenticate(regional, authorization);
-    expectRefusal(answer, 401, '0xD00DF3', [key.credential, key.secret, ...credentialParts(authorization)]);
-    expect(answer.body.error.message).toMatch(sentence);
-    expect(answer.headers.get('www-authenticate')).toBe('ApiKey');
+    const response = await authenticate(regional, authorization);
+    expectRefusal(response, 401, '0xD00DF3', [key.credential, key.secret, ...credentialParts(authorization)]);
+    expect(response.body.error.message).toMatch(sentence);
+    expect(response.headers.get('www-authenticate')).toBe('ApiKey');
   });
 
-  it('is told before anything about the body is', async () => {
+  it('is refused before the body is checked', async () => {
     expectRefusal(await authenticate(regional, undefined, { rawBody: 'no json' }), 401, '0xD00DF3');
   });
 
@@ -97,7 +97,7 @@ describe('an Authorization header that holds no credential is refused with 401 a
   }
 });
 
-describe('a body that cannot be used is refused with 400 and the path of what is wrong', () => {
+describe('an invalid body is refused with 400 and the path of the invalid field', () => {
   const first = (change: object) =>
     JSON.stringify({ contexts: [{ ...projectContext('p1', 'org'), ...change }] });
   const cases: [string, string, string | null][] = [
@@ -126,38 +126,40 @@ describe('a body that cannot be used is refused with 400 and the path of what is
   ];
 
   it.each(cases)('%s', async (name, rawBody, resource) => {
-    const answer = await post(name === 'no UTF-8' ? Buffer.from('{"contexts":"\xe9"}', 'latin1') : rawBody);
-    expectRefusal(answer, 400, '0x1A0400', [key.credential]);
-    expect(answer.body.error.resource).toBe(resource);
+    const response = await post(name === 'no UTF-8' ? Buffer.from('{"contexts":"\xe9"}', 'latin1') : rawBody);
+    expectRefusal(response, 400, '0x1A0400', [key.credential]);
+    expect(response.body.error.resource).toBe(resource);
   });
 
   it('a query flag that is neither true nor false, or given twice', async () => {
     for (const query of ['?include_token=yes', '?include_token=true&include_token=true']) {
-      const answer = await authenticate(regional, key.authorization, { query });
-      expectRefusal(answer, 400, '0x1A0400');
-      expect(answer.body.error.resource).toBe('include_token');
+      const response = await authenticate(regional, key.authorization, { query });
+      expectRefusal(response, 400, '0x1A0400');
+      expect(response.body.error.resource).toBe('include_token');
     }
   });
 });
 
 describe('sizes', () => {
-  it('answers exactly 1,000 contexts', async () => {
+  it('accepts exactly 1,000 contexts', async () => {
     await databases.primary.query(
       `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
        VALUES ($1, 'elasticsearch', 'p7', 'of-p7', '{}', 0)`,
       [key.organizationId],
     );
     await databases.replicated();
-    const answer = await authenticate(regional, key.authorization, { contexts: contexts(MAX_CONTEXTS) });
-    expect([answer.status, answer.body.contexts?.length]).toEqual([200, 1_000]);
-    const roles = answer.body.contexts.map((one: { application_roles: string[] }) => one.application_roles);
+    const response = await authenticate(regional, key.authorization, { contexts: contexts(MAX_CONTEXTS) });
+    expect([response.status, response.body.contexts?.length]).toEqual([200, 1_000]);
+    const roles = response.body.contexts.map((one: { application_roles: string[] }) => one.application_roles);
     expect([roles[6], roles[7]]).toEqual([['viewer'], ['viewer', 'of-p7']]);
   });
 
   it('refuses 1,001 contexts with 400 and says how many are allowed', async () => {
-    const answer = await authenticate(regional, key.authorization, { contexts: contexts(MAX_CONTEXTS + 1) });
-    expectRefusal(answer, 400, '0x1A0400');
-    expect(answer.body.error).toMatchObject({
+    const response = await authenticate(regional, key.authorization, {
+      contexts: contexts(MAX_CONTEXTS + 1),
+    });
+    expectRefusal(response, 400, '0x1A0400');
+    expect(response.body.error).toMatchObject({
       resource: 'contexts',
       message: expect.stringContaining('at most 1000 contexts'),
     });
@@ -186,7 +188,7 @@ describe('content types', () => {
     }
   });
 
-  it('refuses every other one with 415', async () => {
+  it('refuses every other content type with 415', async () => {
     for (const type of [
       'text/plain',
       'application/x-www-form-urlencoded',

@@ -39,7 +39,7 @@ afterAll(async () => {
   await strangers?.remove();
 });
 
-/** Calls `_authenticate` over TLS; answers status and error code. */
+/** Calls `_authenticate` over TLS; returns status and error code. */
 async function ask(
   key: IssuedKey,
   client?: Certificate,
@@ -49,7 +49,7 @@ async function ask(
   const call = request(`${server.url}${AUTHENTICATE_PATH}`, {
     method: 'POST',
     headers: { authorization: key.authorization, ...headers },
-    rejectUnauthorized: false, // what is under test is the server's look at the client
+    rejectUnauthorized: false, // the test is about the certificate of the client
     agent: false,
     ...client,
   });
@@ -60,7 +60,7 @@ async function ask(
 }
 
 describe('an internal key', () => {
-  it('is accepted with a client certificate of ours, without the header', async () => {
+  it('is accepted with a client certificate of the configured CA, without the header', async () => {
     expect(await ask(internal, await authority.issue('elasticsearch'))).toEqual([200, undefined]);
   });
 
@@ -68,11 +68,11 @@ describe('an internal key', () => {
     expect(await ask(internal)).toEqual([401, '0x8560B2']);
   });
 
-  it('is refused with a certificate of an authority that is not ours', async () => {
+  it('is refused with a certificate of another CA', async () => {
     expect(await ask(internal, await strangers.issue('elasticsearch'))).toEqual([401, '0x8560B2']);
   });
 
-  it('is refused with a certificate of ours that has expired', async () => {
+  it('is refused with an expired certificate of the configured CA', async () => {
     const expired = await authority.issue('expired', { expired: true });
     expect(await ask(internal, expired)).toEqual([401, '0x8560B2']);
   });
@@ -86,17 +86,17 @@ describe('an internal key', () => {
 });
 
 describe('an external key', () => {
-  it('is accepted without a certificate, and with one that proves nothing', async () => {
+  it('is accepted without a certificate, and with one of another CA', async () => {
     expect(await ask(external)).toEqual([200, undefined]);
     expect(await ask(external, await strangers.issue('customer'))).toEqual([200, undefined]);
   });
 
-  it('is refused with a client certificate of ours, as with the shared secret', async () => {
+  it('is refused with a client certificate of the configured CA, as with the shared secret', async () => {
     expect(await ask(external, await authority.issue('node'))).toEqual([401, '0x8560B2']);
   });
 });
 
-it('a TLS server without client authorities takes no certificate for client authentication', async () => {
+it('a TLS server without a client CA accepts no certificate as client authentication', async () => {
   const server = await authority.issue('plain');
   const other = await startRegional(databases.replicaUrl, {
     TLS_CERT_FILE: server.files.cert,
@@ -110,7 +110,7 @@ it('a TLS server without client authorities takes no certificate for client auth
   }
 });
 
-it('plain HTTP and old protocol versions on the TLS port are refused, and the service goes on', async () => {
+it('refuses plain HTTP and old protocol versions on the TLS port and keeps serving', async () => {
   const { port } = new URL(regional.url);
   await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
   const old = connect({

@@ -44,7 +44,7 @@ afterAll(async () => {
   await databases?.close();
 });
 
-/** Everything of an answer that does not name the request or the moment. */
+/** The response without request id, date and length. */
 async function send(service: TestRegional, call: Call) {
   const { status, headers, body } = await new Promise<{ status: number; headers: object; body: string }>(
     (resolve, reject) => {
@@ -99,7 +99,7 @@ function corpus(): Call[] {
     '{bad json',
     '"\\u00e9"',
     JSON.stringify({ contexts: [context, projectContext('other', viewer.organizationId)] }),
-    JSON.stringify({ contexts: [context, projectContext('pé1', 'somebody-else')] }),
+    JSON.stringify({ contexts: [context, projectContext('pé1', 'another-organization')] }),
     JSON.stringify({ contexts: Array.from({ length: 100 }, () => context) }),
     JSON.stringify({ contexts: Array.from({ length: 1_001 }, () => context) }),
     `${JSON.stringify({ contexts: [context] })}${' '.repeat(300_000)}`,
@@ -180,9 +180,9 @@ function seeded(seed: number): () => number {
 async function expectSame(call: Call): Promise<void> {
   await send(fast, call);
   await send(plain, usual(keys.roleless));
-  const [fastAnswer, plainAnswer] = [await send(fast, call), await send(plain, call)];
-  expect(fastAnswer, JSON.stringify({ ...call, headers: Object.keys(call.headers) }).slice(0, 500)).toEqual(
-    plainAnswer,
+  const [fastResponse, plainResponse] = [await send(fast, call), await send(plain, call)];
+  expect(fastResponse, JSON.stringify({ ...call, headers: Object.keys(call.headers) }).slice(0, 500)).toEqual(
+    plainResponse,
   );
 }
 
@@ -236,16 +236,16 @@ async function memoryHits(): Promise<number> {
 }
 
 describe('the fast lane', () => {
-  it('answers what the long way answers, for every kind of call', async () => {
+  it('returns the same response as the route for every kind of call', async () => {
     for (const call of corpus()) await expectSame(call);
   });
 
-  it('answers what the long way answers, for calls with a random byte changed', async () => {
+  it('returns the same response as the route for calls with a random byte changed', async () => {
     const random = seeded(7);
     for (let count = 0; count < 300; count += 1) await expectSame(mutate(usual(keys.viewer), random));
   });
 
-  it('takes the second of two equal calls, and none after the key is revoked', async () => {
+  it('serves the second of two equal calls from memory, and none after the key is revoked', async () => {
     const key = await insertKey(databases.primary, {
       roleAssignments: projectRoles('elasticsearch', 'pé1', ['viewer']),
     });
@@ -260,7 +260,7 @@ describe('the fast lane', () => {
     await expect.poll(async () => (await send(fast, usual(key))).status).toBe(401);
   });
 
-  it('never mixes up calls that differ only in how their parts are joined', async () => {
+  it('distinguishes calls that differ only in which header has the credential', async () => {
     const { viewer } = keys;
     await send(fast, usual(viewer));
     const moved = usual(viewer, {
@@ -289,7 +289,7 @@ describe('the fast lane', () => {
       (text: string) => `hello${text}`,
     ];
 
-    it('calls of every kind, one after the other and cut anywhere, are answered as without it', async () => {
+    it('pipelined calls of every kind, split anywhere, have the same responses as without the lane', async () => {
       const random = seeded(11);
       const some = corpus().filter(
         ({ headers, body = '' }) => headers['transfer-encoding'] === undefined && body.length < 20_000,
@@ -303,7 +303,7 @@ describe('the fast lane', () => {
       }
     });
 
-    it('bytes that are no plain request are read as without it, with all that follows them', async () => {
+    it('bytes that are not a plain request, and all that follow, are handled as without the lane', async () => {
       const random = seeded(13);
       for (const change of unusual) {
         const first = wire(usual(keys.viewer));
@@ -317,7 +317,7 @@ describe('the fast lane', () => {
       }
     });
 
-    it('a request that takes its time is answered all the same', async () => {
+    it('serves a request that arrives slowly', async () => {
       const text = wire(usual(keys.viewer));
       const { port } = new URL(fast.url);
       const socket = connect(Number(port), '127.0.0.1');
@@ -325,12 +325,12 @@ describe('the fast lane', () => {
         socket.write(piece, 'latin1');
         await new Promise((resolve) => setTimeout(resolve, 1_200)); // longer than the lane waits
       }
-      const [answer] = (await once(socket, 'data')) as [Buffer];
-      expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+      const [response] = (await once(socket, 'data')) as [Buffer];
+      expect(response.toString()).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
       socket.destroy();
     });
 
-    it('a client that sends and never reads is not read any further', async () => {
+    it('stops reading from a client that never reads its responses', async () => {
       const { port } = new URL(fast.url);
       const socket = connect(Number(port), '127.0.0.1').pause();
       const hits = await memoryHits();
@@ -348,7 +348,7 @@ describe('the fast lane', () => {
 });
 
 describe('closing', () => {
-  it('lets go of idle connections at once', async () => {
+  it('closes idle connections at once', async () => {
     const service = await startRegional(databases.replicaUrl);
     const { port } = new URL(service.url);
     const idle = connect(Number(port), '127.0.0.1');
@@ -359,7 +359,7 @@ describe('closing', () => {
     await gone;
   });
 
-  it('answers what is under way first, and says that the connection ends', async () => {
+  it('finishes open requests first and sends Connection: close', async () => {
     const service = await startRegional(databases.replicaUrl);
     const { port } = new URL(service.url);
     const busy = connect(Number(port), '127.0.0.1');

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   CLIENT_SECRET,
   callApi,
@@ -51,7 +51,7 @@ async function viewer() {
   });
 }
 
-test('the three key calls reach the control plane with their headers, and its answers come back', async () => {
+it('forwards the three key calls with their headers and returns the responses of the control plane', async () => {
   const key = await viewer();
   const granted = await callApi(region, 'POST', `${BASE}/_grant`, key.authorization, { body: GRANT });
   expect(granted.status).toBe(200);
@@ -73,7 +73,7 @@ test('the three key calls reach the control plane with their headers, and its an
   expect(rows.map((row) => row.source_ip)).toEqual(['127.0.0.1', '127.0.0.1']);
 });
 
-test('a control plane that is away is 503 with a code, never 500, and authentication goes on', async () => {
+it('returns 503 with a code, never 500, while the control plane is unreachable; authentication is unaffected', async () => {
   const key = await viewer();
   await databases.replicated();
   await proxy.cut();
@@ -83,9 +83,9 @@ test('a control plane that is away is 503 with a code, never 500, and authentica
       ['POST', '/_convert'],
       ['DELETE', `/${key.id}`],
     ] as const) {
-      const answer = await callApi(region, method, `${BASE}${path}`, key.authorization);
-      expect([answer.status, answer.body.error.code]).toEqual([503, '0x1A1503']);
-      expect(answer.headers.get('retry-after')).toBe('1');
+      const response = await callApi(region, method, `${BASE}${path}`, key.authorization);
+      expect([response.status, response.body.error.code]).toEqual([503, '0x1A1503']);
+      expect(response.headers.get('retry-after')).toBe('1');
     }
     const errors = region.logLines
       .map((line) => JSON.parse(line))

@@ -23,10 +23,10 @@ let databases: TestDatabases;
 let proxy: TcpProxy;
 let regional: TestRegional;
 let keys: IssuedKey[];
-/** Everything that left the service: answers and their headers, metrics, probes. */
+/** Everything that the service sent: responses with headers, metrics, probes. */
 const sent: unknown[] = [];
 
-// One service at its most talkative lives through everything that can go wrong; then its whole output is read.
+// One service at log level trace goes through every failure; then its whole output is checked.
 beforeAll(async () => {
   databases = await createDatabases();
   const url = new URL(databases.replicaUrl);
@@ -87,7 +87,7 @@ async function everyKindOfRequest(): Promise<void> {
   }
 }
 
-/** All that a thief would look for. */
+/** Every secret that a request or a row contains. */
 const secretsOf = () => [
   CLIENT_SECRET,
   ...keys.flatMap((key) => [key.credential, key.secret, Buffer.from(key.credential).toString('base64')]),
@@ -102,7 +102,7 @@ describe('whatever goes wrong, no credential, hash or secret is', () => {
     expect(output).not.toContain('argon2id');
   });
 
-  it('in an answer, an answer’s header, a metric or a probe', () => {
+  it('in a response body or header, a metric or a probe', () => {
     expect(sent.length).toBeGreaterThan(100);
     const output = JSON.stringify(sent, (_key, value) => (value instanceof Headers ? [...value] : value));
     expect(findForbidden(output)).toEqual([]);

@@ -10,7 +10,7 @@ let healthy: IssuedKey;
 
 beforeAll(async () => {
   databases = await createDatabases();
-  // Generous: on a busy machine a first connection takes its time, and that is not what is tested here.
+  // The first connection can be slow on a busy machine.
   regional = await startRegional(databases.replicaUrl, { DATABASE_CONNECT_TIMEOUT_MS: '10000' });
   healthy = await insertKey(databases.primary, {
     roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer']),
@@ -45,23 +45,23 @@ const brokenRows: [string, { roleAssignments?: unknown; secretHash?: string }, s
 ];
 
 it.each(brokenRows)(
-  'a key with %s is 503, is named in the log, and no other key notices',
+  'a key with %s is 503 and appears in the log; other keys are unaffected',
   async (_name, row, field) => {
     const broken = await insertKey(databases.primary, row);
     await databases.replicated();
     const linesBefore = regional.logLines.length;
 
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       authenticate(regional, broken.authorization),
       authenticate(regional, healthy.authorization, {
         contexts: [projectContext('p1', healthy.organizationId)],
       }),
       authenticate(regional, `ApiKey ${newCredential().id}`),
     ]);
-    expectRefusal(answers[0], 503, '0x1A0513', [broken.credential, broken.secret]);
-    expect(answers[0].body.error.resource).toBe(broken.id);
-    expect(answers[1].status).toBe(200);
-    expect(answers[2].status).toBe(401);
+    expectRefusal(responses[0], 503, '0x1A0513', [broken.credential, broken.secret]);
+    expect(responses[0].body.error.resource).toBe(broken.id);
+    expect(responses[1].status).toBe(200);
+    expect(responses[2].status).toBe(401);
 
     const lines = regional.logLines.slice(linesBefore).map((line) => JSON.parse(line));
     const errors = lines.filter((line) => line['log.level'] === 'error');
@@ -71,23 +71,23 @@ it.each(brokenRows)(
   },
 );
 
-it('the log line of a failure carries the request id of the answer and the ids of the caller', async () => {
+it('the log line of a failure has the request id of the response and the ids of the caller', async () => {
   const broken = await insertKey(databases.primary, { secretHash: 'broken' });
   await databases.replicated();
   const traceId = '0af7651916cd43dd8448eb211c80319c';
-  const answer = await authenticate(regional, broken.authorization, {
+  const response = await authenticate(regional, broken.authorization, {
     headers: { 'x-opaque-id': 'node-1/4711', traceparent: `00-${traceId}-b7ad6b7169203331-01` },
   });
   const line = regional.logLines.map((text) => JSON.parse(text)).find((one) => one['trace.id'] === traceId);
   expect(line).toMatchObject({
     'log.level': 'error',
-    'http.request.id': answer.body.request_id,
+    'http.request.id': response.body.request_id,
     'labels.opaque_id': 'node-1/4711',
     'error.code': '0x1A0513',
   });
 });
 
-it('a key that is repaired on the primary works again', async () => {
+it('a key works again after its row is repaired on the primary', async () => {
   const key = await insertKey(databases.primary, { roleAssignments: 'broken' });
   await databases.replicated();
   expect((await authenticate(regional, key.authorization)).status).toBe(503);
@@ -96,7 +96,7 @@ it('a key that is repaired on the primary works again', async () => {
   await expect.poll(async () => (await authenticate(regional, key.authorization)).status).toBe(200);
 });
 
-it('a broken custom role grants nothing, is named in the log, and leaves the other roles of the key alone', async () => {
+it('a broken custom role grants nothing and appears in the log; other roles of the key are unaffected', async () => {
   const key = await insertKey(databases.primary, {
     roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer', 'broken']),
   });
@@ -106,11 +106,11 @@ it('a broken custom role grants nothing, is named in the log, and leaves the oth
     [key.organizationId],
   );
   await databases.replicated();
-  const answer = await authenticate(regional, key.authorization, {
+  const response = await authenticate(regional, key.authorization, {
     contexts: [projectContext('p1', key.organizationId)],
   });
-  expect(answer.status).toBe(200);
-  expect(answer.body.contexts[0]).toMatchObject({
+  expect(response.status).toBe(200);
+  expect(response.body.contexts[0]).toMatchObject({
     application_roles: ['viewer'],
     unresolved_application_roles: ['broken'],
   });

@@ -14,9 +14,9 @@ import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts
 const UNAVAILABLE = '503 0x1A0503';
 const REVALIDATE_AFTER_MS = 500;
 const MAX_STALENESS_MS = 5_000;
-/** Longest that the first calls wait for a replica that says nothing: its connect and query timeouts. */
+/** Maximum wait of the first calls for a silent replica: connect and query timeout. */
 const NOTICED_AFTER_MS = 2_000;
-/** "At once", as seen from a busy machine: what waits for a timeout takes longer than this, and most must not. */
+/** "At once" on a busy machine: a call that waits for a timeout takes longer. Checked against the median. */
 const AT_ONCE_MS = 300;
 
 let databases: TestDatabases;
@@ -43,7 +43,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await proxy.restore();
-  await expect.poll(() => askUnknown().then((answer) => answer.status), { timeout: 5_000 }).toBe(401);
+  await expect.poll(() => askUnknown().then((response) => response.status), { timeout: 5_000 }).toBe(401);
 });
 afterEach(() => proxy.restore());
 afterAll(async () => {
@@ -69,14 +69,14 @@ const faults: [name: string, begin: () => unknown][] = [
 ];
 
 it.each(faults)(
-  'with the replica %s warm keys go on, others are 503 at once; past MAX_STALENESS all are; when it is back all is normal within 2 s',
+  'with the replica %s, accepts warm keys until MAX_STALENESS_MS, returns 503 for others at once, and recovers within 2 s',
   async (name, begin) => {
     const warm = await warmKeys(20);
     const brokenAtMs = Date.now();
     const sinceMs = () => Date.now() - brokenAtMs;
     await begin();
 
-    // Nobody knows yet: the first calls are allowed to wait for the timeouts.
+    // The service has not detected the fault: the first calls may wait for the timeouts.
     const [knownAtFirst, unknownAtFirst] = [new Load(), new Load()];
     await Promise.all([
       knownAtFirst.callAll(pod(), warm),
@@ -104,7 +104,7 @@ it.each(faults)(
     expect(Math.max(reports.known.maxMs, reports.unknown.maxMs)).toBeLessThan(NOTICED_AFTER_MS);
     expectRefusal(await askUnknown(), 503, '0x1A0503');
 
-    // The feed's last proof and the last revalidation may be a little younger than the fault.
+    // The feed's last confirmation and the last revalidation may be slightly newer than the fault.
     await sleep(MAX_STALENESS_MS + 100 - sinceMs());
     const expired = new Load();
     await expired.callAll(pod(), warm);
@@ -127,7 +127,7 @@ it.each(faults)(
   },
 );
 
-it('a key that only Redis knows goes on too while the replica is gone, but not past MAX_STALENESS', async () => {
+it('accepts a key that only Redis has while the replica is down, until MAX_STALENESS_MS', async () => {
   const [key] = (await warmKeys(1)) as [string];
   await pods.restart();
   const brokenAtMs = Date.now();
@@ -138,14 +138,14 @@ it('a key that only Redis knows goes on too while the replica is gone, but not p
   expect(outcome(await authenticate(pod(), key))).toBe(UNAVAILABLE);
 });
 
-it('a pod that starts while the replica is gone is unready and 503, also for what Redis holds, until it is back', async () => {
+it('a pod that starts while the replica is down is not ready and returns 503, even for keys in Redis, until it is back', async () => {
   const [key] = (await warmKeys(1)) as [string];
   await proxy.cut();
   const late = await startRegional(replicaUrl, settings);
   try {
     const readiness = async () => (await fetch(`${late.managementUrl}/readyz`)).status;
     expect(await readiness()).toBe(503);
-    // It cannot know what was revoked while it was not there.
+    // The pod cannot know of revocations before its start.
     expect(outcome(await authenticate(late, key))).toBe(UNAVAILABLE);
     await proxy.restore();
     const backAtMs = Date.now();
@@ -157,7 +157,7 @@ it('a pod that starts while the replica is gone is unready and 503, also for wha
   }
 });
 
-it('what a pod has from another one goes on when Redis is gone as well', async () => {
+it('serves responses of another pod when Redis is down too', async () => {
   const warm = await warmKeys(5);
   await pods.restart();
   for (const key of warm) expect((await authenticate(pod(), key)).status).toBe(200);

@@ -6,8 +6,8 @@ import { authenticate, startRegional, type TestRegional } from '../../support/re
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
 
 const timeouts = { DATABASE_CONNECT_TIMEOUT_MS: '500', DATABASE_QUERY_TIMEOUT_MS: '1000' };
-/** Both timeouts, and some air for a busy machine. */
-const LONGEST_ANSWER_MS = 2_500;
+/** Both timeouts and a margin for a busy machine. */
+const MAX_RESPONSE_MS = 2_500;
 
 let databases: TestDatabases;
 let proxy: TcpProxy;
@@ -30,7 +30,7 @@ afterAll(async () => {
   await databases?.close();
 });
 
-/** A key that the service has not met yet: nothing of it can be cached. */
+/** A key that no cache of the service has. */
 async function newKey(): Promise<IssuedKey> {
   const key = await insertKey(databases.primary);
   await databases.replicated();
@@ -44,20 +44,20 @@ const faults: [string, () => unknown][] = [
 ];
 
 it.each(faults)(
-  'a replica that %s means 503 with Retry-After, soon, and never 401',
+  'returns 503 with Retry-After in bounded time, never 401, when the replica %s',
   async (_name, breakIt) => {
     await authenticate(regional, (await newKey()).authorization); // the pool holds a connection
     const keys = await Promise.all([newKey(), newKey(), newKey()]);
     await breakIt();
     const begun = performance.now();
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       ...keys.map((key) => authenticate(regional, key.authorization)),
       authenticate(regional, authorizationOf(newCredential())),
     ]);
-    expect(performance.now() - begun).toBeLessThan(LONGEST_ANSWER_MS);
-    for (const answer of answers)
+    expect(performance.now() - begun).toBeLessThan(MAX_RESPONSE_MS);
+    for (const response of responses)
       expectRefusal(
-        answer,
+        response,
         503,
         '0x1A0503',
         keys.map((key) => key.credential),
@@ -65,24 +65,24 @@ it.each(faults)(
   },
 );
 
-it('more requests than connections are 503 as soon as one is when the replica is silent', async () => {
+it('returns 503 for more requests than connections as fast as for one when the replica is silent', async () => {
   const key = await newKey();
   proxy.blackhole();
   const begun = performance.now();
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     Array.from({ length: 60 }, () => authenticate(regional, key.authorization)),
   );
-  expect(performance.now() - begun).toBeLessThan(LONGEST_ANSWER_MS);
-  expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([503]));
+  expect(performance.now() - begun).toBeLessThan(MAX_RESPONSE_MS);
+  expect(new Set(responses.map((response) => response.status))).toEqual(new Set([503]));
 });
 
-it('what needs no replica is answered without one', async () => {
+it('serves requests that need no replica while it is unreachable', async () => {
   await proxy.cut();
   expectRefusal(await authenticate(regional, 'ApiKey essu_dev_garbage'), 401, '0xD00DF3');
   expect((await fetch(`${regional.managementUrl}/livez`)).status).toBe(200);
 });
 
-it('a replica that comes back is used at once', async () => {
+it('uses a replica again once it is back', async () => {
   const key = await newKey();
   await proxy.cut();
   expect((await authenticate(regional, key.authorization)).status).toBe(503);
@@ -92,7 +92,7 @@ it('a replica that comes back is used at once', async () => {
     .toBe(200);
 });
 
-it('a service that starts without its replica is live and unready, answers 503, and becomes ready by itself', async () => {
+it('starts without its replica live and not ready, returns 503, and becomes ready without intervention', async () => {
   const key = await newKey();
   await proxy.cut();
   const late = await startRegional(replicaUrl, timeouts);
@@ -111,7 +111,7 @@ it('a service that starts without its replica is live and unready, answers 503, 
   }
 });
 
-it('a replica that cannot be read as it should be is our fault, not the key’s', async () => {
+it('returns 503, never 401, when the replica denies a read', async () => {
   const key = await newKey();
   await databases.region.query('REVOKE SELECT ON api_keys FROM iam_regional');
   try {

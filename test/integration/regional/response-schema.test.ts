@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { responseSchema } from '../../../src/regional/authentication-schema.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { insertKey, projectRoles } from '../../support/keys.ts';
@@ -15,7 +15,7 @@ afterAll(async () => {
   await databases?.close();
 });
 
-test('every form of answer of the region is what its reference describes', async () => {
+it('every form of response matches the schema of the API reference', async () => {
   const key = await insertKey(databases.primary, {
     roleAssignments: projectRoles('elasticsearch', 'shop', ['viewer', 'gone']),
     expiresAt: new Date(Date.now() + 60_000),

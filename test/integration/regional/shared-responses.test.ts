@@ -31,7 +31,7 @@ beforeEach(async () => {
 });
 
 const pod = () => pods.all[0] as Pods['all'][number];
-const answersInRedis = async () => (await admin.client.keys('*:response:*')).length;
+const responsesInRedis = async () => (await admin.client.keys('*:response:*')).length;
 
 async function newKey(fields: Parameters<typeof insertKey>[1] = {}): Promise<IssuedKey> {
   const roleAssignments = projectRoles('elasticsearch', 'p1', ['viewer', 'reader']);
@@ -45,7 +45,7 @@ async function ask(key: IssuedKey, options: Parameters<typeof authenticate>[2] =
   return authenticate(pod(), key.authorization, { contexts, ...options });
 }
 
-/** How often the pod reads from Redis for a call: once for an answer, once more if it has to do without one. */
+/** Number of reads from Redis during the work: one for a shared response, a second one after a miss. */
 async function reads(work: () => Promise<unknown>): Promise<number> {
   const count = async () =>
     Number(/cmdstat_mget:calls=(\d+)/.exec(await admin.client.info('commandstats'))?.[1] ?? 0);
@@ -54,23 +54,23 @@ async function reads(work: () => Promise<unknown>): Promise<number> {
   return (await count()) - before;
 }
 
-/** A pod that knows of no change, as if all of them were long ago. */
+/** Restarts the pod without recent changes, as if all of them were old. */
 async function restartLater(settings: Record<string, string> = {}): Promise<void> {
   await pods.stop();
   await databases.region.query("UPDATE changes SET at = at - interval '1 hour'");
   await pods.restart(settings);
 }
 
-/** What a pod answers, and after it another one that has only what the first left in Redis. */
+/** The response of one pod, and then of a new pod that has only the entries in Redis. */
 async function bothWays(key: IssuedKey, options?: Parameters<typeof authenticate>[2]) {
   const made = await ask(key, options);
-  await expect.poll(answersInRedis).toBeGreaterThan(0);
+  await expect.poll(responsesInRedis).toBeGreaterThan(0);
   await restartLater();
   let found = made;
   const taken = await reads(async () => {
     found = await ask(key, options);
   });
-  expect(taken, 'answers that were not taken from Redis').toBe(1);
+  expect(taken, 'reads from Redis for one shared response').toBe(1);
   return { made, found };
 }
 
@@ -93,7 +93,7 @@ it.each<[name: string, options: Parameters<typeof authenticate>[2]]>([
   ['no project', { rawBody: '{}' }],
   ['the raw assignments', { query: '?include_role_assignments=true' }],
   ['several projects, one of them denied', {}],
-])('what one pod answered to a call for %s another one answers to the byte', async (name, options) => {
+])('a second pod returns the same bytes as the first for %s', async (name, options) => {
   const key = await newKey({ createdBy: 'üser-✓' });
   const contexts = [projectContext('p1', key.organizationId), projectContext('pé2', key.organizationId)];
   const { made, found } = await bothWays(key, name.startsWith('several') ? { contexts } : options);
@@ -101,7 +101,7 @@ it.each<[name: string, options: Parameters<typeof authenticate>[2]]>([
   expect(JSON.stringify(found.body)).toBe(JSON.stringify(made.body));
 });
 
-it('calls that differ in anything have answers of their own', async () => {
+it('calls that differ in any part have separate responses', async () => {
   const key = await newKey();
   await bothWays(key);
   expect((await ask(key, { query: '?include_role_descriptors=false' })).body.contexts[0]).not.toHaveProperty(
@@ -113,7 +113,7 @@ it('calls that differ in anything have answers of their own', async () => {
   );
 });
 
-it('a change of a role reaches a pod that has its answer from another one', async () => {
+it('a pod applies a role change to a response of another pod', async () => {
   const key = await newKey();
   await defineReader(key, ['read']);
   const { found } = await bothWays(key);
@@ -122,7 +122,7 @@ it('a change of a role reaches a pod that has its answer from another one', asyn
   await expect.poll(async () => readerPrivileges(await ask(key))).toEqual(['read', 'write']);
 });
 
-it('an answer from before a change of a role is not used when it is replayed, also after a restart', async () => {
+it('refuses a replayed response from before a role change, in a running pod and after a restart', async () => {
   const key = await newKey();
   await defineReader(key, ['read']);
   await bothWays(key);
@@ -136,7 +136,7 @@ it('an answer from before a change of a role is not used when it is replayed, al
   }
 });
 
-it('a role that changed while no pod ran is answered as it is now', async () => {
+it('returns the current role after a change while no pod ran', async () => {
   const key = await newKey();
   await defineReader(key, ['read']);
   await bothWays(key);
@@ -146,7 +146,7 @@ it('a role that changed while no pod ran is answered as it is now', async () => 
   expect(readerPrivileges(await ask(key))).toEqual(['read', 'write']);
 });
 
-it('an answer to an internal key needs client authentication that this pod accepts', async () => {
+it('a shared response for an internal key needs client authentication that this pod accepts', async () => {
   const key = await newKey({ internal: true });
   const headers = { 'x-client-authentication': CLIENT_SECRET };
   await bothWays(key, { headers });
@@ -154,7 +154,7 @@ it('an answer to an internal key needs client authentication that this pod accep
   expect(outcome(await ask(key, { headers }))).toBe('401 0x8560B2');
 });
 
-it('an answer ends with its key, to the second', async () => {
+it('a shared response expires together with its key', async () => {
   const expiresAt = new Date(Date.now() + 2_500);
   const key = await newKey({ expiresAt });
   expect((await bothWays(key)).found.status).toBe(200);
@@ -164,7 +164,7 @@ it('an answer ends with its key, to the second', async () => {
   expect(outcome(await ask(key))).toBe('401 0xE436AE');
 });
 
-it('answers are not used beyond MAX_STALENESS_MS, whatever pod stored them with', async () => {
+it('a shared response is not used beyond the MAX_STALENESS_MS of the reading pod', async () => {
   const key = await newKey();
   await bothWays(key);
   const storedAtMs = Date.now();
@@ -174,18 +174,18 @@ it('answers are not used beyond MAX_STALENESS_MS, whatever pod stored them with'
   await pods.restart();
 });
 
-it('an answer that is very long is made by each pod', async () => {
+it('a very long response is not shared', async () => {
   const key = await newKey();
   const contexts = Array.from({ length: 100 }, () => projectContext('p1', key.organizationId));
   const made = await ask(key, { contexts });
   await pods.restart();
-  expect(await answersInRedis()).toBe(0);
+  expect(await responsesInRedis()).toBe(0);
   expect(JSON.stringify((await ask(key, { contexts })).body)).toBe(JSON.stringify(made.body));
 });
 
-it('a key in memory is answered from there, without a look into Redis', async () => {
+it('a key in memory needs no read from Redis', async () => {
   const key = await newKey();
   await ask(key);
-  await expect.poll(answersInRedis).toBe(1);
+  await expect.poll(responsesInRedis).toBe(1);
   expect(await reads(() => ask(key, { query: '?include_role_descriptors=false' }))).toBe(0);
 });

@@ -1,13 +1,13 @@
-import { expect, test } from 'vitest';
-import { byOwner, selfTimes } from '../../../bench/lib/cpu-profile.ts';
+import { expect, it } from 'vitest';
+import { computeSelfTimes, groupByOwner } from '../../../bench/lib/cpu-profile.ts';
 
 const node = (id: number, functionName: string, url: string) => ({
   id,
   callFrame: { functionName, url, lineNumber: 9 },
 });
 
-test('self time is shared out over what was not idle, by function and by owner', () => {
-  const { functions, busyShare } = selfTimes({
+it('divides the busy time by function and by owner, without idle time', () => {
+  const { functions, busyShare } = computeSelfTimes({
     nodes: [
       node(1, '(idle)', ''),
       node(2, 'decode', 'file:///app/src/credential/format.ts'),
@@ -20,8 +20,8 @@ test('self time is shared out over what was not idle, by function and by owner',
     timeDeltas: [400, 100, 100, 100, 50, 50, 9_999],
   });
   expect(busyShare).toBe(0.5);
-  expect(functions[0]).toEqual({ name: 'decode', place: 'format.ts:10', owner: 'ours', share: 0.5 });
-  expect(byOwner(functions)).toEqual([
+  expect(functions[0]).toEqual({ name: 'decode', location: 'format.ts:10', owner: 'ours', share: 0.5 });
+  expect(groupByOwner(functions)).toEqual([
     { owner: 'ours', share: 0.5 },
     { owner: 'pg', share: 0.25 },
     { owner: '@scope/package', share: 0.125 },

@@ -1,16 +1,16 @@
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { absoluteRow, meets, pairedRow } from '../../../bench/lib/row.ts';
 
 const description = { case: 'a case', measure: 'throughput', against: 'something', unit: 'req/s' };
 
-test('a target is met at the bound itself, and missed by a figure that is no number', () => {
+it('meets a target at the bound itself and misses it with NaN', () => {
   expect(meets(1, { bound: 'at least', value: 1 })).toBe(true);
   expect(meets(0.999, { bound: 'at least', value: 1 })).toBe(false);
   expect(meets(3, { bound: 'at most', value: 3 })).toBe(true);
   expect(meets(Number.NaN, { bound: 'at most', value: 3 })).toBe(false);
 });
 
-test('the median of the ratios decides, not the ratio of the medians', () => {
+it('uses the median of the ratios, not the ratio of the medians', () => {
   const pairs = [
     { subject: 10, baseline: 1 },
     { subject: 100, baseline: 100 },
@@ -22,6 +22,6 @@ test('the median of the ratios decides, not the ratio of the medians', () => {
   expect(row.met).toBe(true);
 });
 
-test('a row without a target neither meets nor misses one', () => {
+it('neither meets nor misses a target if the row has none', () => {
   expect(absoluteRow(description, [3, 1, 2])).toMatchObject({ subject: 2, baseline: null, met: null });
 });

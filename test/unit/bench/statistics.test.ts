@@ -1,22 +1,22 @@
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { compare, difference, median, percentile, ratio } from '../../../bench/lib/statistics.ts';
 
-test('the median is the middle value, in whatever order the values come', () => {
+it('returns the middle value as the median, in any order of the values', () => {
   expect(median([5, 1, 3])).toBe(3);
 });
 
-test('the median of an even count is the mean of the two in the middle', () => {
+it('returns the mean of the two middle values as the median of an even count', () => {
   expect(median([4, 1, 3, 2])).toBe(2.5);
 });
 
-test('the median leaves its argument as it is, and of nothing there is none', () => {
+it('does not change the argument of median and rejects an empty list', () => {
   const values = [3, 1, 2];
   median(values);
   expect(values).toEqual([3, 1, 2]);
   expect(() => median([])).toThrow(RangeError);
 });
 
-test('a percentile is a value that occurs, by nearest rank', () => {
+it('returns an existing value as the percentile, by nearest rank', () => {
   const hundred = Array.from({ length: 100 }, (_, index) => index + 1);
   expect(percentile(hundred, 0.5)).toBe(50);
   expect(percentile(hundred, 0.99)).toBe(99);
@@ -25,7 +25,7 @@ test('a percentile is a value that occurs, by nearest rank', () => {
   expect(() => percentile([], 0.5)).toThrow(RangeError);
 });
 
-test('ratios are taken within each pair: a machine that gets slower changes none of them', () => {
+it('compares within each pair, so that a slower machine does not change a ratio', () => {
   const pairs = [
     { subject: 200, baseline: 100 },
     { subject: 20, baseline: 10 },
@@ -35,6 +35,6 @@ test('ratios are taken within each pair: a machine that gets slower changes none
   expect(ratio({ subject: 1, baseline: 4 })).toBe(0.25);
 });
 
-test('differences keep the unit of the pair', () => {
+it('returns differences in the unit of the pair', () => {
   expect(compare([{ subject: 350, baseline: 100 }], difference)).toEqual({ median: 250, min: 250, max: 250 });
 });

@@ -4,7 +4,7 @@ import {
   DAY_MS,
   MAX_GRACE_MS,
   parseDuration,
-  parseGrace,
+  parseGracePeriod,
   parseTtl,
 } from '../../../../src/control-plane/keys/durations.ts';
 
@@ -38,8 +38,8 @@ it('a life is 90 days unless said, at most 365 days, or never', () => {
 });
 
 it('a grace period is a day unless said, at most 30 days, and may be nothing', () => {
-  expect(parseGrace(undefined)).toEqual({ graceMs: DAY_MS });
-  expect(parseGrace('0')).toEqual({ graceMs: 0 });
-  expect(parseGrace('30d')).toEqual({ graceMs: MAX_GRACE_MS });
-  expect(parseGrace('31d')).toHaveProperty('problem');
+  expect(parseGracePeriod(undefined)).toEqual({ graceMs: DAY_MS });
+  expect(parseGracePeriod('0')).toEqual({ graceMs: 0 });
+  expect(parseGracePeriod('30d')).toEqual({ graceMs: MAX_GRACE_MS });
+  expect(parseGracePeriod('31d')).toHaveProperty('problem');
 });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { freshSecret } from '../../../../src/control-plane/keys/create-key.ts';
+import { generateSecret } from '../../../../src/control-plane/keys/generate-secret.ts';
 import { decodeCredential } from '../../../../src/credential/format.ts';
 import { verifySecret } from '../../../../src/credential/hash.ts';
 
@@ -14,7 +14,7 @@ const parts = {
 
 it('no new id begins with a dash, which a command line would take for an option', async () => {
   const drawn = [Buffer.alloc(16, 0xfb), Buffer.alloc(32, 1), Buffer.alloc(16, 0x10), Buffer.alloc(32, 2)];
-  const { id } = await freshSecret({ ...parts, randomBytes: () => drawn.shift() as Buffer });
+  const { id } = await generateSecret({ ...parts, randomBytes: () => drawn.shift() as Buffer });
   expect(id).toBe(Buffer.alloc(16, 0x10).toString('base64url'));
 });
 
@@ -23,7 +23,7 @@ it.each([
   ['legacy', '72kse5wBzbyj5dh9Iz13'],
   ['v1, and begins with a dash', '-h3A9zXQRCqTLkmM0aZ1bw'],
 ])('a key whose id is %s keeps its id and its layout when it is rotated', async (_what, id) => {
-  const fresh = await freshSecret({ ...parts, randomBytes }, id);
+  const fresh = await generateSecret({ ...parts, randomBytes }, id);
   const decoded = decodeCredential(fresh.credential, ['essu_dev']);
   if (!decoded.ok) throw new Error(decoded.reason);
   expect(decoded.credential.id).toBe(id);

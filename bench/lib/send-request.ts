@@ -1,18 +1,18 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
-/** An answer as it came over the wire. */
-export interface WireAnswer {
+/** A raw HTTP response. */
+export interface WireResponse {
   status: number;
   /** Status line and header lines. */
   head: string[];
   body: string;
 }
 
-/** Sends one request and reads its answer, byte for byte. */
-export async function exchange(port: number, request: Uint8Array): Promise<WireAnswer> {
+/** Sends one request over a new connection and reads the raw response. */
+export async function sendRequest(port: number, request: Uint8Array): Promise<WireResponse> {
   const socket = connect(port, '127.0.0.1');
-  socket.on('error', () => {}); // `once` below rejects with it
+  socket.on('error', () => {}); // `once` below rejects with the error
   socket.write(request);
   let text = '';
   while (true) {
@@ -31,14 +31,14 @@ export async function exchange(port: number, request: Uint8Array): Promise<WireA
   }
 }
 
-/** Header lines whose order and time do not count. */
-function comparable(answer: WireAnswer): string[] {
-  return answer.head.map((line) => line.toLowerCase().replace(/^date:.*/, 'date')).sort();
+/** Header lines without their order and the time of `Date`. */
+function comparableHead(response: WireResponse): string[] {
+  return response.head.map((line) => line.toLowerCase().replace(/^date:.*/, 'date')).sort();
 }
 
-/** What tells two answers apart; empty when a client gets the same from both. */
-export function differences(one: WireAnswer, other: WireAnswer): string[] {
-  const [left, right] = [comparable(one), comparable(other)];
+/** Differences between two responses; empty if a client cannot distinguish them. */
+export function responseDifferences(one: WireResponse, other: WireResponse): string[] {
+  const [left, right] = [comparableHead(one), comparableHead(other)];
   return [
     ...left.filter((line) => !right.includes(line)).map((line) => `only the first: ${line}`),
     ...right.filter((line) => !left.includes(line)).map((line) => `only the second: ${line}`),

@@ -5,15 +5,15 @@ import { getMigrations } from 'better-auth/db/migration';
 import pg from 'pg';
 
 /**
- * What somebody who writes TypeScript would reach for: better-auth with its API-key plugin on Postgres, rate limits
- * off, behind a bare node:http server. Announces itself with the keys it has made.
+ * The usual choice in TypeScript: better-auth with its API-key plugin on Postgres, without rate limits, behind a bare
+ * node:http server. Its first message contains the created keys.
  *
- * Environment: `PORT`, `DATABASE_URL` (an empty database), `KEYS` (how many to make).
+ * Environment: `PORT`, `DATABASE_URL` (an empty database), `KEYS` (number of keys to create).
  */
 const { PORT, DATABASE_URL, KEYS } = process.env;
 
 const options = {
-  secret: 'a secret of the benchmark, and of nothing else',
+  secret: 'a secret that only the benchmark uses',
   baseURL: `http://127.0.0.1:${PORT}`,
   database: new pg.Pool({ connectionString: DATABASE_URL, max: 8 }),
   rateLimit: { enabled: false },

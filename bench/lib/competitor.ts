@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url';
 import type { Bench } from './bench.ts';
 
 /**
- * Installs the dependencies of a peer the first time it is needed: exactly the versions its package.json names.
- * @returns path of its server script
+ * Installs the dependencies of a competitor on first use, in the exact versions of its package.json.
+ * @returns path of the competitor's server script
  */
-export async function installPeer(bench: Bench, name: string): Promise<string> {
-  const directory = fileURLToPath(new URL(`../peers/${name}`, import.meta.url));
+export async function installCompetitor(bench: Bench, name: string): Promise<string> {
+  const directory = fileURLToPath(new URL(`../competitors/${name}`, import.meta.url));
   if (!existsSync(join(directory, 'node_modules'))) {
     bench.log(`installing ${name}`);
     const npm = spawn(

@@ -1,0 +1,51 @@
+import type { RoleAssignments } from '../../roles/role-assignments.ts';
+import type { AuditAction } from '../audit/audit-event.ts';
+import { recordEvent } from '../audit/record-event.ts';
+import type { Queries } from '../database.ts';
+import type { Principal } from '../principal.ts';
+import { generateSecret } from './generate-secret.ts';
+import { insertKey } from './key-rows.ts';
+import { type KeyWithCredential, keyView } from './key-view.ts';
+import type { LifecycleDeps } from './lifecycle-deps.ts';
+
+/** A validated new key; only its id and secret are missing. */
+export interface KeyToIssue {
+  description: string;
+  internal: boolean;
+  assignments: RoleAssignments;
+  expiresAtMs: number | null;
+  nowMs: number;
+  action: Extract<AuditAction, `api_key.${string}`>;
+}
+
+/** Generates the secret of a new key, and writes the key and its audit event. The caller has checked every rule. */
+export async function issueKey(
+  transaction: Queries,
+  deps: LifecycleDeps,
+  principal: Principal,
+  key: KeyToIssue,
+): Promise<KeyWithCredential> {
+  const { id, secretHash, credential } = await generateSecret(deps);
+  const record = await insertKey(transaction, {
+    id,
+    organizationId: principal.organizationId,
+    description: key.description,
+    secretHash,
+    roleAssignments: key.assignments,
+    internal: key.internal,
+    createdBy: principal.userId,
+    createdAtMs: key.nowMs,
+    expiresAtMs: key.expiresAtMs,
+  });
+  const view = keyView(record, deps.now());
+  await recordEvent(transaction, {
+    organizationId: principal.organizationId,
+    actor: principal.actor,
+    action: key.action,
+    outcome: 'success',
+    targetType: 'api_key',
+    targetId: record.id,
+    after: view,
+  });
+  return { ...view, key: credential };
+}
