@@ -50,6 +50,13 @@ module.exports = {
       to: { path: '^src/http/' },
     },
     {
+      name: 'change-feed-never-imports-the-caches',
+      comment: 'the caches follow the feed as its listeners; the feed knows only that interface',
+      severity: 'error',
+      from: { path: '^src/keys/change-feed/' },
+      to: { path: '^src/keys/cache/' },
+    },
+    {
       name: 'node-http-by-one-way',
       comment: 'importing it loads an HTTP client: src/http/node-http.ts says why',
       severity: 'error',
