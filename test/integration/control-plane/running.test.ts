@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   callApi,
   newOrganization,
@@ -31,21 +31,21 @@ afterAll(async () => {
 });
 const probe = async (path: string) => (await fetch(`${controlPlane.managementUrl}${path}`)).status;
 
-test('starts while the primary is away, and is ready once it is there', async () => {
+it('starts while the primary is away, and is ready once it is there', async () => {
   expect([await probe('/livez'), await probe('/startupz'), await probe('/readyz')]).toEqual([200, 503, 503]);
   await proxy.restore();
   await expect.poll(() => probe('/readyz'), { timeout: 10_000 }).toBe(200);
   expect(await probe('/startupz')).toBe(200);
 });
 
-test('writes the heartbeat again and again', async () => {
+it('writes the heartbeat again and again', async () => {
   const beat = async () =>
     (await primary.pool.query('SELECT beat_at FROM heartbeat')).rows[0].beat_at.getTime();
   const first = await beat();
   await expect.poll(beat, { timeout: 5_000 }).toBeGreaterThan(first);
 });
 
-test('a primary that goes silent is 503 in bounded time, and everything goes on when it is back', async () => {
+it('a primary that goes silent is 503 in bounded time, and everything goes on when it is back', async () => {
   const owner = await newOrganization(primary.pool);
   proxy.blackhole();
   const began = performance.now();
@@ -61,7 +61,7 @@ test('a primary that goes silent is 503 in bounded time, and everything goes on 
   await expect.poll(create, { timeout: 10_000 }).toBe(201);
 });
 
-test('a connection that ends in the middle of a transaction ends neither the process nor the next call', async () => {
+it('a connection that ends in the middle of a transaction ends neither the process nor the next call', async () => {
   const owner = await newOrganization(primary.pool);
   const create = () =>
     callApi(controlPlane, 'POST', KEYS, owner.authorization, { body: { description: 'x' } });
@@ -76,7 +76,7 @@ test('a connection that ends in the middle of a transaction ends neither the pro
   await expect.poll(async () => (await create()).status, { timeout: 10_000 }).toBe(201);
 });
 
-test('its metrics name routes and statuses, and no key and no organization', async () => {
+it('its metrics name routes and statuses, and no key and no organization', async () => {
   const owner = await newOrganization(primary.pool);
   await callApi(controlPlane, 'GET', `${KEYS}/${owner.id}`, owner.authorization);
   const text = await (await fetch(`${controlPlane.managementUrl}/metrics`)).text();
@@ -86,7 +86,7 @@ test('its metrics name routes and statuses, and no key and no organization', asy
   expect(text).not.toContain(owner.organizationId);
 });
 
-test('its login can neither drop nor alter, and cannot delete keys or rewrite the trail', async () => {
+it('its login can neither drop nor alter, and cannot delete keys or rewrite the trail', async () => {
   const { Client } = await import('pg').then((module) => module.default);
   const client = new Client({ connectionString: primary.controlPlaneUrl });
   await client.connect();

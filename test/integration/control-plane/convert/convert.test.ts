@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   auditOf,
   CLIENT_SECRET,
@@ -107,7 +107,7 @@ const native = (fields: object = {}) => ({
   ...fields,
 });
 
-test('a native key becomes an internal key with its own permissions as a custom role of the project', async () => {
+it('a native key becomes an internal key with its own permissions as a custom role of the project', async () => {
   const { status, body } = await convert([native()]);
   expect(status).toBe(200);
   expect(body.results).toEqual([
@@ -152,7 +152,7 @@ test('a native key becomes an internal key with its own permissions as a custom 
   expect(controlPlane.logLines.join('')).not.toContain(NATIVE.credential);
 });
 
-test('the native key is asked with itself, and for its limits', async () => {
+it('the native key is asked with itself, and for its limits', async () => {
   await convert([native()]);
   expect(asked).toEqual([
     { path: '/_security/_authenticate', authorization: `ApiKey ${NATIVE.credential}` },
@@ -163,7 +163,7 @@ test('the native key is asked with itself, and for its limits', async () => {
   ]);
 });
 
-test('permissions that are those of a predefined role become that role', async () => {
+it('permissions that are those of a predefined role become that role', async () => {
   const viewer = await callApi(
     controlPlane,
     'GET',
@@ -275,7 +275,7 @@ describe('one key fails for itself, and the others go on', () => {
       },
     ],
   ];
-  test.each(cases)('%s', async (_title, code, arrange) => {
+  it.each(cases)('%s', async (_title, code, arrange) => {
     const bad = arrange();
     const { status, body } = await convert([bad, native({ endpoint: 'https://nowhere.example' })]);
     expect(status).toBe(200);
@@ -290,7 +290,7 @@ describe('one key fails for itself, and the others go on', () => {
   });
 });
 
-test('only trusted callers convert, and only well-formed bodies are looked at', async () => {
+it('only trusted callers convert, and only well-formed bodies are looked at', async () => {
   expectRefusal(await convert([native()], {}), 401, '0x8560B2');
   expectRefusal(await convert([native()], { 'x-client-authentication': 'guess' }), 401, '0x8560B2');
   for (const keys of [

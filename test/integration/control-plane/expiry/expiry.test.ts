@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { Database } from '../../../../src/control-plane/database.ts';
 import { ExpiryWatch } from '../../../../src/control-plane/expiry/expiry-watch.ts';
 import { signature } from '../../../../src/control-plane/expiry/webhook.ts';
@@ -92,7 +92,7 @@ async function key(id: string, lifeDays: number, revoked = false) {
 const told = () =>
   received.map(({ body }) => JSON.parse(body).data).map((data) => [data.key_id, data.days_ahead]);
 
-test('a key is warned of 30, 7 and 1 days ahead, once each, whoever looks and restarts', async () => {
+it('a key is warned of 30, 7 and 1 days ahead, once each, whoever looks and restarts', async () => {
   await key('ninety', 90);
   for (const day of [0, 59, 61, 70, 82, 84, 88, 89.5, 91]) {
     nowMs = START_MS + day * DAY_MS;
@@ -106,7 +106,7 @@ test('a key is warned of 30, 7 and 1 days ahead, once each, whoever looks and re
   ]);
 });
 
-test('keys that are revoked, that live shorter than the warning, or that never expire are left in peace', async () => {
+it('keys that are revoked, that live shorter than the warning, or that never expire are left in peace', async () => {
   await key('revoked', 90, true);
   await key('short', 0.5);
   nowMs = START_MS + 0.25 * DAY_MS;
@@ -119,7 +119,7 @@ test('keys that are revoked, that live shorter than the warning, or that never e
   expect(told()).toEqual([['week', 1]]);
 });
 
-test('a key found late gets the nearest warning only, and a new expiration warns anew', async () => {
+it('a key found late gets the nearest warning only, and a new expiration warns anew', async () => {
   await key('late', 90);
   nowMs = START_MS + 86 * DAY_MS;
   await instance().check();
@@ -133,7 +133,7 @@ test('a key found late gets the nearest warning only, and a new expiration warns
   ]);
 });
 
-test('a warning is a log line, a count, and a signed post without any secret', async () => {
+it('a warning is a log line, a count, and a signed post without any secret', async () => {
   await key('signed', 90);
   nowMs = START_MS + 60.5 * DAY_MS;
   const { check, lines, registry } = instance();
@@ -150,7 +150,7 @@ test('a warning is a log line, a count, and a signed post without any secret', a
   expect(body).not.toContain('none');
 });
 
-test('a receiver that fails is asked again later with the same id, and not after it took it', async () => {
+it('a receiver that fails is asked again later with the same id, and not after it took it', async () => {
   await key('retried', 90);
   nowMs = START_MS + 60.5 * DAY_MS;
   status = 500;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   callApi,
   newOrganization,
@@ -61,7 +61,7 @@ const calls = [
   ['POST', '/uiam/api/v1/api-keys/_convert'],
 ] as const;
 
-test('whatever JSON is sent, the answer is documented and never a failure of ours', async () => {
+it('whatever JSON is sent, the answer is documented and never a failure of ours', async () => {
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...calls), body, async ([method, path], sent) => {
       const answer = await callApi(controlPlane, method, path.replace('ID', 'unknown'), owner.authorization, {
@@ -75,7 +75,7 @@ test('whatever JSON is sent, the answer is documented and never a failure of our
   );
 });
 
-test('whatever is in the path or the query, the answer is documented and never a failure of ours', async () => {
+it('whatever is in the path or the query, the answer is documented and never a failure of ours', async () => {
   const text = fc
     .string({ unit: 'binary', maxLength: 40 })
     .map((part) => encodeURIComponent(part.toWellFormed()));

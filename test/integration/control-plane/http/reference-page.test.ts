@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startChromium } from '../../../support/chromium.ts';
 import {
   newOrganization,
@@ -31,7 +31,7 @@ afterAll(async () => {
   await controlPlane?.close();
 });
 
-test('the reference opens in Chromium, takes nothing from elsewhere, and a call from it reaches the server', async () => {
+it('the reference opens in Chromium, takes nothing from elsewhere, and a call from it reaches the server', async () => {
   const owner = await newOrganization(controlPlane.primary.pool);
   await page.goto(`${controlPlane.url}/docs`);
   await page.getByRole('heading', { name: 'regional-iam control plane' }).waitFor();
@@ -48,7 +48,7 @@ test('the reference opens in Chromium, takes nothing from elsewhere, and a call 
   expect(problems).toEqual([]);
 }, 60_000);
 
-test('the page is not to be framed, and forbids every other origin', async () => {
+it('the page is not to be framed, and forbids every other origin', async () => {
   const response = await fetch(`${controlPlane.url}/docs/`);
   expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
   expect(response.headers.get('content-security-policy')).toContain("frame-ancestors 'none'");

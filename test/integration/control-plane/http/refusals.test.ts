@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERRORS } from '../../../../src/errors.ts';
 import {
   auditOf,
@@ -106,7 +106,7 @@ describe('a creation is refused', () => {
       ['role_assignments.organization[0].role_id'],
     ],
   ];
-  test.each(bodies)('%s', async (_title, body, fields) => {
+  it.each(bodies)('%s', async (_title, body, fields) => {
     const answer = await callApi(controlPlane, 'POST', KEYS, owner.authorization, { body });
     expect(answer.status).toBe(400);
     const named = answer.body.errors.flatMap((error: { fields: string[] }) => error.fields);
@@ -115,7 +115,7 @@ describe('a creation is refused', () => {
     expect(named.length).toBeGreaterThan(0);
   });
 
-  test('for another organization, field by field', async () => {
+  it('for another organization, field by field', async () => {
     for (const [field, role_assignments] of [
       [
         'role_assignments.organization[0].organization_id',
@@ -138,7 +138,7 @@ describe('a creation is refused', () => {
     }
   });
 
-  test('for a key that is no owner’s, and that is on record', async () => {
+  it('for a key that is no owner’s, and that is on record', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const viewer = await insertKey(controlPlane.primary.pool, {
       organizationId: org.organizationId,
@@ -169,7 +169,7 @@ describe('a creation is refused', () => {
     ]);
   });
 
-  test('with an Idempotency-Key of no or too many characters', async () => {
+  it('with an Idempotency-Key of no or too many characters', async () => {
     const answer = await callApi(controlPlane, 'POST', KEYS, owner.authorization, {
       body: { description: 'x' },
       headers: { 'idempotency-key': 'x'.repeat(256) },
@@ -179,7 +179,7 @@ describe('a creation is refused', () => {
 });
 
 describe('another organization’s key is not there', () => {
-  test.each([
+  it.each([
     ['GET', ''],
     ['DELETE', ''],
     ['POST', '/_rotate'],
@@ -295,7 +295,7 @@ describe('other input is refused', () => {
     ],
     ['an unknown path', 'GET', '/a/b/c', undefined, 404, 'root.not_found', undefined],
   ];
-  test.each(calls)('%s', async (_title, method, path, body, status, code, fields) => {
+  it.each(calls)('%s', async (_title, method, path, body, status, code, fields) => {
     const target = `${KEYS}${path.replace('ID', owner.id)}`;
     expectRefused(
       await callApi(controlPlane, method, target, owner.authorization, { body }),
@@ -305,7 +305,7 @@ describe('other input is refused', () => {
     );
   });
 
-  test('a body that is no JSON, one that is no UTF-8, one of another type, and one that is too large', async () => {
+  it('a body that is no JSON, one that is no UTF-8, one of another type, and one that is too large', async () => {
     const post = (rawBody: string | Buffer, type = 'application/json') =>
       callApi(controlPlane, 'POST', KEYS, owner.authorization, {
         rawBody,
@@ -323,7 +323,7 @@ describe('other input is refused', () => {
 });
 
 describe('a caller is refused', () => {
-  test.each([
+  it.each([
     ['without a credential', undefined],
     ['with another scheme', 'Basic eDp5'],
     ['with a bearer token', 'Bearer x'],
@@ -335,12 +335,12 @@ describe('a caller is refused', () => {
     expect(answer.headers.get('www-authenticate')).toBe('ApiKey');
   });
 
-  test('before its body is read', async () => {
+  it('before its body is read', async () => {
     const answer = await callApi(controlPlane, 'POST', KEYS, undefined, { rawBody: '{' });
     expectRefused(answer, 401, 'root.unauthenticated');
   });
 
-  test('with a wrong secret, an expired key, a revoked key, each in its words', async () => {
+  it('with a wrong secret, an expired key, a revoked key, each in its words', async () => {
     const { organizationId } = owner;
     const wrong = authorizationOf({ ...newCredential(), id: owner.id });
     const expired = await insertKey(controlPlane.primary.pool, { organizationId, expiresAt: new Date(0) });
@@ -356,7 +356,7 @@ describe('a caller is refused', () => {
     }
   });
 
-  test('with an internal key without, or an external key with client authentication', async () => {
+  it('with an internal key without, or an external key with client authentication', async () => {
     const internal = await insertKey(controlPlane.primary.pool, {
       organizationId: owner.organizationId,
       internal: true,
@@ -376,7 +376,7 @@ describe('a caller is refused', () => {
     expect((await callApi(controlPlane, 'GET', KEYS, internal.authorization, { headers })).status).toBe(200);
   });
 
-  test('beyond the rate limit, before it is authenticated, on both base paths', async () => {
+  it('beyond the rate limit, before it is authenticated, on both base paths', async () => {
     const limited = await startTestControlPlane({ RATE_LIMIT_PER_MINUTE: '2' }, controlPlane.primary);
     try {
       await callApi(limited, 'GET', KEYS, undefined);
@@ -389,7 +389,7 @@ describe('a caller is refused', () => {
     }
   });
 
-  test('with 503 and never 401 while the primary is away', async () => {
+  it('with 503 and never 401 while the primary is away', async () => {
     const cut = await startTestControlPlane(
       {
         PRIMARY_DATABASE_URL: 'postgres://iam_control_plane@127.0.0.1:1/none',

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   auditOf,
   callApi,
@@ -38,7 +38,7 @@ describe('creating', () => {
     owner = await newOrganization(controlPlane.primary.pool);
   });
 
-  test('a key is answered with exactly the fields of the Elastic Cloud API, and its credential works', async () => {
+  it('a key is answered with exactly the fields of the Elastic Cloud API, and its credential works', async () => {
     const role_assignments = projectRoles('elasticsearch', 'shop', ['viewer']);
     const answer = await api('POST', KEYS, {
       description: 'shop reader',
@@ -69,19 +69,19 @@ describe('creating', () => {
     expect(await signIn(key)).toBe(403); // good, and no owner's
   });
 
-  test('a key that does not say lives 90 days, and one that says never has no expiration', async () => {
+  it('a key that does not say lives 90 days, and one that says never has no expiration', async () => {
     const usual = await create();
     expect(Date.parse(usual.expiration_date) - Date.parse(usual.creation_date)).toBe(90 * DAY_MS);
     expect(await create({ expiration: 'never' })).not.toHaveProperty('expiration_date');
   });
 
-  test('assignments left out are those of the creator', async () => {
+  it('assignments left out are those of the creator', async () => {
     const made = await create();
     expect(made.role_assignments).toEqual({ organization: [{ role_id: 'organization-admin' }] });
     expect(await signIn(made.key)).toBe(404); // an owner's: allowed to ask, and there is no such key
   });
 
-  test('names that nothing answers to are accepted with warnings that say where they are', async () => {
+  it('names that nothing answers to are accepted with warnings that say where they are', async () => {
     const made = await create({
       role_assignments: {
         organization: [{ role_id: 'organization-amdin' }],
@@ -94,7 +94,7 @@ describe('creating', () => {
     ]);
   });
 
-  test('a call made with a key that expires tells when, on refusals too', async () => {
+  it('a call made with a key that expires tells when, on refusals too', async () => {
     const made = await create({ expiration: '3h' });
     const authorization = `ApiKey ${made.key}`;
     for (const path of [KEYS, `${KEYS}/unknown`]) {
@@ -106,7 +106,7 @@ describe('creating', () => {
 });
 
 describe('looking', () => {
-  test('the default list holds active keys only; the others are a status away', async () => {
+  it('the default list holds active keys only; the others are a status away', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const { organizationId } = org;
     const expired = await insertKey(controlPlane.primary.pool, { organizationId, expiresAt: new Date(0) });
@@ -129,7 +129,7 @@ describe('looking', () => {
     expect(await ids('?expiring_within=4d')).toEqual(new Set());
   });
 
-  test('keys of services are listed when they are asked for', async () => {
+  it('keys of services are listed when they are asked for', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const { organizationId } = org;
     const internal = await insertKey(controlPlane.primary.pool, { organizationId, internal: true });
@@ -142,7 +142,7 @@ describe('looking', () => {
     expect(new Set(await ids('?kind=all'))).toEqual(new Set([org.id, internal.id]));
   });
 
-  test('pages hold every key once, also while keys are being made', async () => {
+  it('pages hold every key once, also while keys are being made', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const made = new Set([org.id]);
     for (let count = 0; count < 6; count += 1) made.add((await create({}, org)).id);
@@ -158,7 +158,7 @@ describe('looking', () => {
     expect(new Set(seen)).toEqual(made);
   });
 
-  test('a key that is not an owner’s sees itself and nothing else', async () => {
+  it('a key that is not an owner’s sees itself and nothing else', async () => {
     const viewer = await insertKey(controlPlane.primary.pool, {
       organizationId: owner.organizationId,
       roleAssignments: projectRoles('elasticsearch', 'p', ['viewer']),
@@ -168,7 +168,7 @@ describe('looking', () => {
     expect((await api('GET', KEYS, undefined, {}, viewer)).status).toBe(403);
   });
 
-  test('a row that cannot be read is named in the list and can be revoked', async () => {
+  it('a row that cannot be read is named in the list and can be revoked', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const broken = await insertKey(controlPlane.primary.pool, {
       organizationId: org.organizationId,
@@ -183,7 +183,7 @@ describe('looking', () => {
 });
 
 describe('revoking', () => {
-  test('ends the key, answers {} every time, and hides it as Elastic Cloud does', async () => {
+  it('ends the key, answers {} every time, and hides it as Elastic Cloud does', async () => {
     const made = await create();
     for (let time = 0; time < 2; time += 1) {
       const answer = await api('DELETE', `${KEYS}/${made.id}`);
@@ -198,7 +198,7 @@ describe('revoking', () => {
     expect(events).toHaveLength(1);
   });
 
-  test('several at once are all revoked, or none when one is unknown', async () => {
+  it('several at once are all revoked, or none when one is unknown', async () => {
     const [one, two] = [await create(), await create()];
     const refused = await api('DELETE', KEYS, { keys: [one.id, 'unknown'] });
     expect(refused.status).toBe(404);
@@ -208,7 +208,7 @@ describe('revoking', () => {
     expect((await api('GET', `${KEYS}/${two.id}?status=all`)).body.status).toBe('revoked');
   });
 
-  test('the last owner key stays, unless forced', async () => {
+  it('the last owner key stays, unless forced', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const refused = await api('DELETE', `${KEYS}/${org.id}`, undefined, {}, org);
     expect([refused.status, refused.body.errors[0].code]).toEqual([409, 'api_keys.last_owner']);
@@ -216,7 +216,7 @@ describe('revoking', () => {
     expect((await api('GET', KEYS, undefined, {}, org)).status).toBe(401);
   });
 
-  test('an owner key that has expired does not count as the other owner', async () => {
+  it('an owner key that has expired does not count as the other owner', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     await insertKey(controlPlane.primary.pool, {
       organizationId: org.organizationId,
@@ -228,7 +228,7 @@ describe('revoking', () => {
 });
 
 describe('rotating', () => {
-  test('the new and the old credential work until the grace period ends, then only the new one', async () => {
+  it('the new and the old credential work until the grace period ends, then only the new one', async () => {
     const made = await create();
     const answer = await api('POST', `${KEYS}/${made.id}/_rotate`, { grace_period: '2s' });
     expect(answer.status).toBe(200);
@@ -239,7 +239,7 @@ describe('rotating', () => {
     expect(await signIn(answer.body.key)).toBe(404);
   });
 
-  test('a grace period of 0 ends the old secret, and that of a rotation before, at once', async () => {
+  it('a grace period of 0 ends the old secret, and that of a rotation before, at once', async () => {
     const made = await create();
     const second = await api('POST', `${KEYS}/${made.id}/_rotate`);
     expect(await signIn(made.key)).toBe(404);
@@ -250,7 +250,7 @@ describe('rotating', () => {
     ]);
   });
 
-  test('a second rotation in the grace period is refused, since it would end a secret in use', async () => {
+  it('a second rotation in the grace period is refused, since it would end a secret in use', async () => {
     const made = await create();
     await api('POST', `${KEYS}/${made.id}/_rotate`, { grace_period: '1h' });
     const refused = await api('POST', `${KEYS}/${made.id}/_rotate`);
@@ -259,7 +259,7 @@ describe('rotating', () => {
     expect((await api('POST', `${KEYS}/${made.id}/_rotate?force=true`)).status).toBe(200);
   });
 
-  test('an expired key comes back with a new expiration, and its old secret stays dead', async () => {
+  it('an expired key comes back with a new expiration, and its old secret stays dead', async () => {
     const expired = await insertKey(controlPlane.primary.pool, {
       organizationId: owner.organizationId,
       expiresAt: new Date(Date.now() - 1_000),
@@ -274,7 +274,7 @@ describe('rotating', () => {
     expect(await signIn(expired.credential)).toBe(401);
   });
 
-  test('a revoked key is not rotated', async () => {
+  it('a revoked key is not rotated', async () => {
     const made = await create();
     await api('DELETE', `${KEYS}/${made.id}`);
     const refused = await api('POST', `${KEYS}/${made.id}/_rotate`);
@@ -283,7 +283,7 @@ describe('rotating', () => {
 });
 
 describe('the trail', () => {
-  test('tells who did what, refused attempts included, and holds no secret', async () => {
+  it('tells who did what, refused attempts included, and holds no secret', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const made = await create({}, org);
     const rotated = await api('POST', `${KEYS}/${made.id}/_rotate`, {}, {}, org);
@@ -306,7 +306,7 @@ describe('the trail', () => {
     expect(controlPlane.logLines.join('')).not.toContain(made.key);
   });
 
-  test('is a stream of log lines too, of what was committed', async () => {
+  it('is a stream of log lines too, of what was committed', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const made = await create({}, org);
     await api('DELETE', `${KEYS}/unknown`, undefined, {}, org);
@@ -324,7 +324,7 @@ describe('the trail', () => {
     expect(JSON.stringify(lines)).not.toContain(made.key);
   });
 
-  test('a revoked key that tries to change something is on record', async () => {
+  it('a revoked key that tries to change something is on record', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const ended = await insertKey(controlPlane.primary.pool, {
       organizationId: org.organizationId,

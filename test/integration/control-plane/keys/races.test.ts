@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   callApi,
   newOrganization,
@@ -39,7 +39,7 @@ const countKeys = async (owner: IssuedKey) => {
 };
 
 describe('the quota', () => {
-  test('of 500 is kept by creations that race for the 500th key', async () => {
+  it('of 500 is kept by creations that race for the 500th key', async () => {
     const owner = await newOrganization(primary.pool);
     await primary.pool.query(
       `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by)
@@ -52,7 +52,7 @@ describe('the quota', () => {
     expect(await countKeys(owner)).toBe(500);
   });
 
-  test('has room again after a revocation, and expired keys take none', async () => {
+  it('has room again after a revocation, and expired keys take none', async () => {
     const owner = await newOrganization(primary.pool, 2);
     await insertKey(primary.pool, { organizationId: owner.organizationId, expiresAt: new Date(0) });
     const made = await create(owner);
@@ -63,7 +63,7 @@ describe('the quota', () => {
   });
 });
 
-test('two owners that revoke each other at once leave exactly one owner', async () => {
+it('two owners that revoke each other at once leave exactly one owner', async () => {
   for (let round = 0; round < 5; round += 1) {
     const one = await newOrganization(primary.pool);
     const two = await insertKey(primary.pool, {
@@ -81,7 +81,7 @@ test('two owners that revoke each other at once leave exactly one owner', async 
 });
 
 describe('a repetition with the same Idempotency-Key', () => {
-  test('gets the same key again, secret included, and makes no second one', async () => {
+  it('gets the same key again, secret included, and makes no second one', async () => {
     const owner = await newOrganization(primary.pool);
     const headers = { 'idempotency-key': 'attempt-1' };
     const first = await create(owner, headers);
@@ -92,7 +92,7 @@ describe('a repetition with the same Idempotency-Key', () => {
     expect(await countKeys(owner)).toBe(2);
   });
 
-  test('at the same moment makes one key', async () => {
+  it('at the same moment makes one key', async () => {
     const owner = await newOrganization(primary.pool);
     const answers = await Promise.all(
       Array.from({ length: 6 }, () => create(owner, { 'idempotency-key': 'at once' })),
@@ -101,7 +101,7 @@ describe('a repetition with the same Idempotency-Key', () => {
     expect(await countKeys(owner)).toBe(2);
   });
 
-  test('is refused for another request, and is of no use to another key', async () => {
+  it('is refused for another request, and is of no use to another key', async () => {
     const owner = await newOrganization(primary.pool);
     const other = await insertKey(primary.pool, {
       organizationId: owner.organizationId,
@@ -114,7 +114,7 @@ describe('a repetition with the same Idempotency-Key', () => {
     expect((await create(other, headers)).body.id).not.toBe(first.body.id);
   });
 
-  test('cannot be opened with another secret of the same key, nor by who reads the database', async () => {
+  it('cannot be opened with another secret of the same key, nor by who reads the database', async () => {
     const owner = await newOrganization(primary.pool);
     const headers = { 'idempotency-key': 'sealed' };
     const first = await create(owner, headers);
@@ -130,7 +130,7 @@ describe('a repetition with the same Idempotency-Key', () => {
     for (const { text } of rows) expect(text).not.toContain(first.body.key);
   });
 
-  test('of a rotation rotates once, so that the secret in use is not lost', async () => {
+  it('of a rotation rotates once, so that the secret in use is not lost', async () => {
     const owner = await newOrganization(primary.pool);
     const made = await create(owner);
     const rotate = () =>
@@ -143,7 +143,7 @@ describe('a repetition with the same Idempotency-Key', () => {
     expect(old.status).toBe(200);
   });
 
-  test('after the primary was lost between commit and answer makes no second key', async () => {
+  it('after the primary was lost between commit and answer makes no second key', async () => {
     const owner = await newOrganization(primary.pool);
     // Holds the commit of this one key open, as a slow disk would.
     await primary.pool.query(`
@@ -175,7 +175,7 @@ describe('a repetition with the same Idempotency-Key', () => {
   });
 });
 
-test('changes that wait for one organization keep nobody of another waiting', async () => {
+it('changes that wait for one organization keep nobody of another waiting', async () => {
   const [busy, other] = [await newOrganization(primary.pool), await newOrganization(primary.pool)];
   const holder = await primary.pool.connect();
   try {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { predefinedRoles } from '../../../../src/roles/predefined.ts';
 import {
   auditOf,
@@ -33,7 +33,7 @@ const api = (method: string, path: string, body?: unknown, as = owner) =>
   callApi(controlPlane, method, path, as.authorization, { body });
 
 describe('custom roles', () => {
-  test('are written, replaced, read and deleted in the words of Elasticsearch', async () => {
+  it('are written, replaced, read and deleted in the words of Elasticsearch', async () => {
     expect((await api('PUT', `${PROJECT}/log-reader`, DESCRIPTOR)).body).toEqual({ role: { created: true } });
     expect((await api('PUT', `${PROJECT}/log-reader`, { ...DESCRIPTOR, cluster: ['monitr'] })).body).toEqual({
       role: { created: false },
@@ -87,7 +87,7 @@ describe('custom roles', () => {
     ['a project id that cannot be stored', '/api/v1/projects/elasticsearch/a%00/roles/a', {}, ['project_id']],
     ['a text that cannot be stored', `${PROJECT}/a`, { description: 'a\0' }, ['description']],
   ];
-  test.each(refusals)('are refused: %s', async (_title, path, body, fields) => {
+  it.each(refusals)('are refused: %s', async (_title, path, body, fields) => {
     const answer = await api('PUT', path, body);
     expect([answer.status, answer.headers.get('x-cloud-error-codes')]).toEqual([400, 'roles.invalid_input']);
     const named = answer.body.errors.flatMap((error: { fields: string[] }) => error.fields);
@@ -96,7 +96,7 @@ describe('custom roles', () => {
     );
   });
 
-  test('are an organization’s own, and an owner’s to change', async () => {
+  it('are an organization’s own, and an owner’s to change', async () => {
     await api('PUT', `${PROJECT}/mine`, DESCRIPTOR);
     const stranger = await newOrganization(controlPlane.primary.pool);
     expect((await api('GET', `${PROJECT}/mine`, undefined, stranger)).status).toBe(404);
@@ -113,7 +113,7 @@ describe('custom roles', () => {
   });
 });
 
-test('the predefined roles are listed with their descriptors, for every key', async () => {
+it('the predefined roles are listed with their descriptors, for every key', async () => {
   const viewer = await insertKey(controlPlane.primary.pool, { organizationId: owner.organizationId });
   const all = await api('GET', '/api/v1/roles', undefined, viewer);
   expect(all.body.roles).toEqual(
@@ -131,7 +131,7 @@ test('the predefined roles are listed with their descriptors, for every key', as
 });
 
 describe('the audit trail', () => {
-  test('is read newest first, filtered and in pages, by owners of the organization alone', async () => {
+  it('is read newest first, filtered and in pages, by owners of the organization alone', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const made = [];
     for (let count = 0; count < 3; count += 1) {
@@ -170,7 +170,7 @@ describe('the audit trail', () => {
     expect((await api('GET', `/api/v1/audit?target_id=${made[1].id}`)).body.events).toEqual([]);
   });
 
-  test.each(['outcome=maybe', 'since=yesterday', 'limit=0', 'limit=501', 'after=x', 'actor_id=%00'])(
+  it.each(['outcome=maybe', 'since=yesterday', 'limit=0', 'limit=501', 'after=x', 'actor_id=%00'])(
     'refuses ?%s by its field',
     async (query) => {
       const { status, body } = await api('GET', `/api/v1/audit?${query}`);
@@ -182,7 +182,7 @@ describe('the audit trail', () => {
     },
   );
 
-  test('cannot be changed or emptied, not even by the superuser', async () => {
+  it('cannot be changed or emptied, not even by the superuser', async () => {
     for (const sql of [
       'UPDATE audit_events SET reason = NULL',
       'DELETE FROM audit_events',

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PROJECT_TYPES } from '../../../../src/roles/project-type.ts';
 import {
   auditOf,
@@ -37,7 +37,7 @@ const stored = async (id: string) =>
   (await controlPlane.primary.pool.query('SELECT * FROM api_keys WHERE id = $1', [id])).rows[0];
 
 describe('_grant', () => {
-  test('gives the caller’s application roles on projects and none of its permissions in the Cloud API', async () => {
+  it('gives the caller’s application roles on projects and none of its permissions in the Cloud API', async () => {
     const key = await keyWith({
       organization: [{ role_id: 'organization-admin', application_roles: ['admin'] }],
       ...projectRoles('security', 'soc', ['viewer']),
@@ -66,7 +66,7 @@ describe('_grant', () => {
     ]);
   });
 
-  test('a granted key ends no later than its caller', async () => {
+  it('a granted key ends no later than its caller', async () => {
     const expiresAt = new Date(Date.now() + 5 * DAY_MS);
     const key = await keyWith(projectRoles('elasticsearch', 'shop', ['viewer']), { expiresAt });
     expect((await stored((await grant(key)).body.id)).expires_at).toEqual(expiresAt);
@@ -76,25 +76,25 @@ describe('_grant', () => {
     }
   });
 
-  test('a caller without application roles on projects has nothing to give', async () => {
+  it('a caller without application roles on projects has nothing to give', async () => {
     expectRefusal(await grant(owner), 403, '0x93B121', [owner.secret]);
   });
 
-  test('internal keys have a quota of their own, with the code that clients know', async () => {
+  it('internal keys have a quota of their own, with the code that clients know', async () => {
     const key = await keyWith(projectRoles('elasticsearch', 'shop', ['viewer']));
     for (let count = 0; count < 3; count += 1) expect((await grant(key)).status).toBe(200);
     expect((await grant(key)).body.error.code).toBe('0x3196F8');
     expect((await grant(key, { internal: false })).status).toBe(200);
   });
 
-  test('the caller proves itself by the rule for its kind of key', async () => {
+  it('the caller proves itself by the rule for its kind of key', async () => {
     const internal = await keyWith(projectRoles('elasticsearch', 'shop', ['viewer']), { internal: true });
     expectRefusal(await grant(internal), 401, '0x8560B2');
     expect((await grant(internal, {}, trusted)).status).toBe(200);
     expectRefusal(await grant(owner, {}, trusted), 401, '0x8560B2');
   });
 
-  test.each([
+  it.each([
     ['no body', undefined],
     ['no description', { internal: true, role_assignments: LIMIT }],
     ['no limit', { description: 'x', internal: true, role_assignments: {} }],
@@ -116,7 +116,7 @@ describe('_grant', () => {
     );
   });
 
-  test('a repetition with the same Idempotency-Key makes no second key', async () => {
+  it('a repetition with the same Idempotency-Key makes no second key', async () => {
     const key = await keyWith(projectRoles('elasticsearch', 'shop', ['viewer']));
     const headers = { 'idempotency-key': 'once' };
     expect((await grant(key, {}, headers)).body).toEqual((await grant(key, {}, headers)).body);
@@ -127,7 +127,7 @@ describe('revocation by the key itself', () => {
   const remove = (id: string, as: IssuedKey, headers: Record<string, string> = {}) =>
     callApi(controlPlane, 'DELETE', `${BASE}/${id}`, as.authorization, { headers });
 
-  test('is 204 each time, without and with JSON content type and no body', async () => {
+  it('is 204 each time, without and with JSON content type and no body', async () => {
     const key = await keyWith(projectRoles('elasticsearch', 'shop', ['viewer']));
     for (let time = 0; time < 2; time += 1) {
       const answer = await remove(key.id, key);
@@ -141,12 +141,12 @@ describe('revocation by the key itself', () => {
     expect((await stored(key.id)).revoked_at).not.toBeNull();
   });
 
-  test('of an expired key is 204', async () => {
+  it('of an expired key is 204', async () => {
     const key = await keyWith({}, { expiresAt: new Date(0) });
     expect((await remove(key.id, key)).status).toBe(204);
   });
 
-  test('of another key, with a wrong secret, or without its client authentication is refused', async () => {
+  it('of another key, with a wrong secret, or without its client authentication is refused', async () => {
     const key = await keyWith({});
     const internal = await keyWith({}, { internal: true });
     expectRefusal(await remove(key.id, owner), 403, '0x93B121');
@@ -155,7 +155,7 @@ describe('revocation by the key itself', () => {
     expectRefusal(await callApi(controlPlane, 'DELETE', `${BASE}/${key.id}`, undefined), 401, '0xD00DF3');
   });
 
-  test('of the last owner key is refused unless forced', async () => {
+  it('of the last owner key is refused unless forced', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     expectRefusal(await remove(org.id, org), 409, '0x1A0409');
     expect((await remove(`${org.id}?force=true`, org)).status).toBe(204);
