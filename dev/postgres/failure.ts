@@ -34,7 +34,7 @@ export function explainPostgresFailure(what: string, directory: string, output: 
   return `${first}\n${cause === undefined ? '' : `${what}. `}Last lines of its output:\n${lastLines(output)}`;
 }
 
-const MAX_LINES = 8;
+const MAX_LINES = 20;
 
 function lastLines(output: string): string {
   return output.trim().split('\n').slice(-MAX_LINES).join('\n');
