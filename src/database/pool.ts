@@ -6,7 +6,7 @@ export interface PoolOptions {
   size: number;
   connectTimeoutMs: number;
   queryTimeoutMs: number;
-  /** Told of connections that break while idle; without a listener node-postgres ends the process. */
+  /** Receives errors of idle connections. Without a listener, node-postgres ends the process. */
   onIdleError: (error: Error) => void;
 }
 

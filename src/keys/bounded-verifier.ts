@@ -61,7 +61,7 @@ export class BoundedVerifier implements SecretVerifier {
     }
   }
 
-  /** A result that waits here is released by a later comparison; there are always more of them waiting. */
+  /** A later comparison releases the group: at least twice as many comparisons are queued as results wait here. */
   #joinGroup(): Promise<void> | undefined {
     const groupSize = Math.min(MAX_GROUP_SIZE, this.#queue.size / 2);
     if (this.#group.length + 1 < groupSize) return new Promise((release) => this.#group.push(release));

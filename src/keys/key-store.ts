@@ -17,7 +17,7 @@ export interface LoadedKey {
   readonly confirmedAtMs: number;
   /** A newer version of the key is known: load it again before use. */
   readonly superseded: boolean;
-  /** Superseded, or dropped from the cache and so no longer invalidated: nothing derived from it may be cached. */
+  /** Superseded, or dropped from the cache and so no longer invalidated: nothing derived from the record may be cached. */
   readonly stale: boolean;
   /** The cache entry, without the data of this lookup. If unset, this object. */
   readonly entry?: LoadedKey;

@@ -3,10 +3,10 @@ import type pg from 'pg';
 import { type Credential, encodeCredential, generateCredential } from '../../src/credential/format.ts';
 import { hashSecret } from '../../src/credential/hash.ts';
 
-/** Smallest parameters argon2 takes: tests hash a lot. */
+/** The cheapest parameters that argon2 accepts, because tests hash a lot. */
 export const TEST_HASH_PARAMETERS = { memoryKiB: 8, timeCost: 1, parallelism: 1 };
 
-/** An issued key, and what its holder sends. */
+/** A stored key with its credential. */
 export interface IssuedKey {
   id: string;
   organizationId: string;
@@ -25,7 +25,7 @@ export interface KeyFields {
   createdBy?: string;
 }
 
-/** Assignments that give these application roles on one project. */
+/** Assignments of these application roles in one project. */
 export function projectRoles(projectType: string, projectId: string, applicationRoles: string[]) {
   return {
     project: {
@@ -41,17 +41,17 @@ export function projectRoles(projectType: string, projectId: string, application
   };
 }
 
-/** The credential of a new key, not stored anywhere. */
+/** A new credential, without a stored key. */
 export function newCredential(): Credential {
   return generateCredential(randomBytes);
 }
 
-/** What a holder of a credential sends. */
+/** The `Authorization` header with a credential. */
 export function authorizationOf(credential: Credential): string {
   return `ApiKey ${encodeCredential('essu_dev', credential)}`;
 }
 
-/** Writes a key straight into the primary. */
+/** Inserts a key into the primary, without the control plane. */
 export async function insertKey(primary: pg.Pool, fields: KeyFields = {}): Promise<IssuedKey> {
   const credential = newCredential();
   const organizationId = fields.organizationId ?? `org-${randomUUID()}`;
@@ -82,7 +82,7 @@ export async function insertKey(primary: pg.Pool, fields: KeyFields = {}): Promi
   };
 }
 
-/** Ends a key on the primary, as a revocation does. */
+/** Revokes a key on the primary, without the control plane. */
 export async function revokeKey(primary: pg.Pool, id: string): Promise<void> {
   await primary.query(
     `UPDATE api_keys SET revoked_at = clock_timestamp(), revoked_by = 'test' WHERE id = $1`,

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { hashSecret } from '../../src/credential/hash.ts';
 import { authorizationOf, newCredential, TEST_HASH_PARAMETERS } from './keys.ts';
 
-/** Writes keys of one new organization straight into the primary, in one statement. Gives what their holders send. */
+/** Inserts keys of one new organization into the primary, in one statement, and returns their headers. */
 export async function insertKeys(
   primary: pg.Pool,
   count: number,

@@ -1,6 +1,6 @@
 import type { KeyRecord } from '../../src/keys/key-record.ts';
 
-/** A key record whose version and revocation a test decides. */
+/** A key record with defaults for all other fields. */
 export function keyRecord(id: string, version: number, fields: Partial<KeyRecord> = {}): KeyRecord {
   return {
     id,
