@@ -35,8 +35,8 @@ export interface KeyAuthenticatorDeps {
 /**
  * Authenticates keys for both servers.
  *
- * The order of checks is part of the protocol. Damaged input reaches neither a database nor argon2. Only a caller with the right
- * secret learns that a key is expired or revoked, or that its client authentication is wrong.
+ * The order of checks is part of the protocol. Damaged input reaches neither a database nor argon2. Only a caller with
+ * the right secret learns that a key is expired or revoked, or that its client authentication is wrong.
  */
 export class KeyAuthenticator {
   readonly #deps: KeyAuthenticatorDeps;

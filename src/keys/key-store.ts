@@ -28,8 +28,8 @@ export interface LoadedKey {
 /**
  * Source of key records. Postgres implements it; caches wrap it.
  *
- * `get` returns `undefined` for an id that does not exist. It throws `StoreUnavailableError` if the store does not respond,
- * and `QuarantinedKeyError` for a row that does not parse.
+ * `get` returns `undefined` for an id that does not exist. It throws `StoreUnavailableError` if the store does not
+ * respond, and `QuarantinedKeyError` for a row that does not parse.
  */
 export interface KeyStore {
   get(query: KeyQuery): Promise<LoadedKey | undefined>;

@@ -29,8 +29,8 @@ class Entry implements LoadedRoles {
 }
 
 /**
- * Caches role definitions in this process (L1), by scope, including scopes without roles. Not safe without a change feed
- * that invalidates it.
+ * Caches role definitions in this process (L1), by scope, including scopes without roles. Not safe without a change
+ * feed that invalidates it.
  *
  * Fence: the store keeps the result of a read only under these conditions; otherwise it reads again.
  * - No order to drop everything arrived during the read (`generation`).
