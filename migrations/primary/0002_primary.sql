@@ -1,5 +1,5 @@
 -- Up Migration
--- What only the primary has: versions, organizations, the audit trail, the publication.
+-- Only on the primary: versions, organizations, the audit trail and the publication.
 
 CREATE SEQUENCE version_seq AS bigint;
 
@@ -50,7 +50,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
 
 INSERT INTO heartbeat (beat_at) VALUES (now());
 
--- Truncation is not published: a region must never lose every key to one statement.
+-- The publication omits TRUNCATE: one statement must never remove every key from the regions.
 CREATE PUBLICATION iam FOR TABLE api_keys, roles, heartbeat WITH (publish = 'insert, update, delete');
 
 GRANT USAGE ON SCHEMA public TO iam_control_plane, iam_replicator;

@@ -1,8 +1,8 @@
 -- Up Migration
--- What the control plane keeps beside keys and roles: answers for repeated requests, and which warnings went out.
+-- Tables of the control plane beside keys and roles: responses for repeated requests, and warnings about expiry.
 
--- The answer is sealed with a key that only the secret of the asking credential yields (docs/adr/0005): nothing in
--- this database opens it.
+-- The response is encrypted with a key that derives from the secret of the caller's credential (docs/adr/0005): nothing
+-- in this database decrypts it.
 CREATE TABLE idempotent_answers (
   actor_id text NOT NULL,
   idempotency_digest text NOT NULL,
@@ -14,7 +14,7 @@ CREATE TABLE idempotent_answers (
 );
 CREATE INDEX idempotent_answers_expiry ON idempotent_answers (expires_at);
 
--- One row for each warning about a key's expiry, whoever finds it due first. A new expiration is a new warning.
+-- One row per warning about a key's expiry, whichever process inserts it first. A new expiration is a new warning.
 CREATE TABLE expiry_notices (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   key_id text NOT NULL,

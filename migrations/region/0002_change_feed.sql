@@ -1,5 +1,5 @@
 -- Up Migration
--- What only a region has: the change feed of everything replication applies, and the arrival time of heartbeats.
+-- Only in regions: the feed of the changes that replication applies, and the arrival time of heartbeats.
 
 CREATE TABLE changes (
   seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -10,10 +10,10 @@ CREATE TABLE changes (
 );
 CREATE INDEX changes_at ON changes (at);
 
--- The lock makes seq order commit order even while several processes write (initial table copies run beside the
--- apply worker), so a reader that has seen seq N has seen everything up to N. NOTIFY carries no payload: it only
--- wakes readers, which then read the table, and equal notices of one transaction fold into one.
--- Names are qualified because replication workers run with an empty search_path.
+-- The lock makes the order of seq the order of commits, even with several writers (initial table copies run beside the
+-- apply worker). A reader that has seen seq N has therefore seen every change up to N.
+-- NOTIFY carries no payload: it wakes the readers, which read the table. Postgres merges equal notifications of a
+-- transaction. Names are qualified because replication workers run with an empty search_path.
 CREATE FUNCTION record_change(entity text, id text, version bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   assigned bigint;
@@ -38,7 +38,7 @@ BEGIN
 END
 $$;
 
--- Roles are cached per (organization, project type, project): that triple is the id of the change.
+-- The triple by which roles are cached, (organization, project type, project), is the id of the change.
 CREATE FUNCTION record_role_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE' THEN
@@ -59,7 +59,7 @@ BEGIN
 END
 $$;
 
--- ALWAYS: ordinary triggers do not fire for rows that a subscription applies.
+-- ALWAYS, because ordinary triggers do not fire for rows that a subscription applies.
 CREATE TRIGGER record_change AFTER INSERT OR UPDATE OR DELETE ON api_keys
   FOR EACH ROW EXECUTE FUNCTION record_key_change();
 ALTER TABLE api_keys ENABLE ALWAYS TRIGGER record_change;
@@ -74,7 +74,7 @@ CREATE TRIGGER record_truncation AFTER TRUNCATE ON roles
   FOR EACH STATEMENT EXECUTE FUNCTION record_truncation();
 ALTER TABLE roles ENABLE ALWAYS TRIGGER record_truncation;
 
--- Stamped as replication applies the row: lag is measured where it happens, not where it is looked at.
+-- The trigger sets the arrival time when replication applies the row, so the lag does not depend on when it is read.
 ALTER TABLE heartbeat ADD COLUMN received_at timestamptz;
 CREATE FUNCTION stamp_heartbeat() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,6 +1,6 @@
 -- Up Migration
--- The tables that logical replication carries from the primary to every region. Logical replication carries no
--- DDL: this file runs on every region first and on the primary last.
+-- The tables that logical replication copies from the primary to every region. Logical replication carries no DDL:
+-- run this file on every region first and on the primary last.
 
 CREATE TABLE api_keys (
   id text PRIMARY KEY,
@@ -23,7 +23,7 @@ CREATE INDEX api_keys_version ON api_keys (version);
 CREATE INDEX api_keys_changed_at ON api_keys (changed_at);
 
 -- A predefined role has neither organization nor project ('' in both); a custom role has both.
--- Deletion is a mark, so that a feed that polls by version sees it too.
+-- deleted_at marks a deleted role, so that a feed that polls by version sees the deletion.
 CREATE TABLE roles (
   organization_id text NOT NULL DEFAULT '',
   project_type text NOT NULL,
@@ -39,14 +39,14 @@ CREATE TABLE roles (
 CREATE INDEX roles_version ON roles (version);
 CREATE INDEX roles_changed_at ON roles (changed_at);
 
--- One row, written each second on the primary; its age in a region is the replication lag.
+-- One row, which the primary updates each second; its age in a region is the replication lag.
 CREATE TABLE heartbeat (
   id smallint PRIMARY KEY DEFAULT 1 CHECK (id = 1),
   beat_at timestamptz NOT NULL
 );
 
--- Roles are cluster-wide while migrations run per database: an existing one is fine. They cannot log in until
--- an operator gives them a password.
+-- Roles are cluster-wide and migrations run per database, so a role may exist already. A role cannot log in until an
+-- operator sets its password.
 DO $$
 DECLARE
   login text;
@@ -60,6 +60,6 @@ BEGIN
 END
 $$;
 
--- Here and not only in regions, because a physical standby has the grants of the primary.
+-- On the primary too, because a physical standby has the grants of the primary.
 GRANT USAGE ON SCHEMA public TO iam_regional;
 GRANT SELECT ON api_keys, roles, heartbeat TO iam_regional;

@@ -9,8 +9,8 @@ const directory = fileURLToPath(new URL('../../migrations', import.meta.url));
 export type DatabaseKind = 'primary' | 'region';
 
 /**
- * Migrates a database to the current schema. Safe to repeat and to run concurrently: a session advisory lock serialises runs.
- * Migrate every region before the primary, since logical replication carries no DDL.
+ * Migrates a database to the current schema. Safe to repeat and to run concurrently: a session advisory lock serialises
+ * runs. Migrate every region before the primary, since logical replication carries no DDL.
  *
  * On the primary it also writes the predefined roles of this release.
  * @returns the names of the applied migrations

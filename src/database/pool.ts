@@ -6,13 +6,13 @@ export interface PoolOptions {
   size: number;
   connectTimeoutMs: number;
   queryTimeoutMs: number;
-  /** Told of connections that break while idle; without a listener node-postgres ends the process. */
+  /** Receives errors of idle connections. Without a listener, node-postgres ends the process. */
   onIdleError: (error: Error) => void;
 }
 
 /**
- * A connection pool with a timeout for every wait: for a connection, for the server (`statement_timeout`) and for a server that
- * stops responding (`query_timeout`, on the client).
+ * A connection pool with a timeout for every wait: for a connection, for the server (`statement_timeout`) and for a
+ * server that stops responding (`query_timeout`, on the client).
  */
 export function createPool(connectionString: string, options: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
@@ -26,8 +26,8 @@ export function createPool(connectionString: string, options: PoolOptions): pg.P
     keepAlive: true,
   });
   pool.on('error', options.onIdleError);
-  // The pool does not listen for errors of a connection that is checked out or closing, and an unhandled error event ends the
-  // process. The user of the connection sees the error as a rejection.
+  // The pool does not listen for errors of a connection that is checked out or closing, and an unhandled error event
+  // ends the process. The user of the connection sees the error as a rejection.
   pool.on('connect', (client) => void client.on('error', () => {}));
   return pool;
 }

@@ -10,9 +10,9 @@ interface Wire extends Connection {
 export type TextRow = readonly (string | null)[];
 
 /**
- * One execution of a prepared statement with one text parameter, for `client.query`. node-postgres' own query requests a
- * description of the columns each time, looks up a parser for each and builds an object per row. This one returns the texts
- * (ADR 11 has figures). Protocol: PostgreSQL manual, "Frontend/Backend Protocol", "Extended Query".
+ * One execution of a prepared statement with one text parameter, for `client.query`. node-postgres' own query requests
+ * a description of the columns each time, looks up a parser for each and builds an object per row. This one returns the
+ * texts (ADR 11 has figures). Protocol: PostgreSQL manual, "Frontend/Backend Protocol", "Extended Query".
  */
 export class PreparedLookup implements Submittable {
   /** node-postgres reads `name` and `text` and maintains `parsedStatements`. */

@@ -2,8 +2,8 @@ import type { ClientBase } from 'pg';
 import { predefinedRoles } from '../roles/predefined.ts';
 
 /**
- * Writes the predefined roles of this release to the primary. Equal rows stay unchanged, so a restart causes no change in
- * the regions.
+ * Writes the predefined roles of this release to the primary. Equal rows stay unchanged, so a restart causes no change
+ * in the regions.
  */
 export async function seedPredefinedRoles(client: ClientBase): Promise<void> {
   const rows = predefinedRoles.map((role) => ({

@@ -6,8 +6,8 @@ const PUBLICATION = 'iam';
 /**
  * Subscribes a region to the primary. An existing subscription stays unchanged.
  *
- * The single apply worker spools and applies large transactions (`streaming = on`). Parallel workers would break the order of the
- * change feed.
+ * The single apply worker spools and applies large transactions (`streaming = on`). Parallel workers would break the
+ * order of the change feed.
  * @param regionUrl regional database, with a user that may create subscriptions
  * @param primaryUrl primary database, with a user that may replicate
  * @param name name of the subscription and of its slot on the primary; unique among regions

@@ -16,15 +16,15 @@ const MAX_GROUP_SIZE = 8;
 export type VerifierObserver = (waitSeconds: number, runSeconds: number) => void;
 
 /**
- * Bounds the number of running and of waiting comparisons, and sheds beyond: a caller that waits longer than its own timeout
- * only lengthens the queue.
+ * Bounds the number of running and of waiting comparisons, and sheds beyond: a caller that waits longer than its own
+ * timeout only lengthens the queue.
  *
- * Keys take turns. A full queue sheds from the key with the most waiting comparisons, so a storm of wrong secrets for one
- * key neither delays nor sheds the others.
+ * Keys take turns. A full queue sheds from the key with the most waiting comparisons, so a storm of wrong secrets for
+ * one key neither delays nor sheds the others.
  *
- * While many comparisons wait, callers receive their results in groups. The event loop then finds the processor's caches
- * full of argon2's memory once per group, not once per caller. A result waits for at most seven further comparisons, and for
- * fewer with a shorter queue.
+ * While many comparisons wait, callers receive their results in groups. The event loop then finds the processor's
+ * caches full of argon2's memory once per group, not once per caller. A result waits for at most seven further
+ * comparisons, and for fewer with a shorter queue.
  */
 export class BoundedVerifier implements SecretVerifier {
   readonly #inner: SecretVerifier;
@@ -61,7 +61,7 @@ export class BoundedVerifier implements SecretVerifier {
     }
   }
 
-  /** A result that waits here is released by a later comparison; there are always more of them waiting. */
+  /** A later comparison releases the group: at least twice as many comparisons are queued as results wait here. */
   #joinGroup(): Promise<void> | undefined {
     const groupSize = Math.min(MAX_GROUP_SIZE, this.#queue.size / 2);
     if (this.#group.length + 1 < groupSize) return new Promise((release) => this.#group.push(release));

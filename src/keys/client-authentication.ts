@@ -1,33 +1,34 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** What the caller showed of itself, beside the credential. */
+/** The client authentication of a request. */
 export interface ClientProof {
   /** Raw value of `X-Client-Authentication`. */
   secret: string | undefined;
-  /** The connection carries a client certificate that one of our authorities signed. */
+  /** Whether the connection has a client certificate that a configured authority signed. */
   certificate: boolean;
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
 /**
- * The rule that keeps a leaked internal key useless on customer-facing paths (protocol: internal and external keys):
- * an internal key needs client authentication, an external one must come without any.
+ * Decides which keys a caller may use: an internal key requires valid client authentication, an external key requires
+ * that there is none. A leaked internal key is therefore useless on customer-facing paths (protocol: internal and
+ * external keys).
  */
 export class ClientAuthentication {
   readonly #accepted: readonly Buffer[];
 
-  /** @param secrets shared secrets that are live at the moment; several while one is being rotated */
+  /** @param secrets all accepted shared secrets; several during a rotation */
   constructor(secrets: readonly string[]) {
     this.#accepted = secrets.map(digest);
   }
 
-  /** Whether a caller with this proof may use a key of this kind. */
+  /** Whether this proof allows the use of an internal or external key. */
   allows(internal: boolean, proof: ClientProof): boolean {
     return internal ? this.isTrusted(proof) : proof.secret === undefined && !proof.certificate;
   }
 
-  /** Whether the caller proved to be one of ours. Takes the same time for every wrong secret. */
+  /** Whether the proof is valid. Takes the same time for every wrong secret. */
   isTrusted(proof: ClientProof): boolean {
     if (proof.certificate) return true;
     if (proof.secret === undefined) return false;

@@ -6,24 +6,24 @@ import type { KeyRecord } from './key-record.ts';
 import { type KeyStore, type LoadedKey, StoreUnavailableError } from './key-store.ts';
 import type { SecretMatch, SecretVerifier } from './secret-verifier.ts';
 
-/** How often a lookup is repeated because the key changed meanwhile. */
+/** Attempts to authenticate with a key that changes during each attempt. */
 const MAX_ATTEMPTS = 5;
 
-/** What a request shows to be let in. */
+/** The parts of a request that authenticate it. */
 export interface PresentedCredential {
   /** Raw `Authorization` header. */
   authorization: string | undefined;
   client: ClientProof;
 }
 
-/** A key that was presented and is good. */
+/** A key whose credential is valid for this caller, now. */
 export interface AuthenticatedKey {
   loaded: LoadedKey;
-  /** When the key expires, or the grace period of the secret that was presented ends; may be infinite. */
+  /** When the key expires, or the grace period of the presented secret ends if that is earlier; may be infinite. */
   validUntilMs: number;
 }
 
-/** What the authenticator stands on. */
+/** Dependencies of the authenticator. */
 export interface KeyAuthenticatorDeps {
   acceptedPrefixes: readonly string[];
   keys: KeyStore;
@@ -35,8 +35,8 @@ export interface KeyAuthenticatorDeps {
 /**
  * Authenticates keys for both servers.
  *
- * The order of checks is part of the protocol. Damaged input reaches neither a database nor argon2. Only a caller with the right
- * secret learns that a key is expired or revoked, or that its client authentication is wrong.
+ * The order of checks is part of the protocol. Damaged input reaches neither a database nor argon2. Only a caller with
+ * the right secret learns that a key is expired or revoked, or that its client authentication is wrong.
  */
 export class KeyAuthenticator {
   readonly #deps: KeyAuthenticatorDeps;
@@ -46,7 +46,6 @@ export class KeyAuthenticator {
   }
 
   /**
-   * @returns the presented key
    * @throws {IamError} 401 for an invalid credential; errors of the stores pass through and become 503
    */
   async authenticate({ authorization, client }: PresentedCredential): Promise<AuthenticatedKey> {
@@ -90,7 +89,10 @@ export class KeyAuthenticator {
     return decoded.credential;
   }
 
-  /** Loads the key and verifies the secret. Starts again if the key changes during the comparison. */
+  /**
+   * Loads the key and verifies the secret. If the key changes during the comparison, its result does not count and the
+   * authenticator starts again.
+   */
   async #prove(credential: Credential): Promise<AuthenticatedKey> {
     const { keys, secrets } = this.#deps;
     const digest = credentialDigest(credential.id, credential.secret);

@@ -25,8 +25,8 @@ const time = (name: string): Column => ({
 });
 
 /**
- * The columns of `api_keys`, by the field of the record. SELECT lists, the parser and INSERT derive from this table. The
- * description is last: the lookup for an authentication omits it.
+ * The columns of `api_keys`, by the field of the record. SELECT lists, the parser and INSERT derive from this table.
+ * The description is last: the lookup for an authentication omits it.
  */
 const COLUMNS = {
   id: text('id'),

@@ -17,7 +17,7 @@ export interface LoadedKey {
   readonly confirmedAtMs: number;
   /** A newer version of the key is known: load it again before use. */
   readonly superseded: boolean;
-  /** Superseded, or dropped from the cache and so no longer invalidated: nothing derived from it may be cached. */
+  /** Superseded, or dropped from the cache and so no longer invalidated: nothing derived from the record may be cached. */
   readonly stale: boolean;
   /** The cache entry, without the data of this lookup. If unset, this object. */
   readonly entry?: LoadedKey;
@@ -28,8 +28,8 @@ export interface LoadedKey {
 /**
  * Source of key records. Postgres implements it; caches wrap it.
  *
- * `get` returns `undefined` for an id that does not exist. It throws `StoreUnavailableError` if the store does not respond,
- * and `QuarantinedKeyError` for a row that does not parse.
+ * `get` returns `undefined` for an id that does not exist. It throws `StoreUnavailableError` if the store does not
+ * respond, and `QuarantinedKeyError` for a row that does not parse.
  */
 export interface KeyStore {
   get(query: KeyQuery): Promise<LoadedKey | undefined>;

@@ -19,8 +19,8 @@ export interface ReplicaLimits {
 }
 
 /**
- * Access to Postgres with bounds and a breaker. Every failure of Postgres becomes a `StoreUnavailableError`. While the breaker is
- * open, callers fail fast; a background probe detects recovery.
+ * Access to Postgres with bounds and a breaker. Every failure of Postgres becomes a `StoreUnavailableError`. While the
+ * breaker is open, callers fail fast; a background probe detects recovery.
  *
  * Statements wait here and not in the pool, whose timeout looks like an unavailable Postgres. A full queue is an
  * `OverloadedError` and does not open the breaker.
@@ -44,8 +44,8 @@ export class Replica {
   }
 
   /**
-   * Opens all connections ahead: logins are expensive for both sides during a storm. A connection that fails now opens on
-   * demand.
+   * Opens all connections ahead: logins are expensive for both sides during a storm. A connection that fails now opens
+   * on demand.
    */
   async open(): Promise<void> {
     const openOne = () => this.#pool.connect().then((client) => client.release(), ignore);

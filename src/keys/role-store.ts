@@ -1,8 +1,8 @@
 import type { ProjectType } from '../roles/project-type.ts';
 
 /**
- * Role definitions by name, each as the JSON text of its descriptor. Reading serialises a descriptor once; responses copy
- * the text.
+ * Role definitions by name, each as the JSON text of its descriptor. Reading serialises a descriptor once; responses
+ * copy the text.
  */
 export type RoleSet = ReadonlyMap<string, string>;
 
@@ -35,8 +35,8 @@ export function predefinedScope(projectType: ProjectType): RoleScope {
 }
 
 /**
- * Source of role definitions. Throws `StoreUnavailableError` if the store does not respond. Omits a custom role whose stored
- * descriptor does not parse.
+ * Source of role definitions. Throws `StoreUnavailableError` if the store does not respond. Omits a custom role whose
+ * stored descriptor does not parse.
  */
 export interface RoleStore {
   get(scope: RoleScope): Promise<LoadedRoles>;

@@ -12,8 +12,8 @@ export interface SecretVerifier {
 }
 
 /**
- * Compares with argon2: against the current hash and, during the grace period of a rotation, the previous one. Each call
- * costs milliseconds of a thread and mebibytes of memory, so wrap it in a bounded queue.
+ * Compares with argon2: against the current hash and, during the grace period of a rotation, the previous one. Each
+ * call costs milliseconds of a thread and mebibytes of memory, so wrap it in a bounded queue.
  */
 export class Argon2SecretVerifier implements SecretVerifier {
   readonly #now: () => number;

@@ -1,8 +1,8 @@
 import type { IBreaker } from 'cockatiel';
 
 /**
- * Opens after consecutive failures, but only if no call has succeeded for a while. Many calls can fail at once while the server
- * still responds to others, for example new connections during a storm.
+ * Opens after consecutive failures, but only if no call has succeeded for a while. Many calls can fail at once while
+ * the server still responds to others, for example new connections during a storm.
  */
 export class SilenceBreaker implements IBreaker {
   state: unknown;

@@ -29,8 +29,13 @@ class Entry implements LoadedRoles {
 }
 
 /**
- * Caches role definitions in this process (L1), by scope, including scopes without roles. Not safe without a change feed that
- * invalidates it. Same fence as for keys: a read is not stored if a change arrived since it started.
+ * Caches role definitions in this process (L1), by scope, including scopes without roles. Not safe without a change
+ * feed that invalidates it.
+ *
+ * Fence: the store keeps the result of a read only under these conditions; otherwise it reads again.
+ * - No order to drop everything arrived during the read (`generation`).
+ * - No change of the scope arrived during the read (`rolesMark`; versions of one scope may commit out of order).
+ * - No recorded change that arrived since the start of the read is forgotten (`forgottenUntilMs`).
  */
 export class CachedRoleStore implements RoleStore, ChangeListener {
   readonly #inner: RoleStore;

@@ -32,8 +32,8 @@ export class Interner {
   }
 
   /**
-   * The same for stored JSON, which may be formatted differently and contain unknown fields. A new text is parsed, checked and
-   * serialised once.
+   * The same for stored JSON, which may be formatted differently and contain unknown fields. A new text is parsed,
+   * checked and serialised once.
    * @param read parses and checks; if it throws, nothing is cached
    */
   storedAssignments(
@@ -71,8 +71,8 @@ export class Interner {
 }
 
 /**
- * A digest, since assignments of many projects are long. JSON from Postgres or `JSON.stringify` contains no line feed, so the
- * concatenation is unambiguous.
+ * A digest, since assignments of many projects are long. JSON from Postgres or `JSON.stringify` contains no line feed,
+ * so the concatenation is unambiguous.
  */
 function cacheKeyOf(organizationId: string, json: string): string {
   return hash('sha256', `${json}\n${organizationId}`, 'binary');

@@ -17,8 +17,8 @@ export interface SharedMemos {
 }
 
 /**
- * Caches which hash a secret matched, and for a short time which hashes a wrong secret did not match. Both contain the hash
- * itself, so a stale entry is harmless: a rotated key has another hash, and the record decides everything else.
+ * Caches which hash a secret matched, and for a short time which hashes a wrong secret did not match. Both contain the
+ * hash itself, so a stale entry is harmless: a rotated key has another hash, and the record decides everything else.
  */
 export class MemoizedVerifier implements SecretVerifier {
   readonly #inner: SecretVerifier;

@@ -18,11 +18,11 @@ import type { Revalidation } from './revalidation.ts';
 /** Attempts to read a key that changes during each read. */
 const MAX_FILL_ATTEMPTS = 3;
 
-/** A cached record. `stale` becomes true for all its users when the key changes or the entry is dropped. */
+/** A cached record. `stale` becomes true for all its users when the cache drops the entry, for any reason. */
 class Entry implements LoadedKey {
   readonly record: KeyRecord;
   confirmedAtMs: number;
-  /** Why the entry left the cache. */
+  /** Why the cache dropped the entry; `undefined` while the cache holds it. */
   dropped: 'evicted' | 'changed' | undefined;
   readonly #changes: RecentChanges;
 
@@ -38,14 +38,14 @@ class Entry implements LoadedKey {
   get stale(): boolean {
     return this.dropped !== undefined;
   }
-  /** An evicted entry receives no invalidations, so it compares versions. */
+  /** The cache no longer invalidates an evicted entry, so the entry compares its version with the recent changes. */
   get superseded(): boolean {
     if (this.dropped === undefined) return false;
     return this.dropped === 'changed' || this.#changes.keyVersion(this.record.id) > this.record.version;
   }
 }
 
-/** The entry as the request that filled it sees it, with the tier of that request. */
+/** The entry as seen by the lookup that loaded it: with the tier and the verified hash of that lookup. */
 class FilledEntry implements LoadedKey {
   readonly tier: Tier;
   readonly verifiedHash: string | undefined;
@@ -84,10 +84,14 @@ export interface MemoryKeyStoreDeps {
 }
 
 /**
- * Caches key records in this process (L1). Not safe without a change feed: the feed drops entries, and only while it is behind does
- * the store revalidate them.
+ * Caches key records in this process (L1), and for a short time the ids without a key. Not safe without a change feed:
+ * the feed drops the entries of changed keys, and the store revalidates an entry only when `Freshness` requires it.
  *
- * Fence: a read is stored only if no newer version arrived since it started. Otherwise the store reads again.
+ * Fence: the store keeps the result of a read only under these conditions; otherwise it reads again.
+ * - No order to drop everything arrived during the read (`generation`).
+ * - No recorded change that arrived since the start of the read is forgotten (`forgottenUntilMs`).
+ * - A record: no newer version of the key is known, from before or during the read.
+ * - An absent key: no change of the key arrived during the read.
  */
 export class MemoryKeyStore implements KeyStore, ChangeListener {
   readonly #deps: MemoryKeyStoreDeps;

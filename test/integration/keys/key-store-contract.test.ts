@@ -18,7 +18,7 @@ import { type KeyStores, startKeyStores } from '../../support/key-stores.ts';
 import { type IssuedKey, insertKey, newCredential, projectRoles, revokeKey } from '../../support/keys.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
 
-const PATIENTLY = { timeout: 10_000 };
+const SLOW_POLL = { timeout: 10_000 };
 
 let databases: TestDatabases;
 let redis: TestRedis;
@@ -43,7 +43,7 @@ const stores: [string, Tier, (layers: Layers) => KeyStore][] = [
   ['memory over Postgres', 'memory', ({ stores }) => stores.memory],
 ];
 
-/** Every credential is right: what the verifier stores after a comparison is stored here. */
+/** Stores a memo for each loaded key, as the verifier does after a successful comparison. */
 function verifying(store: KeyStore, verified: VerifiedKeys): KeyStore {
   return {
     get: async (query) => {
@@ -56,7 +56,7 @@ function verifying(store: KeyStore, verified: VerifiedKeys): KeyStore {
   };
 }
 
-describe.each(stores)('the key store %s', (_name, tier, pick) => {
+describe.each(stores)('KeyStore contract: %s', (_name, tier, pick) => {
   let stores: KeyStores;
   let link: RedisLink;
   let store: KeyStore;
@@ -82,7 +82,7 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
     link.close();
   });
 
-  /** Asks until the answer comes from as near as this store can give it. */
+  /** Repeats the lookup, so that the result comes from the nearest tier of this store. */
   async function get(id: string): Promise<LoadedKey | undefined> {
     let loaded: LoadedKey | undefined;
     for (let times = 0; times < 3; times += 1) loaded = await store.get({ id, digest: `digest of ${id}` });
@@ -95,7 +95,7 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
     return key;
   }
 
-  it('gives every field of a key, the same at every lookup', async () => {
+  it('returns every field of a key, equal at every lookup', async () => {
     const expiresAt = new Date(Date.now() + 3_600_000);
     const roleAssignments = projectRoles('security', 'p1', ['viewer']);
     const key = await newKey({ expiresAt, internal: true, roleAssignments });
@@ -117,7 +117,7 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
     expect((await get(key.id))?.record).toEqual(first?.record);
   });
 
-  it('says since when what it gives is known to be right', async () => {
+  it('returns the time at which Postgres confirmed the record', async () => {
     const key = await newKey();
     const requestedAtMs = Date.now();
     expect((await store.get({ id: key.id, digest: 'one' }))?.confirmedAtMs).toBeGreaterThanOrEqual(
@@ -126,35 +126,35 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
     expect((await get(key.id))?.confirmedAtMs).toBeLessThanOrEqual(Date.now());
   });
 
-  it('gives a key from as near as it can once it has met it', async () => {
+  it('returns a known key from its nearest tier', async () => {
     const key = await newKey();
-    await expect.poll(async () => (await get(key.id))?.tier, PATIENTLY).toBe(tier);
+    await expect.poll(async () => (await get(key.id))?.tier, SLOW_POLL).toBe(tier);
   });
 
-  it('knows nothing of an id that does not exist', async () => {
+  it('returns undefined for an id that does not exist', async () => {
     expect(await get(newCredential().id)).toBeUndefined();
   });
 
-  it('gives a revoked key as revoked, and one that is revoked later too', async () => {
-    const dead = await newKey({ revokedAt: new Date() });
-    expect((await get(dead.id))?.record.revokedAtMs).toEqual(expect.any(Number));
+  it('returns a revoked key as revoked, also if the revocation follows a lookup', async () => {
+    const revoked = await newKey({ revokedAt: new Date() });
+    expect((await get(revoked.id))?.record.revokedAtMs).toEqual(expect.any(Number));
 
     const key = await newKey();
     expect((await get(key.id))?.record.revokedAtMs).toBeNull();
     await revokeKey(databases.primary, key.id);
     await databases.replicated();
     await expect
-      .poll(async () => (await get(key.id))?.record.revokedAtMs, PATIENTLY)
+      .poll(async () => (await get(key.id))?.record.revokedAtMs, SLOW_POLL)
       .toEqual(expect.any(Number));
   });
 
-  it('gives a key that was created after it was asked for', async () => {
+  it('returns a key that was created after a lookup of its id', async () => {
     const key = await insertKey(databases.primary);
     await get(key.id);
-    await expect.poll(async () => (await get(key.id))?.record.id, PATIENTLY).toBe(key.id);
+    await expect.poll(async () => (await get(key.id))?.record.id, SLOW_POLL).toBe(key.id);
   });
 
-  it('answers many who ask at once alike', async () => {
+  it('returns equal results to concurrent lookups', async () => {
     const key = await newKey();
     const loaded = await Promise.all(
       Array.from({ length: 50 }, (_, nth) => store.get({ id: key.id, digest: `digest ${nth % 5}` })),
@@ -162,21 +162,21 @@ describe.each(stores)('the key store %s', (_name, tier, pick) => {
     expect(new Set(loaded.map((one) => one?.record.version)).size).toBe(1);
   });
 
-  it('quarantines a row that is broken, each time it is asked, and recovers with the row', async () => {
+  it('quarantines a broken row at every lookup, and recovers with the row', async () => {
     const key = await newKey();
     await databases.region.query(`UPDATE api_keys SET role_assignments = '"broken"' WHERE id = $1`, [key.id]);
     await expect
-      .poll(() => get(key.id).catch((error) => error), PATIENTLY)
+      .poll(() => get(key.id).catch((error) => error), SLOW_POLL)
       .toBeInstanceOf(QuarantinedKeyError);
     await expect(get(key.id)).rejects.toThrow(QuarantinedKeyError);
     await databases.primary.query(`UPDATE api_keys SET created_by = 'repaired' WHERE id = $1`, [key.id]);
     await databases.replicated();
     await expect
-      .poll(async () => (await get(key.id).catch(() => undefined))?.record.createdBy, PATIENTLY)
+      .poll(async () => (await get(key.id).catch(() => undefined))?.record.createdBy, SLOW_POLL)
       .toBe('repaired');
   });
 
-  it('says that the store is unavailable, and not that the key is unknown, when Postgres cannot be read', async () => {
+  it('fails with StoreUnavailableError, not with an absent key, when Postgres cannot be read', async () => {
     const key = await newKey();
     await databases.region.query('ALTER TABLE api_keys RENAME TO hidden');
     try {

@@ -1,13 +1,13 @@
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createPool } from '../../../src/database/pool.ts';
 import { OverloadedError, StoreUnavailableError } from '../../../src/keys/key-store.ts';
 import { Replica } from '../../../src/keys/replica.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
 
-/** Statements wait for this lock while the test holds it. */
+/** The statements of the tests wait while the test holds this lock. */
 const LOCK = 4711;
-const HELD_UP = { text: `SELECT 'done' AS state FROM pg_advisory_xact_lock_shared(${LOCK})` };
+const BLOCKED_STATEMENT = { text: `SELECT 'done' AS state FROM pg_advisory_xact_lock_shared(${LOCK})` };
 const DONE = [{ state: 'done' }];
 
 let holder: pg.Client;
@@ -44,40 +44,42 @@ const release = () => holder.query('SELECT pg_advisory_unlock_all()');
 
 function replicaOf(limits: { waiting: number; waitMs: number }) {
   const replica = new Replica(pool, { connections: 2, ...limits });
-  return (statement = HELD_UP) => replica.query(statement).catch((error: unknown) => error);
+  return (statement = BLOCKED_STATEMENT) => replica.query(statement).catch((error: unknown) => error);
 }
 
-it('statements beyond the connections wait, and all are answered', async () => {
-  const ask = replicaOf({ waiting: 10, waitMs: 10_000 });
-  const answers = Array.from({ length: 10 }, () => ask());
-  expect(pool.waitingCount).toBe(0); // where a wait would look like a Postgres that is gone
-  await release();
-  expect(await Promise.all(answers)).toEqual(Array.from({ length: 10 }, () => DONE));
-});
+describe('Replica', () => {
+  it('queues statements beyond the connections, and runs all', async () => {
+    const run = replicaOf({ waiting: 10, waitMs: 10_000 });
+    const results = Array.from({ length: 10 }, () => run());
+    expect(pool.waitingCount).toBe(0); // a timeout of the pool would look like an unavailable Postgres
+    await release();
+    expect(await Promise.all(results)).toEqual(Array.from({ length: 10 }, () => DONE));
+  });
 
-it('too many that wait, or a wait that is too long, is an overload and no sign that Postgres is gone', async () => {
-  const ask = replicaOf({ waiting: 5, waitMs: 50 });
-  const running = [ask(), ask()];
-  const others = await Promise.all(Array.from({ length: 10 }, () => ask()));
-  for (const answer of others) expect(answer).toBeInstanceOf(OverloadedError);
-  await release();
-  expect(await Promise.all(running)).toEqual([DONE, DONE]);
-  expect(await ask()).toEqual(DONE);
-});
+  it('sheds when too many statements wait or one waits too long, and does not open the breaker', async () => {
+    const run = replicaOf({ waiting: 5, waitMs: 50 });
+    const running = [run(), run()];
+    const others = await Promise.all(Array.from({ length: 10 }, () => run()));
+    for (const result of others) expect(result).toBeInstanceOf(OverloadedError);
+    await release();
+    expect(await Promise.all(running)).toEqual([DONE, DONE]);
+    expect(await run()).toEqual(DONE);
+  });
 
-it('when Postgres is gone whoever waits and whoever comes is told at once, and it is found to be back without them', async () => {
-  const ask = replicaOf({ waiting: 20, waitMs: 10_000 });
-  const answers = Array.from({ length: 10 }, () => ask());
-  await expect.poll(() => pool.totalCount).toBe(2);
-  await proxy.cut();
-  for (const answer of await Promise.all(answers)) expect(answer).toBeInstanceOf(StoreUnavailableError);
+  it('fails waiting and new statements fast while Postgres is unavailable, and detects its recovery with a probe', async () => {
+    const run = replicaOf({ waiting: 20, waitMs: 10_000 });
+    const results = Array.from({ length: 10 }, () => run());
+    await expect.poll(() => pool.totalCount).toBe(2);
+    await proxy.cut();
+    for (const result of await Promise.all(results)) expect(result).toBeInstanceOf(StoreUnavailableError);
 
-  proxy.blackhole();
-  const begun = performance.now();
-  for (let index = 0; index < 50; index += 1) expect(await ask()).toBeInstanceOf(StoreUnavailableError);
-  expect(performance.now() - begun).toBeLessThan(300);
+    proxy.blackhole();
+    const startedAtMs = performance.now();
+    for (let index = 0; index < 50; index += 1) expect(await run()).toBeInstanceOf(StoreUnavailableError);
+    expect(performance.now() - startedAtMs).toBeLessThan(300);
 
-  await release();
-  await proxy.restore();
-  await expect.poll(() => ask(), { timeout: 3_000 }).toEqual(DONE);
+    await release();
+    await proxy.restore();
+    await expect.poll(() => run(), { timeout: 3_000 }).toEqual(DONE);
+  });
 });

@@ -3,7 +3,7 @@ import { ClientAuthentication } from '../../../src/keys/client-authentication.ts
 
 const rule = new ClientAuthentication(['old-secret', 'new-secret']);
 
-describe('the rule of client authentication', () => {
+describe('ClientAuthentication', () => {
   it.each([
     // internal, secret, certificate, allowed
     [true, undefined, false, false],
@@ -18,17 +18,20 @@ describe('the rule of client authentication', () => {
     [false, '', false, false],
     [false, 'new-secret', false, false],
     [false, undefined, true, false],
-  ])('internal %s, secret %s, certificate %s: allowed %s', (internal, secret, certificate, allowed) => {
-    expect(rule.allows(internal, { secret, certificate })).toBe(allowed);
-  });
+  ])(
+    'for internal %s, secret %s and certificate %s gives allowed %s',
+    (internal, secret, certificate, allowed) => {
+      expect(rule.allows(internal, { secret, certificate })).toBe(allowed);
+    },
+  );
 
-  it('takes the raw secret alone: no scheme word, no list, no padding', () => {
+  it('compares the whole header value: no scheme, no list, no padding', () => {
     for (const secret of ['SharedSecret new-secret', 'old-secret,new-secret', ' new-secret', 'new-secret ']) {
       expect(rule.isTrusted({ secret, certificate: false })).toBe(false);
     }
   });
 
-  it('with no secret configured nobody is trusted, whatever is sent', () => {
+  it('trusts no secret when none is configured', () => {
     const none = new ClientAuthentication([]);
     for (const secret of ['', 'undefined', 'null', undefined]) {
       expect(none.isTrusted({ secret, certificate: false })).toBe(false);

@@ -12,12 +12,12 @@ beforeAll(async () => {
 });
 afterAll(() => databases?.close());
 
-/** Holds back each answer of Postgres that has been read, until the test lets it go. */
+/** Delays the results of the inner store until the test opens the gate. */
 class Gate implements KeyStore {
   readonly #inner: KeyStore;
   readonly #open = Promise.withResolvers<void>();
   readonly #read = Promise.withResolvers<LoadedKey | undefined>();
-  /** What Postgres said to the first who asked. */
+  /** The first result of the inner store. */
   readonly read = this.#read.promise;
   readonly open = () => this.#open.resolve();
 
@@ -33,16 +33,16 @@ class Gate implements KeyStore {
   }
 }
 
-/** The real fence taken out: nothing that changed is remembered. */
-class Forgetful extends RecentChanges {
+/** The fence without its effect: no change is ever recent. */
+class DisabledFence extends RecentChanges {
   override keyVersion(): number {
     return -1;
   }
 }
 
 /**
- * Lets a fill read Postgres, holds it up until a change has reached every cache, and lets it go on.
- * @returns what the next one is told who asks after that
+ * Stops a fill after its read of Postgres, applies a change to every cache and then continues the fill.
+ * @returns the result of that read, and the result of the next lookup
  */
 async function overtake(
   Changes: typeof RecentChanges,
@@ -60,7 +60,7 @@ async function overtake(
     Changes,
   );
   try {
-    const asked = stores.memory.get({ id, digest: 'first' });
+    const filled = stores.memory.get({ id, digest: 'first' });
     const read = await gates[0]?.read;
     await change();
     await expect
@@ -70,28 +70,28 @@ async function overtake(
       })
       .toBe(true);
     gates[0]?.open();
-    await asked;
+    await filled;
     return { read, next: await stores.memory.get({ id, digest: 'second' }) };
   } finally {
     await stores.stop();
   }
 }
 
-describe('a fill that has read its key and is stopped before it stores it', () => {
+describe('a fill that a change overtakes between its read and its store', () => {
   async function whileRevoked(Changes: typeof RecentChanges) {
     const key = await insertKey(databases.primary);
     await databases.replicated();
     const { read, next } = await overtake(Changes, key.id, () => revokeKey(databases.primary, key.id));
-    expect(read?.record.revokedAtMs, 'what the fill read').toBeNull();
+    expect(read?.record.revokedAtMs, 'the record that the fill read').toBeNull();
     return next?.record.revokedAtMs;
   }
 
-  it('does not bring back the key when a revocation lands in between', async () => {
+  it('does not bring back a revoked key', async () => {
     expect(await whileRevoked(RecentChanges)).toEqual(expect.any(Number));
   });
 
-  it('would bring it back without the fence', async () => {
-    expect(await whileRevoked(Forgetful)).toBeNull();
+  it('would bring back the revoked key without the fence', async () => {
+    expect(await whileRevoked(DisabledFence)).toBeNull();
   });
 
   async function whileCreated(Changes: typeof RecentChanges) {
@@ -104,11 +104,11 @@ describe('a fill that has read its key and is stopped before it stores it', () =
     return next?.record.id === id;
   }
 
-  it('does not hide the key when it was unknown and is created in between', async () => {
+  it('does not hide a created key', async () => {
     expect(await whileCreated(RecentChanges)).toBe(true);
   });
 
-  it('would hide it without the fence', async () => {
-    expect(await whileCreated(Forgetful)).toBe(false);
+  it('would hide the created key without the fence', async () => {
+    expect(await whileCreated(DisabledFence)).toBe(false);
   });
 });

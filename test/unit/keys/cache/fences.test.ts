@@ -10,11 +10,11 @@ import { type KeyStore, type LoadedKey, StoreUnavailableError } from '../../../.
 import { type RoleScope, type RoleStore, roleScopeId } from '../../../../src/keys/role-store.ts';
 import { keyRecord } from '../../../support/records.ts';
 
-/**
- * Every order in which reads, commits, deliveries of the change feed and requests can fall, as far as fast-check's
- * scheduler finds them. `Forgetful` is the same stack with the fence taken out.
- */
-class Forgetful extends RecentChanges {
+// fast-check's scheduler explores the orders of reads, commits, deliveries of the change feed and requests. Each property
+// also runs without the fence, where it must fail.
+
+/** The fence without its effect: no change is ever recent. */
+class DisabledFence extends RecentChanges {
   override keyVersion(): number {
     return -1;
   }
@@ -34,14 +34,14 @@ function memory(changes: RecentChanges, inner: KeyStore, clock = now): MemoryKey
   return new MemoryKeyStore({ inner, freshness, changes, revalidation, now: clock, maxEntries: 10_000 });
 }
 
-/** The cache over an inner store of many keys, each read under the scheduler of its own run. */
+/** The cache over a store of many keys; the scheduler of each run controls the reads of its key. */
 function stack(Kind: typeof RecentChanges) {
   const reads = new Map<string, () => Promise<number | undefined>>();
-  const changes = remembering(Kind);
+  const changes = startedChanges(Kind);
   const store = memory(changes, {
     get: async ({ id }) => {
       const version = await reads.get(id)?.();
-      return version === undefined ? undefined : { ...heldNow(version), record: keyRecord(id, version) };
+      return version === undefined ? undefined : { ...loadedNow(version), record: keyRecord(id, version) };
     },
   });
   const newKey = (scheduler: fc.Scheduler, version: () => number | undefined) => {
@@ -52,13 +52,13 @@ function stack(Kind: typeof RecentChanges) {
   return { changes, store, newKey };
 }
 
-function remembering(Kind: typeof RecentChanges): RecentChanges {
+function startedChanges(Kind: typeof RecentChanges): RecentChanges {
   const changes = new Kind(now, { ttlMs: 60_000, maxEntries: 10_000 });
   changes.startAt(0);
   return changes;
 }
 
-/** Commits and deliveries, each change in order, at moments that the scheduler picks. */
+/** Commits and delivers the changes in order, at times that the scheduler chooses. */
 function follow(
   scheduler: fc.Scheduler,
   steps: readonly { commit: () => void; change: Change }[],
@@ -79,7 +79,7 @@ function follow(
   ).task;
 }
 
-/** A read that takes its snapshot at one moment and returns at a later one. */
+/** Takes a snapshot at one time and returns it at a later time. */
 async function read<T>(scheduler: fc.Scheduler, snapshot: () => T): Promise<T> {
   await scheduler.schedule(Promise.resolve(), 'read begins');
   const seen = snapshot();
@@ -87,16 +87,16 @@ async function read<T>(scheduler: fc.Scheduler, snapshot: () => T): Promise<T> {
   return seen;
 }
 
-/** Requests at moments that the scheduler picks. */
-function request<T>(scheduler: fc.Scheduler, times: number, ask: (nth: number) => Promise<T>): Promise<T>[] {
+/** Sends requests at times that the scheduler chooses. */
+function request<T>(scheduler: fc.Scheduler, times: number, send: (nth: number) => Promise<T>): Promise<T>[] {
   return Array.from({ length: times }, async (_, nth) => {
     await scheduler.schedule(Promise.resolve(), `request ${nth}`);
-    return await ask(nth);
+    return await send(nth);
   });
 }
 
-describe('a key that changes while it is read', () => {
-  /** The version a key has for whoever asks after each interleaving; the newest one is 3. */
+describe('a key that changes during a read', () => {
+  /** No request sees a version older than the delivered one, and after each interleaving the version is 3. */
   function property(Kind: typeof RecentChanges) {
     const { changes, store, newKey } = stack(Kind);
     return fc.asyncProperty(fc.scheduler(), fc.integer({ min: 1, max: 4 }), async (scheduler, requests) => {
@@ -112,28 +112,28 @@ describe('a key that changes while it is read', () => {
       const followed = follow(scheduler, steps, [changes, store], (change) => {
         if (change.entity === 'key') deliveredVersion = change.version;
       });
-      const asked = request(scheduler, requests, async (nth) => {
+      const requested = request(scheduler, requests, async (nth) => {
         const atLeast = deliveredVersion;
-        const loaded = await store.get({ id, digest: `${id} ${nth % 2}` }).catch(tooBusy);
+        const loaded = await store.get({ id, digest: `${id} ${nth % 2}` }).catch(unlessUnavailable);
         if (loaded !== undefined && !loaded.stale)
           expect(loaded.record.version).toBeGreaterThanOrEqual(atLeast);
       });
-      await scheduler.waitFor(Promise.all([followed, ...asked]));
+      await scheduler.waitFor(Promise.all([followed, ...requested]));
       const after = await scheduler.waitFor(store.get({ id, digest: `${id} after` }));
       expect(after?.record.version).toBe(3);
     });
   }
 
-  it('is never served older than the change feed has said, in any order of events', async () => {
+  it('is never served older than the delivered change, in any order of events', async () => {
     await fc.assert(property(RecentChanges), runs);
   });
 
-  it('would be served from before its revocation without the fence', async () => {
-    expect((await fc.check(property(Forgetful), runs)).failed).toBe(true);
+  it('would be served in an older version without the fence', async () => {
+    expect((await fc.check(property(DisabledFence), runs)).failed).toBe(true);
   });
 });
 
-describe('a key that arrives while it is asked for', () => {
+describe('a key that arrives during a read', () => {
   function property(Kind: typeof RecentChanges) {
     const { changes, store, newKey } = stack(Kind);
     return fc.asyncProperty(fc.scheduler(), fc.integer({ min: 1, max: 4 }), async (scheduler, requests) => {
@@ -143,28 +143,28 @@ describe('a key that arrives while it is asked for', () => {
         version = 1;
       };
       const followed = follow(scheduler, [{ commit, change: keyChange(1, id) }], [changes, store]);
-      const asked = request(scheduler, requests, (nth) =>
-        store.get({ id, digest: `${id} ${nth}` }).catch(tooBusy),
+      const requested = request(scheduler, requests, (nth) =>
+        store.get({ id, digest: `${id} ${nth}` }).catch(unlessUnavailable),
       );
-      await scheduler.waitFor(Promise.all([followed, ...asked]));
+      await scheduler.waitFor(Promise.all([followed, ...requested]));
       const after = await scheduler.waitFor(store.get({ id, digest: `${id} after` }));
       expect(after?.record.version).toBe(1);
     });
   }
 
-  it('is known to everybody who asks after the change feed has said so', async () => {
+  it('is found by every request after the change feed delivered it', async () => {
     await fc.assert(property(RecentChanges), runs);
   });
 
-  it('would stay unknown without the fence', async () => {
-    expect((await fc.check(property(Forgetful), runs)).failed).toBe(true);
+  it('would stay absent without the fence', async () => {
+    expect((await fc.check(property(DisabledFence), runs)).failed).toBe(true);
   });
 });
 
-describe('roles that change while they are read', () => {
-  /** Two roles of one scope, the one with the higher version committed first: versions are no order here. */
+describe('roles that change during a read', () => {
+  /** Two roles of one scope; the change with the higher version commits first. */
   function property(Kind: typeof RecentChanges) {
-    const changes = remembering(Kind);
+    const changes = startedChanges(Kind);
     const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
     freshness.appliedUntilMs = now();
     const projects = new Map<string, () => Promise<Map<string, string>>>();
@@ -186,66 +186,66 @@ describe('roles that change while they are read', () => {
         { commit: () => void stored.delete('a'), change: change(8) },
       ];
       const followed = follow(scheduler, steps, [changes, store]);
-      const asked = request(scheduler, requests, () => store.get(scope).catch(tooBusy));
-      await scheduler.waitFor(Promise.all([followed, ...asked]));
+      const requested = request(scheduler, requests, () => store.get(scope).catch(unlessUnavailable));
+      await scheduler.waitFor(Promise.all([followed, ...requested]));
       const after = await scheduler.waitFor(store.get(scope));
       expect([...after.roles]).toEqual([['b', 'new']]);
     });
   }
 
-  it('are served as they are once the change feed has said so, also out of the order of versions', async () => {
+  it('are served as changed after the change feed delivered it, also if versions commit out of order', async () => {
     await fc.assert(property(RecentChanges), runs);
   });
 
-  it('would be served with a deleted role in them without the fence', async () => {
-    expect((await fc.check(property(Forgetful), runs)).failed).toBe(true);
+  it('would be served with a deleted role without the fence', async () => {
+    expect((await fc.check(property(DisabledFence), runs)).failed).toBe(true);
   });
 });
 
-describe('a read that spans', () => {
-  /** A store whose one read waits until the test lets it go. */
-  function stoppedRead(changes: RecentChanges, clock = now) {
-    const answers: PromiseWithResolvers<LoadedKey | undefined>[] = [];
+describe('a read', () => {
+  /** A cache over a store whose reads return when the test resolves them. */
+  function controlledReads(changes: RecentChanges, clock = now) {
+    const reads: PromiseWithResolvers<LoadedKey | undefined>[] = [];
     const store = memory(
       changes,
       {
         get: () => {
-          const answer = Promise.withResolvers<LoadedKey | undefined>();
-          answers.push(answer);
-          return answer.promise;
+          const pending = Promise.withResolvers<LoadedKey | undefined>();
+          reads.push(pending);
+          return pending.promise;
         },
       },
       clock,
     );
-    return { store, answers };
+    return { store, reads };
   }
 
-  it('an order to forget everything is not stored', async () => {
-    const changes = remembering(RecentChanges);
-    const { store, answers } = stoppedRead(changes);
-    const asked = store.get({ id: KEY, digest: 'd' });
+  it('is not stored if an order to drop everything arrives during it', async () => {
+    const changes = startedChanges(RecentChanges);
+    const { store, reads } = controlledReads(changes);
+    const requested = store.get({ id: KEY, digest: 'd' });
     for (const listener of [changes, store]) listener.apply({ entity: 'everything' });
-    answers[0]?.resolve(heldNow(1));
-    await expect.poll(() => answers.length).toBe(2);
-    answers[1]?.resolve(heldNow(2));
-    expect((await asked)?.record.version).toBe(2);
+    reads[0]?.resolve(loadedNow(1));
+    await expect.poll(() => reads.length).toBe(2);
+    reads[1]?.resolve(loadedNow(2));
+    expect((await requested)?.record.version).toBe(2);
   });
 
-  it('a flood of changes that pushed its own out of memory is not stored', async () => {
+  it('is not stored if a flood evicts a change of its key that arrived during it', async () => {
     let nowMs = 1_000;
     const changes = new RecentChanges(() => nowMs, { ttlMs: 60_000, maxEntries: 3 });
     changes.startAt(0);
-    const { store, answers } = stoppedRead(changes, () => nowMs);
-    const asked = store.get({ id: KEY, digest: 'd' });
+    const { store, reads } = controlledReads(changes, () => nowMs);
+    const requested = store.get({ id: KEY, digest: 'd' });
     nowMs += 5;
     changes.apply(keyChange(7));
     for (const id of ['x', 'y', 'z']) changes.apply({ entity: 'key', id, version: 8 });
     expect(changes.keyVersion(KEY)).toBe(-1);
     nowMs += 5;
-    answers[0]?.resolve(heldNow(1));
-    await expect.poll(() => answers.length).toBe(2);
-    answers[1]?.resolve(heldNow(7));
-    expect((await asked)?.record.version).toBe(7);
+    reads[0]?.resolve(loadedNow(1));
+    await expect.poll(() => reads.length).toBe(2);
+    reads[1]?.resolve(loadedNow(7));
+    expect((await requested)?.record.version).toBe(7);
   });
 });
 
@@ -253,7 +253,7 @@ function keyChange(version: number, id = KEY): Change {
   return { entity: 'key', id, version };
 }
 
-function heldNow(version: number): LoadedKey {
+function loadedNow(version: number): LoadedKey {
   return {
     record: keyRecord(KEY, version),
     tier: 'postgres',
@@ -263,7 +263,7 @@ function heldNow(version: number): LoadedKey {
   };
 }
 
-/** A reader that was overtaken too often gives up with a 503; that is no wrong answer. */
-function tooBusy(error: unknown): undefined {
+/** A read that changes overtake too often fails with a 503, which is safe. */
+function unlessUnavailable(error: unknown): undefined {
   if (!(error instanceof StoreUnavailableError)) throw error;
 }

@@ -4,8 +4,8 @@ import { keyRecord } from '../../../support/records.ts';
 
 const json = '{"project":{"elasticsearch":[]}}';
 
-describe('equal assignments', () => {
-  it('are one object within an organization, however they arrive', () => {
+describe('Interner', () => {
+  it('returns one object for equal assignments of an organization, from a text and from a record', () => {
     const shared = new Interner(10);
     const fromText = shared.assignments('org', json);
     const record = shared.record(
@@ -15,7 +15,7 @@ describe('equal assignments', () => {
     expect(record.roleAssignments).toEqual(JSON.parse(json));
   });
 
-  it('are one object too when they are stored in another spelling, which is read once', () => {
+  it('returns the same object for stored assignments in another format, and parses them once', () => {
     const shared = new Interner(10);
     const stored = '{"project": {"elasticsearch": []}}';
     const read = vi.fn(JSON.parse);
@@ -25,7 +25,7 @@ describe('equal assignments', () => {
     expect(read).toHaveBeenCalledTimes(1);
   });
 
-  it('that cannot be read are read again, each time', () => {
+  it('does not cache assignments that do not parse', () => {
     const shared = new Interner(10);
     const read = vi.fn(() => {
       throw new Error('broken');
@@ -36,14 +36,14 @@ describe('equal assignments', () => {
     expect(read).toHaveBeenCalledTimes(2);
   });
 
-  it('are never shared between organizations, whose permissions differ', () => {
+  it('never shares assignments between organizations, whose permissions differ', () => {
     const shared = new Interner(10);
     expect(shared.assignments('org', json)).not.toBe(shared.assignments('other', json));
     const stored = (organization: string) => shared.storedAssignments(organization, json, JSON.parse);
     expect(stored('org')).not.toBe(stored('other'));
   });
 
-  it('are told apart from a text that spells their name', () => {
+  it('does not confuse a text with the cache key of assignments', () => {
     const shared = new Interner(10);
     shared.assignments('org', json);
     const createdBy = `${json}\norg`;

@@ -8,7 +8,7 @@ import { keyRecord } from '../../../support/records.ts';
 let nowMs = 1_000;
 const now = () => nowMs;
 
-/** Stands for argon2: a "hash" matches the secret of the same name. */
+/** Replaces argon2: a "hash" matches the secret with the same text. */
 class CountingVerifier implements SecretVerifier {
   runs = 0;
   failure: Error | undefined;
@@ -47,14 +47,14 @@ function verifier(shared?: SharedMemos) {
   return { argon2, match };
 }
 
-describe('a secret that was verified', () => {
-  it('is not compared again, however often it comes', async () => {
+describe('a verified secret', () => {
+  it('is not compared again', async () => {
     const { argon2, match } = verifier();
     for (let times = 0; times < 5; times += 1) expect(await match(loaded(), 'right')).toBe('current');
     expect(argon2.runs).toBe(1);
   });
 
-  it('is compared once by all who present it at the same time', async () => {
+  it('is compared once for concurrent callers', async () => {
     const { argon2, match } = verifier();
     const results = await Promise.all(Array.from({ length: 20 }, () => match(loaded(), 'right')));
     expect([new Set(results), argon2.runs]).toEqual([new Set(['current']), 1]);
@@ -67,13 +67,13 @@ describe('a secret that was verified', () => {
     expect([await match(loaded(), 'right'), argon2.runs]).toEqual(['current', 0]);
   });
 
-  it('counts for nothing against another hash', async () => {
+  it('does not match another hash', async () => {
     const { match } = verifier(new SharedMap());
     await match(loaded(), 'right');
     expect(await match(loaded({ secretHash: 'rotated' }), 'right')).toBe('none');
   });
 
-  it('counts as the previous one in the grace period of a rotation, and not after it', async () => {
+  it('matches as the previous secret during the grace period of a rotation, and not after it', async () => {
     const { match } = verifier();
     await match(loaded(), 'right');
     const rotated = loaded({
@@ -88,14 +88,14 @@ describe('a secret that was verified', () => {
   });
 });
 
-describe('a secret that was wrong', () => {
-  it('is not compared again for a while', async () => {
+describe('a wrong secret', () => {
+  it('is not compared again within its ttl', async () => {
     const { argon2, match } = verifier();
     for (let times = 0; times < 5; times += 1) expect(await match(loaded(), 'wrong')).toBe('none');
     expect(argon2.runs).toBe(1);
   });
 
-  it('is right as soon as the key is rotated to it', async () => {
+  it('matches as soon as a rotation makes it the current secret', async () => {
     const { match } = verifier();
     expect(await match(loaded(), 'next')).toBe('none');
     expect(await match(loaded({ secretHash: 'next' }), 'next')).toBe('current');
@@ -108,7 +108,7 @@ describe('a secret that was wrong', () => {
   });
 });
 
-it('a comparison that could not be made is remembered by nobody', async () => {
+it('MemoizedVerifier does not cache a comparison that fails', async () => {
   const { argon2, match } = verifier();
   argon2.failure = new OverloadedError('busy');
   await expect(match(loaded(), 'right')).rejects.toThrow(OverloadedError);
