@@ -3,17 +3,10 @@ import type pg from 'pg';
 import { type Credential, encodeCredential, generateCredential } from '../../src/credential/format.ts';
 import { hashSecret } from '../../src/credential/hash.ts';
 
-<<<<<<< HEAD
-/** The smallest parameters of argon2, because tests hash many secrets. */
-export const TEST_HASH_PARAMETERS = { memoryKiB: 8, timeCost: 1, parallelism: 1 };
-
-/** An issued key and its Authorization header. */
-=======
 /** The cheapest parameters that argon2 accepts, because tests hash a lot. */
 export const TEST_HASH_PARAMETERS = { memoryKiB: 8, timeCost: 1, parallelism: 1 };
 
 /** A stored key with its credential. */
->>>>>>> language
 export interface IssuedKey {
   id: string;
   organizationId: string;
@@ -32,11 +25,7 @@ export interface KeyFields {
   createdBy?: string;
 }
 
-<<<<<<< HEAD
-/** Assignments of application roles in one project. */
-=======
 /** Assignments of these application roles in one project. */
->>>>>>> language
 export function projectRoles(projectType: string, projectId: string, applicationRoles: string[]) {
   return {
     project: {
@@ -52,29 +41,17 @@ export function projectRoles(projectType: string, projectId: string, application
   };
 }
 
-<<<<<<< HEAD
-/** Creates the credential of a new key without storing it. */
-=======
 /** A new credential, without a stored key. */
->>>>>>> language
 export function newCredential(): Credential {
   return generateCredential(randomBytes);
 }
 
-<<<<<<< HEAD
-/** Authorization header of a credential. */
-=======
 /** The `Authorization` header with a credential. */
->>>>>>> language
 export function authorizationOf(credential: Credential): string {
   return `ApiKey ${encodeCredential('essu_dev', credential)}`;
 }
 
-<<<<<<< HEAD
-/** Inserts a key directly into the primary. */
-=======
 /** Inserts a key into the primary, without the control plane. */
->>>>>>> language
 export async function insertKey(primary: pg.Pool, fields: KeyFields = {}): Promise<IssuedKey> {
   const credential = newCredential();
   const organizationId = fields.organizationId ?? `org-${randomUUID()}`;
@@ -105,11 +82,7 @@ export async function insertKey(primary: pg.Pool, fields: KeyFields = {}): Promi
   };
 }
 
-<<<<<<< HEAD
-/** Revokes a key directly on the primary. */
-=======
 /** Revokes a key on the primary, without the control plane. */
->>>>>>> language
 export async function revokeKey(primary: pg.Pool, id: string): Promise<void> {
   await primary.query(
     `UPDATE api_keys SET revoked_at = clock_timestamp(), revoked_by = 'test' WHERE id = $1`,

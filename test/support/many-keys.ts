@@ -3,11 +3,7 @@ import type pg from 'pg';
 import { hashSecret } from '../../src/credential/hash.ts';
 import { authorizationOf, newCredential, TEST_HASH_PARAMETERS } from './keys.ts';
 
-<<<<<<< HEAD
-/** Inserts keys of a new organization into the primary in one statement and returns their Authorization headers. */
-=======
 /** Inserts keys of one new organization into the primary, in one statement, and returns their headers. */
->>>>>>> language
 export async function insertKeys(
   primary: pg.Pool,
   count: number,

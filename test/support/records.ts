@@ -1,10 +1,6 @@
 import type { KeyRecord } from '../../src/keys/key-record.ts';
 
-<<<<<<< HEAD
-/** A key record with the version and revocation that a test chooses. */
-=======
 /** A key record with defaults for all other fields. */
->>>>>>> language
 export function keyRecord(id: string, version: number, fields: Partial<KeyRecord> = {}): KeyRecord {
   return {
     id,
