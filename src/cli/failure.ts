@@ -11,7 +11,9 @@ export async function reportFailure(error: unknown, { json = false } = {}): Prom
   const { failureOf } = await import('./command-failure.ts');
   const { exitCode, errors } = failureOf(error);
   const isDefect = !(error instanceof Error) || DEFECTS.some((defect) => error instanceof defect);
-  const messages = isDefect ? [inspect(error)] : errors.map(({ message }) => message);
+  // The stack and not `inspect`: that prints own properties too, such as the `input` of an invalid URL with its password.
+  const trace = error instanceof Error ? (error.stack ?? error.message) : inspect(error);
+  const messages = isDefect ? [trace] : errors.map(({ message }) => message);
   const text = json
     ? JSON.stringify({ errors }, null, 2)
     : messages.map((message) => `error: ${message}`).join('\n');
