@@ -24,7 +24,8 @@ const TOOLS: readonly Tool[] = [
   {
     name: 'Redis',
     module: 'test/support/servers/redis.ts',
-    isPresent: async () => Boolean(process.env.TEST_REDIS_URL || (await findRedisBinary())),
+    isPresent: async () =>
+      Boolean(process.env.TEST_REDIS_URL || (await findRedisBinary()) || (await hasContainerEngine())),
     install: installRedis,
     remedy:
       'install redis-server or valkey-server, start Docker, or set TEST_REDIS_URL to a server whose databases may be emptied',
@@ -67,7 +68,6 @@ export async function skipFilesWithoutTools(folder: string): Promise<SkippedFile
 
 async function whyMissing(tool: Tool): Promise<string | undefined> {
   if (await tool.isPresent()) return undefined;
-  if (tool.name === 'Redis' && (await hasContainerEngine())) return undefined;
   if (!canInstallPackages()) return tool.remedy;
   try {
     await tool.install();

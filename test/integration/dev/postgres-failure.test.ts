@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -56,4 +56,5 @@ it('refuses a folder with other content and leaves it as it is', async () => {
   const dataDirectory = join(directory, 'data');
   await mkdir(join(dataDirectory, 'photos'), { recursive: true });
   await expect(start(dataDirectory)).rejects.toThrow('neither empty nor a Postgres data directory');
+  expect(await readdir(dataDirectory)).toEqual(['photos']);
 });
