@@ -5,15 +5,15 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { IamError } from '../errors.ts';
 import { ErrorLog } from '../http/error-log.ts';
-import { uiamErrorResponses } from '../http/error-rendering.ts';
+import { type OnRefusal, uiamErrorResponses } from '../http/error-rendering.ts';
 import { openApi } from '../http/openapi.ts';
 import { serverOptions } from '../http/server-options.ts';
-import type { AuditAction } from './audit/audit-event.ts';
 import type { Queries } from './database.ts';
 import { authenticateCaller, type Caller } from './http/caller.ts';
 import { cloudErrorResponses } from './http/error-responses.ts';
 import { jsonBody } from './http/json-body.ts';
 import { referencePage } from './http/reference-page.ts';
+import type { AuditedCall, RefusalTrail } from './http/refusal-trail.ts';
 import { rfc3339 } from './keys/key-view.ts';
 import type { CustomRoles } from './roles/custom-roles.ts';
 import { auditRoute } from './routes/audit.ts';
@@ -23,12 +23,12 @@ import { type UiamServices, uiamRoutes } from './routes/uiam.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set on `/api/v1` before the body is read. */
+    /** The authenticated key. On `/api/v1` it is set before the body is read. */
     caller: Caller;
   }
   interface FastifyContextConfig {
-    /** The change that a route makes; refused attempts are recorded under it. */
-    audit?: AuditAction;
+    /** How the audit trail records refused requests of a route. */
+    audit?: AuditedCall;
   }
 }
 
@@ -36,6 +36,7 @@ declare module 'fastify' {
 export interface ControlPlaneServices extends UiamServices {
   roles: CustomRoles;
   database: Queries;
+  refusals: RefusalTrail;
 }
 
 const REFERENCE = {
@@ -60,7 +61,8 @@ export async function createControlPlaneApp(
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
   await app.register(sensible);
   const errorLog = new ErrorLog(logger, Date.now);
-  await app.register(uiamErrorResponses, { errorLog });
+  const onRefusal: OnRefusal = (request, error) => services.refusals.record(request, error);
+  await app.register(uiamErrorResponses, { errorLog, onRefusal });
   await app.register(jsonBody);
   prepare(app);
 
@@ -75,8 +77,16 @@ export async function createControlPlaneApp(
   app.addHook('onRequest', app.rateLimit());
   await app.register(openApi, REFERENCE);
   await app.register(referencePage);
-  await app.register(async (api) => elasticCloudApi(api, services, errorLog), { prefix: '/api/v1' });
-  await app.register(async (uiam) => uiamRoutes(uiam, services), { prefix: '/uiam/api/v1/api-keys' });
+  await app.register(async (api) => elasticCloudApi(api, services, { errorLog, onRefusal }), {
+    prefix: '/api/v1',
+  });
+  await app.register(
+    async (uiam) => {
+      requireAuditAction(uiam);
+      uiamRoutes(uiam, services);
+    },
+    { prefix: '/uiam/api/v1/api-keys' },
+  );
   return app;
 }
 
@@ -84,13 +94,11 @@ export async function createControlPlaneApp(
 async function elasticCloudApi(
   api: FastifyInstance,
   services: ControlPlaneServices,
-  errorLog: ErrorLog,
+  errors: { errorLog: ErrorLog; onRefusal: OnRefusal },
 ): Promise<void> {
-  await api.register(cloudErrorResponses, { errorLog });
+  await api.register(cloudErrorResponses, errors);
   api.addHook('onRequest', async (request, reply) => {
-    const caller = await services.refusals.recordFailure(request, () =>
-      authenticateCaller(services.authenticator, request),
-    );
+    const caller = await authenticateCaller(services.authenticator, request);
     request.caller = caller;
     if (caller.key.expiresAtMs !== null) {
       reply.header('x-elastic-api-key-expiration', rfc3339(caller.key.expiresAtMs));
@@ -102,10 +110,9 @@ async function elasticCloudApi(
   auditRoute(api, services.database);
 }
 
-/** Fails the start if a route could change something without recording refused attempts. */
+/** Fails the start if the refusals of a route would not be recorded. */
 function requireAuditAction(api: FastifyInstance): void {
   api.addHook('onRoute', ({ method, url, config }) => {
-    const reads = [method].flat().every((name) => name === 'GET' || name === 'HEAD');
-    if (!reads && config?.audit === undefined) throw new Error(`${method} ${url} declares no audit action`);
+    if (config?.audit === undefined) throw new Error(`${method} ${url} declares no audit action`);
   });
 }

@@ -13,6 +13,8 @@ import { Replica } from '../keys/replica.ts';
 import { Argon2SecretVerifier } from '../keys/secret-verifier.ts';
 import { createControlPlaneApp } from './app.ts';
 import { auditLog } from './audit/audit-log.ts';
+import { recordEvent } from './audit/record-event.ts';
+import { RefusalCounter } from './audit/refusal-counter.ts';
 import { KeyConversion } from './convert/convert-keys.ts';
 import { allowedEndpoints } from './convert/endpoints.ts';
 import { Database } from './database.ts';
@@ -86,14 +88,19 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     checkIntervalMs: config.EXPIRY_CHECK_INTERVAL_MS,
     webhook: webhookFrom(config),
   });
+  const refusals = new RefusalCounter({
+    write: (event) => recordEvent(database, event),
+    now,
+    onWriteFailed: (error) => logger.error({ err: error }, 'an audit event of a refusal was not written'),
+  });
   const services = {
     authenticator,
     clientAuthentication,
     database,
-    conversion: new KeyConversion(deps, allowedEndpoints(config.CONVERT_ALLOWED_HOSTS)),
+    conversion: new KeyConversion(deps, allowedEndpoints(config.CONVERT_ALLOWED_HOSTS), refusals),
     keys: new KeyLifecycle(deps),
     roles: new CustomRoles(deps),
-    refusals: new RefusalTrail(database),
+    refusals: new RefusalTrail(database, refusals),
   };
   const app = await createControlPlaneApp(config, logger, services, (server) => metrics.measure(server));
   const health: HealthState = {
@@ -109,6 +116,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
   await app.listen({ host: config.HOST, port: config.CONTROL_PLANE_PORT });
   heartbeat.start();
   expiry.start();
+  refusals.start();
 
   return {
     url: listeningUrl(app),
@@ -116,7 +124,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     close: async () => {
       health.closing = true;
       await app.close();
-      await Promise.all([heartbeat.stop(), expiry.stop()]);
+      await Promise.all([heartbeat.stop(), expiry.stop(), refusals.stop()]);
       await Promise.all([pool.end(), lookups.end()]);
       await management.close();
     },

@@ -65,18 +65,22 @@ export function sendUiamError(error: IamError, request: FastifyRequest, reply: F
   return reply.code(status).headers(headers).type('application/json; charset=utf-8').send(body);
 }
 
+/** Called with every failed request, before its response. Must not reject. */
+export type OnRefusal = (request: FastifyRequest, error: IamError) => Promise<void>;
+
 /** Renders and logs all errors in the format of the UIAM calls. */
-export const uiamErrorResponses = fp<{ errorLog?: ErrorLog }>(
-  async (app, { errorLog = new ErrorLog(app.log, Date.now) }) => {
+export const uiamErrorResponses = fp<{ errorLog?: ErrorLog; onRefusal?: OnRefusal }>(
+  async (app, { errorLog = new ErrorLog(app.log, Date.now), onRefusal }) => {
     // RFC 9112, 3.2: a server refuses an HTTP/1.1 request without Host.
     app.addHook('onRequest', async (request) => {
       if (request.headers.host === undefined && request.raw.httpVersion !== '1.0') {
         throw new IamError('REQUEST_INVALID', { message: 'The Host header is missing.' });
       }
     });
-    app.setErrorHandler((thrown, request, reply) => {
+    app.setErrorHandler(async (thrown, request, reply) => {
       const error = toIamError(thrown);
       errorLog.write(error, request.id, request.headers);
+      await onRefusal?.(request, error);
       return sendUiamError(error, request, reply);
     });
     app.setNotFoundHandler((request, reply) => sendUiamError(new IamError('NOT_FOUND'), request, reply));

@@ -4,6 +4,8 @@ import { IamError } from '../../errors.ts';
 import { toIamError } from '../../http/error-rendering.ts';
 import { predefinedRoles } from '../../roles/predefined.ts';
 import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descriptor.ts';
+import type { RefusalCounter } from '../audit/refusal-counter.ts';
+import { storableId } from '../audit/requested-view.ts';
 import { parseInput } from '../input.ts';
 import { issueKey } from '../keys/issue-key.ts';
 import type { LifecycleDeps } from '../keys/lifecycle-deps.ts';
@@ -71,10 +73,16 @@ type Result = z.output<typeof convertResponseSchema>['results'][number];
 export class KeyConversion {
   readonly #deps: LifecycleDeps;
   readonly #endpoints: ReadonlyMap<string, EndpointProject>;
+  readonly #refusals: RefusalCounter;
 
-  constructor(deps: LifecycleDeps, endpoints: ReadonlyMap<string, EndpointProject>) {
+  constructor(
+    deps: LifecycleDeps,
+    endpoints: ReadonlyMap<string, EndpointProject>,
+    refusals: RefusalCounter,
+  ) {
     this.#deps = deps;
     this.#endpoints = endpoints;
+    this.#refusals = refusals;
   }
 
   /** @param input unvalidated @returns results in the order of the input */
@@ -93,6 +101,7 @@ export class KeyConversion {
       return await this.#convertOne(actor, request);
     } catch (thrown) {
       const error = toIamError(thrown);
+      await this.#recordFailure(actor, request, error);
       return {
         status: 'failed',
         code: error.uiam.code,
@@ -103,8 +112,26 @@ export class KeyConversion {
     }
   }
 
+  async #recordFailure(actor: Actor, request: Conversion, error: IamError): Promise<void> {
+    const project = this.#projectOf(request);
+    await this.#refusals.record({
+      organizationId: project?.organizationId ?? null,
+      actor,
+      action: 'api_key.convert',
+      outcome: 'failure',
+      targetType: 'native_api_key',
+      targetId: nativeIdOf(request.key),
+      reason: error.uiam.code,
+      requested: { endpoint: storableId(request.endpoint) },
+    });
+  }
+
+  #projectOf({ endpoint }: Conversion): EndpointProject | undefined {
+    return this.#endpoints.get(originOf(endpoint) ?? '');
+  }
+
   async #convertOne(actor: Actor, request: Conversion): Promise<Result> {
-    const project = this.#endpoints.get(originOf(request.endpoint) ?? '');
+    const project = this.#projectOf(request);
     if (project === undefined) throw new IamError('CONVERSION_ENDPOINT');
     const native = await readNativeKey(project.origin, request.key);
     const nowMs = this.#deps.now();
@@ -194,4 +221,9 @@ function samePermissions(one: RoleDescriptor, other: RoleDescriptor): boolean {
   const { metadata: _one, description: _first, ...left } = one;
   const { metadata: _other, description: _second, ...right } = other;
   return isDeepStrictEqual(left, right);
+}
+
+/** The id in an encoded native key: base64 of a 20-character id, a colon and the secret. */
+function nativeIdOf(key: string): string | undefined {
+  return /^[\w-]{20}(?=:)/.exec(Buffer.from(key, 'base64').toString('latin1'))?.[0];
 }

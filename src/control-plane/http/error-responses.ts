@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import fp from 'fastify-plugin';
 import { IamError, RETRY_AFTER_SECONDS } from '../../errors.ts';
 import type { ErrorLog } from '../../http/error-log.ts';
-import { toIamError } from '../../http/error-rendering.ts';
+import { type OnRefusal, toIamError } from '../../http/error-rendering.ts';
 
 /** Sends an error in the format of the Elastic Cloud API. */
 function sendCloudError(error: IamError, reply: FastifyReply): FastifyReply {
@@ -17,11 +17,12 @@ function sendCloudError(error: IamError, reply: FastifyReply): FastifyReply {
 }
 
 /** Renders and logs all errors of `/api/v1`. */
-export const cloudErrorResponses = fp<{ errorLog: ErrorLog }>(
-  async (app, { errorLog }) => {
-    app.setErrorHandler((thrown, request, reply) => {
+export const cloudErrorResponses = fp<{ errorLog: ErrorLog; onRefusal: OnRefusal }>(
+  async (app, { errorLog, onRefusal }) => {
+    app.setErrorHandler(async (thrown, request, reply) => {
       const error = toIamError(thrown);
       errorLog.write(error, request.id, request.headers);
+      await onRefusal(request, error);
       return sendCloudError(error, reply);
     });
     app.setNotFoundHandler((_request, reply) => sendCloudError(new IamError('NOT_FOUND'), reply));

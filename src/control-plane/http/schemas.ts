@@ -68,6 +68,7 @@ const errorsSchema = z
 
 export const emptySchema = z.object({}).describe('Empty object.');
 export const idParams = z.object({ id: z.string().describe('Id of the API key.') });
+export const keyIdOf = ({ id }: z.output<typeof idParams>) => id;
 export const forceQuery = z.object({
   force: z.enum(['true', 'false']).optional().describe('Override the safety check.'),
 });

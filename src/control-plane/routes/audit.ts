@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { auditPageSchema, auditQuerySchema, readTrail } from '../audit/audit-trail.ts';
 import type { Queries } from '../database.ts';
 import { assertOwner } from '../http/caller.ts';
+import { linkNext } from '../http/next-link.ts';
 import { errorResponses } from '../http/schemas.ts';
 
 /** Serves the audit trail of the caller's organization. */
@@ -9,6 +10,7 @@ export function auditRoute(app: FastifyInstance, database: Queries): void {
   app.get(
     '/audit',
     {
+      config: { audit: { action: 'audit.read', targetType: 'organization' } },
       schema: {
         tags: ['Audit'],
         summary: 'Read the audit trail',
@@ -17,9 +19,10 @@ export function auditRoute(app: FastifyInstance, database: Queries): void {
         response: { 200: auditPageSchema, ...errorResponses(400, 403) },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       assertOwner(request.caller);
-      return readTrail(database, request.caller.key.organizationId, request.query);
+      const page = await readTrail(database, request.caller.key.organizationId, request.query);
+      return linkNext(request, reply, page);
     },
   );
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { IamError } from '../../errors.ts';
 import { assertOwner, principalOf, retryGuard } from '../http/caller.ts';
+import { linkNext } from '../http/next-link.ts';
 import {
   createKeyBody,
   emptySchema,
@@ -9,6 +10,7 @@ import {
   forceQuery,
   idempotencyHeaders,
   idParams,
+  keyIdOf,
   keyPageSchema,
   keySchema,
   keyWithCredentialSchema,
@@ -31,7 +33,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   app.post(
     PATH,
     {
-      config: { audit: 'api_key.create' },
+      config: { audit: { action: 'api_key.create', targetType: 'api_key' } },
       schema: {
         tags,
         summary: 'Create an API key',
@@ -54,6 +56,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   app.get(
     PATH,
     {
+      config: { audit: { action: 'api_key.list', targetType: 'api_key' } },
       schema: {
         tags,
         summary: 'List API keys',
@@ -62,16 +65,17 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
         response: { 200: keyPageSchema, ...errorResponses(400, 403) },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       assertOwner(request.caller);
-      return keys.list(request.caller.key.organizationId, request.query);
+      const page = await keys.list(request.caller.key.organizationId, request.query);
+      return linkNext(request, reply, page);
     },
   );
 
   app.delete(
     PATH,
     {
-      config: { audit: 'api_key.revoke' },
+      config: { audit: { action: 'api_key.revoke', targetType: 'api_key' } },
       schema: {
         tags,
         summary: 'Revoke several API keys',
@@ -90,6 +94,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   app.get<{ Params: { id: string } }>(
     `${PATH}/:id`,
     {
+      config: { audit: { action: 'api_key.get', targetType: 'api_key', targetId: keyIdOf } },
       schema: {
         tags,
         summary: 'Get an API key',
@@ -111,7 +116,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   app.delete<{ Params: { id: string } }>(
     `${PATH}/:id`,
     {
-      config: { audit: 'api_key.revoke' },
+      config: { audit: { action: 'api_key.revoke', targetType: 'api_key', targetId: keyIdOf } },
       schema: {
         tags,
         summary: 'Revoke an API key',
@@ -130,7 +135,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   app.post<{ Params: { id: string } }>(
     `${PATH}/:id/_rotate`,
     {
-      config: { audit: 'api_key.rotate' },
+      config: { audit: { action: 'api_key.rotate', targetType: 'api_key', targetId: keyIdOf } },
       schema: {
         tags,
         summary: 'Rotate an API key',

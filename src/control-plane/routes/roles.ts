@@ -6,7 +6,7 @@ import { PROJECT_TYPES } from '../../roles/project-type.ts';
 import { type RoleDescriptor, roleDescriptorSchema } from '../../roles/role-descriptor.ts';
 import { assertOwner, principalOf } from '../http/caller.ts';
 import { errorResponses } from '../http/schemas.ts';
-import type { CustomRoles, Project } from '../roles/custom-roles.ts';
+import { type CustomRoles, type Project, roleId } from '../roles/custom-roles.ts';
 
 const ROLES = '/projects/:project_type/:project_id/roles';
 
@@ -23,7 +23,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   app.put<{ Params: RoleParams }>(
     `${ROLES}/:name`,
     {
-      config: { audit: 'role.put' },
+      config: { audit: { action: 'role.put', targetType: 'role', targetId: roleIdOf } },
       schema: {
         tags,
         summary: 'Create or replace a custom role',
@@ -54,6 +54,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   app.get<{ Params: RoleParams }>(
     `${ROLES}/:name`,
     {
+      config: { audit: { action: 'role.get', targetType: 'role', targetId: roleIdOf } },
       schema: {
         tags,
         summary: 'Get a custom role',
@@ -73,7 +74,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   app.delete<{ Params: RoleParams }>(
     `${ROLES}/:name`,
     {
-      config: { audit: 'role.delete' },
+      config: { audit: { action: 'role.delete', targetType: 'role', targetId: roleIdOf } },
       schema: {
         tags,
         summary: 'Delete a custom role',
@@ -92,6 +93,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   app.get<{ Params: ProjectParams }>(
     ROLES,
     {
+      config: { audit: { action: 'role.list', targetType: 'role', targetId: projectIdOf } },
       schema: {
         tags,
         summary: 'List the custom roles of a project',
@@ -111,6 +113,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   app.get<{ Querystring: { project_type?: string } }>(
     '/roles',
     {
+      config: { audit: { action: 'role.list', targetType: 'role' } },
       schema: {
         tags,
         summary: 'List the predefined roles with their descriptors',
@@ -149,6 +152,9 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
     },
   );
 }
+
+const roleIdOf = (params: RoleParams) => roleId(projectOf(params), params.name);
+const projectIdOf = (params: ProjectParams) => `${params.project_type}/${params.project_id}`;
 
 function projectOf(params: ProjectParams): Project {
   return { projectType: params.project_type, projectId: params.project_id };

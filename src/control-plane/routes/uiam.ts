@@ -6,8 +6,7 @@ import type { ClientAuthentication } from '../../keys/client-authentication.ts';
 import type { KeyAuthenticator } from '../../keys/key-authenticator.ts';
 import { convertKeysSchema, convertResponseSchema, type KeyConversion } from '../convert/convert-keys.ts';
 import { actorOf, authenticateCaller, clientProof, principalOf, retryGuard } from '../http/caller.ts';
-import type { RefusalTrail } from '../http/refusal-trail.ts';
-import { forceQuery, idempotencyHeaders, idParams } from '../http/schemas.ts';
+import { forceQuery, idempotencyHeaders, idParams, keyIdOf } from '../http/schemas.ts';
 import { grantKeySchema } from '../keys/grant-key.ts';
 import type { KeyLifecycle } from '../keys/key-lifecycle.ts';
 import { forceOf } from './keys.ts';
@@ -17,15 +16,14 @@ export interface UiamServices {
   clientAuthentication: ClientAuthentication;
   keys: KeyLifecycle;
   conversion: KeyConversion;
-  refusals: RefusalTrail;
 }
 
 /** Serves the key calls of services: `_grant`, self-revocation, `_convert`. Errors have the format of `_authenticate`. */
-export async function uiamRoutes(app: FastifyInstance, services: UiamServices): Promise<void> {
+export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
   app.post(
     '/_grant',
     {
-      config: { audit: 'api_key.grant' },
+      config: { audit: { action: 'api_key.grant', targetType: 'api_key' } },
       schema: {
         tags,
         summary: "Create a key with the caller's permissions on projects",
@@ -38,9 +36,8 @@ export async function uiamRoutes(app: FastifyInstance, services: UiamServices): 
       },
     },
     async (request, reply) => {
-      const caller = await services.refusals.recordFailure(request, () =>
-        authenticateCaller(services.authenticator, request),
-      );
+      const caller = await authenticateCaller(services.authenticator, request);
+      request.caller = caller;
       const principal = { ...principalOf(caller, request), keyId: caller.key.id };
       const { key, replayed } = await services.keys.grant(
         principal,
@@ -56,6 +53,7 @@ export async function uiamRoutes(app: FastifyInstance, services: UiamServices): 
   app.delete<{ Params: { id: string } }>(
     '/:id',
     {
+      config: { audit: { action: 'api_key.revoke', targetType: 'api_key', targetId: keyIdOf } },
       schema: {
         tags,
         summary: 'Revoke the key of the request',
@@ -70,6 +68,7 @@ export async function uiamRoutes(app: FastifyInstance, services: UiamServices): 
       const { id } = request.params;
       try {
         const caller = await authenticateCaller(services.authenticator, request);
+        request.caller = caller;
         if (caller.key.id !== id) {
           throw new IamError('PERMISSION_DENIED', {
             message: 'With this call, a key can revoke only itself.',
@@ -87,6 +86,8 @@ export async function uiamRoutes(app: FastifyInstance, services: UiamServices): 
   app.post(
     '/_convert',
     {
+      // The conversion records the refusal of each item: the caller of this route has no key.
+      config: { audit: { action: 'api_key.convert', targetType: 'native_api_key' } },
       schema: {
         tags,
         summary: 'Convert native Elasticsearch keys',
