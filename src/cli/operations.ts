@@ -38,7 +38,7 @@ export interface DatabaseTarget {
 }
 
 /** What the audit trail records about a refused operation. */
-export type AuditedAttempt = Pick<AuditEvent, 'action' | 'targetType' | 'targetId' | 'requested'>;
+type AuditedAttempt = Pick<AuditEvent, 'action' | 'targetType' | 'targetId' | 'requested'>;
 
 /** One operation of the CLI in both transports, which return the same result. */
 export interface Operation<Input, Result> {
