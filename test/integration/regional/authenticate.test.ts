@@ -130,7 +130,7 @@ describe('a valid key', () => {
     ]);
   });
 
-  it('covers projects that are made later when its assignment says all', async () => {
+  it('covers projects that are created later if its assignment has "all"', async () => {
     const key = await insertKey(databases.primary, {
       roleAssignments: {
         project: { elasticsearch: [{ role_id: 'x', all: true, application_roles: ['viewer'] }] },
@@ -140,7 +140,7 @@ describe('a valid key', () => {
     expect((await ask(key, 'made-a-minute-ago', 'elasticsearch_general_purpose')).status).toBe(200);
   });
 
-  it('is not affected by anything that happens to its creator', async () => {
+  it('is independent of its creator’s key', async () => {
     const key = await insertKey(databases.primary, { createdBy: 'a-user-that-is-gone' });
     await databases.replicated();
     expect((await authenticate(regional, key.authorization)).body.user_id).toBe('a-user-that-is-gone');
