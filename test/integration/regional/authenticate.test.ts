@@ -10,6 +10,7 @@ import {
   startRegional,
   type TestRegional,
 } from '../../support/regional.ts';
+import { putRole } from '../../support/roles.ts';
 
 let databases: TestDatabases;
 let regional: TestRegional;
@@ -153,12 +154,9 @@ describe('role definitions', () => {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer', 'logs-reader']),
     });
     const define = (privileges: string[]) =>
-      databases.primary.query(
-        `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
-         VALUES ($1, 'elasticsearch', 'p1', 'logs-reader', $2, 0)
-         ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
-        [key.organizationId, JSON.stringify({ indices: [{ names: ['logs-*'], privileges }] })],
-      );
+      putRole(databases.primary, key.organizationId, 'logs-reader', {
+        indices: [{ names: ['logs-*'], privileges }],
+      });
     await define(['read']);
     await databases.replicated();
     const before = await ask(key);

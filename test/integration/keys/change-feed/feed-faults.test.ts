@@ -13,6 +13,7 @@ import {
 } from '../../../support/keys.ts';
 import { metric, type Pods, startPods } from '../../../support/pods.ts';
 import { projectContext } from '../../../support/regional.ts';
+import { putRole } from '../../../support/roles.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../../../support/servers/tcp-proxy.ts';
 
@@ -109,12 +110,7 @@ describe('while the change feed is cut off', () => {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['reader']),
     });
     const define = (cluster: string) =>
-      databases.primary.query(
-        `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
-         VALUES ($1, 'elasticsearch', 'p1', 'reader', $2, 0)
-         ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
-        [key.organizationId, JSON.stringify({ cluster: [cluster] })],
-      );
+      putRole(databases.primary, key.organizationId, 'reader', { cluster: [cluster] });
     await define('monitor');
     const contexts = [projectContext('p1', key.organizationId)];
     const cluster = async () =>

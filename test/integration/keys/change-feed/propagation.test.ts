@@ -14,6 +14,7 @@ import {
 import { metric, outcome, type Pods, startPods } from '../../../support/pods.ts';
 import { authenticate, projectContext } from '../../../support/regional.ts';
 import { revokeWarmKeys } from '../../../support/revocations.ts';
+import { putRole } from '../../../support/roles.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
 
 /** The contract says 100 ms at p99. Other tests run beside this one; test/soak/revocation.test.ts is stricter. */
@@ -70,12 +71,9 @@ describe('a change on the primary', () => {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer', 'logs-reader']),
     });
     const define = (privileges: string[]) =>
-      databases.primary.query(
-        `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
-         VALUES ($1, 'elasticsearch', 'p1', 'logs-reader', $2, 0)
-         ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
-        [key.organizationId, JSON.stringify({ indices: [{ names: ['logs-*'], privileges }] })],
-      );
+      putRole(databases.primary, key.organizationId, 'logs-reader', {
+        indices: [{ names: ['logs-*'], privileges }],
+      });
     const contexts = [projectContext('p1', key.organizationId)];
     const granted = async () =>
       (await pods.authenticate(key.authorization, { contexts })).map(({ body }) => {

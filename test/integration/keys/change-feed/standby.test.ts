@@ -8,6 +8,7 @@ import { report } from '../../../support/figures.ts';
 import { type IssuedKey, insertKey, projectRoles, revokeKey } from '../../../support/keys.ts';
 import { metric, type Pods, startPods } from '../../../support/pods.ts';
 import { projectContext } from '../../../support/regional.ts';
+import { putRole } from '../../../support/roles.ts';
 import { createScratchDirectory, startTestPostgres } from '../../../support/servers/postgres.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
 import { startStandby } from '../../../support/servers/standby.ts';
@@ -91,11 +92,7 @@ it('refuses a revoked key within the poll interval plus the replication delay', 
 
 it('applies the deletion of a role on every pod', async () => {
   const key = await insertKey(primary, { roleAssignments: projectRoles('elasticsearch', 'p1', ['reader']) });
-  await primary.query(
-    `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
-     VALUES ($1, 'elasticsearch', 'p1', 'reader', '{"cluster":["monitor"]}', 0)`,
-    [key.organizationId],
-  );
+  await putRole(primary, key.organizationId, 'reader', { cluster: ['monitor'] });
   await replicated();
   const ask = () =>
     pods.outcomes(key.authorization, { contexts: [projectContext('p1', key.organizationId)] });
