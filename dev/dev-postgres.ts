@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { both } from './both.ts';
 import { postgresSettings } from './databases.ts';
 import { openLogFile } from './log-files.ts';
 import type { PortPlan } from './port-plan.ts';
 import { type PostgresServer, startPostgres } from './postgres/server.ts';
 import type { ProcessGroup } from './process-group.ts';
 import type { DevSecrets } from './secrets.ts';
+import { settleBoth } from './settle-both.ts';
 import type { StateDirectory } from './state-directory.ts';
 
 /** Starts both Postgres servers at the same time. */
@@ -32,7 +32,7 @@ export async function startDevPostgres(
     return server;
   };
   // The region stops first, because a primary waits for its subscribers.
-  const [primary, region] = await both(
+  const [primary, region] = await settleBoth(
     start('primary', 'primary Postgres', 2),
     start('region', 'regional Postgres', 1),
   );

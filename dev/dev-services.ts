@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Config } from '../src/config.ts';
-import { both } from './both.ts';
 import { childEnvironment, type ServerExit } from './child-process.ts';
 import type { DatabaseUrls } from './databases.ts';
 import { logTail } from './log-files.ts';
@@ -9,6 +8,7 @@ import type { PortPlan } from './port-plan.ts';
 import type { ProcessGroup, StackProcess } from './process-group.ts';
 import type { DevSecrets } from './secrets.ts';
 import { startService } from './service-process.ts';
+import { settleBoth } from './settle-both.ts';
 import type { StateDirectory } from './state-directory.ts';
 
 interface DevServicesOptions {
@@ -29,7 +29,7 @@ const SHUTDOWN_TIMEOUT_MS = 3_000;
 export async function startDevServices(options: DevServicesOptions): Promise<void> {
   const { plan, urls, redisUrl } = options;
   const common = commonSettings(options);
-  await both(
+  await settleBoth(
     startOne(options, {
       name: 'regional service',
       command: 'regional',

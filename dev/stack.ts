@@ -3,7 +3,6 @@ import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../src/config.ts';
-import { both } from './both.ts';
 import { prepareDatabases, untilReplicated } from './databases.ts';
 import { cliEnvironment, demoEnvironment } from './demo-environment.ts';
 import { startDevPostgres } from './dev-postgres.ts';
@@ -20,6 +19,7 @@ import { stopLeftoverRedis } from './redis/server.ts';
 import { type DevSecrets, generateSecrets, readSecrets, writeSecrets } from './secrets.ts';
 import { seed } from './seeds.ts';
 import { stopLeftoverService } from './service-process.ts';
+import { settleBoth } from './settle-both.ts';
 import { emptyStateDirectory, type StateDirectory } from './state-directory.ts';
 
 /** Prefix of every credential of the local stack, so that it is not mistaken for a production credential. */
@@ -53,7 +53,7 @@ export async function startStack(options: StackOptions): Promise<void> {
   signal.throwIfAborted();
 
   say('Starting Postgres: a primary and a regional server.');
-  const [servers, redisUrl] = await both(
+  const [servers, redisUrl] = await settleBoth(
     startDevPostgres(state, plan, secrets, processes),
     environment.REDIS_URL
       ? Promise.resolve(environment.REDIS_URL)
@@ -70,7 +70,7 @@ export async function startStack(options: StackOptions): Promise<void> {
 
   say('Starting the control plane and the regional service.');
   const save = () => writeSecrets(state.directory, secrets);
-  await both(
+  await settleBoth(
     seed(urls.primary, config, secrets, save),
     startDevServices({ state, plan, secrets, processes, environment, config, urls, redisUrl }),
   );

@@ -136,6 +136,19 @@ export function insertKeyStatement(key: NewKeyRecord): { text: string; values: u
   };
 }
 
+/** The UPDATE of some fields of a key, which returns the row for `parseDescribedKeyRow`. */
+export function updateKeyStatement(
+  id: string,
+  changes: Partial<Omit<DescribedKeyRecord, 'id' | 'version'>>,
+): { text: string; values: unknown[] } {
+  const fields = FIELDS.filter((field): field is keyof typeof changes => field in changes);
+  const assignments = fields.map((field, index) => `${COLUMNS[field].name} = $${index + 2}`);
+  return {
+    text: `UPDATE api_keys SET ${assignments.join(', ')} WHERE id = $1 RETURNING ${DESCRIBED_KEY_COLUMNS}`,
+    values: [id, ...fields.map((field) => COLUMNS[field].toSql(changes[field] as never))],
+  };
+}
+
 function required(row: TextRow, field: Field): string {
   const value = row[POSITION[field]];
   if (value === null || value === undefined) throw new InvalidField(COLUMNS[field].name);

@@ -104,7 +104,7 @@ export class Replica {
     try {
       return await this.#pool.connect();
     } catch (error) {
-      if (this.#breakerPolicy.answering) return await this.#pool.connect();
+      if (this.#breakerPolicy.responding) return await this.#pool.connect();
       throw error;
     }
   }

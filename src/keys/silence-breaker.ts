@@ -8,24 +8,24 @@ export class SilenceBreaker implements IBreaker {
   state: unknown;
   readonly #limits: { failures: number; silenceMs: number };
   #failures = 0;
-  #answeredAtMs = Number.NEGATIVE_INFINITY;
+  #respondedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(limits: { failures: number; silenceMs: number }) {
     this.#limits = limits;
   }
 
   /** Whether a call succeeded within `silenceMs`. */
-  get answering(): boolean {
-    return performance.now() - this.#answeredAtMs < this.#limits.silenceMs;
+  get responding(): boolean {
+    return performance.now() - this.#respondedAtMs < this.#limits.silenceMs;
   }
 
   success(): void {
     this.#failures = 0;
-    this.#answeredAtMs = performance.now();
+    this.#respondedAtMs = performance.now();
   }
 
   failure(): boolean {
     this.#failures += 1;
-    return this.#failures >= this.#limits.failures && !this.answering;
+    return this.#failures >= this.#limits.failures && !this.responding;
   }
 }

@@ -40,7 +40,7 @@ export async function createRegionalApp(
     ),
     head: new ResponseHead(Date.now, IDLE_MS),
     idleTicks: IDLE_MS / TICK_MS,
-    answer: (request, certificate) => fastLane.answer(request, certificate),
+    respond: (request, certificate) => fastLane.respond(request, certificate),
   });
   const app = fastify({
     ...serverOptions(config, logger),

@@ -1,7 +1,7 @@
 import type { ErrorLog } from '../http/error-log.ts';
 import { type Refusal, refusalOf, toIamError } from '../http/error-rendering.ts';
 import { requestIds } from '../http/request-id.ts';
-import type { Reply } from '../http/wire/plain-connection.ts';
+import type { PlainResponse } from '../http/wire/plain-connection.ts';
 import type { PlainHeaders, PlainRequest } from '../http/wire/plain-request.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { type AuthenticationCall, callDigest } from './authentication-call.ts';
@@ -25,7 +25,10 @@ export class FastLane {
   }
 
   /** Never throws or rejects. @param certificate whether the client sent a certificate that verified */
-  answer({ headers, rawQuery, body }: PlainRequest, certificate: boolean): Reply | Promise<Reply> {
+  respond(
+    { headers, rawQuery, body }: PlainRequest,
+    certificate: boolean,
+  ): PlainResponse | Promise<PlainResponse> {
     const startedAtMs = performance.now();
     const call: AuthenticationCall = {
       authorization: headers.authorization,
@@ -45,7 +48,7 @@ export class FastLane {
     digest: string,
     headers: PlainHeaders,
     startedAtMs: number,
-  ): Promise<Reply> {
+  ): Promise<PlainResponse> {
     return this.#service.authenticate(call, digest).then(
       ({ body, tier }) => {
         this.#metrics.observe('granted', tier, secondsSince(startedAtMs));

@@ -11,3 +11,10 @@ export function report(what: string, values: readonly number[]): void {
   const ms = (value: number) => `${value.toFixed(1)} ms`;
   console.log(`[figure] ${what}: p50 ${ms(p50)}, p99 ${ms(p99)}, max ${ms(max)} (${values.length})`);
 }
+
+/** Number of calls and their latencies, in milliseconds. */
+export function latency({ timesMs }: { timesMs: readonly number[] }) {
+  const round = (value: number) => Number((value || 0).toFixed(1));
+  const { p50, p99, max } = figures(timesMs);
+  return { calls: timesMs.length, p50Ms: round(p50), p99Ms: round(p99), maxMs: round(max) };
+}

@@ -1,3 +1,4 @@
+import { latency } from './figures.ts';
 import { outcome } from './pods.ts';
 import { authenticate } from './regional.ts';
 
@@ -61,16 +62,7 @@ export class Load {
   }
 
   report(): LoadReport {
-    const sorted = this.#timesMs.toSorted((one, other) => one - other);
-    const quantile = (share: number) =>
-      Number((sorted[Math.ceil(share * sorted.length) - 1] ?? 0).toFixed(1));
-    return {
-      outcomes: { ...this.#outcomes },
-      calls: sorted.length,
-      p50Ms: quantile(0.5),
-      p99Ms: quantile(0.99),
-      maxMs: quantile(1),
-    };
+    return { outcomes: { ...this.#outcomes }, ...latency({ timesMs: this.#timesMs }) };
   }
 }
 

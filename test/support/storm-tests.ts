@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { hashSecret } from '../../src/credential/hash.ts';
 import { createDatabases, type TestDatabases } from './databases.ts';
+import { latency } from './figures.ts';
 import { authorizationOf, newCredential } from './keys.ts';
 import { Load, printFigures } from './load.ts';
 import { type Pods, startPods } from './pods.ts';
 import { startTestRedis, type TestRedis } from './servers/redis.ts';
-import { latency, liveHeapMiB, Storm } from './storm.ts';
+import { liveHeapMiB, Storm } from './storm.ts';
 
 /** Size of the storms. */
 export interface StormSize {

@@ -41,13 +41,6 @@ export class Storm {
   }
 }
 
-/** Quantiles, in milliseconds. */
-export function latency({ timesMs }: { timesMs: readonly number[] }) {
-  const sorted = timesMs.toSorted((one, other) => one - other);
-  const quantile = (share: number) => Number((sorted[Math.ceil(share * sorted.length) - 1] ?? 0).toFixed(1));
-  return { calls: sorted.length, p50Ms: quantile(0.5), p99Ms: quantile(0.99), maxMs: quantile(1) };
-}
-
 /** Live heap of this thread after a collection, in MiB. */
 export function liveHeapMiB(): number {
   setFlagsFromString('--expose-gc');

@@ -29,15 +29,15 @@ describe('configuration', () => {
     });
   });
 
-  it('takes an empty variable for an absent one, as env files write it', () => {
+  it('treats an empty variable as unset, as in env files', () => {
     expect(loadConfig({ REGIONAL_PORT: '', TLS_CERT_FILE: '' })).toEqual(loadConfig({}));
   });
 
-  it('ignores variables of others', () => {
+  it('ignores variables of other programs', () => {
     expect(loadConfig({ PATH: '/bin', HOME: '/root' })).toEqual(loadConfig({}));
   });
 
-  it('splits lists at commas, without blanks and empty items', () => {
+  it('splits lists at commas and drops blanks and empty items', () => {
     const config = loadConfig({
       CLIENT_AUTHENTICATION_SECRETS: 'one, two,,',
       ACCEPTED_CREDENTIAL_PREFIXES: 'essu,essu_dev',
@@ -46,7 +46,7 @@ describe('configuration', () => {
     expect(config.ACCEPTED_CREDENTIAL_PREFIXES).toEqual(['essu', 'essu_dev']);
   });
 
-  it('accepts the prefix it writes unless told otherwise', () => {
+  it('accepts the prefix of new credentials by default', () => {
     expect(loadConfig({ CREDENTIAL_PREFIX: 'essu_dev' }).ACCEPTED_CREDENTIAL_PREFIXES).toEqual(['essu_dev']);
   });
 
@@ -60,22 +60,22 @@ describe('configuration', () => {
     ['CREDENTIAL_PREFIX', 'Essu'],
     ['ARGON2_MEMORY_KIB', '7'],
     ['BODY_LIMIT_BYTES', '1'],
-  ])('refuses %s=%s by name', (name, value) => {
+  ])('refuses %s=%s and names the setting', (name, value) => {
     expect(refusal({ [name]: value })).toContain(`  ${name}: `);
   });
 
-  it('names everything that is wrong at once', () => {
+  it('names every invalid setting in one error', () => {
     const message = refusal({ REGIONAL_PORT: 'x', LOG_LEVEL: 'y', ARGON2_TIME_COST: '0' });
     for (const name of ['REGIONAL_PORT', 'LOG_LEVEL', 'ARGON2_TIME_COST']) expect(message).toContain(name);
   });
 
-  it('names what a command needs and has not got, and what it is for', () => {
+  it('names each missing setting of a command and its purpose', () => {
     expect(refusal({}, ['REPLICA_DATABASE_URL'])).toMatch(
       /REPLICA_DATABASE_URL: required; Postgres of the region/,
     );
   });
 
-  it('never repeats the value of a setting: it may be a secret in the wrong place', () => {
+  it('never repeats the value of a setting, which may be a secret', () => {
     for (const name of Object.keys(settings)) {
       const value = 'S3CRET\u0000value';
       try {
@@ -86,13 +86,13 @@ describe('configuration', () => {
     }
   });
 
-  it('wants certificate and key together, and both for client certificates', () => {
+  it('requires certificate and key together, and both for client certificates', () => {
     expect(refusal({ TLS_CERT_FILE: 'a' })).toContain('set both TLS_CERT_FILE and TLS_KEY_FILE');
     expect(refusal({ TLS_KEY_FILE: 'a' })).toContain('set both TLS_CERT_FILE and TLS_KEY_FILE');
     expect(refusal({ TLS_CLIENT_CA_FILE: 'a' })).toContain('TLS_CLIENT_CA_FILE: requires');
   });
 });
 
-it('every setting says what it is for', () => {
+it('every setting has a description', () => {
   for (const schema of Object.values(settings)) expect(schema.description).toMatch(/^[A-Za-z].{10,}\.$/);
 });

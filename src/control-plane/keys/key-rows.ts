@@ -4,6 +4,7 @@ import {
   insertKeyStatement,
   type NewKeyRecord,
   parseDescribedKeyRow,
+  updateKeyStatement,
 } from '../../keys/key-row.ts';
 import type { Queries } from '../database.ts';
 import { OWNER } from '../organizations/assignment-scope.ts';
@@ -103,20 +104,7 @@ export interface NewSecret {
 }
 
 export async function replaceSecret(on: Queries, id: string, secret: NewSecret): Promise<DescribedKeyRecord> {
-  const [row] = await on.query<Row>(
-    `UPDATE api_keys SET secret_hash = $2, previous_secret_hash = $3, previous_secret_expires_at = $4, expires_at = $5
-     WHERE id = $1 RETURNING ${DESCRIBED_KEY_COLUMNS}`,
-    [
-      id,
-      secret.secretHash,
-      secret.previousSecretHash,
-      date(secret.previousSecretExpiresAtMs),
-      date(secret.expiresAtMs),
-    ],
-  );
+  const { text, values } = updateKeyStatement(id, secret);
+  const [row] = await on.query<Row>(text, values);
   return parseDescribedKeyRow(row as Row);
-}
-
-function date(timeMs: number | null): Date | null {
-  return timeMs === null ? null : new Date(timeMs);
 }

@@ -4,7 +4,7 @@ import { type PlainRequest, type PlainRequestReader, UNUSUAL } from './plain-req
 import type { ResponseHead } from './response-head.ts';
 
 /** The body of a 200, with one byte per character, or a refusal. */
-export type Reply = string | Refusal;
+export type PlainResponse = string | Refusal;
 
 /** What all plain connections share. */
 export interface PlainService {
@@ -13,7 +13,7 @@ export interface PlainService {
   /** Number of ticks after which an idle connection is closed. */
   idleTicks: number;
   /** Never throws, never rejects. @param certificate whether the client presented a verified certificate */
-  answer(request: PlainRequest, certificate: boolean): Reply | Promise<Reply>;
+  respond(request: PlainRequest, certificate: boolean): PlainResponse | Promise<PlainResponse>;
 }
 
 /**
@@ -111,7 +111,7 @@ export class PlainConnection {
         return;
       }
       at = request.end;
-      if (!this.#answer(request)) {
+      if (!this.#respond(request)) {
         if (at < bytes.length) this.#unread(bytes.subarray(at));
         return;
       }
@@ -125,26 +125,26 @@ export class PlainConnection {
   }
 
   /** @returns whether the next request can be served at once */
-  #answer(request: PlainRequest): boolean {
-    const reply = this.#service.answer(request, this.#certificate);
-    if (!(reply instanceof Promise)) return this.#send(reply);
+  #respond(request: PlainRequest): boolean {
+    const response = this.#service.respond(request, this.#certificate);
+    if (!(response instanceof Promise)) return this.#send(response);
     this.#busy = true;
-    void reply.then(this.#sendLate);
+    void response.then(this.#sendLate);
     return false;
   }
 
-  readonly #sendLate = (reply: Reply): void => {
+  readonly #sendLate = (response: PlainResponse): void => {
     this.#busy = false;
-    if (this.#send(reply)) this.#resume();
+    if (this.#send(response)) this.#resume();
   };
 
-  #send(reply: Reply): boolean {
+  #send(response: PlainResponse): boolean {
     const { head } = this.#service;
     const last = this.#closing || this.#clientEnded;
     const writable = this.#socket.write(
-      typeof reply === 'string'
-        ? head.granted(reply.length, last) + reply
-        : head.refused(reply, Buffer.byteLength(reply.body), last) + utf8(reply.body),
+      typeof response === 'string'
+        ? head.granted(response.length, last) + response
+        : head.refused(response, Buffer.byteLength(response.body), last) + utf8(response.body),
       'latin1',
     );
     if (last) {

@@ -1,7 +1,7 @@
 import type { Config } from '../../config.ts';
 import type { Change } from './change.ts';
 import type { Batch, ChangeSource, Lag } from './change-source.ts';
-import { FeedConnection, type FeedConnectionOptions, type FeedConnectionUser } from './feed-connection.ts';
+import { type ConnectedSource, FeedConnection, type FeedConnectionOptions } from './feed-connection.ts';
 import { ListenSource } from './listen-source.ts';
 import { PollSource } from './poll-source.ts';
 
@@ -26,10 +26,10 @@ export function changeSourceFor(config: Config, now: () => number): ChangeSource
 class DetectedSource implements ChangeSource {
   readonly #url: string;
   readonly #options: FeedConnectionOptions;
-  readonly #choose: (standby: boolean) => FeedConnectionUser;
-  #chosen: FeedConnectionUser | undefined;
+  readonly #choose: (standby: boolean) => ConnectedSource;
+  #chosen: ConnectedSource | undefined;
 
-  constructor(url: string, options: FeedConnectionOptions, choose: (standby: boolean) => FeedConnectionUser) {
+  constructor(url: string, options: FeedConnectionOptions, choose: (standby: boolean) => ConnectedSource) {
     this.#url = url;
     this.#options = options;
     this.#choose = choose;

@@ -1,15 +1,10 @@
 import pg from 'pg';
-import type { ChangeSource } from './change-source.ts';
+import type { Change } from './change.ts';
+import type { Batch, ChangeSource, Lag } from './change-source.ts';
 
 export interface FeedConnectionOptions {
   connectTimeoutMs: number;
   queryTimeoutMs: number;
-}
-
-/** A source that reads over a `FeedConnection`. */
-export interface FeedConnectionUser extends ChangeSource {
-  /** As `connect`, over a connection that is already open. */
-  take(connection: FeedConnection): Promise<void>;
 }
 
 /** A connection for the change feed only, outside of the pool: a busy pool must not delay an invalidation. */
@@ -54,5 +49,46 @@ export class FeedConnection {
   close(): void {
     this.#client.removeAllListeners('notification');
     (this.#client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  }
+}
+
+/** A source that reads over a `FeedConnection`. */
+export abstract class ConnectedSource implements ChangeSource {
+  readonly #url: string;
+  readonly #options: FeedConnectionOptions;
+  #connection: FeedConnection | undefined;
+
+  constructor(url: string, options: FeedConnectionOptions) {
+    this.#url = url;
+    this.#options = options;
+  }
+
+  abstract readBacklog(
+    windowMs: number,
+    limit: number,
+  ): Promise<{ changes: Change[]; trustedSinceMs: number }>;
+  abstract read(): Promise<Batch>;
+  abstract lag(): Promise<Lag | undefined>;
+  /** Runs on every new connection, before the first read. */
+  protected abstract prepare(): Promise<void>;
+
+  async connect(onNotify: () => void, onDisconnect: (error: Error) => void): Promise<void> {
+    await this.take(await FeedConnection.open(this.#url, this.#options, { onNotify, onDisconnect }));
+  }
+
+  /** As `connect`, over a connection that is already open. */
+  async take(connection: FeedConnection): Promise<void> {
+    this.#connection = connection;
+    await this.prepare();
+  }
+
+  close(): void {
+    this.#connection?.close();
+    this.#connection = undefined;
+  }
+
+  protected query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]> {
+    if (this.#connection === undefined) throw new Error('the change feed is not connected');
+    return this.#connection.query<Row>(text, values);
   }
 }

@@ -1,6 +1,6 @@
 import type { Change } from './change.ts';
 import { BATCH_ROWS, type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
-import { FeedConnection, type FeedConnectionOptions, type FeedConnectionUser } from './feed-connection.ts';
+import { ConnectedSource, type FeedConnectionOptions } from './feed-connection.ts';
 
 /** Maximum rows of one read of the backlog. */
 const BACKLOG_PAGE_ROWS = 5_000;
@@ -25,40 +25,34 @@ interface ChangeRow extends Position {
  * Follows the `changes` table of a logical replica. NOTIFY only wakes the reader; the table is authoritative. Its seq
  * order is commit order (see the migration), so a reader at seq N has missed no change before N.
  */
-export class ListenSource implements FeedConnectionUser {
-  readonly #url: string;
-  readonly #options: FeedConnectionOptions;
-  #connection: FeedConnection | undefined;
+export class ListenSource extends ConnectedSource {
   readonly #now: () => number;
   /** The last row that was read. Its time distinguishes it from a row with the same seq after a restore. */
   #last = { seq: '0', at: '' };
   #mustCheckDivergence = false;
 
   constructor(url: string, options: FeedConnectionOptions, now: () => number) {
-    this.#url = url;
-    this.#options = options;
+    super(url, options);
     this.#now = now;
   }
 
-  async connect(onNotify: () => void, onDisconnect: (error: Error) => void): Promise<void> {
-    await this.take(await FeedConnection.open(this.#url, this.#options, { onNotify, onDisconnect }));
-  }
-
-  async take(connection: FeedConnection): Promise<void> {
-    this.#connection = connection;
-    await this.#query('LISTEN iam_changes');
+  protected override async prepare(): Promise<void> {
+    await this.query('LISTEN iam_changes');
     this.#mustCheckDivergence = true;
   }
 
   /** Reads backwards in pages, so that each query stays short after a flood of changes. */
-  async readBacklog(windowMs: number, limit: number): Promise<{ changes: Change[]; trustedSinceMs: number }> {
+  override async readBacklog(
+    windowMs: number,
+    limit: number,
+  ): Promise<{ changes: Change[]; trustedSinceMs: number }> {
     const last = await this.#readNewest();
     const changes: Change[] = [];
     let complete = false;
     let before = String(Number(last.seq) + 1);
     let transaction = '';
     while (!complete && changes.length < limit) {
-      const rows = await this.#query<BacklogRow>(
+      const rows = await this.query<BacklogRow>(
         `SELECT seq, entity, id, version, xmin::text AS transaction,
                 at > clock_timestamp() - make_interval(secs => $1) AS recent
          FROM changes WHERE seq < $2 ORDER BY seq DESC LIMIT $3`,
@@ -83,13 +77,13 @@ export class ListenSource implements FeedConnectionUser {
     };
   }
 
-  async read(): Promise<Batch> {
+  override async read(): Promise<Batch> {
     if (this.#mustCheckDivergence) {
       const diverged = await this.#hasDiverged();
       this.#mustCheckDivergence = false;
       if (diverged) return { changes: [{ entity: 'everything' }], more: true };
     }
-    const rows = await this.#query<ChangeRow>(
+    const rows = await this.query<ChangeRow>(
       'SELECT seq, at::text, entity, id, version FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2',
       [this.#last.seq, BATCH_ROWS],
     );
@@ -97,17 +91,12 @@ export class ListenSource implements FeedConnectionUser {
     return { changes: rows.map(toChange), more: rows.length === BATCH_ROWS };
   }
 
-  async lag(): Promise<Lag | undefined> {
-    const [row] = await this.#query<{ apply: string; age: string }>(
+  override async lag(): Promise<Lag | undefined> {
+    const [row] = await this.query<{ apply: string; age: string }>(
       `SELECT extract(epoch FROM received_at - beat_at) AS apply, extract(epoch FROM clock_timestamp() - beat_at) AS age
        FROM heartbeat`,
     );
     return row && { applySeconds: Number(row.apply), heartbeatAgeSeconds: Number(row.age) };
-  }
-
-  close(): void {
-    this.#connection?.close();
-    this.#connection = undefined;
   }
 
   /**
@@ -115,7 +104,7 @@ export class ListenSource implements FeedConnectionUser {
    * may have passed the same seq again), or the row was pruned during a long disconnect.
    */
   async #hasDiverged(): Promise<boolean> {
-    const [row] = await this.#query<{ at: string }>('SELECT at::text FROM changes WHERE seq = $1', [
+    const [row] = await this.query<{ at: string }>('SELECT at::text FROM changes WHERE seq = $1', [
       this.#last.seq,
     ]);
     if (row?.at === this.#last.at) return false;
@@ -124,13 +113,8 @@ export class ListenSource implements FeedConnectionUser {
   }
 
   async #readNewest(): Promise<Position> {
-    const [row] = await this.#query<Position>('SELECT seq, at::text FROM changes ORDER BY seq DESC LIMIT 1');
+    const [row] = await this.query<Position>('SELECT seq, at::text FROM changes ORDER BY seq DESC LIMIT 1');
     return row ?? { seq: '0', at: '' };
-  }
-
-  #query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]> {
-    if (this.#connection === undefined) throw new Error('the change feed is not connected');
-    return this.#connection.query<Row>(text, values);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Change } from './change.ts';
 import { BATCH_ROWS, type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
-import { FeedConnection, type FeedConnectionOptions, type FeedConnectionUser } from './feed-connection.ts';
+import { ConnectedSource, type FeedConnectionOptions } from './feed-connection.ts';
 
 /**
  * Maximum time on the primary from the assignment of a version to the commit of its transaction. The source looks for
@@ -33,30 +33,19 @@ const selectChanged = (where: string) => `
  *
  * Not safe for hard-deleted rows: they leave no version behind. The login of the control plane cannot delete.
  */
-export class PollSource implements FeedConnectionUser {
-  readonly #url: string;
-  readonly #options: FeedConnectionOptions;
+export class PollSource extends ConnectedSource {
   readonly #now: () => number;
-  #connection: FeedConnection | undefined;
   #highest = 0;
   /** Versions below the highest that no row has had yet: their transaction commits late, or was overwritten. */
   #gaps: Gap[] = [];
   #mustCheckDivergence = false;
 
   constructor(url: string, options: FeedConnectionOptions, now: () => number) {
-    this.#url = url;
-    this.#options = options;
+    super(url, options);
     this.#now = now;
   }
 
-  async connect(_onNotify: () => void, onDisconnect: (error: Error) => void): Promise<void> {
-    await this.take(
-      await FeedConnection.open(this.#url, this.#options, { onNotify: () => {}, onDisconnect }),
-    );
-  }
-
-  async take(connection: FeedConnection): Promise<void> {
-    this.#connection = connection;
+  protected override async prepare(): Promise<void> {
     this.#mustCheckDivergence = true;
   }
 
@@ -64,9 +53,9 @@ export class PollSource implements FeedConnectionUser {
    * Returns no changes: copies that other pods read before this moment must be checked before use. A row contains the
    * time of its change on the primary, not of its arrival on this standby, so no window of rows proves a copy fresh.
    */
-  async readBacklog(): Promise<{ changes: Change[]; trustedSinceMs: number }> {
+  override async readBacklog(): Promise<{ changes: Change[]; trustedSinceMs: number }> {
     // The overlap ends at the newest row, not now: a lagging standby will still receive rows that are older than now.
-    const [oldEnough] = await this.#query<{ version: string | null }>(
+    const [oldEnough] = await this.query<{ version: string | null }>(
       `SELECT greatest(
          (SELECT max(version) FROM api_keys WHERE changed_at <= until),
          (SELECT max(version) FROM roles WHERE changed_at <= until)
@@ -83,7 +72,7 @@ export class PollSource implements FeedConnectionUser {
     return { changes: [], trustedSinceMs: this.#now() + CLOCK_SKEW_MS };
   }
 
-  async read(): Promise<Batch> {
+  override async read(): Promise<Batch> {
     if (this.#mustCheckDivergence) {
       const diverged = await this.#hasDiverged();
       this.#mustCheckDivergence = false;
@@ -92,7 +81,7 @@ export class PollSource implements FeedConnectionUser {
     const startedAtMs = this.#now();
     // Gaps first: a version that the second query skips was not committed before it.
     const late = await this.#readGaps();
-    const rows = await this.#query<ChangeRow>(`${selectChanged('version > $1')} ORDER BY version LIMIT $2`, [
+    const rows = await this.query<ChangeRow>(`${selectChanged('version > $1')} ORDER BY version LIMIT $2`, [
       this.#highest,
       BATCH_ROWS,
     ]);
@@ -104,22 +93,17 @@ export class PollSource implements FeedConnectionUser {
     return { changes: [...late, ...rows].map(toChange), more };
   }
 
-  async lag(): Promise<Lag | undefined> {
-    const [row] = await this.#query<{ age: string }>(
+  override async lag(): Promise<Lag | undefined> {
+    const [row] = await this.query<{ age: string }>(
       'SELECT extract(epoch FROM clock_timestamp() - beat_at) AS age FROM heartbeat',
     );
     return row && { applySeconds: Number(row.age), heartbeatAgeSeconds: Number(row.age) };
   }
 
-  close(): void {
-    this.#connection?.close();
-    this.#connection = undefined;
-  }
-
   /** Rows that have appeared in the gaps. */
   async #readGaps(): Promise<ChangeRow[]> {
     if (this.#gaps.length === 0) return [];
-    return await this.#query<ChangeRow>(
+    return await this.query<ChangeRow>(
       `SELECT late.* FROM unnest($1::bigint[], $2::bigint[]) AS gap (first, last)
        CROSS JOIN LATERAL (${selectChanged('version BETWEEN first AND last')}) AS late
        LIMIT $3`,
@@ -147,17 +131,12 @@ export class PollSource implements FeedConnectionUser {
 
   /** Versions only grow, unless the primary was restored from a backup: then the source starts again. */
   async #hasDiverged(): Promise<boolean> {
-    const [row] = await this.#query<{ version: string | null }>(
+    const [row] = await this.query<{ version: string | null }>(
       'SELECT greatest((SELECT max(version) FROM api_keys), (SELECT max(version) FROM roles)) AS version',
     );
     if (Number(row?.version ?? 0) >= this.#highest) return false;
     await this.readBacklog();
     return true;
-  }
-
-  #query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]> {
-    if (this.#connection === undefined) throw new Error('the change feed is not connected');
-    return this.#connection.query<Row>(text, values);
   }
 }
 

@@ -31,28 +31,28 @@ afterAll(async () => {
 });
 const probe = async (path: string) => (await fetch(`${controlPlane.managementUrl}${path}`)).status;
 
-it('starts while the primary is away, and is ready once it is there', async () => {
+it('starts while the primary is down, and becomes ready when it is up', async () => {
   expect([await probe('/livez'), await probe('/startupz'), await probe('/readyz')]).toEqual([200, 503, 503]);
   await proxy.restore();
   await expect.poll(() => probe('/readyz'), { timeout: 10_000 }).toBe(200);
   expect(await probe('/startupz')).toBe(200);
 });
 
-it('writes the heartbeat again and again', async () => {
+it('writes the heartbeat every second', async () => {
   const beat = async () =>
     (await primary.pool.query('SELECT beat_at FROM heartbeat')).rows[0].beat_at.getTime();
   const first = await beat();
   await expect.poll(beat, { timeout: 5_000 }).toBeGreaterThan(first);
 });
 
-it('a primary that goes silent is 503 in bounded time, and everything goes on when it is back', async () => {
+it('returns 503 in bounded time while the primary is silent, and recovers with it', async () => {
   const owner = await newOrganization(primary.pool);
   proxy.blackhole();
   const began = performance.now();
-  const answer = await callApi(controlPlane, 'POST', KEYS, owner.authorization, {
+  const response = await callApi(controlPlane, 'POST', KEYS, owner.authorization, {
     body: { description: 'x' },
   });
-  expect([answer.status, answer.body.errors[0].code]).toEqual([503, 'root.unavailable']);
+  expect([response.status, response.body.errors[0].code]).toEqual([503, 'root.unavailable']);
   expect(performance.now() - began).toBeLessThan(5_000);
   expect(await probe('/readyz')).toBe(200);
   await proxy.restore();
@@ -61,7 +61,7 @@ it('a primary that goes silent is 503 in bounded time, and everything goes on wh
   await expect.poll(create, { timeout: 10_000 }).toBe(201);
 });
 
-it('a connection that ends in the middle of a transaction ends neither the process nor the next call', async () => {
+it('survives a connection that ends during a transaction, and serves the next call', async () => {
   const owner = await newOrganization(primary.pool);
   const create = () =>
     callApi(controlPlane, 'POST', KEYS, owner.authorization, { body: { description: 'x' } });
@@ -76,7 +76,7 @@ it('a connection that ends in the middle of a transaction ends neither the proce
   await expect.poll(async () => (await create()).status, { timeout: 10_000 }).toBe(201);
 });
 
-it('its metrics name routes and statuses, and no key and no organization', async () => {
+it('labels metrics by route and status, never by key or organization', async () => {
   const owner = await newOrganization(primary.pool);
   await callApi(controlPlane, 'GET', `${KEYS}/${owner.id}`, owner.authorization);
   const text = await (await fetch(`${controlPlane.managementUrl}/metrics`)).text();
@@ -86,7 +86,7 @@ it('its metrics name routes and statuses, and no key and no organization', async
   expect(text).not.toContain(owner.organizationId);
 });
 
-it('its login can neither drop nor alter, and cannot delete keys or rewrite the trail', async () => {
+it('has a login that cannot drop, alter, delete keys or change audit events', async () => {
   const { Client } = await import('pg').then((module) => module.default);
   const client = new Client({ connectionString: primary.controlPlaneUrl });
   await client.connect();

@@ -41,12 +41,12 @@ describe('npm start', { timeout: 60_000 }, () => {
   };
 
   it('prints a curl command that returns the viewer descriptor', async () => {
-    const answer = JSON.parse(await project.paste(await run.line(/_authenticate/)));
+    const response = JSON.parse(await project.paste(await run.line(/_authenticate/)));
     const viewer = predefinedRoles.find(
       (role) => role.projectType === 'elasticsearch' && role.name === 'viewer',
     );
-    expect(answer.contexts[0].role_descriptors).toEqual({ viewer: viewer?.descriptor });
-    expect(answer.contexts[0].unresolved_application_roles).toEqual([]);
+    expect(response.contexts[0].role_descriptors).toEqual({ viewer: viewer?.descriptor });
+    expect(response.contexts[0].unresolved_application_roles).toEqual([]);
   });
 
   it('writes .iam/demo.env with the documented variables, readable only by its owner', async () => {

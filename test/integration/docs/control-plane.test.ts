@@ -18,13 +18,13 @@ afterAll(async () => {
   await project?.remove();
 });
 
-it('the walk-through of docs/control-plane.md, pasted line by line, says what the page says', async () => {
+it('prints what docs/control-plane.md shows for each command of its walk-through', async () => {
   const blocks = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, lines]) => lines ?? '');
   expect(blocks.length).toBeGreaterThan(4);
   const script = blocks.join('\n');
   const promised = [...script.matchAll(/^authenticate .*# (\d{3})$/gm)].map(([, status]) => status);
   expect(promised).toHaveLength(8);
   const output = await project.paste(`exec 2>&1\n${script}\necho "$CREATED"`);
-  const answers = output.split('\n').filter((line) => /^\d{3}$/.test(line));
-  expect(answers, redact(output)).toEqual(promised);
+  const responses = output.split('\n').filter((line) => /^\d{3}$/.test(line));
+  expect(responses, redact(output)).toEqual(promised);
 }, 60_000);

@@ -10,6 +10,7 @@ import {
   startRegional,
   type TestRegional,
 } from '../../support/regional.ts';
+import { putRole } from '../../support/roles.ts';
 
 let databases: TestDatabases;
 let regional: TestRegional;
@@ -130,7 +131,7 @@ describe('a valid key', () => {
     ]);
   });
 
-  it('covers projects that are made later when its assignment says all', async () => {
+  it('covers projects that are created later if its assignment has "all"', async () => {
     const key = await insertKey(databases.primary, {
       roleAssignments: {
         project: { elasticsearch: [{ role_id: 'x', all: true, application_roles: ['viewer'] }] },
@@ -140,7 +141,7 @@ describe('a valid key', () => {
     expect((await ask(key, 'made-a-minute-ago', 'elasticsearch_general_purpose')).status).toBe(200);
   });
 
-  it('is not affected by anything that happens to its creator', async () => {
+  it('is independent of its creator’s key', async () => {
     const key = await insertKey(databases.primary, { createdBy: 'a-user-that-is-gone' });
     await databases.replicated();
     expect((await authenticate(regional, key.authorization)).body.user_id).toBe('a-user-that-is-gone');
@@ -153,12 +154,9 @@ describe('role definitions', () => {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer', 'logs-reader']),
     });
     const define = (privileges: string[]) =>
-      databases.primary.query(
-        `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
-         VALUES ($1, 'elasticsearch', 'p1', 'logs-reader', $2, 0)
-         ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
-        [key.organizationId, JSON.stringify({ indices: [{ names: ['logs-*'], privileges }] })],
-      );
+      putRole(databases.primary, key.organizationId, 'logs-reader', {
+        indices: [{ names: ['logs-*'], privileges }],
+      });
     await define(['read']);
     await databases.replicated();
     const before = await ask(key);

@@ -6,6 +6,7 @@ import { call } from '../../support/http-call.ts';
 import { type IssuedKey, insertKey } from '../../support/keys.ts';
 import { expectRefusal } from '../../support/refusal.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
+import { putRole } from '../../support/roles.ts';
 
 let databases: TestDatabases;
 let regional: TestRegional;
@@ -142,11 +143,7 @@ describe('an invalid body is refused with 400 and the path of the invalid field'
 
 describe('sizes', () => {
   it('accepts exactly 1,000 contexts', async () => {
-    await databases.primary.query(
-      `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
-       VALUES ($1, 'elasticsearch', 'p7', 'of-p7', '{}', 0)`,
-      [key.organizationId],
-    );
+    await putRole(databases.primary, key.organizationId, 'of-p7', {}, 'p7');
     await databases.replicated();
     const response = await authenticate(regional, key.authorization, { contexts: contexts(MAX_CONTEXTS) });
     expect([response.status, response.body.contexts?.length]).toEqual([200, 1_000]);

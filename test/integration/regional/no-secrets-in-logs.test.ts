@@ -93,8 +93,8 @@ const secretsOf = () => [
   ...keys.flatMap((key) => [key.credential, key.secret, Buffer.from(key.credential).toString('base64')]),
 ];
 
-describe('whatever goes wrong, no credential, hash or secret is', () => {
-  it('in a log line, although there are many', () => {
+describe('in any failure, no credential, hash or secret appears', () => {
+  it('in a log line', () => {
     expect(regional.logLines.length).toBeGreaterThan(20);
     const output = regional.logLines.join('\n');
     expect(findForbidden(output)).toEqual([]);
@@ -109,7 +109,7 @@ describe('whatever goes wrong, no credential, hash or secret is', () => {
     for (const secret of secretsOf()) expect(output).not.toContain(secret);
   });
 
-  it('in the error that a wrong database login makes', async () => {
+  it('in the error of a wrong database login', async () => {
     const url = new URL(databases.replicaUrl);
     url.password = 'a-wrong-database-password';
     const other = await startRegional(url.href);
@@ -119,7 +119,7 @@ describe('whatever goes wrong, no credential, hash or secret is', () => {
     expect(other.logLines.join('\n')).not.toContain('a-wrong-database-password');
   });
 
-  it('in what is logged when TLS cannot be set up', async () => {
+  it('in the log of a failed TLS set-up', async () => {
     const authority = await CertificateAuthority.create();
     const { files, key } = await authority.issue('server');
     const failure = await startRegional(databases.replicaUrl, {
@@ -135,7 +135,7 @@ describe('whatever goes wrong, no credential, hash or secret is', () => {
   });
 });
 
-it('a metric has no label that names a key or an organization', async () => {
+it('no metric label contains a key or an organization', async () => {
   const metrics = sent.find((text) => typeof text === 'string' && text.includes('# HELP')) as string;
   for (const { id, organizationId } of keys) {
     expect(metrics).not.toContain(id);

@@ -3,6 +3,7 @@ import { createDatabases, type TestDatabases } from '../../support/databases.ts'
 import { type IssuedKey, insertKey, newCredential, projectRoles } from '../../support/keys.ts';
 import { expectRefusal } from '../../support/refusal.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
+import { putRole } from '../../support/roles.ts';
 
 let databases: TestDatabases;
 let regional: TestRegional;
@@ -100,11 +101,7 @@ it('a broken custom role grants nothing and appears in the log; other roles of t
   const key = await insertKey(databases.primary, {
     roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer', 'broken']),
   });
-  await databases.primary.query(
-    `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
-     VALUES ($1, 'elasticsearch', 'p1', 'broken', '{"indices": "all of them"}', 0)`,
-    [key.organizationId],
-  );
+  await putRole(databases.primary, key.organizationId, 'broken', { indices: 'all of them' });
   await databases.replicated();
   const response = await authenticate(regional, key.authorization, {
     contexts: [projectContext('p1', key.organizationId)],

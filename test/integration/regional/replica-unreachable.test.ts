@@ -40,7 +40,7 @@ async function newKey(): Promise<IssuedKey> {
 const faults: [string, () => unknown][] = [
   ['refuses connections', () => proxy.cut()],
   ['is silent behind a firewall', () => proxy.blackhole()],
-  ['never answers', () => proxy.halfOpen('toClient')],
+  ['never responds', () => proxy.halfOpen('toClient')],
 ];
 
 it.each(faults)(

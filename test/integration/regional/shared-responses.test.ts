@@ -5,6 +5,7 @@ import { type IssuedKey, insertKey, projectRoles } from '../../support/keys.ts';
 import { outcome, type Pods, startPods } from '../../support/pods.ts';
 import { RedisAdmin } from '../../support/redis-contents.ts';
 import { authenticate, CLIENT_SECRET, projectContext } from '../../support/regional.ts';
+import { putRole } from '../../support/roles.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
 
 let databases: TestDatabases;
@@ -75,12 +76,9 @@ async function bothWays(key: IssuedKey, options?: Parameters<typeof authenticate
 }
 
 async function defineReader(key: IssuedKey, privileges: string[]): Promise<void> {
-  await databases.primary.query(
-    `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
-     VALUES ($1, 'elasticsearch', 'p1', 'reader', $2, 0)
-     ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
-    [key.organizationId, JSON.stringify({ indices: [{ names: ['logs-*'], privileges }] })],
-  );
+  await putRole(databases.primary, key.organizationId, 'reader', {
+    indices: [{ names: ['logs-*'], privileges }],
+  });
   await databases.replicated();
 }
 

@@ -16,7 +16,7 @@ const COMMAND_VARIABLES = [
   'IAM_REPLICATOR_PASSWORD',
 ];
 
-it('docker-compose.yml is YAML, sets only what the programs read, and waits only for what it has', async () => {
+it('docker-compose.yml is valid, sets only known variables, and depends only on its own services', async () => {
   const { services } = parse(await read('docker-compose.yml'), { merge: true });
   expect(Object.keys(services)).toEqual(
     expect.arrayContaining([
@@ -38,7 +38,7 @@ it('docker-compose.yml is YAML, sets only what the programs read, and waits only
   }
 });
 
-it('docker-compose.yml holds no secret: every one comes from the environment', async () => {
+it('docker-compose.yml contains no secret: all come from the environment', async () => {
   for (const line of (await read('docker-compose.yml')).split('\n')) {
     const [, value] = /(?:PASSWORD|SECRETS|CACHE_KEYS): (.*)$/.exec(line) ?? [];
     if (value !== undefined) expect(value).toMatch(/^\$\{[A-Z_]+(:\?[^}]*)?\}$/);
@@ -46,7 +46,7 @@ it('docker-compose.yml holds no secret: every one comes from the environment', a
   }
 });
 
-it('the Kubernetes manifests are YAML, and their selectors and probes agree with the pods', async () => {
+it('the Kubernetes manifests are valid, and their selectors and probes match the pods', async () => {
   const documents = parseAllDocuments(await read('deploy/regional.yaml'));
   for (const document of documents) expect('errors' in document ? document.errors : []).toEqual([]);
   const [deployment, service, budget] = documents.map((document) => document.toJS());
@@ -71,7 +71,7 @@ it('the Kubernetes manifests are YAML, and their selectors and probes agree with
   expect(parse(await read('deploy/metrics.yaml')).spec.selector.matchLabels).toEqual(labels);
 });
 
-it('the image gets every folder that the program reads', async () => {
+it('the image contains every folder that the program reads', async () => {
   const dockerfile = await read('Dockerfile');
   const allowed = (await read('.dockerignore')).split('\n').filter((line) => line.startsWith('!'));
   for (const folder of ['src', 'migrations']) {

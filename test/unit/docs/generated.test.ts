@@ -5,11 +5,11 @@ import { renderDocs } from '../../../scripts/docs/render.ts';
 const root = new URL('../../../', import.meta.url);
 const pages = Object.entries(renderDocs());
 
-it.each(pages)('%s says what the code says (npm run docs)', async (path, text) => {
+it.each(pages)('%s is up to date (npm run docs)', async (path, text) => {
   expect(await readFile(new URL(path, root), 'utf8')).toBe(text);
 });
 
-it('the metrics page has every metric that the code names', async () => {
+it('the metrics page lists every metric of the code', async () => {
   const page = renderDocs()['docs/metrics.md'];
   const names = new Set<string>();
   for (const file of await readdir(new URL('src', root), { recursive: true })) {
@@ -25,7 +25,7 @@ it('the metrics page has every metric that the code names', async () => {
   for (const name of names) expect(page).toContain(`\`${name}\``);
 });
 
-it('every page that a page of ours links to exists', async () => {
+it('every relative link of every page resolves', async () => {
   const files = (await readdir(new URL('docs', root), { recursive: true })).map((name) => `docs/${name}`);
   for (const page of ['README.md', 'CHANGELOG.md', ...files].filter((name) => name.endsWith('.md'))) {
     const text = await readFile(new URL(page, root), 'utf8');

@@ -19,7 +19,7 @@ describe('ClientAuthentication', () => {
     [false, 'new-secret', false, false],
     [false, undefined, true, false],
   ])(
-    'for internal %s, secret %s and certificate %s gives allowed %s',
+    'with internal %s, secret %s and certificate %s returns %s',
     (internal, secret, certificate, allowed) => {
       expect(rule.allows(internal, { secret, certificate })).toBe(allowed);
     },

@@ -37,7 +37,7 @@ function refusal(column: string, text: string | null): string | undefined {
 }
 
 describe('the SELECT lists', () => {
-  it('hold the columns that parseKeyRow reads, in its order', () => {
+  it('contain the columns that parseKeyRow reads, in its order', () => {
     expect([...KEY_COLUMNS.matchAll(/ AS (\w+)/g)].map(([, name]) => name)).toEqual(Object.keys(valid));
   });
 

@@ -28,7 +28,7 @@ describe('entries that grant application roles', () => {
       ['viewer'],
     ],
     ['an organization entry', onOrganization({ role_id: 'x', application_roles: ['admin'] }), ['admin']],
-    ['an entry whose role_id nobody knows', onProjects({ ...viewer, role_id: 'no-such-role' }), ['viewer']],
+    ['an entry with an unknown role_id', onProjects({ ...viewer, role_id: 'no-such-role' }), ['viewer']],
     [
       'an application-only entry',
       onProjects({ ...viewer, role_id: 'elasticsearch-application-only' }),

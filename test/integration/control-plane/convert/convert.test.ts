@@ -107,7 +107,7 @@ const native = (fields: object = {}) => ({
   ...fields,
 });
 
-it('a native key becomes an internal key with its own permissions as a custom role of the project', async () => {
+it('converts a native key to an internal key whose custom role has the permissions of the native key', async () => {
   const { status, body } = await convert([native()]);
   expect(status).toBe(200);
   expect(body.results).toEqual([
@@ -152,7 +152,7 @@ it('a native key becomes an internal key with its own permissions as a custom ro
   expect(controlPlane.logLines.join('')).not.toContain(NATIVE.credential);
 });
 
-it('the native key is asked with itself, and for its limits', async () => {
+it('reads the definition of a native key with that key, including the limits of its creator', async () => {
   await convert([native()]);
   expect(asked).toEqual([
     { path: '/_security/_authenticate', authorization: `ApiKey ${NATIVE.credential}` },
@@ -163,7 +163,7 @@ it('the native key is asked with itself, and for its limits', async () => {
   ]);
 });
 
-it('permissions that are those of a predefined role become that role', async () => {
+it('assigns a predefined role if it has exactly the permissions of the native key', async () => {
   const viewer = await callApi(
     controlPlane,
     'GET',
@@ -181,7 +181,7 @@ it('permissions that are those of a predefined role become that role', async () 
   });
 });
 
-describe('one key fails for itself, and the others go on', () => {
+describe('a key that cannot be converted fails alone', () => {
   const cases: [string, string, () => object][] = [
     ['an endpoint that is not allowed', '0x1A2400', () => native({ endpoint: 'http://169.254.169.254' })],
     ['an endpoint with a path', '0x1A2400', () => native({ endpoint: `${endpoint}/_security` })],
@@ -267,7 +267,7 @@ describe('one key fails for itself, and the others go on', () => {
       },
     ],
     [
-      'an answer of another shape',
+      'a response of another shape',
       '0x1A2503',
       () => {
         key = { id: 1 };
@@ -290,7 +290,7 @@ describe('one key fails for itself, and the others go on', () => {
   });
 });
 
-it('only trusted callers convert, and only well-formed bodies are looked at', async () => {
+it('refuses untrusted callers and malformed bodies', async () => {
   expectRefusal(await convert([native()], {}), 401, '0x8560B2');
   expectRefusal(await convert([native()], { 'x-client-authentication': 'guess' }), 401, '0x8560B2');
   for (const keys of [

@@ -92,7 +92,7 @@ async function key(id: string, lifeDays: number, revoked = false) {
 const told = () =>
   received.map(({ body }) => JSON.parse(body).data).map((data) => [data.key_id, data.days_ahead]);
 
-it('a key is warned of 30, 7 and 1 days ahead, once each, whoever looks and restarts', async () => {
+it('warns 30, 7 and 1 days before expiry, once each, across instances and restarts', async () => {
   await key('ninety', 90);
   for (const day of [0, 59, 61, 70, 82, 84, 88, 89.5, 91]) {
     nowMs = START_MS + day * DAY_MS;
@@ -106,7 +106,7 @@ it('a key is warned of 30, 7 and 1 days ahead, once each, whoever looks and rest
   ]);
 });
 
-it('keys that are revoked, that live shorter than the warning, or that never expire are left in peace', async () => {
+it('does not warn about revoked keys, keys with a shorter lifetime than the notice, and keys without expiry', async () => {
   await key('revoked', 90, true);
   await key('short', 0.5);
   nowMs = START_MS + 0.25 * DAY_MS;
@@ -119,7 +119,7 @@ it('keys that are revoked, that live shorter than the warning, or that never exp
   expect(told()).toEqual([['week', 1]]);
 });
 
-it('a key found late gets the nearest warning only, and a new expiration warns anew', async () => {
+it('sends only the nearest warning for a key found late, and new warnings after a new expiration', async () => {
   await key('late', 90);
   nowMs = START_MS + 86 * DAY_MS;
   await instance().check();
@@ -133,7 +133,7 @@ it('a key found late gets the nearest warning only, and a new expiration warns a
   ]);
 });
 
-it('a warning is a log line, a count, and a signed post without any secret', async () => {
+it('writes a log line, counts a metric and posts a signed webhook, without any secret', async () => {
   await key('signed', 90);
   nowMs = START_MS + 60.5 * DAY_MS;
   const { check, lines, registry } = instance();
@@ -150,7 +150,7 @@ it('a warning is a log line, a count, and a signed post without any secret', asy
   expect(body).not.toContain('none');
 });
 
-it('a receiver that fails is asked again later with the same id, and not after it took it', async () => {
+it('retries a failed webhook later with the same id, and stops after the first success', async () => {
   await key('retried', 90);
   nowMs = START_MS + 60.5 * DAY_MS;
   status = 500;

@@ -31,7 +31,7 @@ afterAll(async () => {
   await controlPlane?.close();
 });
 
-it('the reference opens in Chromium, takes nothing from elsewhere, and a call from it reaches the server', async () => {
+it('opens in Chromium, loads nothing from other hosts, and sends a call to the server', async () => {
   const owner = await newOrganization(controlPlane.primary.pool);
   await page.goto(`${controlPlane.url}/docs`);
   await page.getByRole('heading', { name: 'regional-iam control plane' }).waitFor();
@@ -48,7 +48,7 @@ it('the reference opens in Chromium, takes nothing from elsewhere, and a call fr
   expect(problems).toEqual([]);
 }, 60_000);
 
-it('the page is not to be framed, and forbids every other origin', async () => {
+it('forbids framing and every other origin', async () => {
   const response = await fetch(`${controlPlane.url}/docs/`);
   expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
   expect(response.headers.get('content-security-policy')).toContain("frame-ancestors 'none'");

@@ -28,15 +28,15 @@ beforeAll(async () => {
 afterAll(() => controlPlane?.close());
 
 /** Expects the documented shape, and nothing of the credential in it. */
-function expectRefused(answer: ApiResponse, status: number, code: string, fields?: string[]): void {
-  expect([answer.status, answer.body?.errors?.[0]?.code]).toEqual([status, code]);
-  expect(answer.headers.get('x-cloud-error-codes')).toBe(code);
-  expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
-  expect(answer.headers.get('retry-after') !== null).toBe(status === 503 || status === 429);
+function expectRefused(response: ApiResponse, status: number, code: string, fields?: string[]): void {
+  expect([response.status, response.body?.errors?.[0]?.code]).toEqual([status, code]);
+  expect(response.headers.get('x-cloud-error-codes')).toBe(code);
+  expect(response.headers.get('content-type')).toMatch(/^application\/json/);
+  expect(response.headers.get('retry-after') !== null).toBe(status === 503 || status === 429);
   expect(Object.values(ERRORS).map(({ cloud }) => cloud)).toContainEqual(
     expect.objectContaining({ code, status }),
   );
-  for (const error of answer.body.errors) {
+  for (const error of response.body.errors) {
     expect(error).toEqual({
       code,
       message: expect.stringMatching(/\S/),
@@ -44,9 +44,11 @@ function expectRefused(answer: ApiResponse, status: number, code: string, fields
     });
   }
   if (fields) {
-    expect(answer.body.errors.flatMap((error: { fields?: string[] }) => error.fields ?? [])).toEqual(fields);
+    expect(response.body.errors.flatMap((error: { fields?: string[] }) => error.fields ?? [])).toEqual(
+      fields,
+    );
   }
-  expect(JSON.stringify(answer.body)).not.toContain(owner.secret);
+  expect(JSON.stringify(response.body)).not.toContain(owner.secret);
 }
 
 const project = (entry: object, type = 'elasticsearch') => ({
@@ -54,23 +56,23 @@ const project = (entry: object, type = 'elasticsearch') => ({
 });
 const entry = 'role_assignments.project.elasticsearch[0]';
 
-describe('a creation is refused', () => {
+describe('refuses to create a key', () => {
   const bodies: [string, unknown, string[]][] = [
     ['without a body', undefined, ['body', 'expiration']],
-    ['with a body that is no object', [], ['body']],
+    ['with a body that is not an object', [], ['body']],
     ['without a description', {}, ['description']],
     ['with a blank description', { description: ' \n' }, ['description']],
     ['with a description of 1025 characters', { description: 'x'.repeat(1025) }, ['description']],
     ['with a description that cannot be stored', { description: 'a\0b' }, ['description']],
     ['with half a surrogate pair', { description: 'a\ud800' }, ['description']],
     ['with an unknown field', { description: 'x', expires: '1d' }, ['expires']],
-    ['with a life of more than a year', { description: 'x', expiration: '366d' }, ['expiration']],
-    ['with a life of nothing', { description: 'x', expiration: '0d' }, ['expiration']],
-    ['with a life in no unit', { description: 'x', expiration: '30' }, ['expiration']],
-    ['with a life that is a number', { description: 'x', expiration: 30 }, ['expiration']],
-    ['with a life of null', { description: 'x', expiration: null }, ['expiration']],
+    ['with a lifetime of more than a year', { description: 'x', expiration: '366d' }, ['expiration']],
+    ['with a lifetime of zero', { description: 'x', expiration: '0d' }, ['expiration']],
+    ['with a lifetime without a unit', { description: 'x', expiration: '30' }, ['expiration']],
+    ['with a lifetime that is a number', { description: 'x', expiration: 30 }, ['expiration']],
+    ['with a lifetime of null', { description: 'x', expiration: null }, ['expiration']],
     [
-      'with everything wrong at once, each named',
+      'with several invalid fields, and names each',
       { description: 1, expiration: 'soon' },
       ['expiration', 'description'],
     ],
@@ -96,7 +98,7 @@ describe('a creation is refused', () => {
       [`${entry}.projects`],
     ],
     [
-      'with application roles that are no list',
+      'with application roles that are not a list',
       { description: 'x', ...project({ all: true, application_roles: 'viewer' }) },
       [`${entry}.application_roles`],
     ],
@@ -107,10 +109,10 @@ describe('a creation is refused', () => {
     ],
   ];
   it.each(bodies)('%s', async (_title, body, fields) => {
-    const answer = await callApi(controlPlane, 'POST', KEYS, owner.authorization, { body });
-    expect(answer.status).toBe(400);
-    const named = answer.body.errors.flatMap((error: { fields: string[] }) => error.fields);
-    expectRefused(answer, 400, 'api_keys.invalid_input');
+    const response = await callApi(controlPlane, 'POST', KEYS, owner.authorization, { body });
+    expect(response.status).toBe(400);
+    const named = response.body.errors.flatMap((error: { fields: string[] }) => error.fields);
+    expectRefused(response, 400, 'api_keys.invalid_input');
     for (const field of named) expect(fields).toContain(field);
     expect(named.length).toBeGreaterThan(0);
   });
@@ -131,14 +133,14 @@ describe('a creation is refused', () => {
       ],
       ['role_assignments.platform', { platform: [{ role_id: 'admin' }] }],
     ] as const) {
-      const answer = await callApi(controlPlane, 'POST', KEYS, owner.authorization, {
+      const response = await callApi(controlPlane, 'POST', KEYS, owner.authorization, {
         body: { description: 'x', role_assignments },
       });
-      expectRefused(answer, 403, 'root.permission_denied', [field]);
+      expectRefused(response, 403, 'root.permission_denied', [field]);
     }
   });
 
-  it('for a key that is no owner’s, and that is on record', async () => {
+  it('for a caller that is not an owner, and records the attempt', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const viewer = await insertKey(controlPlane.primary.pool, {
       organizationId: org.organizationId,
@@ -170,28 +172,28 @@ describe('a creation is refused', () => {
   });
 
   it('with an Idempotency-Key of no or too many characters', async () => {
-    const answer = await callApi(controlPlane, 'POST', KEYS, owner.authorization, {
+    const response = await callApi(controlPlane, 'POST', KEYS, owner.authorization, {
       body: { description: 'x' },
       headers: { 'idempotency-key': 'x'.repeat(256) },
     });
-    expectRefused(answer, 400, 'api_keys.invalid_input', ['Idempotency-Key']);
+    expectRefused(response, 400, 'api_keys.invalid_input', ['Idempotency-Key']);
   });
 });
 
-describe('another organization’s key is not there', () => {
+describe('reports a key of another organization as not found', () => {
   it.each([
     ['GET', ''],
     ['DELETE', ''],
     ['POST', '/_rotate'],
-  ])('for %s …{id}%s', async (method, suffix) => {
+  ])('for %s {id}%s', async (method, suffix) => {
     const stranger = await newOrganization(controlPlane.primary.pool);
-    const answer = await callApi(
+    const response = await callApi(
       controlPlane,
       method,
       `${KEYS}/${stranger.id}${suffix}`,
       owner.authorization,
     );
-    expectRefused(answer, 404, 'api_keys.key_not_found');
+    expectRefused(response, 404, 'api_keys.key_not_found');
     const list = await callApi(controlPlane, 'GET', `${KEYS}?status=all`, owner.authorization);
     expect(JSON.stringify(list.body)).not.toContain(stranger.id);
     const bulk = await callApi(controlPlane, 'DELETE', KEYS, owner.authorization, {
@@ -201,7 +203,7 @@ describe('another organization’s key is not there', () => {
   });
 });
 
-describe('other input is refused', () => {
+describe('refuses invalid input:', () => {
   const calls: [string, string, string, unknown, number, string, string[] | undefined][] = [
     [
       'a wrong grace period',
@@ -242,8 +244,16 @@ describe('other input is refused', () => {
       ['status'],
     ],
     ['a limit of 0', 'GET', '?limit=0', undefined, 400, 'api_keys.invalid_input', ['limit']],
-    ['a limit beyond the page', 'GET', '?limit=1001', undefined, 400, 'api_keys.invalid_input', ['limit']],
-    ['a cursor that is no key', 'GET', '?after=nothing', undefined, 400, 'api_keys.invalid_input', ['after']],
+    ['a limit above the maximum', 'GET', '?limit=1001', undefined, 400, 'api_keys.invalid_input', ['limit']],
+    [
+      'a cursor that is not a key',
+      'GET',
+      '?after=nothing',
+      undefined,
+      400,
+      'api_keys.invalid_input',
+      ['after'],
+    ],
     [
       'a cursor that cannot be stored',
       'GET',
@@ -272,7 +282,7 @@ describe('other input is refused', () => {
       ['expiring_within'],
     ],
     [
-      'a force that is neither',
+      'a force that is neither true nor false',
       'DELETE',
       '/ID?force=yes',
       undefined,
@@ -280,8 +290,8 @@ describe('other input is refused', () => {
       'api_keys.invalid_input',
       ['force'],
     ],
-    ['no keys to revoke', 'DELETE', '', { keys: [] }, 400, 'api_keys.invalid_input', ['keys']],
-    ['keys that are no texts', 'DELETE', '', { keys: [1] }, 400, 'api_keys.invalid_input', ['keys[0]']],
+    ['an empty list of keys to revoke', 'DELETE', '', { keys: [] }, 400, 'api_keys.invalid_input', ['keys']],
+    ['keys that are not strings', 'DELETE', '', { keys: [1] }, 400, 'api_keys.invalid_input', ['keys[0]']],
     ['an unknown id', 'GET', '/nothing', undefined, 404, 'api_keys.key_not_found', undefined],
     ['an id with a NUL', 'GET', '/%00', undefined, 404, 'api_keys.key_not_found', undefined],
     [
@@ -305,7 +315,7 @@ describe('other input is refused', () => {
     );
   });
 
-  it('a body that is no JSON, one that is no UTF-8, one of another type, and one that is too large', async () => {
+  it('a body that is not JSON, not UTF-8, of another media type, or too large', async () => {
     const post = (rawBody: string | Buffer, type = 'application/json') =>
       callApi(controlPlane, 'POST', KEYS, owner.authorization, {
         rawBody,
@@ -322,7 +332,7 @@ describe('other input is refused', () => {
   });
 });
 
-describe('a caller is refused', () => {
+describe('refuses a caller', () => {
   it.each([
     ['without a credential', undefined],
     ['with another scheme', 'Basic eDp5'],
@@ -330,17 +340,17 @@ describe('a caller is refused', () => {
     ['with a credential that cannot be decoded', 'ApiKey essu_dev_!!!!'],
     ['with an unknown key', authorizationOf(newCredential())],
   ])('%s', async (_title, authorization) => {
-    const answer = await callApi(controlPlane, 'GET', KEYS, authorization);
-    expectRefused(answer, 401, 'root.unauthenticated');
-    expect(answer.headers.get('www-authenticate')).toBe('ApiKey');
+    const response = await callApi(controlPlane, 'GET', KEYS, authorization);
+    expectRefused(response, 401, 'root.unauthenticated');
+    expect(response.headers.get('www-authenticate')).toBe('ApiKey');
   });
 
-  it('before its body is read', async () => {
-    const answer = await callApi(controlPlane, 'POST', KEYS, undefined, { rawBody: '{' });
-    expectRefused(answer, 401, 'root.unauthenticated');
+  it('before it reads the body', async () => {
+    const response = await callApi(controlPlane, 'POST', KEYS, undefined, { rawBody: '{' });
+    expectRefused(response, 401, 'root.unauthenticated');
   });
 
-  it('with a wrong secret, an expired key, a revoked key, each in its words', async () => {
+  it('with a wrong secret, an expired key and a revoked key, each with its own message', async () => {
     const { organizationId } = owner;
     const wrong = authorizationOf({ ...newCredential(), id: owner.id });
     const expired = await insertKey(controlPlane.primary.pool, { organizationId, expiresAt: new Date(0) });
@@ -350,13 +360,13 @@ describe('a caller is refused', () => {
       [expired.authorization, 'expired'],
       [revoked.authorization, 'revoked'],
     ] as const) {
-      const answer = await callApi(controlPlane, 'GET', KEYS, authorization);
-      expectRefused(answer, 401, 'root.unauthenticated');
-      expect(answer.body.errors[0].message).toContain(word);
+      const response = await callApi(controlPlane, 'GET', KEYS, authorization);
+      expectRefused(response, 401, 'root.unauthenticated');
+      expect(response.body.errors[0].message).toContain(word);
     }
   });
 
-  it('with an internal key without, or an external key with client authentication', async () => {
+  it('with an internal key without client authentication, or an external key with it', async () => {
     const internal = await insertKey(controlPlane.primary.pool, {
       organizationId: owner.organizationId,
       internal: true,
@@ -376,7 +386,7 @@ describe('a caller is refused', () => {
     expect((await callApi(controlPlane, 'GET', KEYS, internal.authorization, { headers })).status).toBe(200);
   });
 
-  it('beyond the rate limit, before it is authenticated, on both base paths', async () => {
+  it('beyond the rate limit, before it authenticates, on both base paths', async () => {
     const limited = await startTestControlPlane({ RATE_LIMIT_PER_MINUTE: '2' }, controlPlane.primary);
     try {
       await callApi(limited, 'GET', KEYS, undefined);
@@ -389,7 +399,7 @@ describe('a caller is refused', () => {
     }
   });
 
-  it('with 503 and never 401 while the primary is away', async () => {
+  it('with 503 and never 401 while the primary is down', async () => {
     const cut = await startTestControlPlane(
       {
         PRIMARY_DATABASE_URL: 'postgres://iam_control_plane@127.0.0.1:1/none',

@@ -26,28 +26,28 @@ const api = (
   as = owner,
 ) => callApi(controlPlane, method, path, as.authorization, { body, headers });
 const create = async (body: object = {}, as = owner) => {
-  const answer = await api('POST', KEYS, { description: 'made', ...body }, {}, as);
-  expect(answer.status).toBe(201);
-  return answer.body;
+  const response = await api('POST', KEYS, { description: 'made', ...body }, {}, as);
+  expect(response.status).toBe(201);
+  return response.body;
 };
 const signIn = (credential: string) =>
-  callApi(controlPlane, 'GET', `${KEYS}/any`, `ApiKey ${credential}`).then((answer) => answer.status);
+  callApi(controlPlane, 'GET', `${KEYS}/any`, `ApiKey ${credential}`).then((response) => response.status);
 
-describe('creating', () => {
+describe('creation', () => {
   beforeAll(async () => {
     owner = await newOrganization(controlPlane.primary.pool);
   });
 
-  it('a key is answered with exactly the fields of the Elastic Cloud API, and its credential works', async () => {
+  it('returns exactly the fields of the Elastic Cloud API, with a credential that authenticates', async () => {
     const role_assignments = projectRoles('elasticsearch', 'shop', ['viewer']);
-    const answer = await api('POST', KEYS, {
+    const response = await api('POST', KEYS, {
       description: 'shop reader',
       expiration: '30d',
       role_assignments,
     });
-    expect(answer.status).toBe(201);
-    expect(answer.headers.get('cache-control')).toBe('no-store');
-    const { key, ...rest } = answer.body;
+    expect(response.status).toBe(201);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    const { key, ...rest } = response.body;
     expect(rest).toEqual({
       id: expect.stringMatching(/^[\w-]{22}$/),
       description: 'shop reader',
@@ -69,19 +69,19 @@ describe('creating', () => {
     expect(await signIn(key)).toBe(403); // good, and no owner's
   });
 
-  it('a key that does not say lives 90 days, and one that says never has no expiration', async () => {
+  it('expires a key after 90 days by default, and never if requested', async () => {
     const usual = await create();
     expect(Date.parse(usual.expiration_date) - Date.parse(usual.creation_date)).toBe(90 * DAY_MS);
     expect(await create({ expiration: 'never' })).not.toHaveProperty('expiration_date');
   });
 
-  it('assignments left out are those of the creator', async () => {
+  it('copies the role assignments of the creator if the request has none', async () => {
     const made = await create();
     expect(made.role_assignments).toEqual({ organization: [{ role_id: 'organization-admin' }] });
     expect(await signIn(made.key)).toBe(404); // an owner's: allowed to ask, and there is no such key
   });
 
-  it('names that nothing answers to are accepted with warnings that say where they are', async () => {
+  it('accepts unknown roles and projects with warnings that contain their paths', async () => {
     const made = await create({
       role_assignments: {
         organization: [{ role_id: 'organization-amdin' }],
@@ -94,19 +94,19 @@ describe('creating', () => {
     ]);
   });
 
-  it('a call made with a key that expires tells when, on refusals too', async () => {
+  it('sends the expiration of the caller’s key with every response, including refusals', async () => {
     const made = await create({ expiration: '3h' });
     const authorization = `ApiKey ${made.key}`;
     for (const path of [KEYS, `${KEYS}/unknown`]) {
-      const answer = await callApi(controlPlane, 'GET', path, authorization);
-      expect(answer.headers.get('x-elastic-api-key-expiration')).toBe(made.expiration_date);
+      const response = await callApi(controlPlane, 'GET', path, authorization);
+      expect(response.headers.get('x-elastic-api-key-expiration')).toBe(made.expiration_date);
     }
     expect((await api('GET', KEYS)).headers.get('x-elastic-api-key-expiration')).toBeNull();
   });
 });
 
-describe('looking', () => {
-  it('the default list holds active keys only; the others are a status away', async () => {
+describe('reading', () => {
+  it('lists active keys by default, and others by status', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const { organizationId } = org;
     const expired = await insertKey(controlPlane.primary.pool, { organizationId, expiresAt: new Date(0) });
@@ -129,7 +129,7 @@ describe('looking', () => {
     expect(await ids('?expiring_within=4d')).toEqual(new Set());
   });
 
-  it('keys of services are listed when they are asked for', async () => {
+  it('lists keys of services only on request', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const { organizationId } = org;
     const internal = await insertKey(controlPlane.primary.pool, { organizationId, internal: true });
@@ -142,7 +142,7 @@ describe('looking', () => {
     expect(new Set(await ids('?kind=all'))).toEqual(new Set([org.id, internal.id]));
   });
 
-  it('pages hold every key once, also while keys are being made', async () => {
+  it('returns every key once across pages, also while keys are created', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const made = new Set([org.id]);
     for (let count = 0; count < 6; count += 1) made.add((await create({}, org)).id);
@@ -158,7 +158,7 @@ describe('looking', () => {
     expect(new Set(seen)).toEqual(made);
   });
 
-  it('a key that is not an owner’s sees itself and nothing else', async () => {
+  it('shows a key that is not an owner key only itself', async () => {
     const viewer = await insertKey(controlPlane.primary.pool, {
       organizationId: owner.organizationId,
       roleAssignments: projectRoles('elasticsearch', 'p', ['viewer']),
@@ -168,7 +168,7 @@ describe('looking', () => {
     expect((await api('GET', KEYS, undefined, {}, viewer)).status).toBe(403);
   });
 
-  it('a row that cannot be read is named in the list and can be revoked', async () => {
+  it('lists the id of a row that does not parse, and revokes it', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const broken = await insertKey(controlPlane.primary.pool, {
       organizationId: org.organizationId,
@@ -182,12 +182,12 @@ describe('looking', () => {
   });
 });
 
-describe('revoking', () => {
-  it('ends the key, answers {} every time, and hides it as Elastic Cloud does', async () => {
+describe('revocation', () => {
+  it('revokes the key, returns {} each time, and hides the key as Elastic Cloud does', async () => {
     const made = await create();
     for (let time = 0; time < 2; time += 1) {
-      const answer = await api('DELETE', `${KEYS}/${made.id}`);
-      expect([answer.status, answer.body]).toEqual([200, {}]);
+      const response = await api('DELETE', `${KEYS}/${made.id}`);
+      expect([response.status, response.body]).toEqual([200, {}]);
     }
     expect(await signIn(made.key)).toBe(401);
     expect((await api('GET', `${KEYS}/${made.id}`)).body.errors[0].code).toBe('api_keys.key_not_found');
@@ -198,7 +198,7 @@ describe('revoking', () => {
     expect(events).toHaveLength(1);
   });
 
-  it('several at once are all revoked, or none when one is unknown', async () => {
+  it('revokes several keys together, or none if one is unknown', async () => {
     const [one, two] = [await create(), await create()];
     const refused = await api('DELETE', KEYS, { keys: [one.id, 'unknown'] });
     expect(refused.status).toBe(404);
@@ -208,7 +208,7 @@ describe('revoking', () => {
     expect((await api('GET', `${KEYS}/${two.id}?status=all`)).body.status).toBe('revoked');
   });
 
-  it('the last owner key stays, unless forced', async () => {
+  it('keeps the last owner key unless forced', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const refused = await api('DELETE', `${KEYS}/${org.id}`, undefined, {}, org);
     expect([refused.status, refused.body.errors[0].code]).toEqual([409, 'api_keys.last_owner']);
@@ -216,7 +216,7 @@ describe('revoking', () => {
     expect((await api('GET', KEYS, undefined, {}, org)).status).toBe(401);
   });
 
-  it('an owner key that has expired does not count as the other owner', async () => {
+  it('does not count an expired owner key as another owner', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     await insertKey(controlPlane.primary.pool, {
       organizationId: org.organizationId,
@@ -227,19 +227,19 @@ describe('revoking', () => {
   });
 });
 
-describe('rotating', () => {
-  it('the new and the old credential work until the grace period ends, then only the new one', async () => {
+describe('rotation', () => {
+  it('accepts both credentials until the grace period ends, then only the new one', async () => {
     const made = await create();
-    const answer = await api('POST', `${KEYS}/${made.id}/_rotate`, { grace_period: '2s' });
-    expect(answer.status).toBe(200);
-    expect(answer.body).toMatchObject({ id: made.id, expiration_date: made.expiration_date });
-    expect(await signIn(answer.body.key)).toBe(404);
+    const response = await api('POST', `${KEYS}/${made.id}/_rotate`, { grace_period: '2s' });
+    expect(response.status).toBe(200);
+    expect(response.body).toMatchObject({ id: made.id, expiration_date: made.expiration_date });
+    expect(await signIn(response.body.key)).toBe(404);
     expect(await signIn(made.key)).toBe(404);
     await expect.poll(() => signIn(made.key), { timeout: 5_000, interval: 100 }).toBe(401);
-    expect(await signIn(answer.body.key)).toBe(404);
+    expect(await signIn(response.body.key)).toBe(404);
   });
 
-  it('a grace period of 0 ends the old secret, and that of a rotation before, at once', async () => {
+  it('refuses the old secret and that of an earlier rotation at once with a grace period of 0', async () => {
     const made = await create();
     const second = await api('POST', `${KEYS}/${made.id}/_rotate`);
     expect(await signIn(made.key)).toBe(404);
@@ -250,7 +250,7 @@ describe('rotating', () => {
     ]);
   });
 
-  it('a second rotation in the grace period is refused, since it would end a secret in use', async () => {
+  it('refuses a second rotation in the grace period, which would end a secret in use', async () => {
     const made = await create();
     await api('POST', `${KEYS}/${made.id}/_rotate`, { grace_period: '1h' });
     const refused = await api('POST', `${KEYS}/${made.id}/_rotate`);
@@ -259,7 +259,7 @@ describe('rotating', () => {
     expect((await api('POST', `${KEYS}/${made.id}/_rotate?force=true`)).status).toBe(200);
   });
 
-  it('an expired key comes back with a new expiration, and its old secret stays dead', async () => {
+  it('reactivates an expired key with a new expiration, but not its old secret', async () => {
     const expired = await insertKey(controlPlane.primary.pool, {
       organizationId: owner.organizationId,
       expiresAt: new Date(Date.now() - 1_000),
@@ -274,7 +274,7 @@ describe('rotating', () => {
     expect(await signIn(expired.credential)).toBe(401);
   });
 
-  it('a revoked key is not rotated', async () => {
+  it('refuses to rotate a revoked key', async () => {
     const made = await create();
     await api('DELETE', `${KEYS}/${made.id}`);
     const refused = await api('POST', `${KEYS}/${made.id}/_rotate`);
@@ -282,8 +282,8 @@ describe('rotating', () => {
   });
 });
 
-describe('the trail', () => {
-  it('tells who did what, refused attempts included, and holds no secret', async () => {
+describe('the audit trail', () => {
+  it('contains the actor of every change and refused attempt, and no secret', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const made = await create({}, org);
     const rotated = await api('POST', `${KEYS}/${made.id}/_rotate`, {}, {}, org);
@@ -306,7 +306,7 @@ describe('the trail', () => {
     expect(controlPlane.logLines.join('')).not.toContain(made.key);
   });
 
-  it('is a stream of log lines too, of what was committed', async () => {
+  it('appears in the log, only for committed changes', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const made = await create({}, org);
     await api('DELETE', `${KEYS}/unknown`, undefined, {}, org);
@@ -324,7 +324,7 @@ describe('the trail', () => {
     expect(JSON.stringify(lines)).not.toContain(made.key);
   });
 
-  it('a revoked key that tries to change something is on record', async () => {
+  it('records a change that a revoked key attempts', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const ended = await insertKey(controlPlane.primary.pool, {
       organizationId: org.organizationId,

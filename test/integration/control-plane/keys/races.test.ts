@@ -39,20 +39,22 @@ const countKeys = async (owner: IssuedKey) => {
 };
 
 describe('the quota', () => {
-  it('of 500 is kept by creations that race for the 500th key', async () => {
+  it('of 500 is not exceeded by concurrent creations of the 500th key', async () => {
     const owner = await newOrganization(primary.pool);
     await primary.pool.query(
       `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by)
        SELECT 'filler-' || $1 || n, $1, 'filler', 'none', '{}', 'user-1' FROM generate_series(1, 498) n`,
       [owner.organizationId],
     );
-    const answers = await Promise.all(Array.from({ length: 8 }, () => create(owner)));
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, ...Array(7).fill(409)]);
-    expect(answers.find(({ status }) => status === 409)?.body.errors[0].code).toBe('api_keys.quota_exceeded');
+    const responses = await Promise.all(Array.from({ length: 8 }, () => create(owner)));
+    expect(responses.map(({ status }) => status).toSorted()).toEqual([201, ...Array(7).fill(409)]);
+    expect(responses.find(({ status }) => status === 409)?.body.errors[0].code).toBe(
+      'api_keys.quota_exceeded',
+    );
     expect(await countKeys(owner)).toBe(500);
   });
 
-  it('has room again after a revocation, and expired keys take none', async () => {
+  it('excludes revoked and expired keys', async () => {
     const owner = await newOrganization(primary.pool, 2);
     await insertKey(primary.pool, { organizationId: owner.organizationId, expiresAt: new Date(0) });
     const made = await create(owner);
@@ -63,25 +65,25 @@ describe('the quota', () => {
   });
 });
 
-it('two owners that revoke each other at once leave exactly one owner', async () => {
+it('leaves exactly one owner when two owners revoke each other concurrently', async () => {
   for (let round = 0; round < 5; round += 1) {
     const one = await newOrganization(primary.pool);
     const two = await insertKey(primary.pool, {
       organizationId: one.organizationId,
       roleAssignments: OWNER_ASSIGNMENTS,
     });
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       callApi(controlPlane, 'DELETE', `${KEYS}/${two.id}`, one.authorization),
       callApi(controlPlane, 'DELETE', `${KEYS}/${one.id}`, two.authorization),
     ]);
     // The one that came second was itself revoked by then.
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 401]);
+    expect(responses.map(({ status }) => status).toSorted()).toEqual([200, 401]);
     expect(await countKeys(one)).toBe(1);
   }
 });
 
 describe('a repetition with the same Idempotency-Key', () => {
-  it('gets the same key again, secret included, and makes no second one', async () => {
+  it('returns the same key and secret, and creates no second key', async () => {
     const owner = await newOrganization(primary.pool);
     const headers = { 'idempotency-key': 'attempt-1' };
     const first = await create(owner, headers);
@@ -92,16 +94,16 @@ describe('a repetition with the same Idempotency-Key', () => {
     expect(await countKeys(owner)).toBe(2);
   });
 
-  it('at the same moment makes one key', async () => {
+  it('creates one key when sent concurrently', async () => {
     const owner = await newOrganization(primary.pool);
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 6 }, () => create(owner, { 'idempotency-key': 'at once' })),
     );
-    expect(new Set(answers.map(({ body }) => body.key)).size).toBe(1);
+    expect(new Set(responses.map(({ body }) => body.key)).size).toBe(1);
     expect(await countKeys(owner)).toBe(2);
   });
 
-  it('is refused for another request, and is of no use to another key', async () => {
+  it('is refused for a different request, and is independent of another key’s', async () => {
     const owner = await newOrganization(primary.pool);
     const other = await insertKey(primary.pool, {
       organizationId: owner.organizationId,
@@ -114,7 +116,7 @@ describe('a repetition with the same Idempotency-Key', () => {
     expect((await create(other, headers)).body.id).not.toBe(first.body.id);
   });
 
-  it('cannot be opened with another secret of the same key, nor by who reads the database', async () => {
+  it('cannot be opened with another secret of the key, or by a reader of the database', async () => {
     const owner = await newOrganization(primary.pool);
     const headers = { 'idempotency-key': 'sealed' };
     const first = await create(owner, headers);
@@ -130,7 +132,7 @@ describe('a repetition with the same Idempotency-Key', () => {
     for (const { text } of rows) expect(text).not.toContain(first.body.key);
   });
 
-  it('of a rotation rotates once, so that the secret in use is not lost', async () => {
+  it('rotates once, so that the secret in use is not lost', async () => {
     const owner = await newOrganization(primary.pool);
     const made = await create(owner);
     const rotate = () =>
@@ -143,14 +145,14 @@ describe('a repetition with the same Idempotency-Key', () => {
     expect(old.status).toBe(200);
   });
 
-  it('after the primary was lost between commit and answer makes no second key', async () => {
+  it('creates no second key after the primary failed between commit and response', async () => {
     const owner = await newOrganization(primary.pool);
     // Holds the commit of this one key open, as a slow disk would.
     await primary.pool.query(`
       CREATE FUNCTION slow_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
       CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON api_keys DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW WHEN (NEW.description = 'slow') EXECUTE FUNCTION slow_commit()`);
-    const headers = { 'idempotency-key': 'lost answer' };
+    const headers = { 'idempotency-key': 'lost response' };
     const lost = create(owner, headers, 'slow');
     await expect
       .poll(async () => {
@@ -162,9 +164,9 @@ describe('a repetition with the same Idempotency-Key', () => {
       })
       .toBe(1);
     await proxy.cut();
-    const answer = await lost;
-    expect([answer.status, answer.body.errors[0].code]).toEqual([503, 'root.unavailable']);
-    expect(answer.headers.get('retry-after')).toBe('1');
+    const response = await lost;
+    expect([response.status, response.body.errors[0].code]).toEqual([503, 'root.unavailable']);
+    expect(response.headers.get('retry-after')).toBe('1');
 
     await proxy.restore();
     const repeated = await create(owner, headers, 'slow');
@@ -175,7 +177,7 @@ describe('a repetition with the same Idempotency-Key', () => {
   });
 });
 
-it('changes that wait for one organization keep nobody of another waiting', async () => {
+it('changes of one organization that wait do not delay another organization', async () => {
   const [busy, other] = [await newOrganization(primary.pool), await newOrganization(primary.pool)];
   const holder = await primary.pool.connect();
   try {
@@ -194,7 +196,7 @@ it('changes that wait for one organization keep nobody of another waiting', asyn
       expect((await callApi(controlPlane, 'GET', KEYS, other.authorization)).status).toBe(200);
     }
     await holder.query('COMMIT');
-    for (const answer of await Promise.all(waiting)) expect(answer.status).toBe(201);
+    for (const response of await Promise.all(waiting)) expect(response.status).toBe(201);
   } finally {
     holder.release();
   }

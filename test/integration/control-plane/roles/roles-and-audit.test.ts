@@ -33,7 +33,7 @@ const api = (method: string, path: string, body?: unknown, as = owner) =>
   callApi(controlPlane, method, path, as.authorization, { body });
 
 describe('custom roles', () => {
-  it('are written, replaced, read and deleted in the words of Elasticsearch', async () => {
+  it('are written, replaced, read and deleted in the format of Elasticsearch', async () => {
     expect((await api('PUT', `${PROJECT}/log-reader`, DESCRIPTOR)).body).toEqual({ role: { created: true } });
     expect((await api('PUT', `${PROJECT}/log-reader`, { ...DESCRIPTOR, cluster: ['monitr'] })).body).toEqual({
       role: { created: false },
@@ -88,23 +88,31 @@ describe('custom roles', () => {
     ['a text that cannot be stored', `${PROJECT}/a`, { description: 'a\0' }, ['description']],
   ];
   it.each(refusals)('are refused: %s', async (_title, path, body, fields) => {
-    const answer = await api('PUT', path, body);
-    expect([answer.status, answer.headers.get('x-cloud-error-codes')]).toEqual([400, 'roles.invalid_input']);
-    const named = answer.body.errors.flatMap((error: { fields: string[] }) => error.fields);
+    const response = await api('PUT', path, body);
+    expect([response.status, response.headers.get('x-cloud-error-codes')]).toEqual([
+      400,
+      'roles.invalid_input',
+    ]);
+    const named = response.body.errors.flatMap((error: { fields: string[] }) => error.fields);
     expect(new Set(named.map((field: string) => field.replace(/except\[\d\]$/, 'except')))).toEqual(
       new Set(fields.map((field) => field.replace(/except\[\d\]$/, 'except'))),
     );
   });
 
-  it('are an organization’s own, and an owner’s to change', async () => {
+  it('are visible only to their organization, and changed only by owners', async () => {
     await api('PUT', `${PROJECT}/mine`, DESCRIPTOR);
     const stranger = await newOrganization(controlPlane.primary.pool);
     expect((await api('GET', `${PROJECT}/mine`, undefined, stranger)).status).toBe(404);
     expect((await api('DELETE', `${PROJECT}/mine`, undefined, stranger)).status).toBe(404);
     const viewer = await insertKey(controlPlane.primary.pool, { organizationId: owner.organizationId });
     for (const method of ['GET', 'PUT', 'DELETE']) {
-      const answer = await api(method, `${PROJECT}/mine`, method === 'PUT' ? DESCRIPTOR : undefined, viewer);
-      expect([method, answer.status, answer.body.errors[0].code]).toEqual([
+      const response = await api(
+        method,
+        `${PROJECT}/mine`,
+        method === 'PUT' ? DESCRIPTOR : undefined,
+        viewer,
+      );
+      expect([method, response.status, response.body.errors[0].code]).toEqual([
         method,
         403,
         'root.permission_denied',
@@ -113,7 +121,7 @@ describe('custom roles', () => {
   });
 });
 
-it('the predefined roles are listed with their descriptors, for every key', async () => {
+it('lists the predefined roles with their descriptors for any valid key', async () => {
   const viewer = await insertKey(controlPlane.primary.pool, { organizationId: owner.organizationId });
   const all = await api('GET', '/api/v1/roles', undefined, viewer);
   expect(all.body.roles).toEqual(
@@ -131,7 +139,7 @@ it('the predefined roles are listed with their descriptors, for every key', asyn
 });
 
 describe('the audit trail', () => {
-  it('is read newest first, filtered and in pages, by owners of the organization alone', async () => {
+  it('is listed newest first, with filters and pages, only for owners of the organization', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     const made = [];
     for (let count = 0; count < 3; count += 1) {
@@ -182,7 +190,7 @@ describe('the audit trail', () => {
     },
   );
 
-  it('cannot be changed or emptied, not even by the superuser', async () => {
+  it('cannot be changed or truncated, even by a superuser', async () => {
     for (const sql of [
       'UPDATE audit_events SET reason = NULL',
       'DELETE FROM audit_events',

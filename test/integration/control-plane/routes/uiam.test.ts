@@ -42,10 +42,10 @@ describe('_grant', () => {
       organization: [{ role_id: 'organization-admin', application_roles: ['admin'] }],
       ...projectRoles('security', 'soc', ['viewer']),
     });
-    const answer = await grant(key);
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get('cache-control')).toBe('no-store');
-    const row = await stored(answer.body.id);
+    const response = await grant(key);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    const row = await stored(response.body.id);
     expect(row).toMatchObject({ internal: true, created_by: 'user-1', organization_id: key.organizationId });
     expect(Object.keys(row.role_assignments)).toEqual(['project']);
     expect(new Set(Object.keys(row.role_assignments.project))).toEqual(new Set(PROJECT_TYPES));
@@ -62,11 +62,11 @@ describe('_grant', () => {
       },
     ]);
     expect(await auditOf(controlPlane.primary.pool, key.organizationId)).toMatchObject([
-      { action: 'api_key.grant', actor_id: key.id, target_id: answer.body.id },
+      { action: 'api_key.grant', actor_id: key.id, target_id: response.body.id },
     ]);
   });
 
-  it('a granted key ends no later than its caller', async () => {
+  it('expires a granted key no later than its caller', async () => {
     const expiresAt = new Date(Date.now() + 5 * DAY_MS);
     const key = await keyWith(projectRoles('elasticsearch', 'shop', ['viewer']), { expiresAt });
     expect((await stored((await grant(key)).body.id)).expires_at).toEqual(expiresAt);
@@ -76,18 +76,18 @@ describe('_grant', () => {
     }
   });
 
-  it('a caller without application roles on projects has nothing to give', async () => {
+  it('refuses a caller without application roles on projects', async () => {
     expectRefusal(await grant(owner), 403, '0x93B121', [owner.secret]);
   });
 
-  it('internal keys have a quota of their own, with the code that clients know', async () => {
+  it('limits internal keys by their own quota, with the protocol’s code', async () => {
     const key = await keyWith(projectRoles('elasticsearch', 'shop', ['viewer']));
     for (let count = 0; count < 3; count += 1) expect((await grant(key)).status).toBe(200);
     expect((await grant(key)).body.error.code).toBe('0x3196F8');
     expect((await grant(key, { internal: false })).status).toBe(200);
   });
 
-  it('the caller proves itself by the rule for its kind of key', async () => {
+  it('applies the client authentication rule to the caller’s key', async () => {
     const internal = await keyWith(projectRoles('elasticsearch', 'shop', ['viewer']), { internal: true });
     expectRefusal(await grant(internal), 401, '0x8560B2');
     expect((await grant(internal, {}, trusted)).status).toBe(200);
@@ -108,7 +108,7 @@ describe('_grant', () => {
     ],
     ['an unknown field', { description: 'x', internal: true, role_assignments: LIMIT, all: true }],
     ['a wrong expiration', { description: 'x', internal: true, role_assignments: LIMIT, expiration: '2y' }],
-  ])('%s is refused', async (_title, body) => {
+  ])('refuses %s', async (_title, body) => {
     expectRefusal(
       await callApi(controlPlane, 'POST', `${BASE}/_grant`, owner.authorization, { body }),
       400,
@@ -116,7 +116,7 @@ describe('_grant', () => {
     );
   });
 
-  it('a repetition with the same Idempotency-Key makes no second key', async () => {
+  it('creates no second key for the same Idempotency-Key', async () => {
     const key = await keyWith(projectRoles('elasticsearch', 'shop', ['viewer']));
     const headers = { 'idempotency-key': 'once' };
     expect((await grant(key, {}, headers)).body).toEqual((await grant(key, {}, headers)).body);
@@ -127,11 +127,11 @@ describe('revocation by the key itself', () => {
   const remove = (id: string, as: IssuedKey, headers: Record<string, string> = {}) =>
     callApi(controlPlane, 'DELETE', `${BASE}/${id}`, as.authorization, { headers });
 
-  it('is 204 each time, without and with JSON content type and no body', async () => {
+  it('returns 204 each time, with and without a JSON content type, without a body', async () => {
     const key = await keyWith(projectRoles('elasticsearch', 'shop', ['viewer']));
     for (let time = 0; time < 2; time += 1) {
-      const answer = await remove(key.id, key);
-      expect([answer.status, answer.body]).toEqual([204, undefined]);
+      const response = await remove(key.id, key);
+      expect([response.status, response.body]).toEqual([204, undefined]);
     }
     const bare = await fetch(`${controlPlane.url}${BASE}/${key.id}`, {
       method: 'DELETE',
@@ -141,12 +141,12 @@ describe('revocation by the key itself', () => {
     expect((await stored(key.id)).revoked_at).not.toBeNull();
   });
 
-  it('of an expired key is 204', async () => {
+  it('returns 204 for an expired key', async () => {
     const key = await keyWith({}, { expiresAt: new Date(0) });
     expect((await remove(key.id, key)).status).toBe(204);
   });
 
-  it('of another key, with a wrong secret, or without its client authentication is refused', async () => {
+  it('refuses another key, a wrong secret, and missing client authentication', async () => {
     const key = await keyWith({});
     const internal = await keyWith({}, { internal: true });
     expectRefusal(await remove(key.id, owner), 403, '0x93B121');
@@ -155,7 +155,7 @@ describe('revocation by the key itself', () => {
     expectRefusal(await callApi(controlPlane, 'DELETE', `${BASE}/${key.id}`, undefined), 401, '0xD00DF3');
   });
 
-  it('of the last owner key is refused unless forced', async () => {
+  it('refuses the last owner key unless forced', async () => {
     const org = await newOrganization(controlPlane.primary.pool);
     expectRefusal(await remove(org.id, org), 409, '0x1A0409');
     expect((await remove(`${org.id}?force=true`, org)).status).toBe(204);

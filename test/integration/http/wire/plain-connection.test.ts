@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { PlainConnection, type Reply } from '../../../../src/http/wire/plain-connection.ts';
+import { PlainConnection, type PlainResponse } from '../../../../src/http/wire/plain-connection.ts';
 import { PlainRequestReader } from '../../../../src/http/wire/plain-request.ts';
 import { ResponseHead } from '../../../../src/http/wire/response-head.ts';
 
@@ -14,13 +14,13 @@ let client: Socket;
 /** The server's end of the connection. */
 let socket: Socket;
 let connection: PlainConnection;
-let answer: () => Reply | Promise<Reply>;
+let respond: () => PlainResponse | Promise<PlainResponse>;
 /** Resolves when the first request arrives. */
 let requested: PromiseWithResolvers<void>;
 let handedOver: Promise<string>;
 
 beforeEach(async () => {
-  answer = () => '"done"';
+  respond = () => '"done"';
   requested = Promise.withResolvers();
   server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -35,9 +35,9 @@ beforeEach(async () => {
         reader: new PlainRequestReader('/a', 1_000),
         head: new ResponseHead(() => 0, 72_000),
         idleTicks: IDLE_TICKS,
-        answer: () => {
+        respond: () => {
           requested.resolve();
-          return answer();
+          return respond();
         },
       },
       () => socket.once('data', (rest) => resolve(rest.toString())),
@@ -68,7 +68,7 @@ it('sends the response head that node:http writes', async () => {
 });
 
 it('sends a refusal in UTF-8 with its length in bytes', async () => {
-  answer = () => ({ status: 401, reason: 'Unauthorized', headers: { 'x-y': 'z' }, body: '"é"' });
+  respond = () => ({ status: 401, reason: 'Unauthorized', headers: { 'x-y': 'z' }, body: '"é"' });
   client.write(REQUEST);
   expect(await received()).toMatch(
     /^HTTP\/1\.1 401 Unauthorized\r\nx-y: z\r\n(?:.+\r\n)*content-length: 4\r\n(?:.+\r\n)*\r\n"é"$/,
@@ -96,9 +96,9 @@ it('hands over a request that is incomplete at two ticks, with all received byte
 });
 
 it('sends responses in the order of their requests, also if one takes longer', async () => {
-  const slow = Promise.withResolvers<Reply>();
-  const replies: (Reply | Promise<Reply>)[] = [slow.promise, '"second"', '"third"'];
-  answer = () => replies.shift() as Reply;
+  const slow = Promise.withResolvers<PlainResponse>();
+  const responses: (PlainResponse | Promise<PlainResponse>)[] = [slow.promise, '"second"', '"third"'];
+  respond = () => responses.shift() as PlainResponse;
   client.write(REQUEST + REQUEST);
   client.write(REQUEST);
   let text = '';
@@ -113,9 +113,13 @@ it('sends responses in the order of their requests, also if one takes longer', a
 });
 
 it('serves all requests of a client that half-closes, and hands over the first that is not plain', async () => {
-  const slow = Promise.withResolvers<Reply>();
-  const replies: (Reply | Promise<Reply>)[] = [slow.promise, Promise.resolve('"second"'), '"third"'];
-  answer = () => replies.shift() as Reply;
+  const slow = Promise.withResolvers<PlainResponse>();
+  const responses: (PlainResponse | Promise<PlainResponse>)[] = [
+    slow.promise,
+    Promise.resolve('"second"'),
+    '"third"',
+  ];
+  respond = () => responses.shift() as PlainResponse;
   const sent = once(client, 'finish');
   client.end(`${REQUEST.repeat(3)}GET /b HTTP/1.1\r\n\r\n`);
   let text = '';
@@ -132,8 +136,8 @@ it('serves all requests of a client that half-closes, and hands over the first t
 });
 
 it('announces and closes the connection with the last response to a client that half-closed', async () => {
-  const slow = Promise.withResolvers<Reply>();
-  answer = () => slow.promise;
+  const slow = Promise.withResolvers<PlainResponse>();
+  respond = () => slow.promise;
   client.end(REQUEST);
   await once(socket, 'end');
   slow.resolve('"done"');
@@ -143,8 +147,8 @@ it('announces and closes the connection with the last response to a client that 
 });
 
 it('survives a client that disconnects before its response', async () => {
-  const slow = Promise.withResolvers<Reply>();
-  answer = () => slow.promise;
+  const slow = Promise.withResolvers<PlainResponse>();
+  respond = () => slow.promise;
   client.write(REQUEST);
   await requested.promise;
   client.resetAndDestroy();

@@ -13,6 +13,7 @@ import {
 } from '../../../support/keys.ts';
 import { metric, type Pods, startPods } from '../../../support/pods.ts';
 import { projectContext } from '../../../support/regional.ts';
+import { putRole } from '../../../support/roles.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../../../support/servers/tcp-proxy.ts';
 
@@ -50,7 +51,7 @@ async function startWith(settings: Record<string, string>): Promise<void> {
   });
 }
 
-/** A key that both pods answer from memory. */
+/** A key that both pods have in memory. */
 async function warmKey(): Promise<IssuedKey> {
   const key = await insertKey(databases.primary);
   await databases.replicated();
@@ -74,16 +75,16 @@ async function feedsConnected(value: 0 | 1): Promise<void> {
   }
 }
 
-describe('a key that is revoked while the change feed', () => {
+describe('a key that is revoked while the change feed is', () => {
   beforeEach(() => startWith({ REVALIDATE_AFTER_MS: String(REVALIDATE_AFTER_MS) }));
 
   const faults: [string, () => unknown][] = [
     ['is cut off', () => proxy.cut()],
     ['is silent behind a firewall', () => proxy.blackhole()],
-    ['never hears an answer', () => proxy.halfOpen('toClient')],
+    ['never receives a response', () => proxy.halfOpen('toClient')],
     ['is never heard', () => proxy.halfOpen('toServer')],
   ];
-  it.each(faults)('%s is refused within REVALIDATE_AFTER and a second', async (name, breakIt) => {
+  it.each(faults)('%s is refused within REVALIDATE_AFTER plus a second', async (name, breakIt) => {
     const [key, untouched] = [await warmKey(), await warmKey()];
     await breakIt();
     await revokeKey(databases.primary, key.id);
@@ -104,17 +105,12 @@ describe('a key that is revoked while the change feed', () => {
 describe('while the change feed is cut off', () => {
   beforeEach(() => startWith({ REVALIDATE_AFTER_MS: String(REVALIDATE_AFTER_MS) }));
 
-  it('roles, rotations and new keys are followed within REVALIDATE_AFTER and a second, too', async () => {
+  it('applies changes of roles, rotations and new keys within REVALIDATE_AFTER plus a second', async () => {
     const key = await insertKey(databases.primary, {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['reader']),
     });
     const define = (cluster: string) =>
-      databases.primary.query(
-        `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
-         VALUES ($1, 'elasticsearch', 'p1', 'reader', $2, 0)
-         ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
-        [key.organizationId, JSON.stringify({ cluster: [cluster] })],
-      );
+      putRole(databases.primary, key.organizationId, 'reader', { cluster: [cluster] });
     await define('monitor');
     const contexts = [projectContext('p1', key.organizationId)];
     const cluster = async () =>
@@ -146,7 +142,7 @@ describe('while the change feed is cut off', () => {
   });
 });
 
-describe('a feed that comes back to a replica whose history is another one', () => {
+describe('a feed that reconnects to a replica with another history', () => {
   // So late that nothing but the feed itself can drop the key.
   beforeEach(() => startWith({ REVALIDATE_AFTER_MS: '60000' }));
 
@@ -163,15 +159,15 @@ describe('a feed that comes back to a replica whose history is another one', () 
     await refusedAfterMs(key);
   }
 
-  it('pruned past what it had read drops every cached key', async () => {
+  it('drops every cached key if its last change was pruned', async () => {
     await missing(() => databases.region.query('DELETE FROM changes'));
   });
 
-  it('restored to an earlier moment drops every cached key', async () => {
+  it('drops every cached key if the replica was restored to an earlier state', async () => {
     await missing(() => databases.region.query('TRUNCATE changes RESTART IDENTITY'));
   });
 
-  it('restored, and past the place again where it had been, drops every cached key', async () => {
+  it('drops every cached key if a restored replica has reached the same position again', async () => {
     await missing(async () => {
       const { rows } = await databases.region.query<{ last: string }>('SELECT max(seq) AS last FROM changes');
       await databases.region.query('TRUNCATE changes RESTART IDENTITY');
@@ -183,10 +179,10 @@ describe('a feed that comes back to a replica whose history is another one', () 
   });
 });
 
-describe('a replica that is emptied and copied again', () => {
+describe('a replica that is truncated and copied again', () => {
   beforeEach(() => startWith({ REVALIDATE_AFTER_MS: '60000' }));
 
-  it('is followed by every pod, with the revocations that happened meanwhile', async () => {
+  it('is followed by every pod, including revocations during the copy', async () => {
     const [revoked, kept] = [await warmKey(), await warmKey()];
     const { rows } = await databases.region.query<{ subname: string }>(
       'SELECT subname FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())',

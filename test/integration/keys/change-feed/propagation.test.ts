@@ -14,6 +14,7 @@ import {
 import { metric, outcome, type Pods, startPods } from '../../../support/pods.ts';
 import { authenticate, projectContext } from '../../../support/regional.ts';
 import { revokeWarmKeys } from '../../../support/revocations.ts';
+import { putRole } from '../../../support/roles.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
 
 /** The contract says 100 ms at p99. Other tests run beside this one; test/soak/revocation.test.ts is stricter. */
@@ -46,7 +47,7 @@ async function warmKey(fields: Parameters<typeof insertKey>[1] = {}): Promise<Is
   return key;
 }
 
-/** Resolves when every pod's answer is as expected; the time it took. */
+/** Resolves with the delay until every pod responds as expected. */
 async function followed(expected: string, ask: () => Promise<string[]>): Promise<number> {
   const committedAtMs = performance.now();
   await expect.poll(ask, { interval: 1, timeout: 5_000 }).toEqual([expected, expected, expected]);
@@ -54,7 +55,7 @@ async function followed(expected: string, ask: () => Promise<string[]>): Promise
 }
 
 describe('a change on the primary', () => {
-  it('that revokes a key is refused on every pod within the bound, and is never accepted again', async () => {
+  it('revokes a key on every pod within the bound and for good', async () => {
     // test/soak/revocation.test.ts does the same 500 times.
     const { delaysMs, furtherOutcomes } = await revokeWarmKeys(databases, pods, {
       revocations: 60,
@@ -65,17 +66,14 @@ describe('a change on the primary', () => {
     expect(figures(delaysMs).p99).toBeLessThan(GENEROUS_P99_MS);
   });
 
-  it('that redefines a role or deletes it is what every pod answers within the bound', async () => {
+  it('redefines or deletes a role on every pod within the bound', async () => {
     const key = await insertKey(databases.primary, {
       roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer', 'logs-reader']),
     });
     const define = (privileges: string[]) =>
-      databases.primary.query(
-        `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
-         VALUES ($1, 'elasticsearch', 'p1', 'logs-reader', $2, 0)
-         ON CONFLICT (organization_id, project_type, project_id, name) DO UPDATE SET descriptor = EXCLUDED.descriptor`,
-        [key.organizationId, JSON.stringify({ indices: [{ names: ['logs-*'], privileges }] })],
-      );
+      putRole(databases.primary, key.organizationId, 'logs-reader', {
+        indices: [{ names: ['logs-*'], privileges }],
+      });
     const contexts = [projectContext('p1', key.organizationId)];
     const granted = async () =>
       (await pods.authenticate(key.authorization, { contexts })).map(({ body }) => {
@@ -100,10 +98,10 @@ describe('a change on the primary', () => {
       [key.organizationId],
     );
     delaysMs.push(await followed('["logs-reader"]', granted));
-    report('role change, commit to the answer of all 3 pods', delaysMs);
+    report('role change, commit to the response of all 3 pods', delaysMs);
   });
 
-  it('that redefines a predefined role is what every pod answers within the bound', async () => {
+  it('redefines a predefined role on every pod within the bound', async () => {
     const key = await warmKey({ roleAssignments: projectRoles('vectordb', 'p1', ['viewer']) });
     const contexts = [projectContext('p1', key.organizationId, 'vectordb')];
     const cluster = async () =>
@@ -118,7 +116,7 @@ describe('a change on the primary', () => {
     await followed('["monitor_ml"]', cluster);
   });
 
-  it('that rotates a key lets the new secret in and the old one out, on every pod within the bound', async () => {
+  it('rotates a key on every pod within the bound: accepts the new secret, refuses the old one', async () => {
     const key = await warmKey();
     const rotated = authorizationOf({ ...newCredential(), id: key.id });
     const { secret } = await rotate(key.id, 60_000);
@@ -130,10 +128,10 @@ describe('a change on the primary', () => {
     await rotate(key.id, 0);
     delaysMs.push(await followed(UNKNOWN, () => pods.outcomes(key.authorization)));
     delaysMs.push(await followed(UNKNOWN, () => pods.outcomes(fresh)));
-    report('rotation, commit to the answer of all 3 pods', delaysMs);
+    report('rotation, commit to the response of all 3 pods', delaysMs);
   });
 
-  it('that rotates to a secret which was refused a moment ago is not masked by that refusal', async () => {
+  it('accepts a rotated secret although a pod refused it just before', async () => {
     const key = await warmKey();
     const next = newCredential();
     const authorization = authorizationOf({ ...next, id: key.id });
@@ -144,7 +142,7 @@ describe('a change on the primary', () => {
     await followed('200', () => pods.outcomes(authorization));
   });
 
-  it('that creates a key is known on every pod within the bound, also where it was just unknown', async () => {
+  it('creates a key on every pod within the bound, also where its id was just unknown', async () => {
     const delaysMs: number[] = [];
     for (let round = 0; round < 20; round += 1) {
       const key = await insertKey(databases.primary);
@@ -165,7 +163,7 @@ describe('a change on the primary', () => {
     await followed('200', () => pods.outcomes(authorization));
   });
 
-  it('that changes a key many times in a row ends with the last state on every pod', async () => {
+  it('leaves every pod with the last state after many changes of one key', async () => {
     const key = await warmKey();
     const asking = new AbortController();
     const traffic = pods.all.map(async (pod) => {
@@ -186,7 +184,7 @@ describe('a change on the primary', () => {
 });
 
 describe('a key that is revoked while every pod is down', () => {
-  it('is refused on the first request after they come back, although Redis holds the warm entry', async () => {
+  it('is refused on the first request after the restart, although Redis has the warm entry', async () => {
     const [key, other] = [await warmKey(), await warmKey()];
     await pods.stop();
     await revokeKey(databases.primary, key.id);
@@ -200,8 +198,8 @@ describe('a key that is revoked while every pod is down', () => {
   });
 });
 
-describe('replication that stands still', () => {
-  it('shows on the metrics, while authentication goes on with what the region has', async () => {
+describe('replication that has stopped', () => {
+  it('shows in the metrics; authentication continues with the data of the region', async () => {
     const key = await warmKey();
     const [pod] = pods.all;
     if (pod === undefined) throw new Error('no pod');
@@ -216,7 +214,7 @@ describe('replication that stands still', () => {
     try {
       await revokeKey(databases.primary, key.id);
       await expect.poll(age, { timeout: 10_000 }).toBeGreaterThan(3);
-      expect(outcome(await authenticate(pod, key.authorization)), 'nobody here can know').toBe('200');
+      expect(outcome(await authenticate(pod, key.authorization)), 'the region cannot know').toBe('200');
       expect(await metric(pod, 'iam_change_feed_age_seconds')).toBeLessThan(2);
     } finally {
       await databases.region.query(`ALTER SUBSCRIPTION ${subscription} ENABLE`);
@@ -241,7 +239,7 @@ async function rotate(
   return { secret };
 }
 
-/** How many answers came from where while something was done. */
+/** Counts the responses by tier while something runs. */
 async function tiers(done: () => Promise<void>): Promise<Record<string, number>> {
   const count = async () => {
     const counts: Record<string, number> = {};

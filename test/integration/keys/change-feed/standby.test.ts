@@ -8,6 +8,7 @@ import { report } from '../../../support/figures.ts';
 import { type IssuedKey, insertKey, projectRoles, revokeKey } from '../../../support/keys.ts';
 import { metric, type Pods, startPods } from '../../../support/pods.ts';
 import { projectContext } from '../../../support/regional.ts';
+import { putRole } from '../../../support/roles.ts';
 import { createScratchDirectory, startTestPostgres } from '../../../support/servers/postgres.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
 import { startStandby } from '../../../support/servers/standby.ts';
@@ -58,7 +59,7 @@ async function replicated(): Promise<void> {
   while ((await arrived()).rows[0]?.ok !== true);
 }
 
-/** A key that both pods answer from memory. */
+/** A key that both pods have in memory. */
 async function warmKey(fields: Parameters<typeof insertKey>[1] = {}): Promise<IssuedKey> {
   const key = await insertKey(primary, fields);
   await replicated();
@@ -72,12 +73,12 @@ async function both(expected: string, key: IssuedKey): Promise<void> {
     .toEqual([expected, expected]);
 }
 
-it('a standby is recognised and followed', async () => {
+it('detects a standby and follows it', async () => {
   for (const pod of pods.all) expect(await metric(pod, 'iam_change_feed_connected')).toBe(1);
   await expect(standby.query('LISTEN iam_changes')).rejects.toThrow('during recovery');
 });
 
-it('a revoked key is refused within the poll interval and the time that replication takes', async () => {
+it('refuses a revoked key within the poll interval plus the replication delay', async () => {
   const delaysMs: number[] = [];
   for (let round = 0; round < 10; round += 1) {
     const key = await warmKey();
@@ -89,13 +90,9 @@ it('a revoked key is refused within the poll interval and the time that replicat
   report('physical standby: revocation, commit to refusal on 2 pods', delaysMs);
 });
 
-it('a role that is deleted is gone on every pod', async () => {
+it('applies the deletion of a role on every pod', async () => {
   const key = await insertKey(primary, { roleAssignments: projectRoles('elasticsearch', 'p1', ['reader']) });
-  await primary.query(
-    `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
-     VALUES ($1, 'elasticsearch', 'p1', 'reader', '{"cluster":["monitor"]}', 0)`,
-    [key.organizationId],
-  );
+  await putRole(primary, key.organizationId, 'reader', { cluster: ['monitor'] });
   await replicated();
   const ask = () =>
     pods.outcomes(key.authorization, { contexts: [projectContext('p1', key.organizationId)] });
@@ -106,7 +103,7 @@ it('a role that is deleted is gone on every pod', async () => {
   await expect.poll(ask, { timeout: 5_000 }).toEqual(['403 0x93B121', '403 0x93B121']);
 });
 
-it('a revocation that got its version first and commits last is not missed, also not by a pod that starts in between', async () => {
+it('applies a revocation that gets its version first and commits last, also on a pod that starts in between', async () => {
   const [late, early] = [await warmKey(), await warmKey()];
   const transaction = await primary.connect();
   try {
@@ -124,7 +121,7 @@ it('a revocation that got its version first and commits last is not missed, also
   }
 });
 
-it('a key that is revoked while every pod is down is refused on the first request after they come back', async () => {
+it('refuses a key that was revoked while every pod was down on the first request after the restart', async () => {
   const key = await warmKey();
   await pods.stop();
   await revokeKey(primary, key.id);
@@ -133,7 +130,7 @@ it('a key that is revoked while every pod is down is refused on the first reques
   expect(await pods.outcomes(key.authorization)).toEqual([REVOKED, REVOKED]);
 });
 
-it('a standby that stops replaying shows on the metrics, while authentication goes on', async () => {
+it('shows in the metrics that a standby has stopped replaying; authentication continues', async () => {
   const key = await warmKey();
   const [pod] = pods.all;
   if (pod === undefined) throw new Error('no pod');

@@ -9,12 +9,12 @@ const all: RoleDescriptor = {
 };
 const read: RoleDescriptor = { indices: [{ names: ['logs'], privileges: ['read'] }] };
 
-describe('what a native key may do', () => {
-  it('is what its creator may, when it has no descriptors of its own', () => {
+describe('the effective descriptors of a native key', () => {
+  it('are those of its creator if it has none of its own', () => {
     expect(effectiveDescriptors([], [read])).toEqual([read]);
   });
 
-  it('is its own descriptors, when its creator may do all of it', () => {
+  it('are its own if its creator has all of their privileges', () => {
     expect(effectiveDescriptors([read], [all])).toEqual([read]);
     expect(effectiveDescriptors([read], [{ cluster: ['monitor'] }, read])).toEqual([read]);
   });
@@ -43,7 +43,7 @@ describe('what a native key may do', () => {
     ],
     ['remote indices', { remote_indices: [{ clusters: ['*'], names: ['a'], privileges: ['read'] }] }, all],
   ];
-  it.each(narrower)('cannot be told when the creator is narrower in %s', (_what, own, limit) => {
+  it.each(narrower)('are unknown if the creator has fewer privileges in %s', (_what, own, limit) => {
     expect(effectiveDescriptors([own], [limit])).toBeUndefined();
   });
 });

@@ -14,11 +14,11 @@ it.each([
   ['3h', 10_800_000],
   ['30d', 30 * DAY_MS],
   ['2w', 14 * DAY_MS],
-])('%s is a duration', (text, ms) => {
+])('parses %s as a duration', (text, ms) => {
   expect(parseDuration(text)).toBe(ms);
 });
 
-it('anything else is none, and nothing throws', () => {
+it('refuses any other text without throwing', () => {
   fc.assert(
     fc.property(fc.string(), (text) => {
       const parsed = parseDuration(text);
@@ -30,14 +30,14 @@ it('anything else is none, and nothing throws', () => {
   }
 });
 
-it('a life is 90 days unless said, at most 365 days, or never', () => {
+it('limits a lifetime to 365 days or never, with a default of 90 days', () => {
   expect(parseTtl(undefined)).toEqual({ ttlMs: 90 * DAY_MS });
   expect(parseTtl('365d')).toEqual({ ttlMs: 365 * DAY_MS });
   expect(parseTtl('never')).toEqual({ ttlMs: null });
   for (const text of ['366d', '8761h', '0', '0s']) expect(parseTtl(text)).toHaveProperty('problem');
 });
 
-it('a grace period is a day unless said, at most 30 days, and may be nothing', () => {
+it('limits a grace period to 30 days, with a default of one day and a minimum of 0', () => {
   expect(parseGracePeriod(undefined)).toEqual({ graceMs: DAY_MS });
   expect(parseGracePeriod('0')).toEqual({ graceMs: 0 });
   expect(parseGracePeriod('30d')).toEqual({ graceMs: MAX_GRACE_MS });

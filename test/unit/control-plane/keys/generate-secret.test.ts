@@ -12,7 +12,7 @@ const parts = {
   internalKeyQuota: 0,
 };
 
-it('no new id begins with a dash, which a command line would take for an option', async () => {
+it('never starts an id with a dash, which a command line would parse as an option', async () => {
   const drawn = [Buffer.alloc(16, 0xfb), Buffer.alloc(32, 1), Buffer.alloc(16, 0x10), Buffer.alloc(32, 2)];
   const { id } = await generateSecret({ ...parts, randomBytes: () => drawn.shift() as Buffer });
   expect(id).toBe(Buffer.alloc(16, 0x10).toString('base64url'));
@@ -22,7 +22,7 @@ it.each([
   ['v1', 'HYwQ7h2ySduq3TzS4Ndnaw'],
   ['legacy', '72kse5wBzbyj5dh9Iz13'],
   ['v1, and begins with a dash', '-h3A9zXQRCqTLkmM0aZ1bw'],
-])('a key whose id is %s keeps its id and its layout when it is rotated', async (_what, id) => {
+])('keeps the id and the credential layout of a key with %s at a rotation', async (_what, id) => {
   const fresh = await generateSecret({ ...parts, randomBytes }, id);
   const decoded = decodeCredential(fresh.credential, ['essu_dev']);
   if (!decoded.ok) throw new Error(decoded.reason);

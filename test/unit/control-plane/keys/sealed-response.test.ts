@@ -4,14 +4,14 @@ import { openSealedResponse, sealResponse } from '../../../../src/control-plane/
 
 const secret = randomBytes(32).toString('base64');
 
-it('opens with the same secret and context, and with nothing else', () => {
+it('opens only with the same secret and context', () => {
   const sealed = sealResponse('{"key":"…"}', secret, 'here');
   expect(openSealedResponse(sealed, secret, 'here')).toBe('{"key":"…"}');
   expect(openSealedResponse(sealed, randomBytes(32).toString('base64'), 'here')).toBeUndefined();
   expect(openSealedResponse(sealed, secret, 'there')).toBeUndefined();
 });
 
-it('does not open when one bit was changed, or when it was cut', () => {
+it('does not open after a bit flip or a truncation', () => {
   const { salt, sealed } = sealResponse('text', secret, 'here');
   for (let index = 0; index < sealed.length; index += 1) {
     const changed = Buffer.from(sealed);
@@ -23,7 +23,7 @@ it('does not open when one bit was changed, or when it was cut', () => {
   }
 });
 
-it('never seals the same text to the same bytes', () => {
+it('seals equal texts to different bytes', () => {
   expect(sealResponse('text', secret, 'here').sealed).not.toEqual(
     sealResponse('text', secret, 'here').sealed,
   );

@@ -35,7 +35,7 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-/** What a pod has to do with answers of others, its clock ahead of ours; its change feed is whole. */
+/** A pod's view of shared responses, with a clock ahead of ours and a complete change feed. */
 function podAhead(byMs: number): SharedResponses {
   const now = () => Date.now() + byMs;
   const freshness = new Freshness(now, { revalidateAfterMs: 60_000, maxStalenessMs: LIFE_MS });
@@ -78,12 +78,12 @@ function keyReadAt(confirmedAtMs: number, id: string): LoadedKey {
 it.each([
   ['a little is used', CLOCK_SKEW_MS - 1_000, true],
   ['so far that it would outlive the memory of what changed is not', CLOCK_SKEW_MS + 10_000, false],
-])('an answer of a pod whose clock is ahead %s', async (_name, aheadMs, used) => {
+])('a response of a pod whose clock is ahead %s', async (_name, aheadMs, used) => {
   const id = `key-${aheadMs}`;
   const permissions = { text: '{"permissions":1,', derivedFrom: [] };
   const key = keyReadAt(Date.now() + aheadMs, id);
-  const answer = '{"permissions":1,"identity":2}';
-  await podAhead(aheadMs).store('digest', key, permissions, answer, Number.POSITIVE_INFINITY);
-  expect((await podAhead(aheadMs).read(id, 'digest', NOBODY))?.body).toBe(answer);
-  expect((await podAhead(0).read(id, 'digest', NOBODY))?.body).toBe(used ? answer : undefined);
+  const body = '{"permissions":1,"identity":2}';
+  await podAhead(aheadMs).store('digest', key, permissions, body, Number.POSITIVE_INFINITY);
+  expect((await podAhead(aheadMs).read(id, 'digest', NOBODY))?.body).toBe(body);
+  expect((await podAhead(0).read(id, 'digest', NOBODY))?.body).toBe(used ? body : undefined);
 });

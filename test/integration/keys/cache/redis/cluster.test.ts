@@ -78,7 +78,7 @@ describe.skipIf(!canStartCluster())('Redis Cluster', () => {
     (await metric(pod(), 'iam_authentication_requests_total{outcome="granted",tier="redis"}')) ?? 0;
   const failed = async () => metric(pod(), 'iam_redis_commands_total{result="failed"}');
 
-  it('entries of many keys are spread over the nodes and found again, also while a cache key is rotated', async () => {
+  it('spreads entries over the nodes and finds them, also during the rotation of a cache key', async () => {
     await restart(oldKey);
     const failedBefore = await failed();
     const keys = await insertKeys(databases.primary, 60);
@@ -100,7 +100,7 @@ describe.skipIf(!canStartCluster())('Redis Cluster', () => {
     expect((await onNodes((node) => node.info('errorstats'))).join()).not.toContain('CROSSSLOT');
   });
 
-  it('revocations leave their tombstones, and revoked keys are refused after a restart too', async () => {
+  it('raises a fence for each revocation, and refuses revoked keys after a restart', async () => {
     await restart(oldKey);
     const keys = await insertKeys(databases.primary, 10);
     await databases.replicated();
@@ -113,7 +113,7 @@ describe.skipIf(!canStartCluster())('Redis Cluster', () => {
     expect(await outcomes(keys)).toEqual(revoked);
   });
 
-  it('with one node gone no request fails', async () => {
+  it('fails no request while one node is down', async () => {
     await restart(oldKey);
     const keys = await insertKeys(databases.primary, 60);
     await databases.replicated();

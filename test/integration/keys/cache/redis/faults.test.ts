@@ -62,7 +62,7 @@ const faults: [name: string, begin: () => unknown, end: () => unknown][] = [
 ];
 
 it.each(faults)(
-  'with Redis %s no request fails, a revocation counts, and Redis is used again after',
+  'with Redis %s, fails no request, applies a revocation, and uses Redis again afterwards',
   async (name, begin, end) => {
     const [first, second] = pods.all as [Pods['all'][number], Pods['all'][number]];
     const known = await newKeys(40);
@@ -116,7 +116,7 @@ it.each(faults)(
       for (const pod of pods.all) await new Load().callAll(pod, shared, 1);
       return ((await answered(second, 'redis')) ?? 0) - before;
     };
-    // On a busy machine many an answer of Redis is late; a few in time are enough.
+    // On a busy machine many replies of Redis are late; a few in time are enough.
     await expect.poll(usedAgain, { timeout: 10_000 }).toBeGreaterThan(0);
   },
 );

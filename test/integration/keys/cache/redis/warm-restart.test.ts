@@ -54,7 +54,7 @@ async function expectAll(keys: readonly Key[], expected: string): Promise<void> 
   }
 }
 
-/** Secrets compared, and answers by tier, since the pod started. */
+/** Secrets compared and responses by tier since the start of the pod. */
 async function work(): Promise<{ argon2: number; redis: number; postgres: number }> {
   const pod = pods.all[0] as Pods['all'][number];
   const granted = (tier: string) =>
@@ -66,7 +66,7 @@ async function work(): Promise<{ argon2: number; redis: number; postgres: number
   };
 }
 
-it('after a restart keys that the region has verified cost neither argon2 nor Postgres', async () => {
+it('needs neither argon2 nor Postgres after a restart for keys that the region has verified', async () => {
   const keys = await verifiedKeys(20);
   expect(await work()).toEqual({ argon2: 20, redis: 0, postgres: 20 });
   await pods.restart();
@@ -74,7 +74,7 @@ it('after a restart keys that the region has verified cost neither argon2 nor Po
   expect(await work()).toEqual({ argon2: 0, redis: 20, postgres: 0 });
 });
 
-it('with answers gone and credentials left it is the same', async () => {
+it('needs neither of them if Redis has the credentials but no responses', async () => {
   const keys = await verifiedKeys(20);
   await admin.client.del(...(await admin.client.keys('*:response:*')));
   await pods.restart();
@@ -83,7 +83,7 @@ it('with answers gone and credentials left it is the same', async () => {
   await expect.poll(async () => (await admin.client.keys('*:response:*')).length).toBe(20);
 });
 
-it('what is too old to be used without Postgres costs Postgres, and still no argon2', async () => {
+it('needs Postgres but no argon2 for a record that is too old to use', async () => {
   const keys = await verifiedKeys(20);
   const storedAtMs = Date.now();
   await expect.poll(() => Date.now() - storedAtMs, { timeout: 5_000 }).toBeGreaterThan(1_000);
@@ -92,7 +92,7 @@ it('what is too old to be used without Postgres costs Postgres, and still no arg
   expect(await work()).toEqual({ argon2: 0, redis: 0, postgres: 20 });
 });
 
-it('a cold authentication is one MGET, and two while a cache key is rotated', async () => {
+it('sends one MGET for a cold authentication, and two during the rotation of a cache key', async () => {
   const calls = async () => {
     const stats = await admin.client.info('commandstats');
     return Object.fromEntries(
@@ -120,7 +120,7 @@ it('a cold authentication is one MGET, and two while a cache key is rotated', as
   }
 });
 
-it('a cache key is rotated in two deployments without a single argon2 run', async () => {
+it('rotates a cache key in two deployments without argon2', async () => {
   const keys = await verifiedKeys(20);
   await pods.restart({ CACHE_KEYS: `${newKey},${oldKey}` });
   await expectAll(keys, '200');
@@ -131,7 +131,7 @@ it('a cache key is rotated in two deployments without a single argon2 run', asyn
   expect((await work()).argon2).toBe(0);
 });
 
-it('a revocation during the rotation of a cache key counts, whichever key sealed the record', async () => {
+it('applies a revocation during the rotation of a cache key, for records of either key', async () => {
   const keys = await verifiedKeys(2);
   await pods.restart({ CACHE_KEYS: `${newKey},${oldKey}` });
   await revokeKey(databases.primary, (keys[0] as Key).id);
@@ -142,14 +142,14 @@ it('a revocation during the rotation of a cache key counts, whichever key sealed
   await expectAll(keys.slice(1), '200');
 });
 
-it('nothing is read with a key that is no longer configured', async () => {
+it('reads no entry that a removed cache key sealed', async () => {
   const keys = await verifiedKeys(3);
   await pods.restart({ CACHE_KEYS: newKey });
   await expectAll(keys, '200');
   expect(await work()).toEqual({ argon2: 3, redis: 0, postgres: 3 });
 });
 
-it('a stale dump that is handed back resurrects no key, in a running pod or after a restart', async () => {
+it('accepts no revoked key from a restored stale dump, in a running pod or after a restart', async () => {
   const keys = await verifiedKeys(30);
   const stale = await admin.dump();
   expect(stale.size).toBe(90);
@@ -166,7 +166,7 @@ it('a stale dump that is handed back resurrects no key, in a running pod or afte
   }
 });
 
-it('keys that were revoked while no pod ran are refused at once, although Redis holds them as good', async () => {
+it('refuses keys that were revoked while no pod ran, although Redis has them as valid', async () => {
   const keys = await verifiedKeys(10);
   await pods.stop();
   for (const key of keys.slice(0, 5)) await revokeKey(databases.primary, key.id);
