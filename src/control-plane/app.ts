@@ -13,7 +13,7 @@ import { authenticateCaller, type Caller } from './http/caller.ts';
 import { cloudErrorResponses } from './http/error-responses.ts';
 import { jsonBody } from './http/json-body.ts';
 import { referencePage } from './http/reference-page.ts';
-import type { AuditedCall, RefusalTrail } from './http/refusal-trail.ts';
+import { type AuditedCall, type RefusalTrail, requireAuditAction } from './http/refusal-trail.ts';
 import { rfc3339 } from './keys/key-view.ts';
 import type { CustomRoles } from './roles/custom-roles.ts';
 import { auditRoute } from './routes/audit.ts';
@@ -108,11 +108,4 @@ async function elasticCloudApi(
   keyRoutes(api, services.keys);
   roleRoutes(api, services.roles);
   auditRoute(api, services.database);
-}
-
-/** Fails the start if the refusals of a route would not be recorded. */
-function requireAuditAction(api: FastifyInstance): void {
-  api.addHook('onRoute', ({ method, url, config }) => {
-    if (config?.audit === undefined) throw new Error(`${method} ${url} declares no audit action`);
-  });
 }

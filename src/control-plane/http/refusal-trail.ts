@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { IamError } from '../../errors.ts';
 import type { AuditAction, AuditEvent } from '../audit/audit-event.ts';
 import type { RefusalCounter } from '../audit/refusal-counter.ts';
@@ -65,4 +65,11 @@ export class RefusalTrail {
     );
     return { actor: actorOf('key', keyId, request), organizationId: key?.organization_id ?? null };
   }
+}
+
+/** Fails the start if the refusals of a route would not be recorded. */
+export function requireAuditAction(api: FastifyInstance): void {
+  api.addHook('onRoute', ({ method, url, config }) => {
+    if (config?.audit === undefined) throw new Error(`${method} ${url} declares no audit action`);
+  });
 }
