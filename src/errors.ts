@@ -138,6 +138,17 @@ export const ERRORS = {
     cloud: cloud('root.not_found', 404),
     message: 'This path does not exist.',
   },
+  METHOD_NOT_ALLOWED: {
+    uiam: uiam('0x1A0405', 405, 'REQUEST.METHOD'),
+    cloud: cloud('root.method_not_allowed', 405),
+    message:
+      'This path does not support the method of the request. The Allow header lists the methods that it supports.',
+  },
+  QUERY_UNKNOWN: {
+    uiam: uiamInvalid,
+    cloud: cloud('root.invalid_query', 400),
+    message: 'This call does not have such a query parameter.',
+  },
   KEY_NOT_FOUND: {
     uiam: uiamMissing,
     cloud: cloud('api_keys.key_not_found', 404),

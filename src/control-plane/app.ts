@@ -5,19 +5,22 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { IamError } from '../errors.ts';
 import { ErrorLog } from '../http/error-log.ts';
-import { type OnRefusal, uiamErrorResponses } from '../http/error-rendering.ts';
+import { type OnRefusal, toIamError, uiamErrorResponses } from '../http/error-rendering.ts';
 import { openApi } from '../http/openapi.ts';
 import { serverOptions } from '../http/server-options.ts';
 import type { Queries } from './database.ts';
 import { authenticateCaller, type Caller } from './http/caller.ts';
-import { cloudErrorResponses } from './http/error-responses.ts';
+import { API_HEADERS, cloudErrorResponses, sendCloudError } from './http/error-responses.ts';
+import { EXAMPLES } from './http/examples.ts';
 import { jsonBody } from './http/json-body.ts';
 import { referencePage } from './http/reference-page.ts';
 import { type AuditedCall, type RefusalTrail, requireAuditAction } from './http/refusal-trail.ts';
+import { refuseUnknownQuery, withAllowedMethods } from './http/strict-routes.ts';
 import { rfc3339 } from './keys/key-view.ts';
 import type { CustomRoles } from './roles/custom-roles.ts';
 import { auditRoute } from './routes/audit.ts';
 import { keyRoutes } from './routes/keys.ts';
+import { organizationRoutes } from './routes/organizations.ts';
 import { roleRoutes } from './routes/roles.ts';
 import { type UiamServices, uiamRoutes } from './routes/uiam.ts';
 
@@ -39,10 +42,16 @@ export interface ControlPlaneServices extends UiamServices {
   refusals: RefusalTrail;
 }
 
+/** The limit of Node for the head of a request. */
+const MAX_PATH_CHARS = 16_384;
+
+const CLOUD_API = '/api/v1';
+
 const REFERENCE = {
   title: 'regional-iam control plane',
   description:
-    'Manages unified API keys and custom roles. Authenticate with the header "Authorization: ApiKey <credential>".',
+    'Manages unified API keys and custom roles. Authenticate with the header `Authorization: ApiKey <credential>`.',
+  examples: EXAMPLES,
 };
 
 /** Builds the HTTP server of the control plane. The services contain all rules. */
@@ -52,8 +61,15 @@ export async function createControlPlaneApp(
   services: ControlPlaneServices,
   prepare: (app: FastifyInstance) => void = () => {},
 ): Promise<FastifyInstance> {
+  const options = serverOptions(config, logger);
   const app = fastify({
-    ...serverOptions(config, logger),
+    ...options,
+    // Longer than any valid id, so that a long one is a refusal of its route and not an unknown path.
+    routerOptions: { maxParamLength: MAX_PATH_CHARS },
+    frameworkErrors: (error, request, reply) => {
+      if (request.url.startsWith(`${CLOUD_API}/`)) sendCloudError(toIamError(error), reply);
+      else options.frameworkErrors?.(error, request, reply);
+    },
     trustProxy: config.TRUSTED_PROXIES.length > 0 ? config.TRUSTED_PROXIES : false,
   }) as unknown as FastifyInstance;
   // Route schemas only document the API: the services validate their input, so that HTTP and the CLI share the rules.
@@ -77,13 +93,15 @@ export async function createControlPlaneApp(
   app.addHook('onRequest', app.rateLimit());
   await app.register(openApi, REFERENCE);
   await app.register(referencePage);
+  app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs/'));
   await app.register(async (api) => elasticCloudApi(api, services, { errorLog, onRefusal }), {
-    prefix: '/api/v1',
+    prefix: CLOUD_API,
   });
   await app.register(
     async (uiam) => {
+      uiam.addHook('onRequest', async (_request, reply) => void reply.headers(API_HEADERS));
       requireAuditAction(uiam);
-      uiamRoutes(uiam, services);
+      withAllowedMethods(uiam, () => uiamRoutes(uiam, services));
     },
     { prefix: '/uiam/api/v1/api-keys' },
   );
@@ -97,7 +115,9 @@ async function elasticCloudApi(
   errors: { errorLog: ErrorLog; onRefusal: OnRefusal },
 ): Promise<void> {
   await api.register(cloudErrorResponses, errors);
+  await api.register(refuseUnknownQuery);
   api.addHook('onRequest', async (request, reply) => {
+    reply.headers(API_HEADERS);
     const caller = await authenticateCaller(services.authenticator, request);
     request.caller = caller;
     if (caller.key.expiresAtMs !== null) {
@@ -105,7 +125,10 @@ async function elasticCloudApi(
     }
   });
   requireAuditAction(api);
-  keyRoutes(api, services.keys);
-  roleRoutes(api, services.roles);
-  auditRoute(api, services.database);
+  withAllowedMethods(api, () => {
+    keyRoutes(api, services.keys);
+    roleRoutes(api, services.roles);
+    organizationRoutes(api, services.database);
+    auditRoute(api, services.database);
+  });
 }

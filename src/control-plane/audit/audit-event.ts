@@ -14,7 +14,8 @@ export type AuditAction =
   | 'role.list'
   | 'role.get'
   | 'audit.read'
-  | 'organization.create';
+  | 'organization.create'
+  | 'organization.get';
 
 /** One entry of the audit trail. No field contains a secret. */
 export interface AuditEvent {

@@ -6,7 +6,7 @@ import { predefinedRoles } from '../../roles/predefined.ts';
 import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descriptor.ts';
 import type { RefusalCounter } from '../audit/refusal-counter.ts';
 import { storableId } from '../audit/requested-view.ts';
-import { parseInput } from '../input.ts';
+import { parseInput, unstorable } from '../input.ts';
 import { issueKey } from '../keys/issue-key.ts';
 import type { LifecycleDeps } from '../keys/lifecycle-deps.ts';
 import { assertWithinQuota } from '../keys/quota.ts';
@@ -191,6 +191,11 @@ export class KeyConversion {
 
 function assertConvertible(native: NativeKey, nowMs: number): void {
   if (native.invalidated === true) throw new IamError('CONVERSION_KEY');
+  if (unstorable(native).length > 0) {
+    throw new IamError('CONVERSION_RIGHTS', {
+      message: 'The definition of the native API key contains a character that cannot be stored.',
+    });
+  }
   if (native.expiration != null && native.expiration <= nowMs) throw new IamError('CONVERSION_KEY');
   if (native.realm_type != null && LOCAL_REALMS.has(native.realm_type)) {
     throw new IamError('CONVERSION_CREATOR');

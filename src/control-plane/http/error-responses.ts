@@ -4,14 +4,17 @@ import { IamError, RETRY_AFTER_SECONDS } from '../../errors.ts';
 import type { ErrorLog } from '../../http/error-log.ts';
 import { type OnRefusal, toIamError } from '../../http/error-rendering.ts';
 
+/** Headers of every response of the APIs: none may be cached or interpreted as another type. */
+export const API_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+
 /** Sends an error in the format of the Elastic Cloud API. */
-function sendCloudError(error: IamError, reply: FastifyReply): FastifyReply {
+export function sendCloudError(error: IamError, reply: FastifyReply): FastifyReply {
   const { code, status } = error.cloud;
   if (status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
   if (status === 401) reply.header('www-authenticate', 'ApiKey');
   return reply
     .code(status)
-    .header('x-cloud-error-codes', code)
+    .headers({ ...API_HEADERS, 'x-cloud-error-codes': code })
     .type('application/json; charset=utf-8')
     .send({ errors: error.problems.map((problem) => ({ code, ...problem })) });
 }

@@ -31,7 +31,13 @@ export async function referencePage(app: FastifyInstance): Promise<void> {
       agent: { disabled: true },
       mcp: { disabled: true },
       persistAuth: false,
-      authentication: { preferredSecurityScheme: 'apiKey' },
+      authentication: {
+        preferredSecurityScheme: 'apiKey',
+        // Every sample shows the scheme; only the credential is left to fill in.
+        securitySchemes: {
+          apiKey: { type: 'apiKey', name: 'Authorization', in: 'header', value: 'ApiKey CREDENTIAL' },
+        },
+      },
     },
   });
 }

@@ -70,6 +70,7 @@ export class RefusalTrail {
 /** Fails the start if the refusals of a route would not be recorded. */
 export function requireAuditAction(api: FastifyInstance): void {
   api.addHook('onRoute', ({ method, url, config }) => {
-    if (config?.audit === undefined) throw new Error(`${method} ${url} declares no audit action`);
+    if (config?.audit === undefined && config?.allow === undefined)
+      throw new Error(`${method} ${url} declares no audit action`);
   });
 }

@@ -33,7 +33,9 @@ export const keyWithCredentialSchema = keySchema
     warnings: z
       .array(z.string())
       .optional()
-      .describe('Entries of role_assignments that currently have no effect.'),
+      .describe(
+        'Entries of role_assignments that currently have no effect, and permissions that were copied.',
+      ),
   })
   .describe('An API key with its credential.')
   .meta({ id: 'ApiKeyWithCredential' });
@@ -41,7 +43,7 @@ export const keyWithCredentialSchema = keySchema
 export const createKeyBody = createKeySchema.extend({
   role_assignments: roleAssignmentsSchema
     .optional()
-    .describe("Roles of the key. Default: the role assignments of the caller's key."),
+    .describe("Roles of the key. Default: the role assignments of the caller's key, with a warning."),
 });
 
 export const keyPageSchema = z.object({

@@ -4,7 +4,7 @@ import { checkNewRoleAssignments } from '../../roles/new-role-assignments.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 import { parseOrViolations, type Violation } from '../../roles/violation.ts';
 import type { Queries } from '../database.ts';
-import { unstorable } from '../input.ts';
+import { unstorable, withoutNulls } from '../input.ts';
 import { withinOrganization } from '../organizations/assignment-scope.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
@@ -29,7 +29,7 @@ export const createKeySchema = z.strictObject({
   role_assignments: z
     .unknown()
     .optional()
-    .describe("Roles of the key. Default: the role assignments of the caller's key."),
+    .describe("Roles of the key. Default: the role assignments of the caller's key, with a warning."),
 });
 
 /** What a creation needs beside its body. */
@@ -90,8 +90,9 @@ interface Creation {
 }
 
 /** @throws {IamError} that names every invalid field at once */
-function parseCreation(input: unknown): Creation {
-  const violations: Violation[] = unstorable(input);
+function parseCreation(raw: unknown): Creation {
+  const input = withoutNulls(raw);
+  const violations: Violation[] = unstorable(raw);
   const parsed = parseOrViolations(createKeySchema, input);
   const body = parsed.ok ? parsed.value : undefined;
   if (!parsed.ok) violations.push(...parsed.violations);
@@ -99,8 +100,10 @@ function parseCreation(input: unknown): Creation {
   const ttl = parseTtl(body?.expiration);
   if ('problem' in ttl) violations.push({ path: 'expiration', message: ttl.problem });
   // The assignments are checked even if the rest of the body is invalid, so that one response names everything.
-  const raw = (input as { role_assignments?: unknown } | null | undefined)?.role_assignments;
-  const assignments = raw === undefined ? undefined : checkNewRoleAssignments(raw);
+  if (roleAssignmentsOf(raw) === null)
+    violations.push({ path: 'role_assignments', message: NULL_ASSIGNMENTS });
+  const requested = roleAssignmentsOf(input);
+  const assignments = requested === undefined ? undefined : checkNewRoleAssignments(requested);
   if (assignments?.ok === false) {
     violations.push(...assignments.violations.map((violation) => below('role_assignments', violation)));
   }
@@ -111,8 +114,19 @@ function parseCreation(input: unknown): Creation {
     description: body.description,
     ttlMs: ttl.ttlMs,
     ...(assignments?.ok ? { assignments: assignments.assignments } : {}),
-    warnings: assignments?.ok ? assignments.warnings.map((text) => `role_assignments.${text}`) : [],
+    warnings: assignments?.ok
+      ? assignments.warnings.map((text) => `role_assignments.${text}`)
+      : [COPIED_ASSIGNMENTS],
   };
+}
+
+const COPIED_ASSIGNMENTS =
+  "role_assignments: absent, so the key has the same permissions as the caller's key, including its owner permissions";
+const NULL_ASSIGNMENTS =
+  "must be an object with the roles of the key; leave it out only if the key is to have the same permissions as the caller's key";
+
+function roleAssignmentsOf(input: unknown): unknown {
+  return (input as { role_assignments?: unknown } | null | undefined)?.role_assignments;
 }
 
 function below(prefix: string, { path, message }: Violation): Violation {

@@ -13,6 +13,7 @@ export function auditRoute(app: FastifyInstance, database: Queries): void {
       config: { audit: { action: 'audit.read', targetType: 'organization' } },
       schema: {
         tags: ['Audit'],
+        operationId: 'readAuditTrail',
         summary: 'Read the audit trail',
         description: 'Lists changes of keys and roles, and refused attempts, newest first. Owners only.',
         querystring: auditQuerySchema,

