@@ -149,6 +149,11 @@ export const ERRORS = {
     cloud: cloud('root.invalid_query', 400),
     message: 'This call does not have such a query parameter.',
   },
+  TOKEN_UNKNOWN: {
+    uiam: uiam('0x7E0116', 401, 'AUTHENTICATION.TOKEN'),
+    cloud: cloudUnauthenticated,
+    message: 'The token is unknown or has expired. Sign in again.',
+  },
   KEY_NOT_FOUND: {
     uiam: uiamMissing,
     cloud: cloud('api_keys.key_not_found', 404),
@@ -288,6 +293,8 @@ interface Details {
   fields?: readonly string[];
   /** Several problems at once; replaces `message` and `fields`. */
   problems?: readonly Problem[];
+  /** Value of `Retry-After`. Default: one second for a 503, else no header. */
+  retryAfterSeconds?: number;
   /** Internal reason, for the log only. */
   cause?: unknown;
 }
@@ -299,16 +306,21 @@ export class IamError extends Error {
   readonly uiam: UiamForm;
   readonly cloud: CloudForm;
   readonly resource: string | null;
+  readonly retryAfterSeconds: number | undefined;
   /** At least one; the Cloud API shows each as an entry of `errors`. */
   readonly problems: readonly Problem[];
 
-  constructor(reason: ErrorName, { message, resource, fields, problems, cause }: Details = {}) {
+  constructor(
+    reason: ErrorName,
+    { message, resource, fields, problems, retryAfterSeconds, cause }: Details = {},
+  ) {
     const row: ErrorRow = ERRORS[reason];
     const joined = problems?.map((problem) => problem.message).join('; ');
     super(message ?? joined ?? row.message, { cause });
     this.reason = reason;
     this.uiam = row.uiam;
     this.cloud = row.cloud;
+    this.retryAfterSeconds = retryAfterSeconds ?? (row.uiam.status === 503 ? RETRY_AFTER_SECONDS : undefined);
     this.problems = problems ?? [
       { message: message ?? row.cloud.message ?? row.message, ...(fields && { fields }) },
     ];

@@ -1,15 +1,14 @@
-import rateLimit from '@fastify/rate-limit';
 import sensible from '@fastify/sensible';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { IamError } from '../errors.ts';
 import { ErrorLog } from '../http/error-log.ts';
 import { type OnRefusal, toIamError, uiamErrorResponses } from '../http/error-rendering.ts';
 import { openApi } from '../http/openapi.ts';
 import { serverOptions } from '../http/server-options.ts';
 import type { Queries } from './database.ts';
-import { authenticateCaller, type Caller } from './http/caller.ts';
+import type { Caller } from './http/caller.ts';
+import { clientAddress } from './http/client-address.ts';
 import { API_HEADERS, cloudErrorResponses, sendCloudError } from './http/error-responses.ts';
 import { EXAMPLES } from './http/examples.ts';
 import { jsonBody } from './http/json-body.ts';
@@ -22,6 +21,7 @@ import { auditRoute } from './routes/audit.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { organizationRoutes } from './routes/organizations.ts';
 import { roleRoutes } from './routes/roles.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { type UiamServices, uiamRoutes } from './routes/uiam.ts';
 
 declare module 'fastify' {
@@ -82,17 +82,9 @@ export async function createControlPlaneApp(
   await app.register(jsonBody);
   prepare(app);
 
-  // Before authentication: a flood must not reach the database or argon2.
-  await app.register(rateLimit, {
-    global: false,
-    max: config.RATE_LIMIT_PER_MINUTE,
-    timeWindow: 60_000,
-    errorResponseBuilder: () => new IamError('RATE_LIMITED'),
-  });
-  // A hook of the whole server, because the plugin's route hooks would run after authentication.
-  app.addHook('onRequest', app.rateLimit());
+  await app.register(clientAddress, { forwardingSecrets: config.FORWARDING_SECRETS });
   await app.register(openApi, REFERENCE);
-  await app.register(referencePage);
+  await app.register(referencePage, { callers: services.callers });
   app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs/'));
   await app.register(async (api) => elasticCloudApi(api, services, { errorLog, onRefusal }), {
     prefix: CLOUD_API,
@@ -105,6 +97,7 @@ export async function createControlPlaneApp(
     },
     { prefix: '/uiam/api/v1/api-keys' },
   );
+  await app.register(async (uiam) => tokenRoutes(uiam, services.callers), { prefix: '/uiam/api/v1/tokens' });
   return app;
 }
 
@@ -118,7 +111,7 @@ async function elasticCloudApi(
   await api.register(refuseUnknownQuery);
   api.addHook('onRequest', async (request, reply) => {
     reply.headers(API_HEADERS);
-    const caller = await authenticateCaller(services.authenticator, request);
+    const caller = await services.callers.authenticate(request);
     request.caller = caller;
     if (caller.key.expiresAtMs !== null) {
       reply.header('x-elastic-api-key-expiration', rfc3339(caller.key.expiresAtMs));

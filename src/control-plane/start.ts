@@ -21,6 +21,7 @@ import { Database } from './database.ts';
 import { ExpiryWatch } from './expiry/expiry-watch.ts';
 import type { Webhook } from './expiry/webhook.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { CallerGate } from './http/caller-gate.ts';
 import { RefusalTrail } from './http/refusal-trail.ts';
 import { KeyLifecycle } from './keys/key-lifecycle.ts';
 import { lifecycleDeps } from './keys/lifecycle-deps.ts';
@@ -93,8 +94,14 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     now,
     onWriteFailed: (error) => logger.error({ err: error }, 'an audit event of a refusal was not written'),
   });
-  const services = {
+  const callers = new CallerGate({
     authenticator,
+    failuresPerMinute: config.RATE_LIMIT_PER_MINUTE,
+    callsPerMinute: config.CALLER_RATE_LIMIT_PER_MINUTE,
+    now,
+  });
+  const services = {
+    callers,
     clientAuthentication,
     database,
     conversion: new KeyConversion(deps, allowedEndpoints(config.CONVERT_ALLOWED_HOSTS), refusals),

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { IamError, RETRY_AFTER_SECONDS } from '../errors.ts';
+import { IamError } from '../errors.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
 import { ErrorLog } from './error-log.ts';
@@ -52,7 +52,7 @@ export function refusalOf(error: IamError, requestId: string): Refusal {
     status,
     reason: STATUS_CODES[status] ?? '',
     headers: {
-      ...(status === 503 && { 'retry-after': String(RETRY_AFTER_SECONDS) }),
+      ...(error.retryAfterSeconds !== undefined && { 'retry-after': String(error.retryAfterSeconds) }),
       ...(status === 401 && { 'www-authenticate': 'ApiKey' }),
     },
     body: JSON.stringify(uiamErrorBody(error, requestId)),

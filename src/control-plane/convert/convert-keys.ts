@@ -7,6 +7,7 @@ import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descr
 import type { RefusalCounter } from '../audit/refusal-counter.ts';
 import { storableId } from '../audit/requested-view.ts';
 import { parseInput, unstorable } from '../input.ts';
+import { generateSecret } from '../keys/generate-secret.ts';
 import { issueKey } from '../keys/issue-key.ts';
 import type { LifecycleDeps } from '../keys/lifecycle-deps.ts';
 import { assertWithinQuota } from '../keys/quota.ts';
@@ -17,8 +18,12 @@ import { effectiveDescriptors } from './effective-descriptors.ts';
 import { type EndpointProject, originOf } from './endpoints.ts';
 import { type NativeKey, readNativeKey } from './native-key.ts';
 
-const MAX_KEYS = 100;
-const CONCURRENCY = 4;
+const MAX_KEYS = 1_000;
+const CONCURRENCY = 8;
+/** Keys that cannot be started in this time fail, so that the response arrives before clients give up. */
+const MAX_DURATION_MS = 45_000;
+
+const TOO_LATE = 'The call took too long before this key was converted. Send the key again.';
 
 /** Realms whose users exist in one cluster only. */
 const LOCAL_REALMS: ReadonlySet<string> = new Set([
@@ -88,16 +93,19 @@ export class KeyConversion {
   /** @param input unvalidated @returns results in the order of the input */
   async convert(actor: Actor, input: unknown): Promise<{ results: Result[] }> {
     const { keys } = parseInput(convertKeysSchema, input);
-    const results: Result[] = [];
-    for (let start = 0; start < keys.length; start += CONCURRENCY) {
-      const batch = keys.slice(start, start + CONCURRENCY);
-      results.push(...(await Promise.all(batch.map((key) => this.#settle(actor, key)))));
-    }
+    const deadlineMs = this.#deps.now() + MAX_DURATION_MS;
+    const results: Result[] = Array(keys.length);
+    const queue = keys.entries();
+    const worker = async () => {
+      for (const [index, key] of queue) results[index] = await this.#settle(actor, key, deadlineMs);
+    };
+    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
     return { results };
   }
 
-  async #settle(actor: Actor, request: Conversion): Promise<Result> {
+  async #settle(actor: Actor, request: Conversion, deadlineMs: number): Promise<Result> {
     try {
+      if (this.#deps.now() > deadlineMs) throw new IamError('CONVERSION_UNAVAILABLE', { message: TOO_LATE });
       return await this.#convertOne(actor, request);
     } catch (thrown) {
       const error = toIamError(thrown);
@@ -142,9 +150,10 @@ export class KeyConversion {
       organizationId: project.organizationId,
       userId: native.username,
     };
+    const secret = await generateSecret(this.#deps);
     const key = await this.#deps.database.transaction(async (transaction) => {
       const organization = await lockOrganization(transaction, project.organizationId);
-      await assertWithinQuota(transaction, this.#deps, organization, { internal: true, nowMs });
+      await assertWithinQuota(transaction, this.#deps, organization, { internal: true });
       const roles: string[] = [];
       for (const [index, descriptor] of descriptors.entries()) {
         const known = predefinedRoles.find(
@@ -155,6 +164,7 @@ export class KeyConversion {
         roles.push(name);
       }
       return issueKey(transaction, this.#deps, principal, {
+        secret,
         description: native.name || `converted from ${native.id}`,
         internal: true,
         assignments: {

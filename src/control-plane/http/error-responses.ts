@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import fp from 'fastify-plugin';
-import { IamError, RETRY_AFTER_SECONDS } from '../../errors.ts';
+import { IamError } from '../../errors.ts';
 import type { ErrorLog } from '../../http/error-log.ts';
 import { type OnRefusal, toIamError } from '../../http/error-rendering.ts';
 
@@ -10,7 +10,7 @@ export const API_HEADERS = { 'cache-control': 'no-store', 'x-content-type-option
 /** Sends an error in the format of the Elastic Cloud API. */
 export function sendCloudError(error: IamError, reply: FastifyReply): FastifyReply {
   const { code, status } = error.cloud;
-  if (status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+  if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
   if (status === 401) reply.header('www-authenticate', 'ApiKey');
   return reply
     .code(status)

@@ -9,6 +9,7 @@ import { withinOrganization } from '../organizations/assignment-scope.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
 import { expirationSchema, parseTtl } from './durations.ts';
+import { generateSecret } from './generate-secret.ts';
 import { type RetryGuard, runIdempotent } from './idempotency.ts';
 import { issueKey } from './issue-key.ts';
 import { selectKey } from './key-rows.ts';
@@ -60,14 +61,16 @@ export async function createKey(
   const request = parseCreation(input);
   const { organizationId } = principal;
   const assignments = request.assignments && withinOrganization(request.assignments, organizationId);
+  const secret = await generateSecret(deps);
   const nowMs = deps.now();
   const { response, replayed } = await deps.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, organizationId);
     await assertCallerActive(transaction, principal, { owner: true, nowMs });
     return runIdempotent(transaction, principal, options.retry, nowMs, async () => {
       const internal = options.internal ?? false;
-      await assertWithinQuota(transaction, deps, organization, { internal, nowMs });
+      await assertWithinQuota(transaction, deps, organization, { internal });
       const key = await issueKey(transaction, deps, principal, {
+        secret,
         description: request.description,
         internal,
         assignments: assignments ?? (await callerAssignments(transaction, principal)),

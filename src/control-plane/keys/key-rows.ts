@@ -38,19 +38,6 @@ export async function selectKey(
   return row === undefined ? undefined : parseDescribedKeyRow(row);
 }
 
-/** Counts the active internal or the active external keys. */
-export async function countActive(
-  on: Queries,
-  organizationId: string,
-  kind: { internal: boolean; nowMs: number },
-): Promise<number> {
-  const [row] = await on.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM api_keys WHERE organization_id = $1 AND ${ACTIVE} AND internal = $3`,
-    [organizationId, new Date(kind.nowMs), kind.internal],
-  );
-  return row?.count ?? 0;
-}
-
 /** The columns that a revocation needs. Reading them works for quarantined keys too, so those can be revoked. */
 export interface RevocableKey {
   id: string;

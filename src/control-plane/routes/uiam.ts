@@ -3,16 +3,16 @@ import { z } from 'zod';
 import { IamError } from '../../errors.ts';
 import { uiamErrorSchema } from '../../http/openapi.ts';
 import type { ClientAuthentication } from '../../keys/client-authentication.ts';
-import type { KeyAuthenticator } from '../../keys/key-authenticator.ts';
 import { convertKeysSchema, convertResponseSchema, type KeyConversion } from '../convert/convert-keys.ts';
-import { actorOf, authenticateCaller, clientProof, principalOf, retryGuard } from '../http/caller.ts';
+import { actorOf, clientProof, principalOf, retryGuard } from '../http/caller.ts';
+import type { CallerGate } from '../http/caller-gate.ts';
 import { forceQuery, idempotencyHeaders, idParams, keyIdOf } from '../http/schemas.ts';
 import { grantKeySchema } from '../keys/grant-key.ts';
 import type { KeyLifecycle } from '../keys/key-lifecycle.ts';
 import { forceOf } from './keys.ts';
 
 export interface UiamServices {
-  authenticator: KeyAuthenticator;
+  callers: CallerGate;
   clientAuthentication: ClientAuthentication;
   keys: KeyLifecycle;
   conversion: KeyConversion;
@@ -37,7 +37,7 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
       },
     },
     async (request, reply) => {
-      const caller = await authenticateCaller(services.authenticator, request);
+      const caller = await services.callers.authenticate(request);
       request.caller = caller;
       const principal = { ...principalOf(caller, request), keyId: caller.key.id };
       const { key, replayed } = await services.keys.grant(
@@ -68,7 +68,7 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
     async (request, reply) => {
       const { id } = request.params;
       try {
-        const caller = await authenticateCaller(services.authenticator, request);
+        const caller = await services.callers.authenticate(request);
         request.caller = caller;
         if (caller.key.id !== id) {
           throw new IamError('PERMISSION_DENIED', {
@@ -102,6 +102,7 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
     },
     async (request, reply) => {
       if (!services.clientAuthentication.isTrusted(clientProof(request))) {
+        services.callers.countAnonymous(request);
         throw new IamError('CLIENT_AUTHENTICATION', {
           message:
             'This call requires client authentication: an X-Client-Authentication header or a client certificate.',
