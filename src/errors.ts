@@ -149,6 +149,12 @@ export const ERRORS = {
     cloud: cloud('root.invalid_query', 400),
     message: 'This call does not have such a query parameter.',
   },
+  TOKENS_NOT_SUPPORTED: {
+    uiam: uiam('0x1A4400', 400, 'REQUEST.NOT_SUPPORTED'),
+    cloud: cloud('root.not_supported', 400),
+    message:
+      'This service does not issue tokens to the holder of a client certificate yet. Send "Authorization: ApiKey <credential>".',
+  },
   TOKEN_UNKNOWN: {
     uiam: uiam('0x7E0116', 401, 'AUTHENTICATION.TOKEN'),
     cloud: cloudUnauthenticated,

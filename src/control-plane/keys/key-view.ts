@@ -1,4 +1,4 @@
-import type { DescribedKeyRecord, KeyRecord } from '../../keys/key-record.ts';
+import type { KeyRecord } from '../../keys/key-record.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 
 export type KeyStatus = 'active' | 'expired' | 'revoked';
@@ -30,7 +30,7 @@ export function keyStatus(record: Pick<KeyRecord, 'revokedAtMs' | 'expiresAtMs'>
   return record.expiresAtMs !== null && record.expiresAtMs <= nowMs ? 'expired' : 'active';
 }
 
-export function keyView(record: DescribedKeyRecord, nowMs: number): KeyView {
+export function keyView(record: KeyRecord, nowMs: number): KeyView {
   const status = keyStatus(record, nowMs);
   const graceEndsAtMs = status === 'active' ? record.previousSecretExpiresAtMs : null;
   return {

@@ -100,7 +100,7 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
         response: { 200: convertResponseSchema, ...refusals() },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       if (!services.clientAuthentication.isTrusted(clientProof(request))) {
         services.callers.countAnonymous(request);
         throw new IamError('CLIENT_AUTHENTICATION', {
