@@ -91,6 +91,7 @@ function commonSettings({ environment, config, secrets }: DevServicesOptions): N
     HOST: '127.0.0.1',
     CREDENTIAL_PREFIX: config.CREDENTIAL_PREFIX,
     CLIENT_AUTHENTICATION_SECRETS: secrets.clientSecret,
+    FORWARDING_SECRETS: secrets.forwardingSecret,
     SHUTDOWN_TIMEOUT_MS: String(SHUTDOWN_TIMEOUT_MS),
   };
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -12,6 +13,8 @@ const schema = z.object({
   replicatorPassword: z.string(),
   redisPassword: z.string(),
   clientSecret: z.string(),
+  /** State of an earlier release has none. */
+  forwardingSecret: z.string().default(() => randomBytes(24).toString('base64url')),
   cacheKey: z.string(),
   /** Credentials of the demo keys, once they exist. */
   credentials: z.partialRecord(z.enum(['owner', 'demo', 'internal']), z.string()),
@@ -51,6 +54,7 @@ export function generateSecrets(randomBytes: (size: number) => Buffer): DevSecre
     replicatorPassword: secret(),
     redisPassword: secret(),
     clientSecret: secret(),
+    forwardingSecret: secret(),
     cacheKey: randomBytes(32).toString('base64'),
     credentials: {},
   };

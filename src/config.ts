@@ -147,7 +147,18 @@ export const settings = {
   RATE_LIMIT_PER_MINUTE: integer(1, 1_000_000)
     .default(600)
     .describe(
-      'Maximum number of requests per minute and client address at the control plane. Beyond it, requests get 429.',
+      'Maximum number of failed and unauthenticated requests per minute and client address at the control plane. Beyond it, they get 429.',
+    ),
+  CALLER_RATE_LIMIT_PER_MINUTE: integer(1, 10_000_000)
+    .default(6_000)
+    .describe(
+      'Maximum number of authenticated requests per minute of one key, and of one organization, at the control plane. Revocations have the same budget again.',
+    ),
+  FORWARDING_SECRETS: list
+    .default([])
+    .meta({ secret: true })
+    .describe(
+      'Shared secrets of regions and the control plane, separated by commas. A region sends the first with calls that it forwards, and the control plane accepts all. Without it, all clients of a region count as one address.',
     ),
   TRUSTED_PROXIES: list
     .default([])

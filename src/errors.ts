@@ -138,6 +138,28 @@ export const ERRORS = {
     cloud: cloud('root.not_found', 404),
     message: 'This path does not exist.',
   },
+  METHOD_NOT_ALLOWED: {
+    uiam: uiam('0x1A0405', 405, 'REQUEST.METHOD'),
+    cloud: cloud('root.method_not_allowed', 405),
+    message:
+      'This path does not support the method of the request. The Allow header lists the methods that it supports.',
+  },
+  QUERY_UNKNOWN: {
+    uiam: uiamInvalid,
+    cloud: cloud('root.invalid_query', 400),
+    message: 'This call does not have such a query parameter.',
+  },
+  TOKENS_NOT_SUPPORTED: {
+    uiam: uiam('0x1A4400', 400, 'REQUEST.NOT_SUPPORTED'),
+    cloud: cloud('root.not_supported', 400),
+    message:
+      'This service does not issue tokens to the holder of a client certificate yet. Send "Authorization: ApiKey <credential>".',
+  },
+  TOKEN_UNKNOWN: {
+    uiam: uiam('0x7E0116', 401, 'AUTHENTICATION.TOKEN'),
+    cloud: cloudUnauthenticated,
+    message: 'The token is unknown or has expired. Sign in again.',
+  },
   KEY_NOT_FOUND: {
     uiam: uiamMissing,
     cloud: cloud('api_keys.key_not_found', 404),
@@ -277,6 +299,8 @@ interface Details {
   fields?: readonly string[];
   /** Several problems at once; replaces `message` and `fields`. */
   problems?: readonly Problem[];
+  /** Value of `Retry-After`. Default: one second for a 503, else no header. */
+  retryAfterSeconds?: number;
   /** Internal reason, for the log only. */
   cause?: unknown;
 }
@@ -288,16 +312,21 @@ export class IamError extends Error {
   readonly uiam: UiamForm;
   readonly cloud: CloudForm;
   readonly resource: string | null;
+  readonly retryAfterSeconds: number | undefined;
   /** At least one; the Cloud API shows each as an entry of `errors`. */
   readonly problems: readonly Problem[];
 
-  constructor(reason: ErrorName, { message, resource, fields, problems, cause }: Details = {}) {
+  constructor(
+    reason: ErrorName,
+    { message, resource, fields, problems, retryAfterSeconds, cause }: Details = {},
+  ) {
     const row: ErrorRow = ERRORS[reason];
     const joined = problems?.map((problem) => problem.message).join('; ');
     super(message ?? joined ?? row.message, { cause });
     this.reason = reason;
     this.uiam = row.uiam;
     this.cloud = row.cloud;
+    this.retryAfterSeconds = retryAfterSeconds ?? (row.uiam.status === 503 ? RETRY_AFTER_SECONDS : undefined);
     this.problems = problems ?? [
       { message: message ?? row.cloud.message ?? row.message, ...(fields && { fields }) },
     ];

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { userInfo } from 'node:os';
 import type pg from 'pg';
 import { loadConfig } from '../config.ts';
+import { recordEvent } from '../control-plane/audit/record-event.ts';
+import { requestedView, storableId } from '../control-plane/audit/requested-view.ts';
 import { Database } from '../control-plane/database.ts';
 import { KeyLifecycle } from '../control-plane/keys/key-lifecycle.ts';
 import { isKeyId } from '../control-plane/keys/key-rows.ts';
@@ -45,12 +47,26 @@ export function operator(): Actor {
 
 /** @param organization id from the command line; if unset, it follows from the key, or there is only one */
 export function databaseTarget({ deps }: OpenPrimary, organization?: string): DatabaseTarget {
+  let organizationId = organization;
+  const principalIn = async (find: () => Promise<string>) => {
+    organizationId ??= await find();
+    return principalOf(organizationId);
+  };
   return {
     keys: new KeyLifecycle(deps),
     roles: new CustomRoles(deps),
-    inOrganization: async () => principalOf(organization ?? (await onlyOrganization(deps.database))),
-    inOrganizationOf: async (keyId) =>
-      principalOf(organization ?? (await organizationOfKey(deps.database, keyId))),
+    inOrganization: () => principalIn(() => onlyOrganization(deps.database)),
+    inOrganizationOf: (keyId) => principalIn(() => organizationOfKey(deps.database, keyId)),
+    recordRefusal: async (attempt, error) =>
+      recordEvent(deps.database, {
+        organizationId: organizationId ?? null,
+        actor: operator(),
+        outcome: 'failure',
+        reason: error.cloud.code,
+        ...attempt,
+        targetId: attempt.targetId && storableId(attempt.targetId),
+        requested: requestedView(attempt.requested),
+      }),
   };
 }
 

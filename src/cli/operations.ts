@@ -1,8 +1,15 @@
+import type { AuditEvent } from '../control-plane/audit/audit-event.ts';
 import type { KeyLifecycle } from '../control-plane/keys/key-lifecycle.ts';
 import type { KeyView, KeyWithCredential } from '../control-plane/keys/key-view.ts';
 import type { KeyPage } from '../control-plane/keys/list-keys.ts';
 import type { Principal } from '../control-plane/principal.ts';
-import type { CustomRole, CustomRoles, Project } from '../control-plane/roles/custom-roles.ts';
+import {
+  type CustomRole,
+  type CustomRoles,
+  type Project,
+  roleId,
+} from '../control-plane/roles/custom-roles.ts';
+import type { IamError } from '../errors.ts';
 import type { RoleDescriptor } from '../roles/role-descriptor.ts';
 import { UsageError } from './command-failure.ts';
 
@@ -26,10 +33,17 @@ export interface DatabaseTarget {
   inOrganization(): Promise<Principal>;
   /** The operator in the organization of the command line, or in that of the key. */
   inOrganizationOf(keyId: string): Promise<Principal>;
+  /** Records that the database refused the operation. */
+  recordRefusal(attempt: AuditedAttempt, error: IamError): Promise<void>;
 }
+
+/** What the audit trail records about a refused operation. */
+type AuditedAttempt = Pick<AuditEvent, 'action' | 'targetType' | 'targetId' | 'requested'>;
 
 /** One operation of the CLI in both transports, which return the same result. */
 export interface Operation<Input, Result> {
+  /** Only for changes. Over HTTP, the control plane records refusals. */
+  audited?(input: Input): AuditedAttempt;
   http(target: HttpTarget, input: Input): Promise<Result>;
   database(target: DatabaseTarget, input: Input): Promise<Result>;
 }
@@ -46,6 +60,7 @@ interface NewKeyInput {
 }
 
 export const createKey: Operation<NewKeyInput, KeyWithCredential> = {
+  audited: ({ body }) => ({ action: 'api_key.create', targetType: 'api_key', requested: body }),
   http: async (target, { body, internal }) => {
     if (internal) throw new UsageError('--internal works only with PRIMARY_DATABASE_URL, not over HTTP.');
     return target.call('POST', KEYS, { body, idempotent: true });
@@ -67,6 +82,12 @@ export const showKey: Operation<string, KeyView> = {
 };
 
 export const revokeKeys: Operation<{ ids: readonly string[]; force: boolean }, void> = {
+  audited: ({ ids }) => ({
+    action: 'api_key.revoke',
+    targetType: 'api_key',
+    targetId: ids.length === 1 ? ids[0] : undefined,
+    requested: { keys: ids },
+  }),
   http: async (target, { ids, force }) => {
     await target.call('DELETE', `${KEYS}?force=${force}`, { body: { keys: ids } });
   },
@@ -81,6 +102,12 @@ interface RotationInput {
 }
 
 export const rotateKey: Operation<RotationInput, KeyWithCredential> = {
+  audited: ({ id, body }) => ({
+    action: 'api_key.rotate',
+    targetType: 'api_key',
+    targetId: id,
+    requested: body,
+  }),
   http: (target, { id, body, force }) =>
     target.call('POST', `${keyPath(id)}/_rotate?force=${force}`, { body, idempotent: true }),
   database: async ({ keys, inOrganizationOf }, { id, body, force }) =>
@@ -94,6 +121,12 @@ interface RoleInput {
 }
 
 export const putRole: Operation<RoleInput, { warnings: readonly string[] }> = {
+  audited: ({ project, name, descriptor }) => ({
+    action: 'role.put',
+    targetType: 'role',
+    targetId: roleId(project, name),
+    requested: descriptor,
+  }),
   http: async (target, { project, name, descriptor }) => {
     const { warnings = [] } = await target.call<{ warnings?: string[] }>('PUT', rolePath(project, name), {
       body: descriptor,
@@ -116,6 +149,11 @@ export const listRoles: Operation<Project, CustomRole[]> = {
 };
 
 export const deleteRole: Operation<{ project: Project; name: string }, void> = {
+  audited: ({ project, name }) => ({
+    action: 'role.delete',
+    targetType: 'role',
+    targetId: roleId(project, name),
+  }),
   http: async (target, { project, name }) => {
     await target.call('DELETE', rolePath(project, name));
   },

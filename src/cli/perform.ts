@@ -1,4 +1,5 @@
 import { loadConfig } from '../config.ts';
+import { IamError } from '../errors.ts';
 import { UsageError } from './command-failure.ts';
 import { databaseTarget, openPrimary } from './database-target.ts';
 import { httpTarget } from './http-target.ts';
@@ -24,7 +25,14 @@ export async function perform<Input, Result>(
   }
   const primary = openPrimary();
   try {
-    return await operation.database(databaseTarget(primary, organization), input);
+    const target = databaseTarget(primary, organization);
+    try {
+      return await operation.database(target, input);
+    } catch (error) {
+      const attempt = operation.audited?.(input);
+      if (attempt !== undefined && error instanceof IamError) await target.recordRefusal(attempt, error);
+      throw error;
+    }
   } finally {
     await primary.pool.end();
   }

@@ -1,34 +1,37 @@
-import rateLimit from '@fastify/rate-limit';
 import sensible from '@fastify/sensible';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { IamError } from '../errors.ts';
 import { ErrorLog } from '../http/error-log.ts';
-import { uiamErrorResponses } from '../http/error-rendering.ts';
+import { type OnRefusal, toIamError, uiamErrorResponses } from '../http/error-rendering.ts';
 import { openApi } from '../http/openapi.ts';
 import { serverOptions } from '../http/server-options.ts';
-import type { AuditAction } from './audit/audit-event.ts';
 import type { Queries } from './database.ts';
-import { authenticateCaller, type Caller } from './http/caller.ts';
-import { cloudErrorResponses } from './http/error-responses.ts';
+import type { Caller } from './http/caller.ts';
+import { clientAddress } from './http/client-address.ts';
+import { API_HEADERS, cloudErrorResponses, sendCloudError } from './http/error-responses.ts';
+import { EXAMPLES } from './http/examples.ts';
 import { jsonBody } from './http/json-body.ts';
 import { referencePage } from './http/reference-page.ts';
+import { type AuditedCall, type RefusalTrail, requireAuditAction } from './http/refusal-trail.ts';
+import { refuseUnknownQuery, withAllowedMethods } from './http/strict-routes.ts';
 import { rfc3339 } from './keys/key-view.ts';
 import type { CustomRoles } from './roles/custom-roles.ts';
 import { auditRoute } from './routes/audit.ts';
 import { keyRoutes } from './routes/keys.ts';
+import { organizationRoutes } from './routes/organizations.ts';
 import { roleRoutes } from './routes/roles.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { type UiamServices, uiamRoutes } from './routes/uiam.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set on `/api/v1` before the body is read. */
+    /** The authenticated key. On `/api/v1` it is set before the body is read. */
     caller: Caller;
   }
   interface FastifyContextConfig {
-    /** The change that a route makes; refused attempts are recorded under it. */
-    audit?: AuditAction;
+    /** How the audit trail records refused requests of a route. */
+    audit?: AuditedCall;
   }
 }
 
@@ -36,12 +39,19 @@ declare module 'fastify' {
 export interface ControlPlaneServices extends UiamServices {
   roles: CustomRoles;
   database: Queries;
+  refusals: RefusalTrail;
 }
+
+/** The limit of Node for the head of a request. */
+const MAX_PATH_CHARS = 16_384;
+
+const CLOUD_API = '/api/v1';
 
 const REFERENCE = {
   title: 'regional-iam control plane',
   description:
-    'Manages unified API keys and custom roles. Authenticate with the header "Authorization: ApiKey <credential>".',
+    'Manages unified API keys and custom roles. Authenticate with the header `Authorization: ApiKey <credential>`.',
+  examples: EXAMPLES,
 };
 
 /** Builds the HTTP server of the control plane. The services contain all rules. */
@@ -51,8 +61,15 @@ export async function createControlPlaneApp(
   services: ControlPlaneServices,
   prepare: (app: FastifyInstance) => void = () => {},
 ): Promise<FastifyInstance> {
+  const options = serverOptions(config, logger);
   const app = fastify({
-    ...serverOptions(config, logger),
+    ...options,
+    // Longer than any valid id, so that a long one is a refusal of its route and not an unknown path.
+    routerOptions: { maxParamLength: MAX_PATH_CHARS },
+    frameworkErrors: (error, request, reply) => {
+      if (request.url.startsWith(`${CLOUD_API}/`)) sendCloudError(toIamError(error), reply);
+      else options.frameworkErrors?.(error, request, reply);
+    },
     trustProxy: config.TRUSTED_PROXIES.length > 0 ? config.TRUSTED_PROXIES : false,
   }) as unknown as FastifyInstance;
   // Route schemas only document the API: the services validate their input, so that HTTP and the CLI share the rules.
@@ -60,23 +77,27 @@ export async function createControlPlaneApp(
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
   await app.register(sensible);
   const errorLog = new ErrorLog(logger, Date.now);
-  await app.register(uiamErrorResponses, { errorLog });
+  const onRefusal: OnRefusal = (request, error) => services.refusals.record(request, error);
+  await app.register(uiamErrorResponses, { errorLog, onRefusal });
   await app.register(jsonBody);
   prepare(app);
 
-  // Before authentication: a flood must not reach the database or argon2.
-  await app.register(rateLimit, {
-    global: false,
-    max: config.RATE_LIMIT_PER_MINUTE,
-    timeWindow: 60_000,
-    errorResponseBuilder: () => new IamError('RATE_LIMITED'),
-  });
-  // A hook of the whole server, because the plugin's route hooks would run after authentication.
-  app.addHook('onRequest', app.rateLimit());
+  await app.register(clientAddress, { forwardingSecrets: config.FORWARDING_SECRETS });
   await app.register(openApi, REFERENCE);
-  await app.register(referencePage);
-  await app.register(async (api) => elasticCloudApi(api, services, errorLog), { prefix: '/api/v1' });
-  await app.register(async (uiam) => uiamRoutes(uiam, services), { prefix: '/uiam/api/v1/api-keys' });
+  await app.register(referencePage, { callers: services.callers });
+  app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs/'));
+  await app.register(async (api) => elasticCloudApi(api, services, { errorLog, onRefusal }), {
+    prefix: CLOUD_API,
+  });
+  await app.register(
+    async (uiam) => {
+      uiam.addHook('onRequest', async (_request, reply) => void reply.headers(API_HEADERS));
+      requireAuditAction(uiam);
+      withAllowedMethods(uiam, () => uiamRoutes(uiam, services));
+    },
+    { prefix: '/uiam/api/v1/api-keys' },
+  );
+  await app.register(async (uiam) => tokenRoutes(uiam, services.callers), { prefix: '/uiam/api/v1/tokens' });
   return app;
 }
 
@@ -84,28 +105,23 @@ export async function createControlPlaneApp(
 async function elasticCloudApi(
   api: FastifyInstance,
   services: ControlPlaneServices,
-  errorLog: ErrorLog,
+  errors: { errorLog: ErrorLog; onRefusal: OnRefusal },
 ): Promise<void> {
-  await api.register(cloudErrorResponses, { errorLog });
+  await api.register(cloudErrorResponses, errors);
+  await api.register(refuseUnknownQuery);
   api.addHook('onRequest', async (request, reply) => {
-    const caller = await services.refusals.recordFailure(request, () =>
-      authenticateCaller(services.authenticator, request),
-    );
+    reply.headers(API_HEADERS);
+    const caller = await services.callers.authenticate(request);
     request.caller = caller;
     if (caller.key.expiresAtMs !== null) {
       reply.header('x-elastic-api-key-expiration', rfc3339(caller.key.expiresAtMs));
     }
   });
   requireAuditAction(api);
-  keyRoutes(api, services.keys);
-  roleRoutes(api, services.roles);
-  auditRoute(api, services.database);
-}
-
-/** Fails the start if a route could change something without recording refused attempts. */
-function requireAuditAction(api: FastifyInstance): void {
-  api.addHook('onRoute', ({ method, url, config }) => {
-    const reads = [method].flat().every((name) => name === 'GET' || name === 'HEAD');
-    if (!reads && config?.audit === undefined) throw new Error(`${method} ${url} declares no audit action`);
+  withAllowedMethods(api, () => {
+    keyRoutes(api, services.keys);
+    roleRoutes(api, services.roles);
+    organizationRoutes(api, services.database);
+    auditRoute(api, services.database);
   });
 }

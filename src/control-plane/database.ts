@@ -1,5 +1,6 @@
 import pg, { type Pool, type PoolClient } from 'pg';
-import { StoreUnavailableError } from '../keys/key-store.ts';
+import { OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
+import { Slots } from '../lib/slots.ts';
 import type { AuditEvent } from './audit/audit-event.ts';
 
 /** Runs statements, on any connection or inside one transaction. */
@@ -13,14 +14,28 @@ export interface Queries {
 /** SQLSTATEs of transient errors: the statement is not at fault. */
 const TRANSIENT = /^(08|40|53|55|57|58|25006)/;
 
+/**
+ * Statements and transactions wait here and not in the pool, whose timeout looks like an unavailable Postgres. Kibana sends its grants fifty at
+ * a time.
+ */
+const MAX_WAITING = 1_000;
+const MAX_WAIT_MS = 10_000;
+
 /** The primary database. Transient errors become `StoreUnavailableError`; the pool bounds every wait. */
 export class Database implements Queries {
   readonly #pool: Pool;
   readonly #onEvent: (event: AuditEvent) => void;
+  readonly #slots: Slots;
 
   /** @param onEvent called with each committed audit event */
   constructor(pool: Pool, onEvent: (event: AuditEvent) => void = () => {}) {
     this.#pool = pool;
+    this.#slots = new Slots({
+      slots: pool.options.max,
+      waiting: MAX_WAITING,
+      waitMs: MAX_WAIT_MS,
+      refusal: () => new OverloadedError('too many requests are waiting for the primary'),
+    });
     this.#onEvent = onEvent;
   }
 
@@ -29,7 +44,7 @@ export class Database implements Queries {
   }
 
   async query<Row>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    return rows<Row>(this.#pool, text, values);
+    return this.#slots.run(() => rows<Row>(this.#pool, text, values));
   }
 
   /**
@@ -38,7 +53,11 @@ export class Database implements Queries {
    * If the response to COMMIT is lost, this throws `StoreUnavailableError` although the commit may have succeeded. Changes that
    * must not happen twice therefore accept an idempotency key.
    */
-  async transaction<Result>(work: (transaction: Queries) => Promise<Result>): Promise<Result> {
+  transaction<Result>(work: (transaction: Queries) => Promise<Result>): Promise<Result> {
+    return this.#slots.run(() => this.#transaction(work));
+  }
+
+  async #transaction<Result>(work: (transaction: Queries) => Promise<Result>): Promise<Result> {
     const client = await this.#pool.connect().catch((error: unknown) => {
       throw new StoreUnavailableError('Postgres', error);
     });

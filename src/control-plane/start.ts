@@ -13,12 +13,15 @@ import { Replica } from '../keys/replica.ts';
 import { Argon2SecretVerifier } from '../keys/secret-verifier.ts';
 import { createControlPlaneApp } from './app.ts';
 import { auditLog } from './audit/audit-log.ts';
+import { recordEvent } from './audit/record-event.ts';
+import { RefusalCounter } from './audit/refusal-counter.ts';
 import { KeyConversion } from './convert/convert-keys.ts';
 import { allowedEndpoints } from './convert/endpoints.ts';
 import { Database } from './database.ts';
 import { ExpiryWatch } from './expiry/expiry-watch.ts';
 import type { Webhook } from './expiry/webhook.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { CallerGate } from './http/caller-gate.ts';
 import { RefusalTrail } from './http/refusal-trail.ts';
 import { KeyLifecycle } from './keys/key-lifecycle.ts';
 import { lifecycleDeps } from './keys/lifecycle-deps.ts';
@@ -86,14 +89,25 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     checkIntervalMs: config.EXPIRY_CHECK_INTERVAL_MS,
     webhook: webhookFrom(config),
   });
-  const services = {
+  const refusals = new RefusalCounter({
+    write: (event) => recordEvent(database, event),
+    now,
+    onWriteFailed: (error) => logger.error({ err: error }, 'an audit event of a refusal was not written'),
+  });
+  const callers = new CallerGate({
     authenticator,
+    failuresPerMinute: config.RATE_LIMIT_PER_MINUTE,
+    callsPerMinute: config.CALLER_RATE_LIMIT_PER_MINUTE,
+    now,
+  });
+  const services = {
+    callers,
     clientAuthentication,
     database,
-    conversion: new KeyConversion(deps, allowedEndpoints(config.CONVERT_ALLOWED_HOSTS)),
+    conversion: new KeyConversion(deps, allowedEndpoints(config.CONVERT_ALLOWED_HOSTS), refusals),
     keys: new KeyLifecycle(deps),
     roles: new CustomRoles(deps),
-    refusals: new RefusalTrail(database),
+    refusals: new RefusalTrail(database, refusals),
   };
   const app = await createControlPlaneApp(config, logger, services, (server) => metrics.measure(server));
   const health: HealthState = {
@@ -109,6 +123,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
   await app.listen({ host: config.HOST, port: config.CONTROL_PLANE_PORT });
   heartbeat.start();
   expiry.start();
+  refusals.start();
 
   return {
     url: listeningUrl(app),
@@ -116,7 +131,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     close: async () => {
       health.closing = true;
       await app.close();
-      await Promise.all([heartbeat.stop(), expiry.stop()]);
+      await Promise.all([heartbeat.stop(), expiry.stop(), refusals.stop()]);
       await Promise.all([pool.end(), lookups.end()]);
       await management.close();
     },

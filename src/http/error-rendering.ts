@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { IamError, RETRY_AFTER_SECONDS } from '../errors.ts';
+import { IamError } from '../errors.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
 import { ErrorLog } from './error-log.ts';
@@ -52,7 +52,7 @@ export function refusalOf(error: IamError, requestId: string): Refusal {
     status,
     reason: STATUS_CODES[status] ?? '',
     headers: {
-      ...(status === 503 && { 'retry-after': String(RETRY_AFTER_SECONDS) }),
+      ...(error.retryAfterSeconds !== undefined && { 'retry-after': String(error.retryAfterSeconds) }),
       ...(status === 401 && { 'www-authenticate': 'ApiKey' }),
     },
     body: JSON.stringify(uiamErrorBody(error, requestId)),
@@ -65,18 +65,22 @@ export function sendUiamError(error: IamError, request: FastifyRequest, reply: F
   return reply.code(status).headers(headers).type('application/json; charset=utf-8').send(body);
 }
 
+/** Called with every failed request, before its response. Must not reject. */
+export type OnRefusal = (request: FastifyRequest, error: IamError) => Promise<void>;
+
 /** Renders and logs all errors in the format of the UIAM calls. */
-export const uiamErrorResponses = fp<{ errorLog?: ErrorLog }>(
-  async (app, { errorLog = new ErrorLog(app.log, Date.now) }) => {
+export const uiamErrorResponses = fp<{ errorLog?: ErrorLog; onRefusal?: OnRefusal }>(
+  async (app, { errorLog = new ErrorLog(app.log, Date.now), onRefusal }) => {
     // RFC 9112, 3.2: a server refuses an HTTP/1.1 request without Host.
     app.addHook('onRequest', async (request) => {
       if (request.headers.host === undefined && request.raw.httpVersion !== '1.0') {
         throw new IamError('REQUEST_INVALID', { message: 'The Host header is missing.' });
       }
     });
-    app.setErrorHandler((thrown, request, reply) => {
+    app.setErrorHandler(async (thrown, request, reply) => {
       const error = toIamError(thrown);
       errorLog.write(error, request.id, request.headers);
+      await onRefusal?.(request, error);
       return sendUiamError(error, request, reply);
     });
     app.setNotFoundHandler((request, reply) => sendUiamError(new IamError('NOT_FOUND'), request, reply));

@@ -4,10 +4,19 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-pro
 import { z } from 'zod';
 import { STATUS_CODES } from './node-http.ts';
 
+/** JSON of a request and of its successful response. */
+export interface OperationExample {
+  request?: unknown;
+  response?: unknown;
+}
+
 /** Title and description of a server's OpenAPI document. */
 export interface OpenApiOptions {
   title: string;
+  /** Markdown. */
   description: string;
+  /** By operation id. */
+  examples: Readonly<Record<string, OperationExample>>;
 }
 
 /** The body of an error of the UIAM paths, as a schema; `uiamErrorBody` writes it. */
@@ -26,11 +35,11 @@ export const uiamErrorSchema = z
 
 /** Builds an OpenAPI document, `app.swagger()`, from the schemas of all routes that are registered later. */
 export const openApi = fp(
-  async (app, options: OpenApiOptions) => {
+  async (app, { examples, ...info }: OpenApiOptions) => {
     await app.register(swagger, {
       openapi: {
         openapi: '3.1.0',
-        info: { ...options, version: '1', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+        info: { ...info, version: '1', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
         servers: [{ url: '/', description: 'This server' }],
         components: {
           securitySchemes: {
@@ -38,33 +47,48 @@ export const openApi = fp(
               type: 'apiKey',
               in: 'header',
               name: 'Authorization',
-              description: 'ApiKey <credential>',
+              description: 'The text `ApiKey `, then the credential.',
             },
           },
         },
         security: [{ apiKey: [] }],
       },
       transform: jsonSchemaTransform,
-      transformObject: (document) => withDescriptions(jsonSchemaTransformObject(document) as Document),
+      transformObject: (document) => completed(jsonSchemaTransformObject(document) as Document, examples),
     });
   },
   { name: 'openapi' },
 );
 
-/** The part of an OpenAPI document that `withDescriptions` reads. */
-interface Document {
-  paths?: Record<string, Record<string, { responses?: Record<string, { description?: string }> }>>;
+type Content = Record<string, { example?: unknown }>;
+
+interface Operation {
+  operationId?: string;
+  requestBody?: { content?: Content };
+  responses?: Record<string, { description?: string; content?: Content }>;
 }
 
-/** Responses whose schema is a reference have no description of their own; the reason phrase replaces the default text. */
-function withDescriptions(document: Document): never {
-  for (const operations of Object.values(document.paths ?? {})) {
-    for (const { responses = {} } of Object.values(operations)) {
-      for (const [status, response] of Object.entries(responses)) {
-        if (response.description === 'Default Response')
-          response.description = STATUS_CODES[status] ?? status;
-      }
+/** The part of an OpenAPI document that `completed` reads. */
+interface Document {
+  paths?: Record<string, Record<string, Operation>>;
+}
+
+/**
+ * Adds the examples. Responses whose schema is a reference have no description of their own; the reason phrase replaces the
+ * default text.
+ */
+function completed(document: Document, examples: OpenApiOptions['examples']): never {
+  for (const operation of Object.values(document.paths ?? {}).flatMap(Object.values<Operation>)) {
+    const { request, response: success } = examples[operation.operationId ?? ''] ?? {};
+    if (request !== undefined) setExample(operation.requestBody?.content, request);
+    for (const [status, response] of Object.entries(operation.responses ?? {})) {
+      if (response.description === 'Default Response') response.description = STATUS_CODES[status] ?? status;
+      if (success !== undefined && status.startsWith('2')) setExample(response.content, success);
     }
   }
   return document as never;
+}
+
+function setExample(content: Content = {}, example: unknown): void {
+  for (const media of Object.values(content)) media.example = example;
 }

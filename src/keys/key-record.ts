@@ -13,16 +13,12 @@ export interface KeyRecord {
   internal: boolean;
   /** User id of the creator. The key outlives the creator's account. */
   createdBy: string;
+  description: string;
   createdAtMs: number;
   expiresAtMs: number | null;
   revokedAtMs: number | null;
   /** Increases with every change of any key or role on the primary. */
   version: number;
-}
-
-/** A key with its description, which authentication does not need. */
-export interface DescribedKeyRecord extends KeyRecord {
-  description: string;
 }
 
 /** A stored row that does not parse. That key is quarantined (503); other keys are unaffected. */

@@ -1,6 +1,6 @@
 import type { TextRow } from '../database/prepared-lookup.ts';
 import { type RoleAssignments, roleAssignmentsSchema } from '../roles/role-assignments.ts';
-import { type DescribedKeyRecord, type KeyRecord, QuarantinedKeyError } from './key-record.ts';
+import { type KeyRecord, QuarantinedKeyError } from './key-record.ts';
 
 /** How Postgres writes a column as text, and how it takes a value of the record. */
 interface Column {
@@ -24,10 +24,7 @@ const time = (name: string): Column => ({
   toSql: (timeMs: number | null) => (timeMs === null ? null : new Date(timeMs)),
 });
 
-/**
- * The columns of `api_keys`, by the field of the record. SELECT lists, the parser and INSERT derive from this table.
- * The description is last: the lookup for an authentication omits it.
- */
+/** The columns of `api_keys`, by the field of the record. The SELECT list, the parser and INSERT derive from this table. */
 const COLUMNS = {
   id: text('id'),
   organizationId: text('organization_id'),
@@ -37,28 +34,24 @@ const COLUMNS = {
   roleAssignments: json('role_assignments'),
   internal: text('internal'),
   createdBy: text('created_by'),
+  description: text('description'),
   createdAtMs: time('created_at'),
   expiresAtMs: time('expires_at'),
   revokedAtMs: time('revoked_at'),
   version: text('version'),
-  description: text('description'),
-} as const satisfies Record<keyof DescribedKeyRecord, Column>;
+} as const satisfies Record<keyof KeyRecord, Column>;
 
 type Field = keyof typeof COLUMNS;
 const FIELDS = Object.keys(COLUMNS) as Field[];
 const POSITION = Object.fromEntries(FIELDS.map((field, index) => [field, index])) as Record<Field, number>;
 
-const selectList = (fields: readonly Field[]) =>
-  fields.map((field) => `${COLUMNS[field].asText} AS ${COLUMNS[field].name}`).join(', ');
-
 /**
- * SELECT list of a described key. All columns are texts under their own names, so ORDER BY must qualify a column
- * (`api_keys.created_at`): a bare name sorts by the text.
+ * SELECT list, in the order that `parseKeyRow` expects. All columns are texts under their own names, so ORDER BY must
+ * qualify a column (`api_keys.created_at`): a bare name sorts by the text.
  */
-export const DESCRIBED_KEY_COLUMNS = selectList(FIELDS);
-
-/** SELECT list of the lookup for an authentication, in the order that `parseKeyRow` expects. */
-export const KEY_COLUMNS = selectList(FIELDS.filter((field) => field !== 'description'));
+export const KEY_COLUMNS = FIELDS.map((field) => `${COLUMNS[field].asText} AS ${COLUMNS[field].name}`).join(
+  ', ',
+);
 
 /** Parses stored role assignments. @throws {InvalidField} with the path of the invalid value */
 export type AssignmentsParser = (organizationId: string, json: string) => RoleAssignments;
@@ -99,6 +92,7 @@ export function parseKeyRow(id: string, row: TextRow, toAssignments: Assignments
       roleAssignments: toAssignments(organizationId, required(row, 'roleAssignments')),
       internal: flag(row, 'internal'),
       createdBy: required(row, 'createdBy'),
+      description: required(row, 'description'),
       createdAtMs: requiredTime(row, 'createdAtMs'),
       expiresAtMs: timeOrNull(row, 'expiresAtMs'),
       revokedAtMs: timeOrNull(row, 'revokedAtMs'),
@@ -110,41 +104,40 @@ export function parseKeyRow(id: string, row: TextRow, toAssignments: Assignments
 }
 
 /**
- * Parses a row of `DESCRIBED_KEY_COLUMNS` that node-postgres returned as an object.
+ * Parses a row of `KEY_COLUMNS` that node-postgres returned as an object.
  * @throws {QuarantinedKeyError} if a column has an invalid value
  */
-export function parseDescribedKeyRow(row: { id: string } & Record<string, unknown>): DescribedKeyRecord {
+export function parseKeyObject(row: { id: string } & Record<string, unknown>): KeyRecord {
   const texts = FIELDS.map((field) => row[COLUMNS[field].name] as string | null);
-  const record = parseKeyRow(row.id, texts, (_organizationId, json) => parseAssignments(json));
-  return { ...record, description: texts[POSITION.description] ?? '' };
+  return parseKeyRow(row.id, texts, (_organizationId, json) => parseAssignments(json));
 }
 
 /** A key to insert. The database sets the version. */
 export type NewKeyRecord = Omit<
-  DescribedKeyRecord,
+  KeyRecord,
   'version' | 'previousSecretHash' | 'previousSecretExpiresAtMs' | 'revokedAtMs'
 >;
 
-/** The INSERT of a new key, which returns the row for `parseDescribedKeyRow`. */
+/** The INSERT of a new key, which returns the row for `parseKeyObject`. */
 export function insertKeyStatement(key: NewKeyRecord): { text: string; values: unknown[] } {
   const fields = FIELDS.filter((field): field is keyof NewKeyRecord => field in key);
   const names = fields.map((field) => COLUMNS[field].name);
   return {
     text: `INSERT INTO api_keys (${names.join(', ')})
-     VALUES (${fields.map((_, index) => `$${index + 1}`).join(', ')}) RETURNING ${DESCRIBED_KEY_COLUMNS}`,
+     VALUES (${fields.map((_, index) => `$${index + 1}`).join(', ')}) RETURNING ${KEY_COLUMNS}`,
     values: fields.map((field) => COLUMNS[field].toSql(key[field] as never)),
   };
 }
 
-/** The UPDATE of some fields of a key, which returns the row for `parseDescribedKeyRow`. */
+/** The UPDATE of some fields of a key, which returns the row for `parseKeyObject`. */
 export function updateKeyStatement(
   id: string,
-  changes: Partial<Omit<DescribedKeyRecord, 'id' | 'version'>>,
+  changes: Partial<Omit<KeyRecord, 'id' | 'version'>>,
 ): { text: string; values: unknown[] } {
   const fields = FIELDS.filter((field): field is keyof typeof changes => field in changes);
   const assignments = fields.map((field, index) => `${COLUMNS[field].name} = $${index + 2}`);
   return {
-    text: `UPDATE api_keys SET ${assignments.join(', ')} WHERE id = $1 RETURNING ${DESCRIBED_KEY_COLUMNS}`,
+    text: `UPDATE api_keys SET ${assignments.join(', ')} WHERE id = $1 RETURNING ${KEY_COLUMNS}`,
     values: [id, ...fields.map((field) => COLUMNS[field].toSql(changes[field] as never))],
   };
 }

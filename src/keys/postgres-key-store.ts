@@ -31,6 +31,15 @@ export class PostgresKeyStore implements KeyStore, KeyVersions {
     return { record, tier: 'postgres', confirmedAtMs, superseded: false, stale: false };
   }
 
+  /** Counts the keys that exist. */
+  async countExisting(ids: readonly string[]): Promise<number> {
+    const [row] = await this.#replica.query<{ count: number }>({
+      text: 'SELECT count(*)::int AS count FROM api_keys WHERE id = ANY($1)',
+      values: [ids],
+    });
+    return row?.count ?? 0;
+  }
+
   async currentVersion(id: string): Promise<number | undefined> {
     const [row] = await this.#replica.lookup('key-version', 'SELECT version FROM api_keys WHERE id = $1', id);
     return row && Number(row[0]);

@@ -15,6 +15,7 @@ import { ChangeFeed } from './change-feed/change-feed.ts';
 import { changeSourceFor } from './change-feed/choose-source.ts';
 import { Freshness } from './change-feed/freshness.ts';
 import { RecentChanges } from './change-feed/recent-changes.ts';
+import { KeyArrival } from './key-arrival.ts';
 import { PostgresKeyStore } from './postgres-key-store.ts';
 import { PostgresRoleStore } from './postgres-role-store.ts';
 import { registerRegionMetrics, verifierObserver } from './region-metrics.ts';
@@ -92,11 +93,12 @@ export async function createRegionalKeyServices(
   );
   const roles = new CachedRoleStore(postgresRoles, freshness, changes);
 
+  const arrival = new KeyArrival((ids) => postgresKeys.countExisting(ids));
   const feed = new ChangeFeed({
     source: changeSourceFor(config, now),
     freshness,
     changes,
-    listeners: fenced ? [keys, roles, fenced] : [keys, roles],
+    listeners: [keys, roles, arrival, ...(fenced ? [fenced] : [])],
     logger,
     now,
     checkIntervalMs: config.FEED_CHECK_INTERVAL_MS,
@@ -108,6 +110,7 @@ export async function createRegionalKeyServices(
   const region = {
     keys,
     roles,
+    arrival,
     secrets,
     hashing,
     feed,

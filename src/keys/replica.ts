@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CircuitState, circuitBreaker, handleAll } from 'cockatiel';
 import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg';
 import { PreparedLookup, type TextRow } from '../database/prepared-lookup.ts';
+import { Slots } from '../lib/slots.ts';
 import { OverloadedError, StoreUnavailableError } from './key-store.ts';
 import { SilenceBreaker } from './silence-breaker.ts';
 
@@ -28,18 +29,23 @@ export interface ReplicaLimits {
 export class Replica {
   readonly #pool: Pool;
   readonly #limits: ReplicaLimits;
+  readonly #slots: Slots;
   readonly #breakerPolicy = new SilenceBreaker(OPEN_AFTER);
   readonly #breaker = circuitBreaker(handleAll, {
     halfOpenAfter: PROBE_INTERVAL_MS,
     breaker: this.#breakerPolicy,
   });
-  readonly #waiting = new Set<PromiseWithResolvers<void>>();
-  #running = 0;
   #recovering = false;
 
   constructor(pool: Pool, limits: ReplicaLimits) {
     this.#pool = pool;
     this.#limits = limits;
+    this.#slots = new Slots({
+      slots: limits.connections,
+      waiting: limits.waiting,
+      waitMs: limits.waitMs,
+      refusal: () => new OverloadedError('too many lookups are waiting for Postgres'),
+    });
     this.#breaker.onBreak(() => void this.#recover());
   }
 
@@ -74,16 +80,14 @@ export class Replica {
 
   async #run<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     this.#assertClosed();
-    if (this.#running < this.#limits.connections) this.#running += 1;
-    else await this.#enqueue();
-    try {
-      this.#assertClosed();
-      return await this.#breaker.execute(() => this.#execute(work));
-    } catch (error) {
-      throw error instanceof StoreUnavailableError ? error : new StoreUnavailableError('Postgres', error);
-    } finally {
-      this.#dequeue();
-    }
+    return await this.#slots.run(async () => {
+      try {
+        this.#assertClosed();
+        return await this.#breaker.execute(() => this.#execute(work));
+      } catch (error) {
+        throw error instanceof StoreUnavailableError ? error : new StoreUnavailableError('Postgres', error);
+      }
+    });
   }
 
   async #execute<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
@@ -111,34 +115,6 @@ export class Replica {
 
   #assertClosed(): void {
     if (this.#breaker.state !== CircuitState.Closed) throw new StoreUnavailableError('Postgres');
-  }
-
-  async #enqueue(): Promise<void> {
-    const { waiting, waitMs } = this.#limits;
-    const refusal = () => new OverloadedError('too many lookups are waiting for Postgres');
-    if (this.#waiting.size >= waiting) throw refusal();
-    const turn = Promise.withResolvers<void>();
-    this.#waiting.add(turn);
-    const timer = setTimeout(() => {
-      this.#waiting.delete(turn);
-      turn.reject(refusal());
-    }, waitMs);
-    try {
-      await turn.promise;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** Starts the oldest waiting statement in the freed slot, or frees the slot. */
-  #dequeue(): void {
-    const next = this.#waiting.values().next().value;
-    if (next === undefined) {
-      this.#running -= 1;
-      return;
-    }
-    this.#waiting.delete(next);
-    next.resolve();
   }
 
   /** Probes until Postgres responds, so that the breaker is closed before the next caller. */

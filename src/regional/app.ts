@@ -9,6 +9,7 @@ import { IDLE_MS, serverOptions, withoutSchemas } from '../http/server-options.t
 import { PlainLane, TICK_MS } from '../http/wire/plain-lane.ts';
 import { PlainRequestReader } from '../http/wire/plain-request.ts';
 import { ResponseHead } from '../http/wire/response-head.ts';
+import type { KeyArrival } from '../keys/key-arrival.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { AUTHENTICATE_PATH } from './authentication-call.ts';
 import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.ts';
@@ -20,6 +21,7 @@ import { FastLane } from './fast-lane.ts';
 const MAX_PLAIN_BODY_BYTES = 262_144;
 
 export interface RegionalAppDeps {
+  arrival: KeyArrival;
   service: AuthenticationService;
   metrics: AuthenticationMetrics;
 }
@@ -60,7 +62,13 @@ export async function createRegionalApp(
   if (config.CONTROL_PLANE_URL !== undefined) {
     // Imported on demand: its HTTP client takes as long to load as Fastify.
     const { forwarding } = await import('./forwarding.ts');
-    await app.register(forwarding(config.CONTROL_PLANE_URL));
+    await app.register(
+      forwarding({
+        controlPlaneUrl: config.CONTROL_PLANE_URL,
+        secret: config.FORWARDING_SECRETS[0],
+        arrival: deps.arrival,
+      }),
+    );
   }
   return app;
 }

@@ -16,6 +16,8 @@ export interface AuthenticationRequest {
   contexts: readonly RequestedContext[] | undefined;
   includeRoleAssignments: boolean;
   includeRoleDescriptors: boolean;
+  /** Whether the caller requests a token, which only a caller without a key needs. */
+  wantsToken: boolean;
 }
 
 /** Maximum number of contexts per call. */
@@ -45,7 +47,9 @@ const flag = z.enum(['true', 'false']).optional();
 
 /** Query string of `_authenticate`. */
 export const querySchema = z.object({
-  include_token: flag.describe('Request a token. Tokens are not issued yet: the response has null.'),
+  include_token: flag.describe(
+    'Request a token. Tokens are not issued yet: the response has null, and a call without Authorization gets 400.',
+  ),
   include_role_assignments: flag.describe('Include the raw role assignments of the key.'),
   include_role_descriptors: flag.describe(
     'false omits the role descriptors from the contexts. Default true.',
@@ -69,6 +73,7 @@ export function parseAuthenticationRequest(
     contexts: contexts?.map(requestedContext),
     includeRoleAssignments: flags.include_role_assignments === 'true',
     includeRoleDescriptors: flags.include_role_descriptors !== 'false',
+    wantsToken: flags.include_token === 'true' || flags.audience !== undefined,
   };
 }
 

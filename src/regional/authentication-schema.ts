@@ -46,6 +46,7 @@ export const responseSchema = z
       creation: z.iso.datetime(),
       expiration: z.iso.datetime().nullable(),
       internal: z.boolean(),
+      description: z.string().describe('What the key is for. Elasticsearch shows it as `api_key.name`.'),
     }),
     token: z.null(),
     role_assignments: roleAssignmentsSchema.nullable(),

@@ -1,3 +1,4 @@
+import { IamError } from '../errors.ts';
 import type { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { StoreUnavailableError, type Tier } from '../keys/key-store.ts';
 import type { AuthenticationCall } from './authentication-call.ts';
@@ -58,6 +59,7 @@ export class AuthenticationService {
 
   async #resolve(call: AuthenticationCall, digest: string): Promise<AuthenticationResponse> {
     const { authenticator, permissions, responses, sharedResponses, isKeyInMemory } = this.#deps;
+    this.#refuseTokenRequest(call);
     // The credential is checked before the body, so a caller without a key learns nothing about the service.
     const credential = authenticator.decode(call.authorization);
     if (sharedResponses !== undefined && !isKeyInMemory(credential.id)) {
@@ -76,5 +78,14 @@ export class AuthenticationService {
     responses.set(digest, response);
     if (loaded.tier !== 'memory') void sharedResponses?.store(digest, key, granted, body, validUntilMs);
     return { body, tier: loaded.tier };
+  }
+
+  /**
+   * Services that hold a client certificate call without `Authorization` to get a token (protocol: newer facts). Their
+   * credential is not at fault, so the refusal is not a 401.
+   */
+  #refuseTokenRequest({ authorization, client, rawQuery, body }: AuthenticationCall): void {
+    if (authorization || !client.certificate) return;
+    if (this.#requests.read(rawQuery, body).wantsToken) throw new IamError('TOKENS_NOT_SUPPORTED');
   }
 }

@@ -1,20 +1,36 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { text } from 'node:stream/consumers';
 import replyFrom from '@fastify/reply-from';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { IamError } from '../errors.ts';
+import { CLIENT_ADDRESS_HEADER, FORWARDING_SECRET_HEADER } from '../http/forwarding-headers.ts';
+import type { KeyArrival } from '../keys/key-arrival.ts';
 
-const BASE = '/uiam/api/v1/api-keys';
-/** Timeout of a forwarded call; `_convert` calls other services in turn. */
-const TIMEOUT_MS = 15_000;
+const BASE = '/uiam/api/v1';
+/** Timeout of a forwarded call. A `_convert` of a thousand keys calls other services for each. */
+const TIMEOUT_MS = 60_000;
+/** How long the response to a call that creates keys waits for the keys to reach this region. */
+const ARRIVAL_TIMEOUT_MS = 1_000;
+const WARNING_HEADER = 'x-iam-warning';
+
+export interface ForwardingOptions {
+  /** Base URL, such as `http://control-plane:8081`. */
+  controlPlaneUrl: string;
+  /** Authenticates this region, so that the control plane believes the addresses of its clients. */
+  secret: string | undefined;
+  arrival: KeyArrival;
+}
 
 /**
- * A plugin that forwards the three key calls to the control plane, so that a client needs one base URL. While the
- * control plane is unreachable, only these calls return 503.
+ * A plugin that forwards the key calls to the control plane, so that a client needs one base URL. While the control plane is
+ * unreachable, only these calls return 503.
+ *
+ * Elasticsearch uses a granted key at once, in the same region. So the response to a call that creates keys waits until the
+ * replica has them; after a second it returns with a warning header.
  *
  * A client certificate is not forwarded: a trusted caller of these calls sends the shared secret.
- *
- * @param controlPlaneUrl base URL, such as `http://control-plane:8081`
  */
-export function forwarding(controlPlaneUrl: string) {
+export function forwarding({ controlPlaneUrl, secret, arrival }: ForwardingOptions) {
   return async (app: FastifyInstance): Promise<void> => {
     await app.register(replyFrom, {
       base: controlPlaneUrl,
@@ -24,15 +40,15 @@ export function forwarding(controlPlaneUrl: string) {
       maxRetriesOn503: 0,
       undici: { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS, connect: { timeout: 2_000 } },
     });
-    const forward = (request: FastifyRequest, reply: FastifyReply) =>
+    const forward = (request: FastifyRequest, reply: FastifyReply, createsKeys: boolean) =>
       reply.from(request.url, {
         // The body is already JSON bytes; without `contentType` the plugin would encode it again.
         body: request.body ?? null,
         contentType: 'application/json',
-        rewriteRequestHeaders: (_request, headers) => ({
-          ...headers,
-          'x-forwarded-for': [headers['x-forwarded-for'], request.ip].filter(Boolean).join(', '),
-          'x-request-id': request.id,
+        rewriteRequestHeaders: (_request, headers) => forwardedHeaders(request, headers, secret),
+        ...(createsKeys && {
+          onResponse: (_request: unknown, upstreamReply: unknown, response: unknown) =>
+            void sendWhenArrived(upstreamReply as FastifyReply, response as UpstreamResponse, arrival),
         }),
         onError: (upstreamReply, { error }) => {
           (upstreamReply as unknown as FastifyReply).send(
@@ -40,8 +56,51 @@ export function forwarding(controlPlaneUrl: string) {
           );
         },
       });
-    app.post(`${BASE}/_grant`, forward);
-    app.post(`${BASE}/_convert`, forward);
-    app.delete(`${BASE}/:id`, forward);
+    app.post(`${BASE}/api-keys/_grant`, (request, reply) => forward(request, reply, true));
+    app.post(`${BASE}/api-keys/_convert`, (request, reply) => forward(request, reply, true));
+    app.delete(`${BASE}/api-keys/:id`, (request, reply) => forward(request, reply, false));
+    app.post(`${BASE}/tokens/_refresh`, (request, reply) => forward(request, reply, false));
+    app.post(`${BASE}/tokens/_invalidate`, (request, reply) => forward(request, reply, false));
   };
+}
+
+/** The client cannot set the headers of this region. */
+function forwardedHeaders(
+  request: FastifyRequest,
+  { [FORWARDING_SECRET_HEADER]: _secret, [CLIENT_ADDRESS_HEADER]: _address, ...headers }: IncomingHttpHeaders,
+  secret: string | undefined,
+): IncomingHttpHeaders {
+  return {
+    ...headers,
+    'x-forwarded-for': [headers['x-forwarded-for'], request.ip].filter(Boolean).join(', '),
+    'x-request-id': request.id,
+    ...(secret !== undefined && { [FORWARDING_SECRET_HEADER]: secret, [CLIENT_ADDRESS_HEADER]: request.ip }),
+  };
+}
+
+interface UpstreamResponse {
+  stream: NodeJS.ReadableStream;
+}
+
+async function sendWhenArrived(
+  reply: FastifyReply,
+  { stream }: UpstreamResponse,
+  arrival: KeyArrival,
+): Promise<void> {
+  try {
+    const body = await text(stream);
+    const ids = reply.statusCode === 200 ? createdIds(body) : [];
+    if (ids.length > 0 && !(await arrival.wait(ids, ARRIVAL_TIMEOUT_MS))) {
+      reply.header(WARNING_HEADER, 'a created key has not reached this region yet');
+    }
+    reply.send(body);
+  } catch (error) {
+    reply.send(new IamError('CONTROL_PLANE_UNAVAILABLE', { cause: error }));
+  }
+}
+
+/** Ids in a response of `_grant` or `_convert`. */
+function createdIds(body: string): string[] {
+  const { id, results = [] } = JSON.parse(body) as { id?: string; results?: { id?: string }[] };
+  return [id, ...results.map((result) => result.id)].filter((created) => created !== undefined);
 }

@@ -80,7 +80,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     obstacles: () => (region.feed.caughtUp ? [] : ['the change feed has not caught up with the replica yet']),
   };
   const metrics = new AuthenticationMetrics(registry);
-  const app = await createRegionalApp(config, logger, { service, metrics });
+  const app = await createRegionalApp(config, logger, { service, metrics, arrival: region.arrival });
   const management = await createManagementApp({ health, registry, logger });
   const close = async () => {
     health.closing = true;

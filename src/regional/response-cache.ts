@@ -22,38 +22,36 @@ export interface CachedResponse {
 const MAX_SHARED_PERMISSIONS_BYTES = 8_192;
 
 /** Estimates the bytes that belong to one entry alone. */
-export function ownBytes(permissions: string, identity: string): number {
-  return identity.length + (permissions.length > MAX_SHARED_PERMISSIONS_BYTES ? permissions.length : 0);
+export function ownBytes(permissions: string, identityBytes: number): number {
+  return identityBytes + (permissions.length > MAX_SHARED_PERMISSIONS_BYTES ? permissions.length : 0);
 }
 
 /** A response that this pod wrote; it refers to the key record and the role definitions that it derives from. */
-export class LocalResponse implements CachedResponse {
+export class LocalResponse implements CachedResponse, Identity {
   readonly validUntilMs: number | undefined;
+  // The fields of the identity are fields of this object, because a nested object takes 40 bytes more per entry.
+  readonly userText: string;
+  readonly keyText: string;
+  readonly description: string;
   readonly #permissions: Permissions;
-  readonly #userText: string;
-  readonly #keyText: string;
   readonly #key: LoadedKey;
 
-  constructor(
-    permissions: Permissions,
-    { userText, keyText }: Identity,
-    key: LoadedKey,
-    validUntilMs: number,
-  ) {
+  constructor(permissions: Permissions, identity: Identity, key: LoadedKey, validUntilMs: number) {
+    this.userText = identity.userText;
+    this.keyText = identity.keyText;
+    this.description = identity.description;
     this.#permissions = permissions;
-    this.#userText = userText;
-    this.#keyText = keyText;
     this.#key = key;
     // Most keys never expire, and a number, even Infinity, takes 16 bytes per entry.
     this.validUntilMs = Number.isFinite(validUntilMs) ? validUntilMs : undefined;
   }
 
   get body(): string {
-    return joinResponse(this.#permissions.text, this.#userText, this.#key.record.id, this.#keyText);
+    return joinResponse(this.#permissions.text, this.#key.record.id, this);
   }
 
   get ownBytes(): number {
-    return ownBytes(this.#permissions.text, this.#keyText);
+    return ownBytes(this.#permissions.text, this.keyText.length + this.description.length);
   }
 
   isValid(isFreshAt: (atMs: number) => boolean): boolean {

@@ -51,11 +51,12 @@ function project(context: RequestedContext): string {
 
 /**
  * The second part without the key id, which the key record holds. All keys of a user share `userText`; only `keyText`
- * belongs to one response.
+ * belongs to one response. `description` is the record's own string if it needs no escape.
  */
 export interface Identity {
   userText: string;
   keyText: string;
+  description: string;
 }
 
 /** Writes the second part; keeps one `userText` per user. */
@@ -67,8 +68,9 @@ export class IdentityWriter {
     return {
       userText: this.#userText(record.createdBy),
       keyText: flat(
-        `${rfc3339(record.createdAtMs)}","expiration":${expiration},"internal":${record.internal}}}`,
+        `${rfc3339(record.createdAtMs)}","expiration":${expiration},"internal":${record.internal},"description":"`,
       ),
+      description: escaped(record.description),
     };
   }
 
@@ -82,10 +84,19 @@ export class IdentityWriter {
 }
 
 const AFTER_ID = '","type":"api-key","creation":"';
+const AFTER_DESCRIPTION = '"}}';
 
 /** @param id of a key whose credential was decoded; its characters need no escape in JSON */
-export function joinResponse(permissions: string, userText: string, id: string, keyText: string): string {
-  return permissions + userText + id + AFTER_ID + keyText;
+export function joinResponse(permissions: string, id: string, identity: Identity): string {
+  return (
+    permissions +
+    identity.userText +
+    id +
+    AFTER_ID +
+    identity.keyText +
+    identity.description +
+    AFTER_DESCRIPTION
+  );
 }
 
 function rfc3339(timeMs: number): string {
@@ -95,6 +106,12 @@ function rfc3339(timeMs: number): string {
 /** Escapes with `\uXXXX` (RFC 8259, section 7). JSON has non-ASCII characters only inside strings. */
 function ascii(json: string): string {
   return json.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** The characters of a JSON string, without its quotation marks. */
+function escaped(text: string): string {
+  const json = ascii(JSON.stringify(text));
+  return json.length === text.length + 2 ? text : flat(json.slice(1, -1));
 }
 
 /** Copies a concatenated string, which V8 otherwise keeps as a tree of its pieces. */

@@ -156,7 +156,7 @@ class SharedResponse implements CachedResponse {
   }
 
   get ownBytes(): number {
-    return ownBytes(this.#permissions, this.#identity);
+    return ownBytes(this.#permissions, this.#identity.length);
   }
 
   isValid(isFreshAt: (atMs: number) => boolean): boolean {

@@ -6,6 +6,8 @@ import { PROJECT_TYPES } from './project-type.ts';
  */
 const organizationRoleIds = ['organization-admin', 'billing-admin', 'ess-default-organization'];
 
+const deploymentRoleIds = ['deployment-admin', 'deployment-editor', 'deployment-viewer'];
+
 const applicationOnly = PROJECT_TYPES.map((type) => `${type}-application-only`);
 
 const projectRoles = {
@@ -32,7 +34,12 @@ const projectRoleIds = Object.entries(projectRoles).flatMap(([type, roles]) =>
   roles.map((role) => `${type}-${role}`),
 );
 
-const known: ReadonlySet<string> = new Set([...organizationRoleIds, ...applicationOnly, ...projectRoleIds]);
+const known: ReadonlySet<string> = new Set([
+  ...organizationRoleIds,
+  ...deploymentRoleIds,
+  ...applicationOnly,
+  ...projectRoleIds,
+]);
 
 export function isKnownRoleId(roleId: string): boolean {
   return known.has(roleId);

@@ -1,4 +1,4 @@
-import { isPredefinedRole } from './predefined.ts';
+import { predefinedRoles } from './predefined.ts';
 import type { ProjectType } from './project-type.ts';
 
 /** Elasticsearch's limit for the name of a native role. */
@@ -14,8 +14,12 @@ export function checkRoleName(name: string, projectType: ProjectType): string | 
   if (!ALLOWED.test(name)) {
     return 'The role name must start with a letter or digit and use only letters, digits, "_", "-" and ".".';
   }
-  if (isPredefinedRole(projectType, name)) {
-    return `"${name}" is a predefined role of ${projectType} projects: choose another name for a custom role.`;
+  // Names that differ only by case would be confused.
+  const predefined = predefinedRoles.find(
+    (role) => role.projectType === projectType && role.name.toLowerCase() === name.toLowerCase(),
+  );
+  if (predefined !== undefined) {
+    return `"${predefined.name}" is a predefined role of ${projectType} projects: choose another name for a custom role.`;
   }
   return undefined;
 }

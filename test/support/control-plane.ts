@@ -96,10 +96,13 @@ export interface AuditRow {
   outcome: string;
   target_id: string | null;
   reason: string | null;
+  count: number;
   // biome-ignore lint/suspicious/noExplicitAny: tests read single fields
   before: any;
   // biome-ignore lint/suspicious/noExplicitAny: tests read single fields
   after: any;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read single fields
+  requested: any;
 }
 
 /** Returns the audit events of an organization, oldest first. */

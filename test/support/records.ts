@@ -11,6 +11,7 @@ export function keyRecord(id: string, version: number, fields: Partial<KeyRecord
     roleAssignments: {},
     internal: false,
     createdBy: 'user',
+    description: 'test',
     createdAtMs: 0,
     expiresAtMs: null,
     revokedAtMs: null,

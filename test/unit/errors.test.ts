@@ -25,6 +25,10 @@ CONVERSION_KEY             0x1A1400 400  api_keys.invalid_input 400
 CONVERSION_ENDPOINT        0x1A2400 400  api_keys.invalid_input 400
 CONVERSION_RIGHTS          0x1A3400 400  api_keys.invalid_input 400
 NOT_FOUND                  0x1A0404 404  root.not_found 404
+METHOD_NOT_ALLOWED          0x1A0405  405  root.method_not_allowed           405
+QUERY_UNKNOWN               0x1A0400  400  root.invalid_query                400
+TOKENS_NOT_SUPPORTED        0x1A4400  400  root.not_supported                400
+TOKEN_UNKNOWN               0x7E0116  401  root.unauthenticated              401
 KEY_NOT_FOUND              0x28D520 401  api_keys.key_not_found 404
 ROLE_NOT_FOUND             0x1A0404 404  roles.role_not_found 404
 ORGANIZATION_NOT_FOUND     0x1A0409 409  organizations.not_found 404

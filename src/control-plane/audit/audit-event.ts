@@ -1,26 +1,38 @@
 import type { Actor } from '../principal.ts';
 
-/** The changes that the audit trail records. */
+/** The calls that the audit trail records: changes, and refused attempts to change or to read. */
 export type AuditAction =
   | 'api_key.create'
   | 'api_key.grant'
   | 'api_key.convert'
   | 'api_key.rotate'
   | 'api_key.revoke'
+  | 'api_key.list'
+  | 'api_key.get'
   | 'role.put'
   | 'role.delete'
-  | 'organization.create';
+  | 'role.list'
+  | 'role.get'
+  | 'audit.read'
+  | 'organization.create'
+  | 'organization.get';
 
-/** One entry of the audit trail. `before` and `after` are public views and never contain a secret. */
+/** One entry of the audit trail. No field contains a secret. */
 export interface AuditEvent {
   organizationId: string | null;
   actor: Actor;
   action: AuditAction;
   outcome: 'success' | 'failure';
-  targetType?: 'api_key' | 'role' | 'organization';
+  targetType?: 'api_key' | 'native_api_key' | 'role' | 'organization' | undefined;
+  /** Absent if the target does not exist yet, or if there are several. */
   targetId?: string | undefined;
   /** Error code of a refusal. */
   reason?: string | undefined;
+  /** Public views of the target. */
   before?: unknown;
   after?: unknown;
+  /** What a refused caller asked for, from `requestedView`. */
+  requested?: unknown;
+  /** Number of equal refusals that this event stands for; 1 if unset. */
+  count?: number;
 }

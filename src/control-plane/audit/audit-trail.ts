@@ -31,6 +31,8 @@ const auditEventSchema = z
     source_ip: z.string().nullable(),
     request_id: z.string().nullable(),
     reason: z.string().nullable().describe('Error code of a refusal.'),
+    count: z.number().int().describe('Number of equal refusals in a minute that this event stands for.'),
+    requested: z.unknown().describe('What a refused caller sent, without anything that could be a secret.'),
     before: z.unknown(),
     after: z.unknown(),
   })
@@ -55,6 +57,8 @@ interface Row {
   source_ip: string | null;
   request_id: string | null;
   reason: string | null;
+  count: number;
+  requested: unknown;
   before: unknown;
   after: unknown;
 }
@@ -63,15 +67,16 @@ interface Row {
 export async function readTrail(on: Queries, organizationId: string, query: unknown): Promise<AuditPage> {
   const filter = parseInput(auditQuerySchema, query, 'AUDIT_INVALID');
   const rows = await on.query<Row>(
-    `SELECT id::text, at, actor_type, actor_id, action, outcome, target_type, target_id, source_ip, request_id,
-       reason, before, after
+    // Qualified: a bare name would be the text of the SELECT list, which sorts 999 before 1000.
+    `SELECT audit_events.id::text, at, actor_type, actor_id, action, outcome, target_type, target_id, source_ip, request_id,
+       reason, count, requested, before, after
      FROM audit_events
      WHERE organization_id = $1
        AND ($2::text IS NULL OR action = $2) AND ($3::text IS NULL OR outcome = $3)
-       AND ($4::text IS NULL OR actor_id = $4) AND ($5::text IS NULL OR target_id = $5)
+       AND ($4::text IS NULL OR actor_id = $4) AND ($5::text IS NULL OR target_id = $5 OR requested->'keys' ? $5 OR requested->'targets' ? $5)
        AND ($6::timestamptz IS NULL OR at >= $6) AND ($7::timestamptz IS NULL OR at < $7)
-       AND ($8::bigint IS NULL OR id < $8)
-     ORDER BY id DESC LIMIT $9`,
+       AND ($8::bigint IS NULL OR audit_events.id < $8)
+     ORDER BY audit_events.id DESC LIMIT $9`,
     [
       organizationId,
       filter.action ?? null,
@@ -103,6 +108,8 @@ function view(row: Row): AuditPage['events'][number] {
     source_ip: row.source_ip,
     request_id: row.request_id,
     reason: row.reason,
+    count: row.count,
+    requested: row.requested,
     before: row.before,
     after: row.after,
   };

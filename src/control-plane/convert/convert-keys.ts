@@ -4,7 +4,10 @@ import { IamError } from '../../errors.ts';
 import { toIamError } from '../../http/error-rendering.ts';
 import { predefinedRoles } from '../../roles/predefined.ts';
 import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descriptor.ts';
-import { parseInput } from '../input.ts';
+import type { RefusalCounter } from '../audit/refusal-counter.ts';
+import { storableId } from '../audit/requested-view.ts';
+import { parseInput, unstorable } from '../input.ts';
+import { generateSecret } from '../keys/generate-secret.ts';
 import { issueKey } from '../keys/issue-key.ts';
 import type { LifecycleDeps } from '../keys/lifecycle-deps.ts';
 import { assertWithinQuota } from '../keys/quota.ts';
@@ -15,8 +18,12 @@ import { effectiveDescriptors } from './effective-descriptors.ts';
 import { type EndpointProject, originOf } from './endpoints.ts';
 import { type NativeKey, readNativeKey } from './native-key.ts';
 
-const MAX_KEYS = 100;
-const CONCURRENCY = 4;
+const MAX_KEYS = 1_000;
+const CONCURRENCY = 8;
+/** Keys that cannot be started in this time fail, so that the response arrives before clients give up. */
+const MAX_DURATION_MS = 45_000;
+
+const TOO_LATE = 'The call took too long before this key was converted. Send the key again.';
 
 /** Realms whose users exist in one cluster only. */
 const LOCAL_REALMS: ReadonlySet<string> = new Set([
@@ -71,28 +78,38 @@ type Result = z.output<typeof convertResponseSchema>['results'][number];
 export class KeyConversion {
   readonly #deps: LifecycleDeps;
   readonly #endpoints: ReadonlyMap<string, EndpointProject>;
+  readonly #refusals: RefusalCounter;
 
-  constructor(deps: LifecycleDeps, endpoints: ReadonlyMap<string, EndpointProject>) {
+  constructor(
+    deps: LifecycleDeps,
+    endpoints: ReadonlyMap<string, EndpointProject>,
+    refusals: RefusalCounter,
+  ) {
     this.#deps = deps;
     this.#endpoints = endpoints;
+    this.#refusals = refusals;
   }
 
   /** @param input unvalidated @returns results in the order of the input */
   async convert(actor: Actor, input: unknown): Promise<{ results: Result[] }> {
     const { keys } = parseInput(convertKeysSchema, input);
-    const results: Result[] = [];
-    for (let start = 0; start < keys.length; start += CONCURRENCY) {
-      const batch = keys.slice(start, start + CONCURRENCY);
-      results.push(...(await Promise.all(batch.map((key) => this.#settle(actor, key)))));
-    }
+    const deadlineMs = this.#deps.now() + MAX_DURATION_MS;
+    const results: Result[] = Array(keys.length);
+    const queue = keys.entries();
+    const worker = async () => {
+      for (const [index, key] of queue) results[index] = await this.#settle(actor, key, deadlineMs);
+    };
+    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
     return { results };
   }
 
-  async #settle(actor: Actor, request: Conversion): Promise<Result> {
+  async #settle(actor: Actor, request: Conversion, deadlineMs: number): Promise<Result> {
     try {
+      if (this.#deps.now() > deadlineMs) throw new IamError('CONVERSION_UNAVAILABLE', { message: TOO_LATE });
       return await this.#convertOne(actor, request);
     } catch (thrown) {
       const error = toIamError(thrown);
+      await this.#recordFailure(actor, request, error);
       return {
         status: 'failed',
         code: error.uiam.code,
@@ -103,8 +120,26 @@ export class KeyConversion {
     }
   }
 
+  async #recordFailure(actor: Actor, request: Conversion, error: IamError): Promise<void> {
+    const project = this.#projectOf(request);
+    await this.#refusals.record({
+      organizationId: project?.organizationId ?? null,
+      actor,
+      action: 'api_key.convert',
+      outcome: 'failure',
+      targetType: 'native_api_key',
+      targetId: nativeIdOf(request.key),
+      reason: error.uiam.code,
+      requested: { endpoint: storableId(request.endpoint) },
+    });
+  }
+
+  #projectOf({ endpoint }: Conversion): EndpointProject | undefined {
+    return this.#endpoints.get(originOf(endpoint) ?? '');
+  }
+
   async #convertOne(actor: Actor, request: Conversion): Promise<Result> {
-    const project = this.#endpoints.get(originOf(request.endpoint) ?? '');
+    const project = this.#projectOf(request);
     if (project === undefined) throw new IamError('CONVERSION_ENDPOINT');
     const native = await readNativeKey(project.origin, request.key);
     const nowMs = this.#deps.now();
@@ -115,9 +150,10 @@ export class KeyConversion {
       organizationId: project.organizationId,
       userId: native.username,
     };
+    const secret = await generateSecret(this.#deps);
     const key = await this.#deps.database.transaction(async (transaction) => {
       const organization = await lockOrganization(transaction, project.organizationId);
-      await assertWithinQuota(transaction, this.#deps, organization, { internal: true, nowMs });
+      await assertWithinQuota(transaction, this.#deps, organization, { internal: true });
       const roles: string[] = [];
       for (const [index, descriptor] of descriptors.entries()) {
         const known = predefinedRoles.find(
@@ -128,6 +164,7 @@ export class KeyConversion {
         roles.push(name);
       }
       return issueKey(transaction, this.#deps, principal, {
+        secret,
         description: native.name || `converted from ${native.id}`,
         internal: true,
         assignments: {
@@ -164,6 +201,11 @@ export class KeyConversion {
 
 function assertConvertible(native: NativeKey, nowMs: number): void {
   if (native.invalidated === true) throw new IamError('CONVERSION_KEY');
+  if (unstorable(native).length > 0) {
+    throw new IamError('CONVERSION_RIGHTS', {
+      message: 'The definition of the native API key contains a character that cannot be stored.',
+    });
+  }
   if (native.expiration != null && native.expiration <= nowMs) throw new IamError('CONVERSION_KEY');
   if (native.realm_type != null && LOCAL_REALMS.has(native.realm_type)) {
     throw new IamError('CONVERSION_CREATOR');
@@ -194,4 +236,9 @@ function samePermissions(one: RoleDescriptor, other: RoleDescriptor): boolean {
   const { metadata: _one, description: _first, ...left } = one;
   const { metadata: _other, description: _second, ...right } = other;
   return isDeepStrictEqual(left, right);
+}
+
+/** The id in an encoded native key: base64 of a 20-character id, a colon and the secret. */
+function nativeIdOf(key: string): string | undefined {
+  return /^[\w-]{20}(?=:)/.exec(Buffer.from(key, 'base64').toString('latin1'))?.[0];
 }

@@ -1,7 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { IamError } from '../../errors.ts';
 import { hasClientCertificate } from '../../http/server-options.ts';
-import type { KeyAuthenticator } from '../../keys/key-authenticator.ts';
 import type { KeyRecord } from '../../keys/key-record.ts';
 import type { RetryGuard } from '../keys/idempotency.ts';
 import { isOwner } from '../organizations/assignment-scope.ts';
@@ -13,16 +12,6 @@ export interface Caller {
   key: KeyRecord;
   /** Secret of the credential; it seals the response that a repeated request gets. */
   secret: string;
-}
-
-/** Authenticates with the same code as a region. @throws {IamError} 401, or an error of the store */
-export async function authenticateCaller(
-  authenticator: KeyAuthenticator,
-  request: FastifyRequest,
-): Promise<Caller> {
-  const { authorization } = request.headers;
-  const { loaded } = await authenticator.authenticate({ authorization, client: clientProof(request) });
-  return { key: loaded.record, secret: authenticator.decode(authorization).secret };
 }
 
 /** Reads the client authentication of a request. */
@@ -44,7 +33,7 @@ export function principalOf({ key }: Caller, request: FastifyRequest): Principal
 }
 
 export function actorOf(type: Actor['type'], id: string, request: FastifyRequest): Actor {
-  return { type, id, sourceIp: request.ip, requestId: request.id };
+  return { type, id, sourceIp: request.clientAddress, requestId: request.id };
 }
 
 /** @throws {IamError} `root.permission_denied` */

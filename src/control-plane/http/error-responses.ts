@@ -1,27 +1,31 @@
 import type { FastifyReply } from 'fastify';
 import fp from 'fastify-plugin';
-import { IamError, RETRY_AFTER_SECONDS } from '../../errors.ts';
+import { IamError } from '../../errors.ts';
 import type { ErrorLog } from '../../http/error-log.ts';
-import { toIamError } from '../../http/error-rendering.ts';
+import { type OnRefusal, toIamError } from '../../http/error-rendering.ts';
+
+/** Headers of every response of the APIs: none may be cached or interpreted as another type. */
+export const API_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 
 /** Sends an error in the format of the Elastic Cloud API. */
-function sendCloudError(error: IamError, reply: FastifyReply): FastifyReply {
+export function sendCloudError(error: IamError, reply: FastifyReply): FastifyReply {
   const { code, status } = error.cloud;
-  if (status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+  if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
   if (status === 401) reply.header('www-authenticate', 'ApiKey');
   return reply
     .code(status)
-    .header('x-cloud-error-codes', code)
+    .headers({ ...API_HEADERS, 'x-cloud-error-codes': code })
     .type('application/json; charset=utf-8')
     .send({ errors: error.problems.map((problem) => ({ code, ...problem })) });
 }
 
 /** Renders and logs all errors of `/api/v1`. */
-export const cloudErrorResponses = fp<{ errorLog: ErrorLog }>(
-  async (app, { errorLog }) => {
-    app.setErrorHandler((thrown, request, reply) => {
+export const cloudErrorResponses = fp<{ errorLog: ErrorLog; onRefusal: OnRefusal }>(
+  async (app, { errorLog, onRefusal }) => {
+    app.setErrorHandler(async (thrown, request, reply) => {
       const error = toIamError(thrown);
       errorLog.write(error, request.id, request.headers);
+      await onRefusal(request, error);
       return sendCloudError(error, reply);
     });
     app.setNotFoundHandler((_request, reply) => sendCloudError(new IamError('NOT_FOUND'), reply));

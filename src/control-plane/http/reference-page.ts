@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import type { CallerGate } from './caller-gate.ts';
 
 /** The page loads from this server only and sends requests to this server only. */
 const POLICY = [
@@ -14,9 +15,13 @@ const POLICY = [
 ].join('; ');
 
 /** Serves `/docs`, the API reference with a client to try calls. */
-export async function referencePage(app: FastifyInstance): Promise<void> {
+export async function referencePage(
+  app: FastifyInstance,
+  { callers }: { callers: CallerGate },
+): Promise<void> {
   // A dynamic import, because the package is large and no other command needs it.
   const { default: scalar } = await import('@scalar/fastify-api-reference');
+  app.addHook('onRequest', async (request) => callers.countAnonymous(request));
   app.addHook('onSend', async (_request, reply) => {
     reply.header('content-security-policy', POLICY).header('x-content-type-options', 'nosniff');
   });
@@ -31,7 +36,13 @@ export async function referencePage(app: FastifyInstance): Promise<void> {
       agent: { disabled: true },
       mcp: { disabled: true },
       persistAuth: false,
-      authentication: { preferredSecurityScheme: 'apiKey' },
+      authentication: {
+        preferredSecurityScheme: 'apiKey',
+        // Every sample shows the scheme; only the credential is left to fill in.
+        securitySchemes: {
+          apiKey: { type: 'apiKey', name: 'Authorization', in: 'header', value: 'ApiKey CREDENTIAL' },
+        },
+      },
     },
   });
 }

@@ -33,7 +33,9 @@ export const keyWithCredentialSchema = keySchema
     warnings: z
       .array(z.string())
       .optional()
-      .describe('Entries of role_assignments that currently have no effect.'),
+      .describe(
+        'Entries of role_assignments that currently have no effect, and permissions that were copied.',
+      ),
   })
   .describe('An API key with its credential.')
   .meta({ id: 'ApiKeyWithCredential' });
@@ -41,7 +43,7 @@ export const keyWithCredentialSchema = keySchema
 export const createKeyBody = createKeySchema.extend({
   role_assignments: roleAssignmentsSchema
     .optional()
-    .describe("Roles of the key. Default: the role assignments of the caller's key."),
+    .describe("Roles of the key. Default: the role assignments of the caller's key, with a warning."),
 });
 
 export const keyPageSchema = z.object({
@@ -68,6 +70,7 @@ const errorsSchema = z
 
 export const emptySchema = z.object({}).describe('Empty object.');
 export const idParams = z.object({ id: z.string().describe('Id of the API key.') });
+export const keyIdOf = ({ id }: z.output<typeof idParams>) => id;
 export const forceQuery = z.object({
   force: z.enum(['true', 'false']).optional().describe('Override the safety check.'),
 });

@@ -5,6 +5,7 @@ import { OWNER_ROLE_ID } from '../organizations/assignment-scope.ts';
 import { createOrganization } from '../organizations/organizations.ts';
 import type { Actor } from '../principal.ts';
 import { DEFAULT_TTL_MS } from './durations.ts';
+import { generateSecret } from './generate-secret.ts';
 import { issueKey } from './issue-key.ts';
 import type { KeyWithCredential } from './key-view.ts';
 import type { LifecycleDeps } from './lifecycle-deps.ts';
@@ -42,10 +43,12 @@ export async function bootstrap(
     throw invalid('name', 'must be a non-empty text that can be stored');
   const nowMs = deps.now();
   const ttlMs = options.ttlMs === undefined ? DEFAULT_TTL_MS : options.ttlMs;
+  const secret = await generateSecret(deps);
   const key = await deps.database.transaction(async (transaction) => {
     await createOrganization(transaction, actor, { id: organizationId, name, keyQuota });
     const principal = { actor, organizationId, userId: actor.id };
     return issueKey(transaction, deps, principal, {
+      secret,
       description: 'First owner key',
       internal: false,
       assignments: { organization: [{ role_id: OWNER_ROLE_ID, organization_id: organizationId }] },

@@ -4,11 +4,12 @@ import { checkNewRoleAssignments } from '../../roles/new-role-assignments.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 import { parseOrViolations, type Violation } from '../../roles/violation.ts';
 import type { Queries } from '../database.ts';
-import { unstorable } from '../input.ts';
+import { unstorable, withoutNulls } from '../input.ts';
 import { withinOrganization } from '../organizations/assignment-scope.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
 import { expirationSchema, parseTtl } from './durations.ts';
+import { generateSecret } from './generate-secret.ts';
 import { type RetryGuard, runIdempotent } from './idempotency.ts';
 import { issueKey } from './issue-key.ts';
 import { selectKey } from './key-rows.ts';
@@ -29,7 +30,7 @@ export const createKeySchema = z.strictObject({
   role_assignments: z
     .unknown()
     .optional()
-    .describe("Roles of the key. Default: the role assignments of the caller's key."),
+    .describe("Roles of the key. Default: the role assignments of the caller's key, with a warning."),
 });
 
 /** What a creation needs beside its body. */
@@ -60,14 +61,16 @@ export async function createKey(
   const request = parseCreation(input);
   const { organizationId } = principal;
   const assignments = request.assignments && withinOrganization(request.assignments, organizationId);
+  const secret = await generateSecret(deps);
   const nowMs = deps.now();
   const { response, replayed } = await deps.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, organizationId);
     await assertCallerActive(transaction, principal, { owner: true, nowMs });
     return runIdempotent(transaction, principal, options.retry, nowMs, async () => {
       const internal = options.internal ?? false;
-      await assertWithinQuota(transaction, deps, organization, { internal, nowMs });
+      await assertWithinQuota(transaction, deps, organization, { internal });
       const key = await issueKey(transaction, deps, principal, {
+        secret,
         description: request.description,
         internal,
         assignments: assignments ?? (await callerAssignments(transaction, principal)),
@@ -90,8 +93,9 @@ interface Creation {
 }
 
 /** @throws {IamError} that names every invalid field at once */
-function parseCreation(input: unknown): Creation {
-  const violations: Violation[] = unstorable(input);
+function parseCreation(raw: unknown): Creation {
+  const input = withoutNulls(raw);
+  const violations: Violation[] = unstorable(raw);
   const parsed = parseOrViolations(createKeySchema, input);
   const body = parsed.ok ? parsed.value : undefined;
   if (!parsed.ok) violations.push(...parsed.violations);
@@ -99,8 +103,10 @@ function parseCreation(input: unknown): Creation {
   const ttl = parseTtl(body?.expiration);
   if ('problem' in ttl) violations.push({ path: 'expiration', message: ttl.problem });
   // The assignments are checked even if the rest of the body is invalid, so that one response names everything.
-  const raw = (input as { role_assignments?: unknown } | null | undefined)?.role_assignments;
-  const assignments = raw === undefined ? undefined : checkNewRoleAssignments(raw);
+  if (roleAssignmentsOf(raw) === null)
+    violations.push({ path: 'role_assignments', message: NULL_ASSIGNMENTS });
+  const requested = roleAssignmentsOf(input);
+  const assignments = requested === undefined ? undefined : checkNewRoleAssignments(requested);
   if (assignments?.ok === false) {
     violations.push(...assignments.violations.map((violation) => below('role_assignments', violation)));
   }
@@ -111,8 +117,19 @@ function parseCreation(input: unknown): Creation {
     description: body.description,
     ttlMs: ttl.ttlMs,
     ...(assignments?.ok ? { assignments: assignments.assignments } : {}),
-    warnings: assignments?.ok ? assignments.warnings.map((text) => `role_assignments.${text}`) : [],
+    warnings: assignments?.ok
+      ? assignments.warnings.map((text) => `role_assignments.${text}`)
+      : [COPIED_ASSIGNMENTS],
   };
+}
+
+const COPIED_ASSIGNMENTS =
+  "role_assignments: absent, so the key has the same permissions as the caller's key, including its owner permissions";
+const NULL_ASSIGNMENTS =
+  "must be an object with the roles of the key; leave it out only if the key is to have the same permissions as the caller's key";
+
+function roleAssignmentsOf(input: unknown): unknown {
+  return (input as { role_assignments?: unknown } | null | undefined)?.role_assignments;
 }
 
 function below(prefix: string, { path, message }: Violation): Violation {

@@ -14,8 +14,8 @@ export interface GeneratedSecret {
 }
 
 /**
- * Generates and hashes a secret. Hashing takes milliseconds, so callers check every rule first: a refused request must not cost
- * CPU time.
+ * Generates and hashes a secret. Call it after the validation of the input and before the transaction: hashing takes
+ * milliseconds, in which no lock may be held.
  *
  * @param id of an existing key; absent for a new key
  */

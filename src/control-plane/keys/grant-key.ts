@@ -7,6 +7,7 @@ import { assertCallerActive, lockOrganization } from '../organizations/organizat
 import type { Principal } from '../principal.ts';
 import { createKeySchema, type IssuedKey } from './create-key.ts';
 import { parseTtl } from './durations.ts';
+import { generateSecret } from './generate-secret.ts';
 import { type RetryGuard, runIdempotent } from './idempotency.ts';
 import { issueKey } from './issue-key.ts';
 import { selectKey } from './key-rows.ts';
@@ -48,6 +49,7 @@ export async function grantKey(
   const request = parseInput(grantKeySchema, input);
   const ttl = request.expiration === undefined ? undefined : parseTtl(request.expiration);
   if (ttl !== undefined && 'problem' in ttl) throw invalidExpiration(ttl.problem);
+  const secret = await generateSecret(deps);
   const nowMs = deps.now();
   const { response, replayed } = await deps.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, principal.organizationId);
@@ -61,8 +63,9 @@ export async function grantKey(
           message: 'The API key has no application roles on projects to grant.',
         });
       }
-      await assertWithinQuota(transaction, deps, organization, { internal: request.internal, nowMs });
+      await assertWithinQuota(transaction, deps, organization, { internal: request.internal });
       return issueKey(transaction, deps, principal, {
+        secret,
         description: request.description,
         internal: request.internal,
         assignments,

@@ -3,13 +3,15 @@ import type { AuditAction } from '../audit/audit-event.ts';
 import { recordEvent } from '../audit/record-event.ts';
 import type { Queries } from '../database.ts';
 import type { Principal } from '../principal.ts';
-import { generateSecret } from './generate-secret.ts';
+import type { GeneratedSecret } from './generate-secret.ts';
 import { insertKey } from './key-rows.ts';
 import { type KeyWithCredential, keyView } from './key-view.ts';
 import type { LifecycleDeps } from './lifecycle-deps.ts';
 
-/** A validated new key; only its id and secret are missing. */
+/** A validated new key. */
 export interface KeyToIssue {
+  /** Generated before the transaction: hashing must not extend the time of its locks. */
+  secret: GeneratedSecret;
   description: string;
   internal: boolean;
   assignments: RoleAssignments;
@@ -18,14 +20,14 @@ export interface KeyToIssue {
   action: Extract<AuditAction, `api_key.${string}`>;
 }
 
-/** Generates the secret of a new key, and writes the key and its audit event. The caller has checked every rule. */
+/** Writes a new key and its audit event. The caller has checked every rule. */
 export async function issueKey(
   transaction: Queries,
   deps: LifecycleDeps,
   principal: Principal,
-  key: KeyToIssue,
+  { secret, ...key }: KeyToIssue,
 ): Promise<KeyWithCredential> {
-  const { id, secretHash, credential } = await generateSecret(deps);
+  const { id, secretHash, credential } = secret;
   const record = await insertKey(transaction, {
     id,
     organizationId: principal.organizationId,

@@ -1,6 +1,4 @@
 import { IamError } from '../../errors.ts';
-import type { AuditAction } from '../audit/audit-event.ts';
-import { recordingRefusals } from '../audit/record-event.ts';
 import { parseInput } from '../input.ts';
 import type { Principal } from '../principal.ts';
 import { type CreateOptions, createKey, type IssuedKey } from './create-key.ts';
@@ -14,8 +12,8 @@ import { type RevokeOptions, revokeKeys, revokeKeysSchema } from './revoke-keys.
 import { type RotateOptions, rotateKey } from './rotate-key.ts';
 
 /**
- * All operations on keys; HTTP and the CLI both call it. A change and its audit event are one transaction. A refused change is an
- * audit event too.
+ * All operations on keys; HTTP and the CLI both call it. A change and its audit event are one transaction. The
+ * callers record refused attempts, which they know more about.
  */
 export class KeyLifecycle {
   readonly #deps: LifecycleDeps;
@@ -26,37 +24,27 @@ export class KeyLifecycle {
 
   /** @param input body of `POST /users/auth/keys`, unvalidated */
   create(principal: Principal, input: unknown, options?: CreateOptions): Promise<IssuedKey> {
-    return this.#attempt(principal, 'api_key.create', undefined, () =>
-      createKey(this.#deps, principal, input, options),
-    );
+    return createKey(this.#deps, principal, input, options);
   }
 
   /** @param input body of `_grant`, unvalidated */
   grant(principal: Principal & { keyId: string }, input: unknown, retry?: RetryGuard): Promise<IssuedKey> {
-    return this.#attempt(principal, 'api_key.grant', undefined, () =>
-      grantKey(this.#deps, principal, input, retry),
-    );
+    return grantKey(this.#deps, principal, input, retry);
   }
 
   /** @param input body of `_rotate`, unvalidated */
   rotate(principal: Principal, id: string, input: unknown, options?: RotateOptions): Promise<IssuedKey> {
-    return this.#attempt(principal, 'api_key.rotate', id, () =>
-      rotateKey(this.#deps, principal, id, input, options),
-    );
+    return rotateKey(this.#deps, principal, id, input, options);
   }
 
   revoke(principal: Principal, id: string, options?: RevokeOptions): Promise<void> {
-    return this.#attempt(principal, 'api_key.revoke', id, () =>
-      revokeKeys(this.#deps, principal, [id], options),
-    );
+    return revokeKeys(this.#deps, principal, [id], options);
   }
 
   /** @param input `{keys: [id, …]}`, unvalidated */
-  revokeMany(principal: Principal, input: unknown, options?: RevokeOptions): Promise<void> {
-    return this.#attempt(principal, 'api_key.revoke', undefined, () => {
-      const ids = new Set(parseInput(revokeKeysSchema, input).keys);
-      return revokeKeys(this.#deps, principal, [...ids], options);
-    });
+  async revokeMany(principal: Principal, input: unknown, options?: RevokeOptions): Promise<void> {
+    const ids = new Set(parseInput(revokeKeysSchema, input).keys);
+    return revokeKeys(this.#deps, principal, [...ids], options);
   }
 
   /** @param query unvalidated */
@@ -78,15 +66,5 @@ export class KeyLifecycle {
       });
     }
     return keyView(record, nowMs);
-  }
-
-  #attempt<Result>(
-    principal: Principal,
-    action: AuditAction,
-    targetId: string | undefined,
-    change: () => Promise<Result>,
-  ): Promise<Result> {
-    const attempt = { principal, action, targetType: 'api_key', targetId } as const;
-    return recordingRefusals(this.#deps.database, attempt, change);
   }
 }

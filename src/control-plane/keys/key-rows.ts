@@ -1,9 +1,9 @@
-import type { DescribedKeyRecord } from '../../keys/key-record.ts';
+import type { KeyRecord } from '../../keys/key-record.ts';
 import {
-  DESCRIBED_KEY_COLUMNS,
   insertKeyStatement,
+  KEY_COLUMNS,
   type NewKeyRecord,
-  parseDescribedKeyRow,
+  parseKeyObject,
   updateKeyStatement,
 } from '../../keys/key-row.ts';
 import type { Queries } from '../database.ts';
@@ -14,10 +14,10 @@ type Row = { id: string } & Record<string, unknown>;
 
 const ACTIVE = 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)';
 
-export async function insertKey(on: Queries, key: NewKeyRecord): Promise<DescribedKeyRecord> {
+export async function insertKey(on: Queries, key: NewKeyRecord): Promise<KeyRecord> {
   const { text, values } = insertKeyStatement(key);
   const [row] = await on.query<Row>(text, values);
-  return parseDescribedKeyRow(row as Row);
+  return parseKeyObject(row as Row);
 }
 
 /** Other texts need no query, and Postgres may be unable to store them. */
@@ -29,26 +29,13 @@ export async function selectKey(
   on: Queries,
   organizationId: string,
   id: string,
-): Promise<DescribedKeyRecord | undefined> {
+): Promise<KeyRecord | undefined> {
   if (!isKeyId(id)) return undefined;
   const [row] = await on.query<Row>(
-    `SELECT ${DESCRIBED_KEY_COLUMNS} FROM api_keys WHERE organization_id = $1 AND id = $2`,
+    `SELECT ${KEY_COLUMNS} FROM api_keys WHERE organization_id = $1 AND id = $2`,
     [organizationId, id],
   );
-  return row === undefined ? undefined : parseDescribedKeyRow(row);
-}
-
-/** Counts the active internal or the active external keys. */
-export async function countActive(
-  on: Queries,
-  organizationId: string,
-  kind: { internal: boolean; nowMs: number },
-): Promise<number> {
-  const [row] = await on.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM api_keys WHERE organization_id = $1 AND ${ACTIVE} AND internal = $3`,
-    [organizationId, new Date(kind.nowMs), kind.internal],
-  );
-  return row?.count ?? 0;
+  return row === undefined ? undefined : parseKeyObject(row);
 }
 
 /** The columns that a revocation needs. Reading them works for quarantined keys too, so those can be revoked. */
@@ -103,8 +90,8 @@ export interface NewSecret {
   expiresAtMs: number | null;
 }
 
-export async function replaceSecret(on: Queries, id: string, secret: NewSecret): Promise<DescribedKeyRecord> {
+export async function replaceSecret(on: Queries, id: string, secret: NewSecret): Promise<KeyRecord> {
   const { text, values } = updateKeyStatement(id, secret);
   const [row] = await on.query<Row>(text, values);
-  return parseDescribedKeyRow(row as Row);
+  return parseKeyObject(row as Row);
 }

@@ -1,4 +1,4 @@
-import type { DescribedKeyRecord, KeyRecord } from '../../keys/key-record.ts';
+import type { KeyRecord } from '../../keys/key-record.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 
 export type KeyStatus = 'active' | 'expired' | 'revoked';
@@ -30,8 +30,9 @@ export function keyStatus(record: Pick<KeyRecord, 'revokedAtMs' | 'expiresAtMs'>
   return record.expiresAtMs !== null && record.expiresAtMs <= nowMs ? 'expired' : 'active';
 }
 
-export function keyView(record: DescribedKeyRecord, nowMs: number): KeyView {
-  const graceEndsAtMs = record.previousSecretExpiresAtMs;
+export function keyView(record: KeyRecord, nowMs: number): KeyView {
+  const status = keyStatus(record, nowMs);
+  const graceEndsAtMs = status === 'active' ? record.previousSecretExpiresAtMs : null;
   return {
     id: record.id,
     description: record.description,
@@ -39,12 +40,29 @@ export function keyView(record: DescribedKeyRecord, nowMs: number): KeyView {
     user_id: record.createdBy,
     organization_id: record.organizationId,
     ...(record.expiresAtMs !== null && { expiration_date: rfc3339(record.expiresAtMs) }),
-    role_assignments: record.roleAssignments,
+    role_assignments: inOrganization(record.roleAssignments, record.organizationId),
     internal: record.internal,
-    status: keyStatus(record, nowMs),
+    status,
     ...(record.revokedAtMs !== null && { revocation_date: rfc3339(record.revokedAtMs) }),
     ...(graceEndsAtMs !== null &&
       graceEndsAtMs > nowMs && { previous_secret_expiration_date: rfc3339(graceEndsAtMs) }),
+  };
+}
+
+/** The published schema requires the organization in every entry; stored entries may omit it. */
+function inOrganization(assignments: RoleAssignments, organizationId: string): RoleAssignments {
+  const { organization, deployment, project } = assignments;
+  const complete = <T extends { organization_id?: string | undefined }>(entries: readonly T[]): T[] =>
+    entries.map((entry) => ({ ...entry, organization_id: entry.organization_id ?? organizationId }));
+  return {
+    ...assignments,
+    ...(organization && { organization: complete(organization) }),
+    ...(deployment && { deployment: complete(deployment) }),
+    ...(project && {
+      project: Object.fromEntries(
+        Object.entries(project).map(([type, entries]) => [type, complete(entries)]),
+      ),
+    }),
   };
 }
 

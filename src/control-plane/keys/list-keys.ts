@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { IamError } from '../../errors.ts';
 import { QuarantinedKeyError } from '../../keys/key-record.ts';
-import { DESCRIBED_KEY_COLUMNS, parseDescribedKeyRow } from '../../keys/key-row.ts';
+import { KEY_COLUMNS, parseKeyObject } from '../../keys/key-row.ts';
 import type { Database } from '../database.ts';
 import { parseInput } from '../input.ts';
 import { parseDuration } from './durations.ts';
@@ -66,7 +66,7 @@ export async function listKeys(
   const horizonMs = within === undefined ? undefined : expiryHorizon(within, status);
   if (after !== undefined) await assertCursor(database, organizationId, after);
   const rows = await database.query<{ id: string } & Record<string, unknown>>(
-    `SELECT ${DESCRIBED_KEY_COLUMNS} FROM api_keys
+    `SELECT ${KEY_COLUMNS} FROM api_keys
      WHERE organization_id = $1 AND ${conditions[status]}
        AND ($3::timestamptz IS NULL OR expires_at <= $3)
        AND ($6::boolean IS NULL OR internal = $6)
@@ -86,7 +86,7 @@ export async function listKeys(
   const unreadable: string[] = [];
   for (const row of page) {
     try {
-      keys.push(keyView(parseDescribedKeyRow(row), nowMs));
+      keys.push(keyView(parseKeyObject(row), nowMs));
     } catch (error) {
       if (!(error instanceof QuarantinedKeyError)) throw error;
       unreadable.push(row.id);

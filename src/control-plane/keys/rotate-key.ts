@@ -10,7 +10,7 @@ import type { IssuedKey } from './create-key.ts';
 import { parseGracePeriod, parseTtl } from './durations.ts';
 import { generateSecret } from './generate-secret.ts';
 import { type RetryGuard, runIdempotent } from './idempotency.ts';
-import { type NewSecret, replaceSecret, selectKey } from './key-rows.ts';
+import { isKeyId, type NewSecret, replaceSecret, selectKey } from './key-rows.ts';
 import { keyStatus, keyView } from './key-view.ts';
 import type { LifecycleDeps } from './lifecycle-deps.ts';
 import { assertWithinQuota } from './quota.ts';
@@ -53,6 +53,8 @@ export async function rotateKey(
 ): Promise<IssuedKey> {
   const rotation = parseRotation(input);
   const { organizationId } = principal;
+  if (!isKeyId(id)) throw new IamError('KEY_NOT_FOUND');
+  const generated = await generateSecret(deps, id);
   const nowMs = deps.now();
   const { response, replayed } = await deps.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, organizationId);
@@ -62,9 +64,8 @@ export async function rotateKey(
       if (before === undefined) throw new IamError('KEY_NOT_FOUND');
       assertRotatable(before, rotation, options.force === true, nowMs);
       if (keyStatus(before, nowMs) === 'expired') {
-        await assertWithinQuota(transaction, deps, organization, { internal: before.internal, nowMs });
+        await assertWithinQuota(transaction, deps, organization, { internal: before.internal });
       }
-      const generated = await generateSecret(deps, id);
       const after = await replaceSecret(
         transaction,
         id,

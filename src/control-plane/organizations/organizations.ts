@@ -4,16 +4,25 @@ import type { Database, Queries } from '../database.ts';
 import type { Actor, Principal } from '../principal.ts';
 import { OWNER } from './assignment-scope.ts';
 
-export interface Organization {
+interface NewOrganization {
   id: string;
   name: string;
   keyQuota: number;
 }
 
+export interface Organization extends NewOrganization {
+  /** Active keys. May include keys that have expired. */
+  externalKeys: number;
+  internalKeys: number;
+}
+
+const COLUMNS =
+  'id, name, key_quota AS "keyQuota", external_keys AS "externalKeys", internal_keys AS "internalKeys"';
+
 export async function createOrganization(
   transaction: Queries,
   actor: Actor,
-  organization: Organization,
+  organization: NewOrganization,
 ): Promise<void> {
   const inserted = await transaction.query(
     `INSERT INTO organizations (id, name, key_quota) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING RETURNING id`,
@@ -32,9 +41,7 @@ export async function createOrganization(
 }
 
 export async function listOrganizations(database: Database): Promise<Organization[]> {
-  return database.query<Organization>(
-    'SELECT id, name, key_quota AS "keyQuota" FROM organizations ORDER BY created_at, id',
-  );
+  return database.query<Organization>(`SELECT ${COLUMNS} FROM organizations ORDER BY created_at, id`);
 }
 
 /**
@@ -43,7 +50,7 @@ export async function listOrganizations(database: Database): Promise<Organizatio
  */
 export async function lockOrganization(transaction: Queries, organizationId: string): Promise<Organization> {
   const [organization] = await transaction.query<Organization>(
-    'SELECT id, name, key_quota AS "keyQuota" FROM organizations WHERE id = $1 FOR NO KEY UPDATE',
+    `SELECT ${COLUMNS} FROM organizations WHERE id = $1 FOR NO KEY UPDATE`,
     [organizationId],
   );
   if (organization === undefined) {

@@ -2,8 +2,7 @@ import { IamError, violationsError } from '../../errors.ts';
 import { PROJECT_TYPES, type ProjectType } from '../../roles/project-type.ts';
 import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descriptor.ts';
 import { checkRoleName } from '../../roles/role-name.ts';
-import type { AuditAction } from '../audit/audit-event.ts';
-import { recordEvent, recordingRefusals } from '../audit/record-event.ts';
+import { recordEvent } from '../audit/record-event.ts';
 import type { Database, Queries } from '../database.ts';
 import { unstorable } from '../input.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
@@ -40,23 +39,21 @@ export class CustomRoles {
    * Creates or replaces a role.
    * @param input body of Elasticsearch's `PUT /_security/role/{name}`, unvalidated
    */
-  put(
+  async put(
     principal: Principal,
     project: Project,
     name: string,
     input: unknown,
   ): Promise<{ created: boolean; warnings: readonly string[] }> {
-    return this.#attempt(principal, 'role.put', project, name, async () => {
-      const scope = checkProject(project);
-      const refusal = checkRoleName(name, scope.projectType);
-      if (refusal !== undefined) throw new IamError('ROLE_INVALID', { message: refusal, fields: ['name'] });
-      const checked = checkRoleDescriptor(input);
-      if (!checked.ok) throw violationsError('ROLE_INVALID', checked.violations);
-      const unstored = unstorable(checked.descriptor);
-      if (unstored.length > 0) throw violationsError('ROLE_INVALID', unstored);
-      const created = await this.#write(principal, scope, name, checked.descriptor);
-      return { created, warnings: checked.warnings };
-    });
+    const scope = checkProject(project);
+    const refusal = checkRoleName(name, scope.projectType);
+    if (refusal !== undefined) throw new IamError('ROLE_INVALID', { message: refusal, fields: ['name'] });
+    const checked = checkRoleDescriptor(input);
+    if (!checked.ok) throw violationsError('ROLE_INVALID', checked.violations);
+    const unstored = unstorable(checked.descriptor);
+    if (unstored.length > 0) throw violationsError('ROLE_INVALID', unstored);
+    const created = await this.#write(principal, scope, name, checked.descriptor);
+    return { created, warnings: checked.warnings };
   }
 
   async list(organizationId: string, project: Project): Promise<CustomRole[]> {
@@ -76,28 +73,26 @@ export class CustomRoles {
   }
 
   /** Keys with the role lose its permissions. @throws {IamError} `roles.role_not_found` */
-  remove(principal: Principal, project: Project, name: string): Promise<void> {
-    return this.#attempt(principal, 'role.delete', project, name, async () => {
-      const scope = checkProject(project);
-      const { organizationId } = principal;
-      await this.#deps.database.transaction(async (transaction) => {
-        await this.#assertOwner(transaction, principal);
-        const before = await selectRole(transaction, organizationId, scope, name);
-        if (before === undefined) throw new IamError('ROLE_NOT_FOUND');
-        await transaction.query(
-          `UPDATE roles SET deleted_at = $5
-           WHERE organization_id = $1 AND project_type = $2 AND project_id = $3 AND name = $4`,
-          [organizationId, scope.projectType, scope.projectId, name, new Date(this.#deps.now())],
-        );
-        await recordEvent(transaction, {
-          organizationId,
-          actor: principal.actor,
-          action: 'role.delete',
-          outcome: 'success',
-          targetType: 'role',
-          targetId: roleId(scope, name),
-          before,
-        });
+  async remove(principal: Principal, project: Project, name: string): Promise<void> {
+    const scope = checkProject(project);
+    const { organizationId } = principal;
+    await this.#deps.database.transaction(async (transaction) => {
+      await this.#assertOwner(transaction, principal);
+      const before = await selectRole(transaction, organizationId, scope, name);
+      if (before === undefined) throw new IamError('ROLE_NOT_FOUND');
+      await transaction.query(
+        `UPDATE roles SET deleted_at = $5
+         WHERE organization_id = $1 AND project_type = $2 AND project_id = $3 AND name = $4`,
+        [organizationId, scope.projectType, scope.projectId, name, new Date(this.#deps.now())],
+      );
+      await recordEvent(transaction, {
+        organizationId,
+        actor: principal.actor,
+        action: 'role.delete',
+        outcome: 'success',
+        targetType: 'role',
+        targetId: roleId(scope, name),
+        before,
       });
     });
   }
@@ -112,17 +107,6 @@ export class CustomRoles {
   async #assertOwner(transaction: Queries, principal: Principal): Promise<void> {
     await lockOrganization(transaction, principal.organizationId);
     await assertCallerActive(transaction, principal, { owner: true, nowMs: this.#deps.now() });
-  }
-
-  #attempt<Result>(
-    principal: Principal,
-    action: AuditAction,
-    project: Project,
-    name: string,
-    change: () => Promise<Result>,
-  ): Promise<Result> {
-    const attempt = { principal, action, targetType: 'role', targetId: roleId(project, name) } as const;
-    return recordingRefusals(this.#deps.database, attempt, change);
   }
 }
 
@@ -209,6 +193,7 @@ async function assertWithinQuota(transaction: Queries, organizationId: string, s
   });
 }
 
-function roleId({ projectType, projectId }: Project, name: string): string {
+/** The role as the target of an audit event. */
+export function roleId({ projectType, projectId }: Project, name: string): string {
   return `${projectType}/${projectId}/${name}`;
 }

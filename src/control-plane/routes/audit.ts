@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { auditPageSchema, auditQuerySchema, readTrail } from '../audit/audit-trail.ts';
 import type { Queries } from '../database.ts';
 import { assertOwner } from '../http/caller.ts';
+import { linkNext } from '../http/next-link.ts';
 import { errorResponses } from '../http/schemas.ts';
 
 /** Serves the audit trail of the caller's organization. */
@@ -9,17 +10,20 @@ export function auditRoute(app: FastifyInstance, database: Queries): void {
   app.get(
     '/audit',
     {
+      config: { audit: { action: 'audit.read', targetType: 'organization' } },
       schema: {
         tags: ['Audit'],
+        operationId: 'readAuditTrail',
         summary: 'Read the audit trail',
         description: 'Lists changes of keys and roles, and refused attempts, newest first. Owners only.',
         querystring: auditQuerySchema,
         response: { 200: auditPageSchema, ...errorResponses(400, 403) },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       assertOwner(request.caller);
-      return readTrail(database, request.caller.key.organizationId, request.query);
+      const page = await readTrail(database, request.caller.key.organizationId, request.query);
+      return linkNext(request, reply, page);
     },
   );
 }

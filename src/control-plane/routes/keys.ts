@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { IamError } from '../../errors.ts';
 import { assertOwner, principalOf, retryGuard } from '../http/caller.ts';
+import { linkNext } from '../http/next-link.ts';
 import {
   createKeyBody,
   emptySchema,
@@ -9,6 +10,7 @@ import {
   forceQuery,
   idempotencyHeaders,
   idParams,
+  keyIdOf,
   keyPageSchema,
   keySchema,
   keyWithCredentialSchema,
@@ -31,9 +33,10 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   app.post(
     PATH,
     {
-      config: { audit: 'api_key.create' },
+      config: { audit: { action: 'api_key.create', targetType: 'api_key' } },
       schema: {
         tags,
+        operationId: 'createApiKey',
         summary: 'Create an API key',
         description:
           "Creates a key in the caller's organization. It expires after 90 days by default. Owners only.",
@@ -54,26 +57,30 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   app.get(
     PATH,
     {
+      config: { audit: { action: 'api_key.list', targetType: 'api_key' } },
       schema: {
         tags,
+        operationId: 'listApiKeys',
         summary: 'List API keys',
         description: 'Lists keys, newest first. Owners only.',
         querystring: listKeysSchema,
         response: { 200: keyPageSchema, ...errorResponses(400, 403) },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       assertOwner(request.caller);
-      return keys.list(request.caller.key.organizationId, request.query);
+      const page = await keys.list(request.caller.key.organizationId, request.query);
+      return linkNext(request, reply, page);
     },
   );
 
   app.delete(
     PATH,
     {
-      config: { audit: 'api_key.revoke' },
+      config: { audit: { action: 'api_key.revoke', targetType: 'api_key' } },
       schema: {
         tags,
+        operationId: 'revokeApiKeys',
         summary: 'Revoke several API keys',
         description: 'Revokes all of the keys or none. Owners only.',
         querystring: forceQuery,
@@ -90,8 +97,10 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   app.get<{ Params: { id: string } }>(
     `${PATH}/:id`,
     {
+      config: { audit: { action: 'api_key.get', targetType: 'api_key', targetId: keyIdOf } },
       schema: {
         tags,
+        operationId: 'getApiKey',
         summary: 'Get an API key',
         description: 'Owners can read all keys. Any other key can read only itself.',
         params: idParams,
@@ -111,9 +120,10 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   app.delete<{ Params: { id: string } }>(
     `${PATH}/:id`,
     {
-      config: { audit: 'api_key.revoke' },
+      config: { audit: { action: 'api_key.revoke', targetType: 'api_key', targetId: keyIdOf } },
       schema: {
         tags,
+        operationId: 'revokeApiKey',
         summary: 'Revoke an API key',
         description: 'Succeeds for a key that is already revoked. Owners only.',
         params: idParams,
@@ -130,9 +140,10 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   app.post<{ Params: { id: string } }>(
     `${PATH}/:id/_rotate`,
     {
-      config: { audit: 'api_key.rotate' },
+      config: { audit: { action: 'api_key.rotate', targetType: 'api_key', targetId: keyIdOf } },
       schema: {
         tags,
+        operationId: 'rotateApiKey',
         summary: 'Rotate an API key',
         description:
           'Returns a new credential of the same key. The old secret stays valid for the grace period. Owners only.',
@@ -154,10 +165,9 @@ export function keyRoutes(app: FastifyInstance, keys: KeyLifecycle): void {
   );
 }
 
-/** Sends a credential, which HTTP caches must not store. */
 function sendIssued(reply: FastifyReply, issued: IssuedKey): FastifyReply {
   if (issued.replayed) reply.header('idempotent-replayed', 'true');
-  return reply.cacheControl('no-store').send(issued.key);
+  return reply.send(issued.key);
 }
 
 /** Reads `?force`. @throws {IamError} for other values than true and false, because a guess could revoke too much */

@@ -6,7 +6,7 @@ import { PROJECT_TYPES } from '../../roles/project-type.ts';
 import { type RoleDescriptor, roleDescriptorSchema } from '../../roles/role-descriptor.ts';
 import { assertOwner, principalOf } from '../http/caller.ts';
 import { errorResponses } from '../http/schemas.ts';
-import type { CustomRoles, Project } from '../roles/custom-roles.ts';
+import { type CustomRoles, type Project, roleId } from '../roles/custom-roles.ts';
 
 const ROLES = '/projects/:project_type/:project_id/roles';
 
@@ -23,9 +23,10 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   app.put<{ Params: RoleParams }>(
     `${ROLES}/:name`,
     {
-      config: { audit: 'role.put' },
+      config: { audit: { action: 'role.put', targetType: 'role', targetId: roleIdOf } },
       schema: {
         tags,
+        operationId: 'putRole',
         summary: 'Create or replace a custom role',
         description: "The body is that of Elasticsearch's PUT /_security/role/{name}. Owners only.",
         params: roleParams,
@@ -54,8 +55,10 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   app.get<{ Params: RoleParams }>(
     `${ROLES}/:name`,
     {
+      config: { audit: { action: 'role.get', targetType: 'role', targetId: roleIdOf } },
       schema: {
         tags,
+        operationId: 'getRole',
         summary: 'Get a custom role',
         description: 'Owners only.',
         params: roleParams,
@@ -73,9 +76,10 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   app.delete<{ Params: RoleParams }>(
     `${ROLES}/:name`,
     {
-      config: { audit: 'role.delete' },
+      config: { audit: { action: 'role.delete', targetType: 'role', targetId: roleIdOf } },
       schema: {
         tags,
+        operationId: 'deleteRole',
         summary: 'Delete a custom role',
         description: 'Keys with the role lose its permissions. Owners only.',
         params: roleParams,
@@ -92,8 +96,10 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   app.get<{ Params: ProjectParams }>(
     ROLES,
     {
+      config: { audit: { action: 'role.list', targetType: 'role', targetId: projectIdOf } },
       schema: {
         tags,
+        operationId: 'listRoles',
         summary: 'List the custom roles of a project',
         description: 'Owners only.',
         params: projectParams,
@@ -111,8 +117,10 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   app.get<{ Querystring: { project_type?: string } }>(
     '/roles',
     {
+      config: { audit: { action: 'role.list', targetType: 'role' } },
       schema: {
         tags,
+        operationId: 'listPredefinedRoles',
         summary: 'List the predefined roles with their descriptors',
         description: 'Any valid key.',
         querystring: z.object({ project_type: z.enum(PROJECT_TYPES).optional() }),
@@ -149,6 +157,9 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
     },
   );
 }
+
+const roleIdOf = (params: RoleParams) => roleId(projectOf(params), params.name);
+const projectIdOf = (params: ProjectParams) => `${params.project_type}/${params.project_id}`;
 
 function projectOf(params: ProjectParams): Project {
   return { projectType: params.project_type, projectId: params.project_id };

@@ -3,31 +3,30 @@ import { z } from 'zod';
 import { IamError } from '../../errors.ts';
 import { uiamErrorSchema } from '../../http/openapi.ts';
 import type { ClientAuthentication } from '../../keys/client-authentication.ts';
-import type { KeyAuthenticator } from '../../keys/key-authenticator.ts';
 import { convertKeysSchema, convertResponseSchema, type KeyConversion } from '../convert/convert-keys.ts';
-import { actorOf, authenticateCaller, clientProof, principalOf, retryGuard } from '../http/caller.ts';
-import type { RefusalTrail } from '../http/refusal-trail.ts';
-import { forceQuery, idempotencyHeaders, idParams } from '../http/schemas.ts';
+import { actorOf, clientProof, principalOf, retryGuard } from '../http/caller.ts';
+import type { CallerGate } from '../http/caller-gate.ts';
+import { forceQuery, idempotencyHeaders, idParams, keyIdOf } from '../http/schemas.ts';
 import { grantKeySchema } from '../keys/grant-key.ts';
 import type { KeyLifecycle } from '../keys/key-lifecycle.ts';
 import { forceOf } from './keys.ts';
 
 export interface UiamServices {
-  authenticator: KeyAuthenticator;
+  callers: CallerGate;
   clientAuthentication: ClientAuthentication;
   keys: KeyLifecycle;
   conversion: KeyConversion;
-  refusals: RefusalTrail;
 }
 
 /** Serves the key calls of services: `_grant`, self-revocation, `_convert`. Errors have the format of `_authenticate`. */
-export async function uiamRoutes(app: FastifyInstance, services: UiamServices): Promise<void> {
+export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
   app.post(
     '/_grant',
     {
-      config: { audit: 'api_key.grant' },
+      config: { audit: { action: 'api_key.grant', targetType: 'api_key' } },
       schema: {
         tags,
+        operationId: 'grantApiKey',
         summary: "Create a key with the caller's permissions on projects",
         headers: clientHeaders.extend(idempotencyHeaders.shape),
         body: grantKeySchema,
@@ -38,9 +37,8 @@ export async function uiamRoutes(app: FastifyInstance, services: UiamServices): 
       },
     },
     async (request, reply) => {
-      const caller = await services.refusals.recordFailure(request, () =>
-        authenticateCaller(services.authenticator, request),
-      );
+      const caller = await services.callers.authenticate(request);
+      request.caller = caller;
       const principal = { ...principalOf(caller, request), keyId: caller.key.id };
       const { key, replayed } = await services.keys.grant(
         principal,
@@ -48,7 +46,6 @@ export async function uiamRoutes(app: FastifyInstance, services: UiamServices): 
         retryGuard(caller, request),
       );
       if (replayed) reply.header('idempotent-replayed', 'true');
-      reply.cacheControl('no-store');
       return { id: key.id, key: key.key, description: key.description };
     },
   );
@@ -56,8 +53,10 @@ export async function uiamRoutes(app: FastifyInstance, services: UiamServices): 
   app.delete<{ Params: { id: string } }>(
     '/:id',
     {
+      config: { audit: { action: 'api_key.revoke', targetType: 'api_key', targetId: keyIdOf } },
       schema: {
         tags,
+        operationId: 'revokeOwnApiKey',
         summary: 'Revoke the key of the request',
         description: 'A key can revoke only itself. Succeeds if the key is already expired or revoked.',
         headers: clientHeaders,
@@ -69,7 +68,8 @@ export async function uiamRoutes(app: FastifyInstance, services: UiamServices): 
     async (request, reply) => {
       const { id } = request.params;
       try {
-        const caller = await authenticateCaller(services.authenticator, request);
+        const caller = await services.callers.authenticate(request);
+        request.caller = caller;
         if (caller.key.id !== id) {
           throw new IamError('PERMISSION_DENIED', {
             message: 'With this call, a key can revoke only itself.',
@@ -87,8 +87,11 @@ export async function uiamRoutes(app: FastifyInstance, services: UiamServices): 
   app.post(
     '/_convert',
     {
+      // The conversion records the refusal of each item: the caller of this route has no key.
+      config: { audit: { action: 'api_key.convert', targetType: 'native_api_key' } },
       schema: {
         tags,
+        operationId: 'convertApiKeys',
         summary: 'Convert native Elasticsearch keys',
         description:
           'Creates an internal key for each native key, with its current permissions. Requires client authentication; endpoints must be on the allow list.',
@@ -97,14 +100,14 @@ export async function uiamRoutes(app: FastifyInstance, services: UiamServices): 
         response: { 200: convertResponseSchema, ...refusals() },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       if (!services.clientAuthentication.isTrusted(clientProof(request))) {
+        services.callers.countAnonymous(request);
         throw new IamError('CLIENT_AUTHENTICATION', {
           message:
             'This call requires client authentication: an X-Client-Authentication header or a client certificate.',
         });
       }
-      reply.cacheControl('no-store');
       return services.conversion.convert(actorOf('client', 'uiam', request), request.body);
     },
   );

@@ -96,6 +96,35 @@ describe('iam keys', () => {
     expect([again.exitCode, again.stderr]).toEqual([4, expect.stringContaining('grace period')]);
   });
 
+  it('records a refused operation with its target and with what was requested', async () => {
+    const first = await create('--all-projects', 'security=viewer');
+    const second = await create('--all-projects', 'security=viewer');
+    await iam(['keys', 'revoke', first.id, second.id, 'unknown-key', '--json'], environment);
+    await iam(['keys', 'rotate', first.id, '--grace', '1 day', '--json'], environment);
+    const { rows } = await primary.pool.query(
+      `SELECT actor_type, action, target_id, reason, requested FROM audit_events
+       WHERE outcome = 'failure' AND organization_id = 'org-cli'
+         AND (target_id = $1 OR requested->'keys' ? $1) ORDER BY audit_events.id`,
+      [first.id],
+    );
+    expect(rows).toEqual([
+      {
+        actor_type: 'cli',
+        action: 'api_key.revoke',
+        target_id: null,
+        reason: 'api_keys.key_not_found',
+        requested: { keys: [first.id, second.id, 'unknown-key'] },
+      },
+      {
+        actor_type: 'cli',
+        action: 'api_key.rotate',
+        target_id: first.id,
+        reason: 'api_keys.invalid_input',
+        requested: { grace_period: '1 day' },
+      },
+    ]);
+  });
+
   it('records the operator of every change in the audit trail', async () => {
     const key = await create('--all-projects', 'elasticsearch=viewer');
     const { rows } = await primary.pool.query(

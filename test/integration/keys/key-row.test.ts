@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type DescribedKeyRecord, QuarantinedKeyError } from '../../../src/keys/key-record.ts';
-import { DESCRIBED_KEY_COLUMNS, parseDescribedKeyRow } from '../../../src/keys/key-row.ts';
+import { type KeyRecord, QuarantinedKeyError } from '../../../src/keys/key-record.ts';
+import { KEY_COLUMNS, parseKeyObject } from '../../../src/keys/key-row.ts';
 import { PostgresKeyStore } from '../../../src/keys/postgres-key-store.ts';
 import { Replica } from '../../../src/keys/replica.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
@@ -43,15 +43,12 @@ async function insert(columns: Record<string, unknown>): Promise<string> {
 }
 
 /** Reads a row as the control plane does. */
-async function readDescribed(id: string): Promise<DescribedKeyRecord> {
-  const { rows } = await databases.region.query(
-    `SELECT ${DESCRIBED_KEY_COLUMNS} FROM api_keys WHERE id = $1`,
-    [id],
-  );
-  return parseDescribedKeyRow(rows[0]);
+async function readAsControlPlane(id: string): Promise<KeyRecord> {
+  const { rows } = await databases.region.query(`SELECT ${KEY_COLUMNS} FROM api_keys WHERE id = $1`, [id]);
+  return parseKeyObject(rows[0]);
 }
 
-const minimal: Omit<DescribedKeyRecord, 'id'> = {
+const minimal: Omit<KeyRecord, 'id'> = {
   organizationId: 'org',
   description: 'test',
   secretHash: 'a hash',
@@ -78,7 +75,7 @@ const minimal: Omit<DescribedKeyRecord, 'id'> = {
 };
 
 describe('a row of api_keys', () => {
-  it.each<[string, Record<string, unknown>, Partial<DescribedKeyRecord>]>([
+  it.each<[string, Record<string, unknown>, Partial<KeyRecord>]>([
     ['only the required columns', {}, {}],
     [
       'every column',
@@ -138,9 +135,8 @@ describe('a row of api_keys', () => {
   ])('with %s becomes the same record in both services', async (_name, columns, fields) => {
     const id = await insert(columns);
     const expected = { ...minimal, id, ...fields };
-    expect(await readDescribed(id)).toEqual(expected);
-    const { description: _, ...record } = expected;
-    expect((await store.get({ id, digest: '' }))?.record).toEqual(record);
+    expect(await readAsControlPlane(id)).toEqual(expected);
+    expect((await store.get({ id, digest: '' }))?.record).toEqual(expected);
   });
 
   it.each<[string, Record<string, unknown>, string]>([
@@ -163,7 +159,7 @@ describe('a row of api_keys', () => {
     ['two broken columns', { expires_at: 'infinity', version: -1 }, 'expires_at'],
   ])('with %s is quarantined in both services, by its column', async (_name, columns, field) => {
     const id = await insert(columns);
-    for (const read of [() => store.get({ id, digest: '' }), () => readDescribed(id)]) {
+    for (const read of [() => store.get({ id, digest: '' }), () => readAsControlPlane(id)]) {
       const error = await read().catch((error: unknown) => error);
       expect(error).toBeInstanceOf(QuarantinedKeyError);
       expect(error).toMatchObject({ keyId: id, field });

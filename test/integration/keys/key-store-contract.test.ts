@@ -109,6 +109,7 @@ describe.each(stores)('KeyStore contract: %s', (_name, tier, pick) => {
       roleAssignments: expect.objectContaining(roleAssignments),
       internal: true,
       createdBy: 'user-1',
+      description: 'test',
       createdAtMs: expect.any(Number),
       expiresAtMs: expiresAt.getTime(),
       revokedAtMs: null,

@@ -51,7 +51,13 @@ describe('a valid key', () => {
       token: null,
       role_assignments: null,
       denied_contexts: [],
-      credentials: { id: key.id, type: 'api-key', expiration: null, internal: false },
+      credentials: {
+        id: key.id,
+        type: 'api-key',
+        expiration: null,
+        internal: false,
+        description: 'test',
+      },
     });
     expect(response.body.contexts).toEqual([
       {

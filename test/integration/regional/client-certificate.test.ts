@@ -96,6 +96,46 @@ describe('an external key', () => {
   });
 });
 
+describe('a call without Authorization', () => {
+  const query = '?include_token=true&audience=https%3A%2F%2Fexample.com';
+
+  /** Calls `_authenticate` as a service that has only its certificate: no body and no content type. */
+  async function requestToken(path: string, client?: Certificate) {
+    const call = request(`${regional.url}${AUTHENTICATE_PATH}${path}`, {
+      method: 'POST',
+      rejectUnauthorized: false,
+      agent: false,
+      ...client,
+    });
+    call.end();
+    const [response] = await once(call, 'response');
+    const { error } = JSON.parse(Buffer.concat(await response.toArray()).toString());
+    return { status: response.statusCode, ...error };
+  }
+
+  it.each(['?include_token=true', '?audience=https%3A%2F%2Fexample.com', query])(
+    'gets 400, not 401, for a token with an accepted certificate (%s)',
+    async (path) => {
+      const client = await authority.issue('service');
+      expect(await requestToken(path, client)).toMatchObject({
+        status: 400,
+        code: '0x1A4400',
+        type: 'REQUEST.NOT_SUPPORTED',
+        message: expect.stringContaining('does not issue tokens'),
+      });
+    },
+  );
+
+  it('gets 401 without an accepted certificate, or without the wish for a token', async () => {
+    const missing = { status: 401, code: '0xD00DF3', message: expect.stringContaining('missing') };
+    expect(await requestToken(query)).toMatchObject(missing);
+    expect(await requestToken(query, await strangers.issue('service'))).toMatchObject(missing);
+    expect(await requestToken('?include_token=false', await authority.issue('node-3'))).toMatchObject(
+      missing,
+    );
+  });
+});
+
 it('a TLS server without a client CA accepts no certificate as client authentication', async () => {
   const server = await authority.issue('plain');
   const other = await startRegional(databases.replicaUrl, {

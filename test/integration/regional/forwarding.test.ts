@@ -30,11 +30,14 @@ beforeAll(async () => {
     controlPlaneUrl: databases.primaryUrl,
   };
   controlPlane = await startTestControlPlane(
-    { TRUSTED_PROXIES: '127.0.0.1' },
+    { FORWARDING_SECRETS: 'forwarding-secret' },
     { ...primary, close: async () => {} },
   );
   proxy = await startTcpProxy({ targetPort: Number(new URL(controlPlane.url).port) });
-  region = await startRegional(databases.replicaUrl, { CONTROL_PLANE_URL: `http://127.0.0.1:${proxy.port}` });
+  region = await startRegional(databases.replicaUrl, {
+    CONTROL_PLANE_URL: `http://127.0.0.1:${proxy.port}`,
+    FORWARDING_SECRETS: 'forwarding-secret',
+  });
 });
 afterAll(async () => {
   await region?.close();

@@ -2,6 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { renderOpenApi } from '../../../scripts/docs/openapi.ts';
 
+interface Operation {
+  operationId?: string;
+  requestBody?: { content: Record<string, object> };
+  responses: Record<string, { content?: Record<string, object> }>;
+}
+
 const documents = Object.entries(await renderOpenApi());
 
 describe.each(documents)('%s', (path, text) => {
@@ -18,11 +24,25 @@ describe.each(documents)('%s', (path, text) => {
     }
   });
 
+  const operations = Object.values<Record<string, Operation>>(JSON.parse(text).paths).flatMap(
+    Object.values<Operation>,
+  );
+
   it('describes every operation and every response', () => {
-    for (const operations of Object.values<Record<string, object>>(JSON.parse(text).paths)) {
-      for (const operation of Object.values<Record<string, unknown>>(operations as never)) {
-        expect(operation).toMatchObject({ summary: expect.any(String), tags: [expect.any(String)] });
-        expect(JSON.stringify(operation.responses)).not.toContain('Default Response');
+    for (const operation of operations) {
+      expect(operation).toMatchObject({ summary: expect.any(String), tags: [expect.any(String)] });
+      expect(JSON.stringify(operation.responses)).not.toContain('Default Response');
+    }
+  });
+
+  it('has a unique operationId for every operation, and an example of every body', () => {
+    const ids = operations.map(({ operationId }) => operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { operationId, requestBody, responses } of operations) {
+      expect(operationId).toMatch(/^[a-z]+([A-Z][a-z]+)*$/);
+      const success = Object.entries(responses).find(([status]) => status.startsWith('2'));
+      for (const [type, content] of Object.entries({ ...requestBody?.content, ...success?.[1].content })) {
+        expect(content, `${operationId} ${type}`).toHaveProperty('example');
       }
     }
   });

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
+import { Interner } from '../../../src/keys/cache/interner.ts';
 import type { FencedCache, SharedEntry } from '../../../src/keys/cache/redis/fenced-cache.ts';
 import { LAYOUT } from '../../../src/keys/cache/redis/redis-keys.ts';
+import { VerifiedKeys } from '../../../src/keys/cache/redis/verified-keys.ts';
 import { Freshness } from '../../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../../src/keys/change-feed/recent-changes.ts';
 import { ClientAuthentication } from '../../../src/keys/client-authentication.ts';
@@ -19,13 +21,19 @@ const record: KeyRecord = {
   roleAssignments: { organization: [{ role_id: 'organization-admin', organization_id: 'org-é' }] },
   internal: true,
   createdBy: 'user',
+  description: 'é',
   createdAtMs: 0,
   expiresAtMs: 1,
   revokedAtMs: null,
   version: 1,
 };
 const context = { projectId: 'p', projectType: 'elasticsearch', organizationId: 'org-é' } as const;
-const request = { contexts: [context], includeRoleAssignments: true, includeRoleDescriptors: true };
+const request = {
+  contexts: [context],
+  includeRoleAssignments: true,
+  includeRoleDescriptors: true,
+  wantsToken: false,
+};
 
 it('a change of what pods share in Redis comes with another LAYOUT, so two releases never mix', async () => {
   const permissions = writePermissions(
@@ -42,20 +50,24 @@ it('a change of what pods share in Redis comes with another LAYOUT, so two relea
     ],
     [{ granted: false, context, derivedFrom: [], reason: 'no_assignment', unresolved: [] }],
   );
-  const { userText, keyText } = new IdentityWriter().write(record);
-  const text = joinResponse(permissions, userText, record.id, keyText);
-  const payload = await storedPayload(permissions, text);
-  expect([LAYOUT, createHash('sha256').update(payload).digest('hex').slice(0, 16)]).toEqual([
-    'iam5',
-    '37a7691bea0fa19a',
-  ]);
+  const body = joinResponse(permissions, record.id, new IdentityWriter().write(record));
+  const payloads = [await responsePayload(permissions, body), await credentialPayload()];
+  expect([LAYOUT, ...payloads.map(fingerprint)]).toEqual(['iam6', '73a423b33eda2660', 'bd80648161814f7a']);
 });
 
-/** What a pod writes into Redis for a response: the line about its origin, and the body. */
-async function storedPayload(text: string, body: string): Promise<string> {
+const fingerprint = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16);
+const now = () => 1_000;
+
+/** Collects what a pod stores in Redis. */
+function recordingCache(): { cache: FencedCache; payload: () => string } {
   const entries: SharedEntry[] = [];
   const cache = { store: async (entry: SharedEntry) => void entries.push(entry) } as unknown as FencedCache;
-  const now = () => 1_000;
+  return { cache, payload: () => entries[0]?.payload ?? '' };
+}
+
+/** A response: the line about its origin, and the body. */
+async function responsePayload(text: string, body: string): Promise<string> {
+  const { cache, payload } = recordingCache();
   const shared = new SharedResponses({
     cache,
     changes: new RecentChanges(now, { ttlMs: 1, maxEntries: 1 }),
@@ -67,5 +79,13 @@ async function storedPayload(text: string, body: string): Promise<string> {
   const key = { record, tier: 'postgres', confirmedAtMs: 1_000, superseded: false, stale: false } as const;
   const roles = { scopeId: 'scope', roles: new Map(), confirmedAtMs: 1_000, stale: false };
   await shared.store('digest', key, { text, derivedFrom: [roles] }, body, 2_000);
-  return entries[0]?.payload ?? '';
+  return payload();
+}
+
+/** A verified credential: its record and the hash that matched. */
+async function credentialPayload(): Promise<string> {
+  const { cache, payload } = recordingCache();
+  const keys = new VerifiedKeys(cache, now, 1, new Interner(1));
+  await keys.store({ record, confirmedAtMs: 1_000, verifiedHash: 'h' }, 'digest');
+  return payload();
 }

@@ -298,9 +298,19 @@ it('refuses untrusted callers and malformed bodies', async () => {
     [],
     [{ type: 'kibana', key: 'x', endpoint }],
     [native({ extra: 1 })],
-    Array(101).fill(native()),
+    Array(1_001).fill(native()),
   ]) {
     expectRefusal(await convert(keys), 400, '0x1A0400');
   }
   expect(asked).toEqual([]);
 });
+
+it('converts 1,000 keys in one call, and fails only those that cannot be converted', async () => {
+  const wrong = Buffer.from('AAAAAAAAAAAAAAAAAAAA:wrong').toString('base64');
+  const keys = Array.from({ length: 1_000 }, (_, index) => native(index % 10 === 0 ? { key: wrong } : {}));
+  const { status, body } = await convert(keys);
+  expect(status).toBe(200);
+  expect(body.results.map((result: { status: string }) => result.status)).toEqual(
+    keys.map((_, index) => (index % 10 === 0 ? 'failed' : 'success')),
+  );
+}, 60_000);

@@ -44,9 +44,16 @@ it('opens in Chromium, loads nothing from other hosts, and sends a call to the s
   expect((await answered).status()).toBe(200);
   await client.getByText(owner.id).first().waitFor();
 
+  await expect.poll(() => page.locator('body').innerText()).toMatch(/Authorization: ApiKey /);
+  expect(await page.locator('body').innerText()).toContain('Authorization: ApiKey <credential>');
   expect(elsewhere).toEqual([]);
   expect(problems).toEqual([]);
 }, 60_000);
+
+it('is where the root of the server leads to', async () => {
+  const response = await fetch(`${controlPlane.url}/`);
+  expect([response.url, response.status]).toEqual([`${controlPlane.url}/docs/`, 200]);
+});
 
 it('forbids framing and every other origin', async () => {
   const response = await fetch(`${controlPlane.url}/docs/`);

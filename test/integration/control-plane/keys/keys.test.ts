@@ -77,7 +77,9 @@ describe('creation', () => {
 
   it('copies the role assignments of the creator if the request has none', async () => {
     const made = await create();
-    expect(made.role_assignments).toEqual({ organization: [{ role_id: 'organization-admin' }] });
+    expect(made.role_assignments).toEqual({
+      organization: [{ role_id: 'organization-admin', organization_id: owner.organizationId }],
+    });
     expect(await signIn(made.key)).toBe(404); // an owner's: allowed to ask, and there is no such key
   });
 

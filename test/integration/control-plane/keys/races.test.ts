@@ -54,6 +54,38 @@ describe('the quota', () => {
     expect(await countKeys(owner)).toBe(500);
   });
 
+  it('counts every change of keys, and is never below the number of active keys', async () => {
+    const { organizationId } = await newOrganization(primary.pool);
+    const counted = async () => {
+      const { rows } = await primary.pool.query(
+        `SELECT external_keys, internal_keys,
+           (SELECT count(*)::int FROM api_keys WHERE organization_id = $1 AND internal = false
+              AND is_active(revoked_at, expires_at)) AS external,
+           (SELECT count(*)::int FROM api_keys WHERE organization_id = $1 AND internal
+              AND is_active(revoked_at, expires_at)) AS internal
+         FROM organizations WHERE id = $1`,
+        [organizationId],
+      );
+      return rows[0];
+    };
+    const changes = [
+      `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by, internal, expires_at)
+       SELECT 'counted-' || $1 || n, $1, 'x', 'none', '{}', 'u', n % 2 = 0,
+         CASE n % 5 WHEN 0 THEN now() - interval '1 day' WHEN 1 THEN now() + interval '1 day' END
+       FROM generate_series(1, 200) n`,
+      `UPDATE api_keys SET revoked_at = now() WHERE organization_id = $1 AND md5(id) < '4'`,
+      `UPDATE api_keys SET expires_at = now() + interval '1 day' WHERE organization_id = $1 AND md5(id) > 'c'`,
+      `UPDATE api_keys SET description = 'y' WHERE organization_id = $1`,
+      `UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE organization_id = $1 AND md5(id) > 'e'`,
+      `UPDATE api_keys SET revoked_at = NULL WHERE organization_id = $1 AND md5(id) < '2'`,
+    ];
+    for (const change of changes) {
+      await primary.pool.query(change, [organizationId]);
+      const { external_keys: external, internal_keys: internal, ...actual } = await counted();
+      expect({ external, internal }).toEqual(actual);
+    }
+  });
+
   it('excludes revoked and expired keys', async () => {
     const owner = await newOrganization(primary.pool, 2);
     await insertKey(primary.pool, { organizationId: owner.organizationId, expiresAt: new Date(0) });

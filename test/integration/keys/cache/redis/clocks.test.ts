@@ -62,6 +62,7 @@ function keyReadAt(confirmedAtMs: number, id: string): LoadedKey {
       previousSecretExpiresAtMs: null,
       roleAssignments: {},
       internal: false,
+      description: 'test',
       createdBy: 'user',
       createdAtMs: 0,
       expiresAtMs: null,

@@ -305,6 +305,6 @@ it('reveals no id, organization, hash, secret or digest to a reader of Redis', a
   expect(sensitive.filter((text) => contents.includes(text))).toEqual([]);
   const names = (await intruder.values()).map(([name]) => name);
   expect(
-    names.filter((name) => !/^iam5:\{[\w-]{22}\}:(fence|(credential|response):[\w-]{22})$/.test(name)),
+    names.filter((name) => !/^iam6:\{[\w-]{22}\}:(fence|(credential|response):[\w-]{22})$/.test(name)),
   ).toEqual([]);
 });
