@@ -118,6 +118,7 @@ interface RoleInput {
   project: Project;
   name: string;
   descriptor: unknown;
+  strict: boolean;
 }
 
 export const putRole: Operation<RoleInput, { warnings: readonly string[] }> = {
@@ -127,14 +128,13 @@ export const putRole: Operation<RoleInput, { warnings: readonly string[] }> = {
     targetId: roleId(project, name),
     requested: descriptor,
   }),
-  http: async (target, { project, name, descriptor }) => {
-    const { warnings = [] } = await target.call<{ warnings?: string[] }>('PUT', rolePath(project, name), {
-      body: descriptor,
-    });
+  http: async (target, { project, name, descriptor, strict }) => {
+    const path = `${rolePath(project, name)}?strict=${strict}`;
+    const { warnings = [] } = await target.call<{ warnings?: string[] }>('PUT', path, { body: descriptor });
     return { warnings };
   },
-  database: async ({ roles, inOrganization }, { project, name, descriptor }) =>
-    roles.put(await inOrganization(), project, name, descriptor),
+  database: async ({ roles, inOrganization }, { project, name, descriptor, strict }) =>
+    roles.put(await inOrganization(), project, name, descriptor, { strict }),
 };
 
 type RemoteRoles = Record<string, RoleDescriptor & { transient_metadata?: unknown }>;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { repeatedKey } from '../lib/repeated-key.ts';
 import { UsageError } from './command-failure.ts';
 
 /** Flags of `keys create` that define permissions. */
@@ -80,6 +81,13 @@ export function roleAssignmentsFromFlags(flags: RoleAssignmentFlags): unknown {
 export function readJson(argument: string, what: string): unknown {
   const text =
     argument === '-' ? read(0, what) : argument.startsWith('@') ? read(argument.slice(1), what) : argument;
+  const parsed = parse(text, what);
+  const repeated = repeatedKey(text);
+  if (repeated === undefined) return parsed;
+  throw new UsageError(`${what}: the key ${JSON.stringify(repeated)} occurs twice in one object.`);
+}
+
+function parse(text: string, what: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

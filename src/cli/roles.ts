@@ -31,6 +31,7 @@ ${exitCodeHelp}`,
       '--descriptor <json>',
       'body of PUT /_security/role/{name}: JSON, @file, or "-" for standard input',
     )
+    .option('--strict', 'refuse unknown privileges instead of warning')
     .description('Create or replace a role.')
     .addHelpText(
       'after',
@@ -39,13 +40,18 @@ Example:
   iam roles put log-reader --project elasticsearch:shop \\
     --descriptor '{"indices":[{"names":["logs-*"],"privileges":["read"]}]}'`,
     )
-    .action((name: string, flags: RoleOptions & { descriptor: string }) =>
+    .action((name: string, flags: RoleOptions & { descriptor: string; strict?: boolean }) =>
       run(
         flags,
         async () => {
           const project = parseProject(flags.project);
           const descriptor = readJson(flags.descriptor, '--descriptor');
-          const { warnings } = await perform(putRole, flags.organization, { project, name, descriptor });
+          const { warnings } = await perform(putRole, flags.organization, {
+            project,
+            name,
+            descriptor,
+            strict: flags.strict ?? false,
+          });
           return { name, ...(warnings.length > 0 && { warnings }) };
         },
         ({ warnings = [] }) =>
