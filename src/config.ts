@@ -181,9 +181,14 @@ export const settings = {
   EXPIRY_WEBHOOK_SECRET: z
     .string()
     .min(16)
+    .refine((secret) => !secret.startsWith('whsec_') || /^whsec_[A-Za-z0-9+/]{22,}={0,2}$/.test(secret), {
+      message: 'after "whsec_" there must be base64 of at least 16 bytes',
+    })
     .optional()
     .meta({ secret: true })
-    .describe('Signs the requests to EXPIRY_WEBHOOK_URL (HMAC-SHA-256). Required with it.'),
+    .describe(
+      'Signs the requests to EXPIRY_WEBHOOK_URL (Standard Webhooks, HMAC-SHA-256): "whsec_" and random bytes in base64, or any text. Required with it.',
+    ),
   CONVERT_ALLOWED_HOSTS: list
     .default([])
     .describe(

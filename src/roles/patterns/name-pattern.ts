@@ -45,6 +45,6 @@ export function patternProblem(terms: Terms, pattern: string): string | undefine
  * Elasticsearch treats a pattern that starts with a slash as a regular expression. If no slash ends it, every request
  * that uses the role fails.
  */
-export function isClosedPattern(pattern: string): boolean {
+function isClosedPattern(pattern: string): boolean {
   return !pattern.startsWith('/') || (pattern.length > 1 && pattern.endsWith('/'));
 }
