@@ -198,8 +198,15 @@ export const settings = {
   IAM_CONTROL_PLANE_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe('Control plane that iam keys and iam roles use instead of a database, with IAM_API_KEY.'),
+    .describe(
+      'Control plane that iam keys, iam roles and iam audit use instead of a database, with IAM_API_KEY.',
+    ),
   IAM_API_KEY: z.string().optional().meta({ secret: true }).describe('Credential for IAM_CONTROL_PLANE_URL.'),
+  IAM_PROFILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Profile of iam login that commands use. It takes precedence over the two settings above.'),
 
   TLS_CERT_FILE: z.string().optional().describe('PEM certificate. Enables TLS, with TLS_KEY_FILE.'),
   TLS_KEY_FILE: z.string().optional().describe('PEM private key of TLS_CERT_FILE.'),

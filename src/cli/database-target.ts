@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { userInfo } from 'node:os';
 import type pg from 'pg';
 import { loadConfig } from '../config.ts';
+import { readTrail } from '../control-plane/audit/audit-trail.ts';
 import { recordEvent } from '../control-plane/audit/record-event.ts';
 import { requestedView, storableId } from '../control-plane/audit/requested-view.ts';
 import { Database } from '../control-plane/database.ts';
@@ -55,6 +56,7 @@ export function databaseTarget({ deps }: OpenPrimary, organization?: string): Da
   return {
     keys: new KeyLifecycle(deps),
     roles: new CustomRoles(deps),
+    audit: (organizationId, query) => readTrail(deps.database, organizationId, query),
     inOrganization: () => principalIn(() => onlyOrganization(deps.database)),
     inOrganizationOf: (keyId) => principalIn(() => organizationOfKey(deps.database, keyId)),
     recordRefusal: async (attempt, error) =>

@@ -1,9 +1,9 @@
-import { repeatedKey } from '../lib/repeated-key.ts';
 import { applicationNameProblem, applicationPrivilegeProblem } from './application-privilege.ts';
 import { uncoveredBy } from './patterns/coverage.ts';
 import { patternProblem } from './patterns/name-pattern.ts';
 import { Terms } from './patterns/term.ts';
 import { isKnownRemoteClusterPrivilege, isKnownWorkflow } from './privilege-names.ts';
+import { repeatedKey } from './repeated-key.ts';
 import type { RoleDescriptor } from './role-descriptor-schema.ts';
 import { jsonPath, quoted, type Violation } from './violation.ts';
 

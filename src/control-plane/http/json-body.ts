@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { IamError } from '../../errors.ts';
-import { repeatedKey } from '../../lib/repeated-key.ts';
+import { repeatedKey } from '../../roles/repeated-key.ts';
 import { quoted } from '../../roles/violation.ts';
 
 declare module 'fastify' {
