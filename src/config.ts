@@ -52,6 +52,11 @@ export const settings = {
     .describe(
       'Database URL of the change feed. If unset, REPLICA_DATABASE_URL. Set it behind a connection pooler: LISTEN does not work through transaction pooling.',
     ),
+  DATABASE_TRANSACTION_POOLING: flag
+    .default(false)
+    .describe(
+      'Set to true if REPLICA_DATABASE_URL or PRIMARY_DATABASE_URL leads to a connection pooler in transaction mode, such as PgBouncer. In a region, it requires CHANGE_FEED_DATABASE_URL.',
+    ),
   DATABASE_POOL_SIZE: integer(1, 200)
     .default(8)
     .describe('Maximum number of database connections of a process.'),
@@ -94,6 +99,10 @@ export const settings = {
       'Shared cache of the region. If unset, caches are in memory only, and a restarted pod verifies every secret again.',
     ),
   REDIS_CLUSTER: flag.default(false).describe('Set to true if REDIS_URL is a node of a Redis Cluster.'),
+  REDIS_CA_FILE: z
+    .string()
+    .optional()
+    .describe('PEM certificate authorities of a rediss:// server. If unset, those that Node.js trusts.'),
   REDIS_TIMEOUT_MS: integer(1, 1_000)
     .default(10)
     .describe('Timeout of a Redis command. A late response counts as a miss.'),
@@ -229,6 +238,17 @@ const schema = z.object(settings).superRefine((config, context) => {
       code: 'custom',
       path: ['ARGON2_MEMORY_KIB'],
       message: 'must be at least 8 × ARGON2_PARALLELISM',
+    });
+  }
+  if (
+    config.DATABASE_TRANSACTION_POOLING &&
+    config.REPLICA_DATABASE_URL !== undefined &&
+    config.CHANGE_FEED_DATABASE_URL === undefined
+  ) {
+    context.addIssue({
+      code: 'custom',
+      path: ['CHANGE_FEED_DATABASE_URL'],
+      message: 'required with DATABASE_TRANSACTION_POOLING: the URL of the region without the pooler',
     });
   }
   if (config.REDIS_URL !== undefined && config.CACHE_KEYS.length === 0) {

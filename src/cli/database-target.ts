@@ -31,6 +31,7 @@ export function openPrimary(environment: NodeJS.ProcessEnv = process.env): OpenP
     size: 1,
     connectTimeoutMs: Math.max(config.DATABASE_CONNECT_TIMEOUT_MS, 5_000),
     queryTimeoutMs: Math.max(config.DATABASE_QUERY_TIMEOUT_MS, 5_000),
+    transactionPooling: config.DATABASE_TRANSACTION_POOLING,
     onIdleError: () => {},
   });
   const database = new Database(pool);
