@@ -52,6 +52,11 @@ export const settings = {
     .describe(
       'Database URL of the change feed. If unset, REPLICA_DATABASE_URL. Set it behind a connection pooler: LISTEN does not work through transaction pooling.',
     ),
+  DATABASE_TRANSACTION_POOLING: flag
+    .default(false)
+    .describe(
+      'Set to true if REPLICA_DATABASE_URL or PRIMARY_DATABASE_URL leads to a connection pooler in transaction mode, such as PgBouncer. In a region, it requires CHANGE_FEED_DATABASE_URL.',
+    ),
   DATABASE_POOL_SIZE: integer(1, 200)
     .default(8)
     .describe('Maximum number of database connections of a process.'),
@@ -94,6 +99,10 @@ export const settings = {
       'Shared cache of the region. If unset, caches are in memory only, and a restarted pod verifies every secret again.',
     ),
   REDIS_CLUSTER: flag.default(false).describe('Set to true if REDIS_URL is a node of a Redis Cluster.'),
+  REDIS_CA_FILE: z
+    .string()
+    .optional()
+    .describe('PEM certificate authorities of a rediss:// server. If unset, those that Node.js trusts.'),
   REDIS_TIMEOUT_MS: integer(1, 1_000)
     .default(10)
     .describe('Timeout of a Redis command. A late response counts as a miss.'),
@@ -181,9 +190,14 @@ export const settings = {
   EXPIRY_WEBHOOK_SECRET: z
     .string()
     .min(16)
+    .refine((secret) => !secret.startsWith('whsec_') || /^whsec_[A-Za-z0-9+/]{22,}={0,2}$/.test(secret), {
+      message: 'after "whsec_" there must be base64 of at least 16 bytes',
+    })
     .optional()
     .meta({ secret: true })
-    .describe('Signs the requests to EXPIRY_WEBHOOK_URL (HMAC-SHA-256). Required with it.'),
+    .describe(
+      'Signs the requests to EXPIRY_WEBHOOK_URL (Standard Webhooks, HMAC-SHA-256): "whsec_" and random bytes in base64, or any text. Required with it.',
+    ),
   CONVERT_ALLOWED_HOSTS: list
     .default([])
     .describe(
@@ -193,8 +207,15 @@ export const settings = {
   IAM_CONTROL_PLANE_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe('Control plane that iam keys and iam roles use instead of a database, with IAM_API_KEY.'),
+    .describe(
+      'Control plane that iam keys, iam roles and iam audit use instead of a database, with IAM_API_KEY.',
+    ),
   IAM_API_KEY: z.string().optional().meta({ secret: true }).describe('Credential for IAM_CONTROL_PLANE_URL.'),
+  IAM_PROFILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Profile of iam login that commands use. It takes precedence over the two settings above.'),
 
   TLS_CERT_FILE: z.string().optional().describe('PEM certificate. Enables TLS, with TLS_KEY_FILE.'),
   TLS_KEY_FILE: z.string().optional().describe('PEM private key of TLS_CERT_FILE.'),
@@ -217,6 +238,17 @@ const schema = z.object(settings).superRefine((config, context) => {
       code: 'custom',
       path: ['ARGON2_MEMORY_KIB'],
       message: 'must be at least 8 × ARGON2_PARALLELISM',
+    });
+  }
+  if (
+    config.DATABASE_TRANSACTION_POOLING &&
+    config.REPLICA_DATABASE_URL !== undefined &&
+    config.CHANGE_FEED_DATABASE_URL === undefined
+  ) {
+    context.addIssue({
+      code: 'custom',
+      path: ['CHANGE_FEED_DATABASE_URL'],
+      message: 'required with DATABASE_TRANSACTION_POOLING: the URL of the region without the pooler',
     });
   }
   if (config.REDIS_URL !== undefined && config.CACHE_KEYS.length === 0) {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { userInfo } from 'node:os';
 import type pg from 'pg';
 import { loadConfig } from '../config.ts';
+import { readTrail } from '../control-plane/audit/audit-trail.ts';
 import { recordEvent } from '../control-plane/audit/record-event.ts';
 import { requestedView, storableId } from '../control-plane/audit/requested-view.ts';
 import { Database } from '../control-plane/database.ts';
@@ -30,6 +31,7 @@ export function openPrimary(environment: NodeJS.ProcessEnv = process.env): OpenP
     size: 1,
     connectTimeoutMs: Math.max(config.DATABASE_CONNECT_TIMEOUT_MS, 5_000),
     queryTimeoutMs: Math.max(config.DATABASE_QUERY_TIMEOUT_MS, 5_000),
+    transactionPooling: config.DATABASE_TRANSACTION_POOLING,
     onIdleError: () => {},
   });
   const database = new Database(pool);
@@ -55,6 +57,7 @@ export function databaseTarget({ deps }: OpenPrimary, organization?: string): Da
   return {
     keys: new KeyLifecycle(deps),
     roles: new CustomRoles(deps),
+    audit: (organizationId, query) => readTrail(deps.database, organizationId, query),
     inOrganization: () => principalIn(() => onlyOrganization(deps.database)),
     inOrganizationOf: (keyId) => principalIn(() => organizationOfKey(deps.database, keyId)),
     recordRefusal: async (attempt, error) =>

@@ -8,8 +8,12 @@ const DEFECTS = [TypeError, ReferenceError, RangeError, SyntaxError];
  * defect. The error classes are loaded on demand, so that a service starts without them.
  */
 export async function reportFailure(error: unknown, { json = false } = {}): Promise<number> {
-  const { failureOf } = await import('./command-failure.ts');
-  const { exitCode, errors } = failureOf(error);
+  const [{ failureOf }, { inCliTerms }] = await Promise.all([
+    import('./command-failure.ts'),
+    import('./cli-terms.ts'),
+  ]);
+  const { exitCode, errors: apiErrors } = failureOf(error);
+  const errors = apiErrors.map((one) => ({ ...one, message: inCliTerms(one.message) }));
   const isDefect = !(error instanceof Error) || DEFECTS.some((defect) => error instanceof defect);
   // The stack and not `inspect`: that prints own properties too, such as the `input` of an invalid URL with its password.
   const trace = error instanceof Error ? (error.stack ?? error.message) : inspect(error);

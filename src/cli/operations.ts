@@ -1,4 +1,5 @@
 import type { AuditEvent } from '../control-plane/audit/audit-event.ts';
+import type { AuditPage } from '../control-plane/audit/audit-trail.ts';
 import type { KeyLifecycle } from '../control-plane/keys/key-lifecycle.ts';
 import type { KeyView, KeyWithCredential } from '../control-plane/keys/key-view.ts';
 import type { KeyPage } from '../control-plane/keys/list-keys.ts';
@@ -29,6 +30,7 @@ export interface HttpCallOptions {
 export interface DatabaseTarget {
   keys: KeyLifecycle;
   roles: CustomRoles;
+  audit(organizationId: string, query: Record<string, string>): Promise<AuditPage>;
   /** The operator in the organization of the command line, or in the only one. */
   inOrganization(): Promise<Principal>;
   /** The operator in the organization of the command line, or in that of the key. */
@@ -49,7 +51,7 @@ export interface Operation<Input, Result> {
 }
 
 const KEYS = '/api/v1/users/auth/keys';
-const keyPath = (id: string) => `${KEYS}/${encodeURIComponent(id)}`;
+export const keyPath = (id: string) => `${KEYS}/${encodeURIComponent(id)}`;
 const rolesPath = ({ projectType, projectId }: Project) =>
   `/api/v1/projects/${encodeURIComponent(projectType)}/${encodeURIComponent(projectId)}/roles`;
 const rolePath = (project: Project, name: string) => `${rolesPath(project)}/${encodeURIComponent(name)}`;
@@ -118,6 +120,7 @@ interface RoleInput {
   project: Project;
   name: string;
   descriptor: unknown;
+  strict: boolean;
 }
 
 export const putRole: Operation<RoleInput, { warnings: readonly string[] }> = {
@@ -127,14 +130,18 @@ export const putRole: Operation<RoleInput, { warnings: readonly string[] }> = {
     targetId: roleId(project, name),
     requested: descriptor,
   }),
-  http: async (target, { project, name, descriptor }) => {
-    const { warnings = [] } = await target.call<{ warnings?: string[] }>('PUT', rolePath(project, name), {
-      body: descriptor,
-    });
+  http: async (target, { project, name, descriptor, strict }) => {
+    const path = `${rolePath(project, name)}?strict=${strict}`;
+    const { warnings = [] } = await target.call<{ warnings?: string[] }>('PUT', path, { body: descriptor });
     return { warnings };
   },
-  database: async ({ roles, inOrganization }, { project, name, descriptor }) =>
-    roles.put(await inOrganization(), project, name, descriptor),
+  database: async ({ roles, inOrganization }, { project, name, descriptor, strict }) =>
+    roles.put(await inOrganization(), project, name, descriptor, { strict }),
+};
+
+export const readAudit: Operation<Record<string, string>, AuditPage> = {
+  http: (target, query) => target.call('GET', `/api/v1/audit?${new URLSearchParams(query)}`),
+  database: async ({ audit, inOrganization }, query) => audit((await inOrganization()).organizationId, query),
 };
 
 type RemoteRoles = Record<string, RoleDescriptor & { transient_metadata?: unknown }>;

@@ -1,12 +1,12 @@
-import { loadConfig } from '../config.ts';
 import { IamError } from '../errors.ts';
 import { UsageError } from './command-failure.ts';
+import { connection } from './connection.ts';
 import { databaseTarget, openPrimary } from './database-target.ts';
 import { httpTarget } from './http-target.ts';
 import type { Operation } from './operations.ts';
 
 /**
- * Performs an operation over HTTP if `IAM_CONTROL_PLANE_URL` and `IAM_API_KEY` are set, and on the primary otherwise.
+ * Performs an operation where `connection` says: over HTTP, or on the primary.
  * @param organization id from the command line
  */
 export async function perform<Input, Result>(
@@ -14,14 +14,14 @@ export async function perform<Input, Result>(
   organization: string | undefined,
   input: Input,
 ): Promise<Result> {
-  const { IAM_CONTROL_PLANE_URL: url, IAM_API_KEY: credential } = loadConfig(process.env);
-  if (url !== undefined && credential !== undefined) {
+  const profile = connection();
+  if (profile !== undefined) {
     if (organization !== undefined) {
       throw new UsageError(
-        '--organization works only with PRIMARY_DATABASE_URL. Over HTTP the organization is that of IAM_API_KEY.',
+        '--organization works only with PRIMARY_DATABASE_URL. Over HTTP the organization is that of the API key.',
       );
     }
-    return operation.http(httpTarget(url, credential), input);
+    return operation.http(httpTarget(profile.url, profile.apiKey), input);
   }
   const primary = openPrimary();
   try {

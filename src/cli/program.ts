@@ -14,28 +14,53 @@ const commands: Record<string, () => Promise<Register>> = {
   roles: async () => (await import('./roles.ts')).registerRolesCommands,
   'control-plane': async () => (await import('./services.ts')).registerControlPlaneCommand,
   migrate: async () => (await import('./migrate.ts')).registerMigrateCommand,
+  audit: async () => (await import('./audit.ts')).registerAuditCommand,
+  login: async () => (await import('./login.ts')).registerLoginCommand,
+  logout: async () => (await import('./login.ts')).registerLogoutCommand,
+  whoami: async () => (await import('./login.ts')).registerWhoamiCommand,
+  completion: async () => (await import('./completion.ts')).registerCompletionCommand,
 };
+
+/** Global options, whose values could look like commands. */
+const GLOBAL_OPTIONS = ['--env-file', '--profile'];
+
+/** A command that shows all others needs them all. */
+const NEEDS_ALL: readonly (string | undefined)[] = [undefined, 'completion'];
 
 const program = new Command('iam')
   .description('Regional IAM: authenticates unified API keys beside each Elasticsearch fleet.')
+  .version(await version(), '--version', 'print the version')
   .option('--env-file <path>', 'read settings from a file; the environment takes precedence')
+  .option('--profile <name>', 'use this profile of "iam login"')
   .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError('(--help lists commands and options)')
   .addHelpText('after', exitCodeHelp)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage))
   .hook('preAction', (main) => {
-    const { envFile } = main.opts<{ envFile?: string }>();
+    const { envFile, profile } = main.opts<{ envFile?: string; profile?: string }>();
     if (envFile !== undefined) loadEnvFile(envFile, process.env);
+    if (profile !== undefined) process.env.IAM_PROFILE = profile;
     // Before any asynchronous work, which would start the pool.
     startThreadPool(process.env);
   });
 
-const requested = process.argv.slice(2).find((argument) => Object.hasOwn(commands, argument));
-const loaders = Object.entries(commands).filter(([name]) => requested === undefined || name === requested);
+const requested = process.argv
+  .slice(2)
+  .find(
+    (argument, at, all) => Object.hasOwn(commands, argument) && !GLOBAL_OPTIONS.includes(all[at - 1] ?? ''),
+  );
+const loaders = Object.entries(commands).filter(
+  ([name]) => NEEDS_ALL.includes(requested) || name === requested,
+);
 for (const [, load] of loaders) (await load())(program);
 
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = await reportFailure(error);
+}
+
+async function version(): Promise<string> {
+  const { default: manifest } = await import('../../package.json', { with: { type: 'json' } });
+  return manifest.version;
 }

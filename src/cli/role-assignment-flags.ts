@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { repeatedKey } from '../roles/repeated-key.ts';
 import { UsageError } from './command-failure.ts';
 
 /** Flags of `keys create` that define permissions. */
@@ -8,6 +9,7 @@ export interface RoleAssignmentFlags {
   project?: string[];
   allProjects?: string[];
   organizationRole?: string[];
+  samePermissionsAsMine?: boolean;
 }
 
 const collect = (value: string, earlier: string[] = []) => [...earlier, value];
@@ -29,16 +31,31 @@ export function addRoleAssignmentFlags(command: Command): Command {
       '--organization-role <role[=roles]>',
       'role in the organization, such as organization-admin; =roles adds roles on all projects; repeatable',
       collect,
+    )
+    .option(
+      '--same-permissions-as-mine',
+      'all permissions of the key that runs this command, including those of an owner',
     );
 }
 
 /**
- * Builds `role_assignments` from the flags; `undefined` if none is given.
- * @throws {UsageError} if flags do not parse or contradict each other
+ * Builds `role_assignments` from the flags; `undefined` for the permissions of the caller's key.
+ * @throws {UsageError} if flags are missing, do not parse or contradict each other
  */
 export function roleAssignmentsFromFlags(flags: RoleAssignmentFlags): unknown {
   const { project, allProjects, organizationRole } = flags;
   const hasShortFlags = project !== undefined || allProjects !== undefined || organizationRole !== undefined;
+  const hasFlags = hasShortFlags || flags.roleAssignments !== undefined;
+  if (flags.samePermissionsAsMine === true) {
+    if (hasFlags)
+      throw new UsageError('--same-permissions-as-mine cannot be combined with other permissions.');
+    return undefined;
+  }
+  if (!hasFlags) {
+    throw new UsageError(
+      'The key needs permissions: --project, --all-projects, --organization-role or --role-assignments. For a copy of your own permissions, add --same-permissions-as-mine.',
+    );
+  }
   if (flags.roleAssignments !== undefined) {
     if (hasShortFlags)
       throw new UsageError(
@@ -46,8 +63,6 @@ export function roleAssignmentsFromFlags(flags: RoleAssignmentFlags): unknown {
       );
     return readJson(flags.roleAssignments, '--role-assignments');
   }
-  if (!hasShortFlags) return undefined;
-
   const byType: Record<string, object[]> = {};
   const add = (type: string, entry: object) => {
     byType[type] = [...(byType[type] ?? []), { role_id: `${type}-application-only`, ...entry }];
@@ -80,6 +95,13 @@ export function roleAssignmentsFromFlags(flags: RoleAssignmentFlags): unknown {
 export function readJson(argument: string, what: string): unknown {
   const text =
     argument === '-' ? read(0, what) : argument.startsWith('@') ? read(argument.slice(1), what) : argument;
+  const parsed = parse(text, what);
+  const repeated = repeatedKey(text);
+  if (repeated === undefined) return parsed;
+  throw new UsageError(`${what}: the key ${JSON.stringify(repeated)} occurs twice in one object.`);
+}
+
+function parse(text: string, what: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -7,6 +7,7 @@ import { table } from './output.ts';
 import { perform } from './perform.ts';
 import { readJson } from './role-assignment-flags.ts';
 import { type CommonOptions, run, withExitCodes } from './run.ts';
+import { canAsk, confirm } from './terminal.ts';
 
 interface RoleOptions extends CommonOptions {
   organization?: string;
@@ -21,7 +22,8 @@ export function registerRolesCommands(program: Command): void {
     .addHelpText(
       'after',
       `
-Works over HTTP if IAM_CONTROL_PLANE_URL and IAM_API_KEY are set, else on the database of PRIMARY_DATABASE_URL.
+Works over HTTP with IAM_CONTROL_PLANE_URL and IAM_API_KEY or a profile of "iam login", else on the database of
+PRIMARY_DATABASE_URL.
 ${exitCodeHelp}`,
     );
 
@@ -31,6 +33,7 @@ ${exitCodeHelp}`,
       '--descriptor <json>',
       'body of PUT /_security/role/{name}: JSON, @file, or "-" for standard input',
     )
+    .option('--strict', 'refuse unknown privileges instead of warning')
     .description('Create or replace a role.')
     .addHelpText(
       'after',
@@ -39,13 +42,18 @@ Example:
   iam roles put log-reader --project elasticsearch:shop \\
     --descriptor '{"indices":[{"names":["logs-*"],"privileges":["read"]}]}'`,
     )
-    .action((name: string, flags: RoleOptions & { descriptor: string }) =>
+    .action((name: string, flags: RoleOptions & { descriptor: string; strict?: boolean }) =>
       run(
         flags,
         async () => {
           const project = parseProject(flags.project);
           const descriptor = readJson(flags.descriptor, '--descriptor');
-          const { warnings } = await perform(putRole, flags.organization, { project, name, descriptor });
+          const { warnings } = await perform(putRole, flags.organization, {
+            project,
+            name,
+            descriptor,
+            strict: flags.strict ?? false,
+          });
           return { name, ...(warnings.length > 0 && { warnings }) };
         },
         ({ warnings = [] }) =>
@@ -72,10 +80,14 @@ Example:
   withCommonOptions(roles.command('delete'))
     .argument('<name>', 'name of the role')
     .description('Delete a role. Keys that have the role lose its permissions.')
-    .action((name: string, flags: RoleOptions) =>
+    .option('--yes', 'do not ask on a terminal')
+    .action((name: string, flags: RoleOptions & { yes?: boolean }) =>
       run(
         flags,
         async () => {
+          const mustAsk = flags.yes !== true && flags.json !== true && canAsk();
+          if (mustAsk && !(await confirm(`Delete role ${name} of ${flags.project}?`)))
+            throw new UsageError('Nothing was deleted.');
           await perform(deleteRole, flags.organization, { project: parseProject(flags.project), name });
           return { deleted: name };
         },

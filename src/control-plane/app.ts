@@ -9,6 +9,7 @@ import { serverOptions } from '../http/server-options.ts';
 import type { Queries } from './database.ts';
 import type { Caller } from './http/caller.ts';
 import { clientAddress } from './http/client-address.ts';
+import { elasticsearchErrors } from './http/elasticsearch-errors.ts';
 import { API_HEADERS, cloudErrorResponses, sendCloudError } from './http/error-responses.ts';
 import { EXAMPLES } from './http/examples.ts';
 import { jsonBody } from './http/json-body.ts';
@@ -18,6 +19,7 @@ import { refuseUnknownQuery, withAllowedMethods } from './http/strict-routes.ts'
 import { rfc3339 } from './keys/key-view.ts';
 import type { CustomRoles } from './roles/custom-roles.ts';
 import { auditRoute } from './routes/audit.ts';
+import { ELASTICSEARCH_ROLES, elasticsearchRoleRoutes } from './routes/elasticsearch-roles.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { organizationRoutes } from './routes/organizations.ts';
 import { roleRoutes } from './routes/roles.ts';
@@ -124,4 +126,11 @@ async function elasticCloudApi(
     organizationRoutes(api, services.database);
     auditRoute(api, services.database);
   });
+  await api.register(
+    async (elasticsearch) => {
+      elasticsearchErrors(elasticsearch, errors);
+      withAllowedMethods(elasticsearch, () => elasticsearchRoleRoutes(elasticsearch, services.roles));
+    },
+    { prefix: ELASTICSEARCH_ROLES },
+  );
 }

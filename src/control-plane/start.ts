@@ -52,6 +52,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
       size,
       connectTimeoutMs: config.DATABASE_CONNECT_TIMEOUT_MS,
       queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
+      transactionPooling: config.DATABASE_TRANSACTION_POOLING,
       onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to the primary failed'),
     });
   const pool = connect(config.DATABASE_POOL_SIZE);
@@ -66,11 +67,15 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
   const authenticator = new KeyAuthenticator({
     acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
     keys: new PostgresKeyStore(
-      new Replica(lookups, {
-        connections: LOOKUP_CONNECTIONS,
-        waiting: MAX_WAITING_LOOKUPS,
-        waitMs: config.DATABASE_CONNECT_TIMEOUT_MS,
-      }),
+      new Replica(
+        lookups,
+        {
+          connections: LOOKUP_CONNECTIONS,
+          waiting: MAX_WAITING_LOOKUPS,
+          waitMs: config.DATABASE_CONNECT_TIMEOUT_MS,
+        },
+        config.DATABASE_TRANSACTION_POOLING ? 'unnamed' : 'named',
+      ),
       now,
     ),
     secrets: verifier,

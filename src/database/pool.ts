@@ -6,13 +6,16 @@ export interface PoolOptions {
   size: number;
   connectTimeoutMs: number;
   queryTimeoutMs: number;
+  /** Whether the URL leads to a connection pooler that assigns a server connection per transaction. */
+  transactionPooling?: boolean;
   /** Receives errors of idle connections. Without a listener, node-postgres ends the process. */
   onIdleError: (error: Error) => void;
 }
 
 /**
  * A connection pool with a timeout for every wait: for a connection, for the server (`statement_timeout`) and for a
- * server that stops responding (`query_timeout`, on the client).
+ * server that stops responding (`query_timeout`, on the client). A pooler refuses `statement_timeout`, because its server
+ * connections have many clients; there, the login has its own.
  */
 export function createPool(connectionString: string, options: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
@@ -20,7 +23,7 @@ export function createPool(connectionString: string, options: PoolOptions): pg.P
     application_name: options.applicationName,
     max: options.size,
     connectionTimeoutMillis: options.connectTimeoutMs,
-    statement_timeout: options.queryTimeoutMs,
+    ...(!options.transactionPooling && { statement_timeout: options.queryTimeoutMs }),
     query_timeout: options.queryTimeoutMs + 100,
     idleTimeoutMillis: 0, // keep connections: logins are expensive during a storm
     keepAlive: true,

@@ -15,7 +15,7 @@ export type TextRow = readonly (string | null)[];
  * texts (ADR 11 has figures). Protocol: PostgreSQL manual, "Frontend/Backend Protocol", "Extended Query".
  */
 export class PreparedLookup implements Submittable {
-  /** node-postgres reads `name` and `text` and maintains `parsedStatements`. */
+  /** node-postgres reads `name` and `text` and maintains `parsedStatements`. Without a name the statement is not kept. */
   readonly name: string;
   readonly text: string;
   readonly #value: string;

@@ -1,5 +1,5 @@
 import { TickBatcher } from '../lib/tick-batcher.ts';
-import { checkRoleDescriptor } from '../roles/role-descriptor.ts';
+import { readRoleDescriptor } from '../roles/role-descriptor.ts';
 import type { Replica } from './replica.ts';
 import { type LoadedRoles, type RoleScope, type RoleStore, roleScopeId } from './role-store.ts';
 
@@ -64,9 +64,9 @@ export class PostgresRoleStore implements RoleStore {
       const id = roleScopeId(scope);
       const set = sets.get(id) ?? new Map<string, string>();
       sets.set(id, set);
-      const checked = checkRoleDescriptor(row.descriptor);
-      if (checked.ok) set.set(row.name, JSON.stringify(checked.descriptor));
-      else this.#onInvalid({ ...scope, name: row.name });
+      const descriptor = readRoleDescriptor(row.descriptor);
+      if (descriptor === undefined) this.#onInvalid({ ...scope, name: row.name });
+      else set.set(row.name, JSON.stringify(descriptor));
     }
     return sets;
   }

@@ -44,11 +44,15 @@ export async function createRegionalKeyServices(
     maxStalenessMs: config.MAX_STALENESS_MS,
   });
   const changes = new RecentChanges(now, { ttlMs: windowMs, maxEntries: policies.recentChanges.maxEntries });
-  const replica = new Replica(pool, {
-    connections: config.DATABASE_POOL_SIZE,
-    waiting: config.DATABASE_POOL_SIZE * WAITING_PER_CONNECTION,
-    waitMs: config.DATABASE_CONNECT_TIMEOUT_MS,
-  });
+  const replica = new Replica(
+    pool,
+    {
+      connections: config.DATABASE_POOL_SIZE,
+      waiting: config.DATABASE_POOL_SIZE * WAITING_PER_CONNECTION,
+      waitMs: config.DATABASE_CONNECT_TIMEOUT_MS,
+    },
+    config.DATABASE_TRANSACTION_POOLING ? 'unnamed' : 'named',
+  );
 
   const shared = new Interner(policies.sharedTexts.maxEntries);
   const postgresKeys = new PostgresKeyStore(replica, now, shared);

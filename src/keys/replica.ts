@@ -20,6 +20,12 @@ export interface ReplicaLimits {
 }
 
 /**
+ * Statements are prepared once per connection. Behind transaction pooling a connection has another server connection for
+ * each statement, so they must not have a name.
+ */
+export type StatementNames = 'named' | 'unnamed';
+
+/**
  * Access to Postgres with bounds and a breaker. Every failure of Postgres becomes a `StoreUnavailableError`. While the
  * breaker is open, callers fail fast; a background probe detects recovery.
  *
@@ -29,6 +35,7 @@ export interface ReplicaLimits {
 export class Replica {
   readonly #pool: Pool;
   readonly #limits: ReplicaLimits;
+  readonly #names: StatementNames;
   readonly #slots: Slots;
   readonly #breakerPolicy = new SilenceBreaker(OPEN_AFTER);
   readonly #breaker = circuitBreaker(handleAll, {
@@ -37,9 +44,10 @@ export class Replica {
   });
   #recovering = false;
 
-  constructor(pool: Pool, limits: ReplicaLimits) {
+  constructor(pool: Pool, limits: ReplicaLimits, names: StatementNames = 'named') {
     this.#pool = pool;
     this.#limits = limits;
+    this.#names = names;
     this.#slots = new Slots({
       slots: limits.connections,
       waiting: limits.waiting,
@@ -59,17 +67,19 @@ export class Replica {
   }
 
   /** Runs a statement and returns its rows. */
-  async query<Row extends QueryResultRow>(statement: QueryConfig): Promise<Row[]> {
+  async query<Row extends QueryResultRow>({ name, ...unnamed }: QueryConfig): Promise<Row[]> {
+    const statement = this.#names === 'named' && name !== undefined ? { ...unnamed, name } : unnamed;
     return await this.#run(async (client) => (await client.query<Row>(statement)).rows);
   }
 
   /** Runs a prepared statement with one text parameter and returns its rows as texts. */
   async lookup(name: string, text: string, value: string): Promise<TextRow[]> {
+    const statementName = this.#names === 'named' ? name : '';
     return await this.#run(
       (client) =>
         new Promise((resolve, reject) => {
           client.query(
-            new PreparedLookup(name, text, value, (error, rows) => {
+            new PreparedLookup(statementName, text, value, (error, rows) => {
               if (error === null) resolve(rows);
               else reject(error);
             }),

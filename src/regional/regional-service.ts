@@ -36,6 +36,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     size: config.DATABASE_POOL_SIZE,
     connectTimeoutMs: config.DATABASE_CONNECT_TIMEOUT_MS,
     queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
+    transactionPooling: config.DATABASE_TRANSACTION_POOLING,
     onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to the replica failed'),
   });
   const region = await createRegionalKeyServices(config, pool, logger, registry, now);

@@ -4,9 +4,9 @@ import security from './predefined/security.json' with { type: 'json' };
 import vectordb from './predefined/vectordb.json' with { type: 'json' };
 import workplaceai from './predefined/workplaceai.json' with { type: 'json' };
 import { PROJECT_TYPES, type ProjectType } from './project-type.ts';
-import type { RoleDescriptor } from './role-descriptor.ts';
+import { type RoleDescriptor, roleDescriptorSchema } from './role-descriptor-schema.ts';
 
-const files: Record<ProjectType, Record<string, RoleDescriptor>> = {
+const files: Record<ProjectType, Record<string, unknown>> = {
   elasticsearch,
   observability,
   security,
@@ -20,7 +20,11 @@ export const predefinedRoles: readonly {
   name: string;
   descriptor: RoleDescriptor;
 }[] = PROJECT_TYPES.flatMap((projectType) =>
-  Object.entries(files[projectType]).map(([name, descriptor]) => ({ projectType, name, descriptor })),
+  Object.entries(files[projectType]).map(([name, descriptor]) => ({
+    projectType,
+    name,
+    descriptor: roleDescriptorSchema.parse(descriptor),
+  })),
 );
 
 const names: ReadonlySet<string> = new Set(predefinedRoles.map((role) => `${role.projectType}/${role.name}`));

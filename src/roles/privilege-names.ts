@@ -17,7 +17,11 @@ const indexPrivileges: ReadonlySet<string> = new Set(
   read_view_metadata view_index_metadata write`.split(/\s+/),
 );
 
+/** This list is closed: Elasticsearch refuses other names for remote clusters. */
 const remoteClusterPrivileges: ReadonlySet<string> = new Set(['monitor_enrich', 'monitor_stats']);
+
+/** This list is closed too. */
+const workflows: ReadonlySet<string> = new Set(['search_application_query']);
 
 /** Returns true for an action pattern (`cluster:…`) too. */
 export function isKnownClusterPrivilege(name: string): boolean {
@@ -31,4 +35,8 @@ export function isKnownIndexPrivilege(name: string): boolean {
 
 export function isKnownRemoteClusterPrivilege(name: string): boolean {
   return remoteClusterPrivileges.has(name.toLowerCase());
+}
+
+export function isKnownWorkflow(name: string): boolean {
+  return workflows.has(name);
 }

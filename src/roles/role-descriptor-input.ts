@@ -1,3 +1,5 @@
+import type { Violation } from './violation.ts';
+
 const MAX_DESCRIPTOR_BYTES = 256 * 1024;
 const MAX_DEPTH = 32;
 
@@ -16,12 +18,32 @@ export function sizeProblem(input: unknown): string | undefined {
   return bytes > MAX_DESCRIPTOR_BYTES ? `must have at most ${MAX_DESCRIPTOR_BYTES} bytes of JSON` : undefined;
 }
 
+const ALIASES = { index: 'indices', application: 'applications' } as const;
+
+/** Returns the fields that the input has under both of their names. */
+export function repeatedAliases(input: Fields): Violation[] {
+  return Object.entries(ALIASES)
+    .filter(([alias, field]) => Object.hasOwn(input, alias) && Object.hasOwn(input, field))
+    .map(([alias, field]) => ({
+      path: alias,
+      message: `is another name of "${field}": send only one of them`,
+    }));
+}
+
 /**
- * Converts the forms that Elasticsearch also accepts into the stored form: a single string becomes a list, a `query`
- * object becomes its JSON text, and `transient_metadata` is dropped. All other values stay unchanged, even invalid ones.
+ * Converts the forms that Elasticsearch also accepts into the stored form: the aliases `index` and `application` get their
+ * full names, a single string becomes a list, a `query` object becomes its JSON text, and null or an empty `query` counts
+ * as absent where Elasticsearch does the same. `transient_metadata` and `type` are dropped. All other values stay
+ * unchanged, even invalid ones. Source: `RoleDescriptor.Parser` of Elasticsearch.
  */
 export function normaliseRoleDescriptor(input: Fields): Fields {
-  const { transient_metadata: _ignored, ...descriptor } = input;
+  const { transient_metadata: _ignored, type: _type, ...descriptor } = input;
+  for (const [alias, field] of Object.entries(ALIASES)) {
+    if (!Object.hasOwn(descriptor, alias)) continue;
+    if (!Object.hasOwn(descriptor, field)) descriptor[field] = descriptor[alias];
+    delete descriptor[alias];
+  }
+  for (const field of ['cluster', 'run_as']) if (descriptor[field] === null) delete descriptor[field];
   for (const field of ['indices', 'applications', 'remote_indices', 'remote_cluster']) {
     const entries = descriptor[field];
     if (Array.isArray(entries)) descriptor[field] = entries.map(normaliseEntry);
@@ -35,6 +57,7 @@ function normaliseEntry(entry: unknown): unknown {
   for (const field of LISTS) {
     if (typeof normal[field] === 'string') normal[field] = [normal[field]];
   }
+  if (normal.query === null || normal.query === '') delete normal.query;
   if (isObject(normal.query)) normal.query = JSON.stringify(normal.query);
   return normal;
 }

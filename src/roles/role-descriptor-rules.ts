@@ -1,16 +1,16 @@
-import { type Budget, isInsideOne } from './pattern.ts';
-import {
-  isKnownClusterPrivilege,
-  isKnownIndexPrivilege,
-  isKnownRemoteClusterPrivilege,
-} from './privilege-names.ts';
+import { applicationNameProblem, applicationPrivilegeProblem } from './application-privilege.ts';
+import { uncoveredBy } from './patterns/coverage.ts';
+import { patternProblem } from './patterns/name-pattern.ts';
+import { Terms } from './patterns/term.ts';
+import { isKnownRemoteClusterPrivilege, isKnownWorkflow } from './privilege-names.ts';
+import { repeatedKey } from './repeated-key.ts';
 import type { RoleDescriptor } from './role-descriptor-schema.ts';
 import { jsonPath, quoted, type Violation } from './violation.ts';
 
-/** Takes some tens of milliseconds. Plain field names, even a thousand, use no steps. */
-const MAX_PATTERN_STEPS = 5_000_000;
+/** Bounds the comparison of patterns of one descriptor: at most a few hundred milliseconds. */
+const MAX_PATTERN_TERMS = 100_000;
 
-type IndexEntry = NonNullable<RoleDescriptor['indices']>[number];
+type Indices = RoleDescriptor['indices'][number];
 
 /** Elasticsearch reserves top-level metadata keys that start with an underscore. */
 export function reservedMetadata(metadata: object): Violation[] {
@@ -22,48 +22,102 @@ export function reservedMetadata(metadata: object): Violation[] {
     }));
 }
 
-/** Field security can only except fields that it grants, so an exception outside the grant is refused. */
-export function exceptionsOutsideGrant(descriptor: RoleDescriptor): Violation[] {
-  const budget: Budget = { steps: MAX_PATTERN_STEPS };
-  return eachIndexEntry(descriptor).flatMap(([path, entry]) => {
-    const { grant, except = [] } = entry.field_security ?? { grant: [] };
-    const granted = new Set(grant);
-    const outside = except.filter((exception) => !isInsideOne(exception, granted, budget));
+/** What Elasticsearch refuses although the types are right. Only new roles must satisfy these rules. */
+export function brokenRules(descriptor: RoleDescriptor): Violation[] {
+  const terms = new Terms(MAX_PATTERN_TERMS);
+  const invalidPatterns = patternsOf(descriptor).flatMap(([path, patterns]) =>
+    problemsOf(path, patterns, (pattern) => patternProblem(terms, pattern)),
+  );
+  return [
+    ...invalidPatterns,
+    ...eachIndices(descriptor).flatMap(([path, { query }]) =>
+      query === undefined || isQuery(query)
+        ? []
+        : [
+            {
+              path: `${path}.query`,
+              message: 'must be one JSON query object, such as {"term":{"team":"a"}}',
+            },
+          ],
+    ),
+    ...(invalidPatterns.length > 0 ? [] : exceptionsOutsideGrant(descriptor, terms)),
+    ...descriptor.applications.flatMap(({ application, privileges }, at) => [
+      ...problemsOf(`applications[${at}].application`, application, applicationNameProblem),
+      ...problemsOf(`applications[${at}].privileges`, privileges, applicationPrivilegeProblem),
+    ]),
+    ...(descriptor.remote_cluster ?? []).flatMap(({ privileges }, at) =>
+      problemsOf(`remote_cluster[${at}].privileges`, privileges, (name) =>
+        isKnownRemoteClusterPrivilege(name) ? undefined : 'must be monitor_enrich or monitor_stats',
+      ),
+    ),
+    ...problemsOf('restriction.workflows', descriptor.restriction?.workflows ?? [], (name) =>
+      isKnownWorkflow(name) ? undefined : 'must be search_application_query, the only known workflow',
+    ),
+  ];
+}
+
+/** Field security can only except fields that it grants. */
+function exceptionsOutsideGrant(descriptor: RoleDescriptor, terms: Terms): Violation[] {
+  return eachIndices(descriptor).flatMap(([path, { field_security: security }]) => {
+    if (security?.except === undefined) return [];
+    const outside = uncoveredBy(terms, security.except, security.grant);
     if (outside.length === 0) return [];
     const message =
-      budget.steps < 0
-        ? 'has too many wildcard patterns to compare with grant'
+      outside === 'too_complex'
+        ? 'has patterns that are too complex to compare with grant: use plain names or fewer wildcards'
         : `must be covered by grant: ${outside.slice(0, 5).map(quoted).join(', ')}`;
     return [{ path: `${path}.field_security.except`, message }];
   });
 }
 
-/** Returns one sentence for each unknown privilege name. */
-export function unknownPrivileges(descriptor: RoleDescriptor): string[] {
-  const unknown = (path: string, kind: string, names: string[], isKnown: (name: string) => boolean) =>
-    names.flatMap((name, at) =>
-      isKnown(name)
-        ? []
-        : [`${path}[${at}]: ${quoted(name)} is not a known ${kind} privilege; it is stored unchanged`],
-    );
+/** A query has one clause (Elasticsearch, query DSL). A key that occurs twice may be a clause that is meant to restrict. */
+function isQuery(text: string): boolean {
+  try {
+    const query: unknown = JSON.parse(text);
+    if (typeof query !== 'object' || query === null || Array.isArray(query)) return false;
+    const clauses = Object.values(query);
+    return clauses.length === 1 && typeof clauses[0] === 'object' && repeatedKey(text) === undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Every list of names in which a text between slashes is a regular expression. */
+function patternsOf(descriptor: RoleDescriptor): [path: string, patterns: readonly string[]][] {
   return [
-    ...unknown('cluster', 'cluster', descriptor.cluster ?? [], isKnownClusterPrivilege),
-    ...eachIndexEntry(descriptor).flatMap(([path, entry]) =>
-      unknown(`${path}.privileges`, 'index', entry.privileges, isKnownIndexPrivilege),
-    ),
-    ...(descriptor.remote_cluster ?? []).flatMap((entry, at) =>
-      unknown(
-        `remote_cluster[${at}].privileges`,
-        'remote cluster',
-        entry.privileges,
-        isKnownRemoteClusterPrivilege,
-      ),
+    ...eachIndices(descriptor).flatMap(([path, { names, field_security }]): [string, readonly string[]][] => [
+      [`${path}.names`, names],
+      [`${path}.field_security.grant`, field_security?.grant ?? []],
+      [`${path}.field_security.except`, field_security?.except ?? []],
+    ]),
+    ...descriptor.applications.map(({ resources }, at): [string, readonly string[]] => [
+      `applications[${at}].resources`,
+      resources,
+    ]),
+    ...(['remote_indices', 'remote_cluster'] as const).flatMap((field) =>
+      (descriptor[field] ?? []).map(({ clusters }, at): [string, readonly string[]] => [
+        `${field}[${at}].clusters`,
+        clusters,
+      ]),
     ),
   ];
 }
 
-function eachIndexEntry(descriptor: RoleDescriptor): [path: string, entry: IndexEntry][] {
-  const withPath = (field: 'indices' | 'remote_indices') =>
-    (descriptor[field] ?? []).map((entry, at): [string, IndexEntry] => [`${field}[${at}]`, entry]);
-  return [...withPath('indices'), ...withPath('remote_indices')];
+function problemsOf(
+  path: string,
+  values: string | readonly string[],
+  problem: (value: string) => string | undefined,
+): Violation[] {
+  const all: [string, string][] =
+    typeof values === 'string' ? [[path, values]] : values.map((value, at) => [`${path}[${at}]`, value]);
+  return all.flatMap(([path, value]) => {
+    const message = problem(value);
+    return message === undefined ? [] : [{ path, message: `${quoted(value)} ${message}` }];
+  });
+}
+
+function eachIndices(descriptor: RoleDescriptor): [path: string, indices: Indices][] {
+  return (['indices', 'remote_indices'] as const).flatMap((field) =>
+    (descriptor[field] ?? []).map((entry, at): [string, Indices] => [`${field}[${at}]`, entry]),
+  );
 }

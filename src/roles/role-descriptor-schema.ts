@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { isClosedPattern } from './pattern.ts';
 
 const MAX_ENTRIES = 1000;
 const MAX_NAME_CHARS = 1024;
@@ -10,10 +9,6 @@ const name = z
   .min(1, 'must not be empty')
   .max(MAX_NAME_CHARS, `must have at most ${MAX_NAME_CHARS} characters`);
 
-const pattern = name.refine(isClosedPattern, {
-  message: 'a pattern that starts with "/" is a regular expression and must also end with "/"',
-});
-
 function list<T extends z.ZodType>(item: T) {
   return z.array(item).max(MAX_ENTRIES, `must have at most ${MAX_ENTRIES} entries`);
 }
@@ -23,31 +18,34 @@ function filledList<T extends z.ZodType>(item: T) {
 }
 
 const indices = {
-  names: filledList(pattern),
+  names: filledList(name),
   privileges: filledList(name),
-  field_security: z.strictObject({ grant: list(pattern), except: list(pattern).optional() }).optional(),
+  field_security: z.strictObject({ grant: list(name), except: list(name).optional() }).optional(),
   query: z.string().min(1, 'must not be empty').optional(),
   allow_restricted_indices: z.boolean().optional(),
 };
 
 /**
- * A native Elasticsearch role descriptor as it is stored and returned: lists are arrays, `query` is a string, and
- * `transient_metadata` is absent. An unknown field at any level is an error, since it may be meant to restrict the role.
+ * A native Elasticsearch role descriptor as it is stored and returned. The four lists that Elasticsearch always writes are
+ * present, `query` is a string, and `transient_metadata` is absent. An unknown field at any level is an error, since it
+ * may be meant to restrict the role.
+ *
+ * Stored roles must satisfy this schema for ever. Rules for new roles belong into `role-descriptor-rules.ts`.
  */
 export const roleDescriptorSchema = z.strictObject({
-  cluster: list(name).optional(),
-  indices: list(z.strictObject(indices)).optional(),
+  cluster: list(name).default([]),
+  indices: list(z.strictObject(indices)).default([]),
   applications: list(
-    z.strictObject({ application: name, privileges: filledList(name), resources: filledList(pattern) }),
-  ).optional(),
+    z.strictObject({ application: name, privileges: filledList(name), resources: filledList(name) }),
+  ).default([]),
   run_as: z
     .array(name)
     .max(0, 'is not available for serverless roles: omit it or send an empty list')
-    .optional(),
+    .default([]),
   metadata: z.record(z.string(), z.unknown()).optional(),
-  remote_indices: list(z.strictObject({ clusters: filledList(pattern), ...indices })).optional(),
+  remote_indices: list(z.strictObject({ clusters: filledList(name), ...indices })).optional(),
   remote_cluster: list(
-    z.strictObject({ clusters: filledList(pattern), privileges: filledList(name) }),
+    z.strictObject({ clusters: filledList(name), privileges: filledList(name) }),
   ).optional(),
   description: z
     .string()

@@ -1,4 +1,6 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
@@ -24,6 +26,7 @@ export function iam(
       process.execPath,
       [main, ...args],
       {
+        maxBuffer: 64 * 1_048_576,
         env: {
           PATH: process.env.PATH,
           NODE_COMPILE_CACHE,
@@ -38,4 +41,51 @@ export function iam(
     );
     child.stdin?.end(input);
   });
+}
+
+/** Runs `iam` on a pseudo-terminal (script of util-linux) that types the answers, one line each, after its questions. */
+export async function iamOnTerminal(
+  args: readonly string[],
+  environment: Record<string, string>,
+  answers: readonly (readonly [question: RegExp, answer: string])[] = [],
+): Promise<{ exitCode: number | null; screen: string }> {
+  const command = [process.execPath, main, ...args]
+    .map((word) => `'${word.replaceAll("'", "'\\''")}'`)
+    .join(' ');
+  const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], {
+    env: {
+      PATH: process.env.PATH,
+      NODE_COMPILE_CACHE,
+      TERM: 'xterm-256color',
+      CREDENTIAL_PREFIX: 'essu_dev',
+      ...environment,
+    },
+  });
+  let screen = '';
+  let answered = 0;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text;
+    const [question, answer] = answers[answered] ?? [];
+    if (question === undefined || !question.test(screen)) return;
+    answered += 1;
+    child.stdin.write(`${answer}\n`);
+  });
+  const [exitCode] = (await once(child, 'close')) as [number | null];
+  return { exitCode, screen };
+}
+
+/** Runs `iam audit --follow --json`. */
+export function followAudit(
+  args: readonly string[],
+  environment: Record<string, string>,
+): { next: () => Promise<unknown>; stop: () => void } {
+  const child = spawn(process.execPath, [main, 'audit', '--follow', '--json', ...args], {
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE, ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    next: async () => JSON.parse((await lines.next()).value ?? 'null'),
+    stop: () => void child.kill(),
+  };
 }

@@ -19,6 +19,7 @@ export interface KeyFields {
   organizationId?: string;
   roleAssignments?: unknown;
   internal?: boolean;
+  createdAt?: Date;
   expiresAt?: Date | null;
   revokedAt?: Date | null;
   secretHash?: string;
@@ -59,8 +60,8 @@ export async function insertKey(primary: pg.Pool, fields: KeyFields = {}): Promi
     organizationId,
   ]);
   await primary.query(
-    `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, internal, created_by, expires_at, revoked_at, version)
-     VALUES ($1, $2, 'test', $3, $4, $5, $6, $7, $8, 0)`,
+    `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, internal, created_by, expires_at, revoked_at, created_at, version)
+     VALUES ($1, $2, 'test', $3, $4, $5, $6, $7, $8, $9, 0)`,
     [
       credential.id,
       organizationId,
@@ -70,6 +71,7 @@ export async function insertKey(primary: pg.Pool, fields: KeyFields = {}): Promi
       fields.createdBy ?? 'user-1',
       fields.expiresAt ?? null,
       fields.revokedAt ?? null,
+      fields.createdAt ?? new Date(),
     ],
   );
   const encoded = encodeCredential('essu_dev', credential);

@@ -1,4 +1,10 @@
 import type pg from 'pg';
+import type { RoleDescriptor } from '../../src/roles/role-descriptor.ts';
+
+/** A descriptor with the lists that are always present. */
+export function descriptor(fields: Partial<RoleDescriptor>): RoleDescriptor {
+  return { cluster: [], indices: [], applications: [], run_as: [], ...fields };
+}
 
 /** Writes a custom role of an Elasticsearch project into the primary, without the control plane. */
 export async function putRole(

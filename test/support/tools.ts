@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Reporter } from 'vitest/node';
 import { findRedisBinary } from '../../dev/redis/binary.ts';
 import { findChromium } from './find-chromium.ts';
-import { canInstallPackages, installPackage } from './servers/apt.ts';
+import { canInstallPackages, findProgram, installPackage, installService } from './servers/apt.ts';
 import { installRedis } from './servers/install-redis.ts';
 import { hasContainerEngine } from './servers/redis-provider.ts';
 
@@ -36,6 +36,13 @@ const TOOLS: readonly Tool[] = [
     isPresent: async () => findChromium() !== undefined,
     install: () => installPackage('chromium'),
     remedy: 'install chromium, or set TEST_CHROMIUM to its path',
+  },
+  {
+    name: 'PgBouncer',
+    module: 'test/support/servers/pgbouncer.ts',
+    isPresent: async () => (await findProgram('pgbouncer')) !== undefined,
+    install: () => installService('pgbouncer'),
+    remedy: 'install pgbouncer',
   },
 ];
 

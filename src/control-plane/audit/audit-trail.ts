@@ -43,7 +43,8 @@ export const auditPageSchema = z.object({
   next: z.string().optional().describe('Pass as "after" to get the next page. Absent on the last page.'),
 });
 
-type AuditPage = z.input<typeof auditPageSchema>;
+export type AuditEventView = z.input<typeof auditEventSchema>;
+export type AuditPage = z.input<typeof auditPageSchema>;
 
 interface Row {
   id: string;

@@ -217,9 +217,20 @@ function permissionsOf(native: NativeKey): readonly RoleDescriptor[] {
   const limits = native.limited_by?.flatMap(Object.values);
   if (limits === undefined || limits.length === 0) throw new IamError('CONVERSION_RIGHTS');
   const own = Object.values(native.role_descriptors ?? {});
-  const effective = effectiveDescriptors(own.map(readDescriptor), limits.map(readDescriptor));
+  const effective = effectiveDescriptors(
+    own.map(readDescriptor),
+    limits.map((limit) => readDescriptor(own.length === 0 ? limit : withoutUnused(limit))),
+  );
   if (effective === undefined) throw new IamError('CONVERSION_RIGHTS');
   return effective;
+}
+
+/**
+ * Drops what a limit allows and no own descriptor can use, because no project role has it. The role superuser of
+ * Elasticsearch has both.
+ */
+function withoutUnused({ run_as: _runAs, global: _global, ...limit }: Record<string, unknown>) {
+  return limit;
 }
 
 /** Drops the metadata: Elasticsearch writes reserved fields into it that a custom role must not have. */

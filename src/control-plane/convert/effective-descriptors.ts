@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RoleDescriptor } from '../../roles/role-descriptor.ts';
 
-type Index = NonNullable<RoleDescriptor['indices']>[number];
-type Application = NonNullable<RoleDescriptor['applications']>[number];
+type Index = RoleDescriptor['indices'][number];
+type Application = RoleDescriptor['applications'][number];
 
 /**
  * Computes the effective permissions of a native key. Elasticsearch allows what both the key's own descriptors and those of its
@@ -22,17 +22,17 @@ export function effectiveDescriptors(
 function covers(limits: readonly RoleDescriptor[], own: RoleDescriptor): boolean {
   // A limit that is restricted to workflows allows less than it names.
   const unrestricted = limits.filter((limit) => limit.restriction === undefined);
-  const cluster = new Set(unrestricted.flatMap((limit) => limit.cluster ?? []));
-  const indices = unrestricted.flatMap((limit) => limit.indices ?? []);
-  const applications = unrestricted.flatMap((limit) => limit.applications ?? []);
+  const cluster = new Set(unrestricted.flatMap((limit) => limit.cluster));
+  const indices = unrestricted.flatMap((limit) => limit.indices);
+  const applications = unrestricted.flatMap((limit) => limit.applications);
   const remotes = unrestricted.flatMap((limit) => [
     ...(limit.remote_indices ?? []),
     ...(limit.remote_cluster ?? []),
   ]);
   return (
-    (own.cluster ?? []).every((privilege) => cluster.has('all') || cluster.has(privilege)) &&
-    (own.indices ?? []).every((index) => coversIndex(indices, index)) &&
-    (own.applications ?? []).every((application) => coversApplication(applications, application)) &&
+    own.cluster.every((privilege) => cluster.has('all') || cluster.has(privilege)) &&
+    own.indices.every((index) => coversIndex(indices, index)) &&
+    own.applications.every((application) => coversApplication(applications, application)) &&
     [...(own.remote_indices ?? []), ...(own.remote_cluster ?? [])].every((remote) =>
       remotes.some((limit) => isDeepStrictEqual(limit, remote)),
     )

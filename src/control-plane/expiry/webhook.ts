@@ -8,6 +8,9 @@ export interface Webhook {
   secret: string;
 }
 
+/** How Standard Webhooks writes a secret: random bytes in base64. */
+const SECRET_PREFIX = 'whsec_';
+
 /**
  * Sends a notice, signed by the Standard Webhooks scheme: `webhook-signature: v1,<base64>` is HMAC-SHA-256 over
  * `<webhook-id>.<webhook-timestamp>.<body>`. A retry has the same id, so a receiver can drop duplicates.
@@ -44,7 +47,10 @@ export async function sendNotice(webhook: Webhook, notice: ExpiryNotice, nowMs: 
   if (!response.ok) throw new Error(`the webhook responded with status ${response.status}`);
 }
 
-/** HMAC-SHA-256, base64. */
-export function signature(secret: string, signed: string): string {
-  return createHmac('sha256', secret).update(signed).digest('base64');
+/** HMAC-SHA-256, base64. @param secret as Standard Webhooks writes it, or any other text for its UTF-8 bytes */
+function signature(secret: string, signed: string): string {
+  const key = secret.startsWith(SECRET_PREFIX)
+    ? Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64')
+    : secret;
+  return createHmac('sha256', key).update(signed).digest('base64');
 }

@@ -26,7 +26,11 @@ const key = {
 };
 const issued = { ...key, key: 'essu_…' };
 const descriptor = { cluster: ['monitor'], indices: [{ names: ['logs-*'], privileges: ['read'] }] };
-const native = { 'logs-reader': { ...descriptor, transient_metadata: { enabled: true } } };
+const emptyRole = { cluster: ['monitor'], indices: [], applications: [], run_as: [] };
+const complete = { ...descriptor, applications: [], run_as: [], transient_metadata: { enabled: true } };
+const native = { 'logs-reader': complete };
+const elasticsearchRoles = { 'logs-reader': { metadata: {}, ...complete } };
+const putElasticsearchRole = { request: descriptor, response: { role: { created: true } } };
 const organization = { id: 'my-organization', name: 'My organization' };
 
 /** An example for each operation of the control plane, by operation id. */
@@ -49,9 +53,14 @@ export const EXAMPLES: Readonly<Record<string, OperationExample>> = {
   listRoles: { response: native },
   listPredefinedRoles: {
     response: {
-      roles: [{ project_type: 'elasticsearch', name: 'monitor', descriptor: { cluster: ['monitor'] } }],
+      roles: [{ project_type: 'elasticsearch', name: 'monitor', descriptor: emptyRole }],
     },
   },
+  putElasticsearchRole,
+  postElasticsearchRole: putElasticsearchRole,
+  getElasticsearchRoles: { response: elasticsearchRoles },
+  listElasticsearchRoles: { response: elasticsearchRoles },
+  deleteElasticsearchRole: { response: { found: true } },
   listOrganizations: { response: { organizations: [organization] } },
   getOrganization: { response: organization },
   readAuditTrail: {

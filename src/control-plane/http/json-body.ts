@@ -1,5 +1,15 @@
+import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { IamError } from '../../errors.ts';
+import { repeatedKey } from '../../roles/repeated-key.ts';
+import { quoted } from '../../roles/violation.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Refuses a body in which a key occurs twice: JSON.parse would drop the first value. */
+    uniqueKeys?: boolean;
+  }
+}
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -10,15 +20,26 @@ export const jsonBody = fp(
     app.addContentTypeParser(
       /^application\/(?:[\w.-]+\+)?json\b/i,
       { parseAs: 'buffer' },
-      (_request: unknown, body: string | Buffer, done: (error: Error | null, body?: unknown) => void) => {
-        if (body.length === 0) return done(null, undefined);
-        try {
-          return done(null, JSON.parse(utf8.decode(body as Buffer)));
-        } catch {
-          return done(new IamError('BODY_INVALID'));
-        }
+      async (request: FastifyRequest, body: string | Buffer) => {
+        if (body.length === 0) return undefined;
+        const [text, parsed] = parse(body as Buffer);
+        const repeated = request.routeOptions.config.uniqueKeys ? repeatedKey(text) : undefined;
+        if (repeated === undefined) return parsed;
+        throw new IamError('BODY_INVALID', {
+          message: `The key ${quoted(repeated)} occurs twice in one object.`,
+        });
       },
     );
   },
   { name: 'json-body' },
 );
+
+/** @throws {IamError} if the body is not UTF-8 or not JSON */
+function parse(body: Buffer): [text: string, parsed: unknown] {
+  try {
+    const text = utf8.decode(body);
+    return [text, JSON.parse(text)];
+  } catch {
+    throw new IamError('BODY_INVALID');
+  }
+}

@@ -1,6 +1,6 @@
 import { IamError, violationsError } from '../../errors.ts';
 import { PROJECT_TYPES, type ProjectType } from '../../roles/project-type.ts';
-import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descriptor.ts';
+import { checkRoleDescriptor, type RoleDescriptor, readRoleDescriptor } from '../../roles/role-descriptor.ts';
 import { checkRoleName } from '../../roles/role-name.ts';
 import { recordEvent } from '../audit/record-event.ts';
 import type { Database, Queries } from '../database.ts';
@@ -38,17 +38,19 @@ export class CustomRoles {
   /**
    * Creates or replaces a role.
    * @param input body of Elasticsearch's `PUT /_security/role/{name}`, unvalidated
+   * @param strict refuses what otherwise causes a warning
    */
   async put(
     principal: Principal,
     project: Project,
     name: string,
     input: unknown,
+    { strict = false } = {},
   ): Promise<{ created: boolean; warnings: readonly string[] }> {
     const scope = checkProject(project);
     const refusal = checkRoleName(name, scope.projectType);
     if (refusal !== undefined) throw new IamError('ROLE_INVALID', { message: refusal, fields: ['name'] });
-    const checked = checkRoleDescriptor(input);
+    const checked = checkRoleDescriptor(input, { strict });
     if (!checked.ok) throw violationsError('ROLE_INVALID', checked.violations);
     const unstored = unstorable(checked.descriptor);
     if (unstored.length > 0) throw violationsError('ROLE_INVALID', unstored);
@@ -58,11 +60,12 @@ export class CustomRoles {
 
   async list(organizationId: string, project: Project): Promise<CustomRole[]> {
     const scope = checkProject(project);
-    return this.#deps.database.query<CustomRole>(
+    const rows = await this.#deps.database.query<{ name: string; descriptor: unknown }>(
       `SELECT name, descriptor FROM roles
        WHERE organization_id = $1 AND project_type = $2 AND project_id = $3 AND deleted_at IS NULL ORDER BY name`,
       [organizationId, scope.projectType, scope.projectId],
     );
+    return rows.map(({ name, descriptor }) => ({ name, descriptor: completed(descriptor) }));
   }
 
   /** @throws {IamError} `roles.role_not_found` */
@@ -173,12 +176,17 @@ async function selectRole(
   name: string,
 ): Promise<RoleDescriptor | undefined> {
   if (unstorable(name).length > 0) return undefined;
-  const [row] = await on.query<{ descriptor: RoleDescriptor }>(
+  const [row] = await on.query<{ descriptor: unknown }>(
     `SELECT descriptor FROM roles WHERE organization_id = $1 AND project_type = $2 AND project_id = $3
        AND name = $4 AND deleted_at IS NULL`,
     [organizationId, scope.projectType, scope.projectId, name],
   );
-  return row?.descriptor;
+  return row && completed(row.descriptor);
+}
+
+/** Adds the lists that older rows omit. An owner sees a row that does not parse as it is stored, to be able to replace it. */
+function completed(stored: unknown): RoleDescriptor {
+  return readRoleDescriptor(stored) ?? (stored as RoleDescriptor);
 }
 
 async function assertWithinQuota(transaction: Queries, organizationId: string, scope: Scope): Promise<void> {

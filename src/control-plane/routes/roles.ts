@@ -10,26 +10,27 @@ import { type CustomRoles, type Project, roleId } from '../roles/custom-roles.ts
 
 const ROLES = '/projects/:project_type/:project_id/roles';
 
-interface ProjectParams {
+export interface ProjectParams {
   project_type: string;
   project_id: string;
 }
-interface RoleParams extends ProjectParams {
+export interface RoleParams extends ProjectParams {
   name: string;
 }
 
 /** Serves custom roles in the format of the role calls of Elasticsearch, and the predefined roles. */
 export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
-  app.put<{ Params: RoleParams }>(
+  app.put<{ Params: RoleParams; Querystring: { strict?: string } }>(
     `${ROLES}/:name`,
     {
-      config: { audit: { action: 'role.put', targetType: 'role', targetId: roleIdOf } },
+      config: { audit: { action: 'role.put', targetType: 'role', targetId: roleIdOf }, uniqueKeys: true },
       schema: {
         tags,
         operationId: 'putRole',
         summary: 'Create or replace a custom role',
         description: "The body is that of Elasticsearch's PUT /_security/role/{name}. Owners only.",
         params: roleParams,
+        querystring: strictQuery,
         body: roleDescriptorSchema,
         response: {
           200: z.object({
@@ -47,6 +48,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
         projectOf(params),
         params.name,
         request.body,
+        { strict: isStrict(request.query) },
       );
       return { role: { created }, ...(warnings.length > 0 && { warnings }) };
     },
@@ -158,24 +160,32 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   );
 }
 
-const roleIdOf = (params: RoleParams) => roleId(projectOf(params), params.name);
-const projectIdOf = (params: ProjectParams) => `${params.project_type}/${params.project_id}`;
+export const roleIdOf = (params: RoleParams) => roleId(projectOf(params), params.name);
+export const projectIdOf = (params: ProjectParams) => `${params.project_type}/${params.project_id}`;
 
-function projectOf(params: ProjectParams): Project {
+export function projectOf(params: ProjectParams): Project {
   return { projectType: params.project_type, projectId: params.project_id };
 }
 
 /** Elasticsearch adds this field to every role. It means that the license covers the role. */
-function native(descriptor: RoleDescriptor) {
+export function native(descriptor: RoleDescriptor) {
   return { ...descriptor, transient_metadata: { enabled: true } };
 }
 
 const tags = ['Roles'];
-const projectParams = z.object({
+export const projectParams = z.object({
   project_type: z.enum(PROJECT_TYPES),
   project_id: z.string(),
 });
-const roleParams = projectParams.extend({ name: z.string().describe('Name of the role.') });
-const nativeRoles = z
+export const roleParams = projectParams.extend({ name: z.string().describe('Name of the role.') });
+export const nativeRoles = z
   .record(z.string(), roleDescriptorSchema.extend({ transient_metadata: z.object({ enabled: z.boolean() }) }))
   .describe('Role descriptors by name.');
+
+export const strictQuery = z.object({
+  strict: z.enum(['true', 'false']).optional().describe('true refuses what otherwise causes a warning.'),
+});
+
+export function isStrict({ strict }: { strict?: string }): boolean {
+  return strict === 'true';
+}

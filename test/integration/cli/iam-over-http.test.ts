@@ -58,7 +58,12 @@ it('writes, lists and deletes custom roles', async () => {
 it.each([
   ['to revoke the last owner key', 4, 'owner', ['keys', 'revoke', 'OWNER']],
   ['an unknown key', 3, 'no such API key', ['keys', 'show', 'nothing']],
-  ['an internal key', 2, '--internal', ['keys', 'create', '--description', 'x', '--internal']],
+  [
+    'an internal key',
+    2,
+    '--internal',
+    ['keys', 'create', '--description', 'x', '--internal', '--same-permissions-as-mine'],
+  ],
   ['an organization', 2, '--organization', ['keys', 'list', '--organization', 'x']],
 ])('refuses %s with its exit code', async (_title, exitCode, message, args) => {
   const result = await iam(

@@ -153,7 +153,13 @@ describe('refusals', () => {
       'at most one year',
       ['keys', 'create', '--description', 'x', '--expires', '366d', '--all-projects', 'security=viewer'],
     ],
-    ['a key without permissions', 4, 'role_assignments', ['keys', 'create', '--description', 'x']],
+    ['a key without permissions', 2, '--project', ['keys', 'create', '--description', 'x']],
+    [
+      'a copy of permissions without a key',
+      4,
+      'no API key to copy them from',
+      ['keys', 'create', '--description', 'x', '--same-permissions-as-mine'],
+    ],
     [
       'an unknown project type',
       4,

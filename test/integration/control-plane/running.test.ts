@@ -1,3 +1,9 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   callApi,
@@ -5,6 +11,7 @@ import {
   startTestControlPlane,
   type TestControlPlane,
 } from '../../support/control-plane.ts';
+import { insertKey } from '../../support/keys.ts';
 import { createPrimary, type TestPrimary } from '../../support/primary.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
 
@@ -36,6 +43,36 @@ it('starts while the primary is down, and becomes ready when it is up', async ()
   await proxy.restore();
   await expect.poll(() => probe('/readyz'), { timeout: 10_000 }).toBe(200);
   expect(await probe('/startupz')).toBe(200);
+});
+
+it('delivers a notice to the webhook of its settings, which the published library verifies', async () => {
+  const received = Promise.withResolvers<{ headers: IncomingHttpHeaders; body: string }>();
+  const receiver = createServer((request, response) => {
+    text(request).then((body) => {
+      received.resolve({ headers: request.headers, body });
+      response.writeHead(204).end();
+    }, received.reject);
+  }).listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  const secret = `whsec_${randomBytes(24).toString('base64')}`;
+  await insertKey(primary.pool, { expiresAt: new Date(Date.now() + 3_600_000), createdAt: new Date(0) });
+  const sender = await startTestControlPlane(
+    {
+      EXPIRY_WEBHOOK_URL: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`,
+      EXPIRY_WEBHOOK_SECRET: secret,
+    },
+    primary,
+  );
+  try {
+    const { headers, body } = await received.promise;
+    expect(new Webhook(secret).verify(body, headers as Record<string, string>)).toMatchObject({
+      type: 'api_key.expiring',
+      data: { days_ahead: 1 },
+    });
+  } finally {
+    await sender.close();
+    receiver.close();
+  }
 });
 
 it('writes the heartbeat every second', async () => {

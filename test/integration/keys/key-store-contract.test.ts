@@ -69,6 +69,7 @@ describe.each(stores)('KeyStore contract: %s', (_name, tier, pick) => {
       timeoutMs: 1_000,
       onUnavailable: () => {},
       onAvailable: () => {},
+      onRefused: () => {},
     });
     const fenced = new FencedCache(link, [randomBytes(32)], Date.now, 900_000);
     const verified = new VerifiedKeys(fenced, Date.now, 900_000, new Interner(1_000));

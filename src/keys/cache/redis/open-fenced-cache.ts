@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Config } from '../../../config.ts';
 import { FencedCache } from './fenced-cache.ts';
@@ -13,10 +14,16 @@ export function openFencedCache(
   const link = new RedisLink({
     url,
     cluster: config.REDIS_CLUSTER,
+    authorities: config.REDIS_CA_FILE === undefined ? undefined : readFileSync(config.REDIS_CA_FILE, 'utf8'),
     timeoutMs: config.REDIS_TIMEOUT_MS,
     onUnavailable: (error) =>
       logger.warn({ err: error }, 'Redis is unreachable or too slow; requests continue without it'),
     onAvailable: () => logger.info('Redis is available again'),
+    onRefused: (error) =>
+      logger.warn(
+        { err: error },
+        'the Redis user lacks a permission (docs/operations.md lists them); requests continue without it',
+      ),
   });
   const secrets = config.CACHE_KEYS.map((key) => Buffer.from(key, 'base64'));
   return { link, cache: new FencedCache(link, secrets, now, config.MAX_STALENESS_MS) };

@@ -13,16 +13,27 @@ export type RedisClient = (Redis | Cluster) & {
   ): Promise<number>;
 };
 
+/** Where Redis is. */
+export interface RedisServer {
+  url: string;
+  /** Whether the URL names a node of a Redis Cluster. */
+  cluster: boolean;
+  /** PEM certificate authorities of `rediss://` servers; `undefined` for those of Node.js. */
+  authorities?: string | undefined;
+}
+
 /** Closes a connection on which a reply is overdue for so long: a firewall may have dropped it. */
 const SOCKET_TIMEOUT_MS = 2_000;
 
 /**
  * KEYS: the fence of an API key; optionally the entry to store. ARGV: version in 16 hexadecimal digits, TTL of the
  * fence; value and TTL of the entry. The fence is the newest version that any pod has seen; an older store loses. The
- * script overwrites a value of another type, which only an intruder can leave there.
+ * script overwrites a value of another type, which only an intruder can leave there. Any other error, such as a missing
+ * permission, ends it: without the fence an older entry could win.
  */
 const STORE_UNLESS_NEWER = `
 local fence = redis.pcall('GETRANGE', KEYS[1], 0, 15)
+if type(fence) == 'table' and not string.find(fence.err, 'WRONGTYPE', 1, true) then return fence end
 if type(fence) == 'string' and fence > ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 if KEYS[2] then redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) end
@@ -35,8 +46,10 @@ return 1`;
  * `commandTimeout` stays unset: ioredis applies it to its handshake too, so a timeout of a few milliseconds, right for
  * a lookup, can prevent every connection to a busy server. `RedisLink` has its own timeout.
  */
-export function connectRedis(url: string, cluster: boolean): RedisClient {
-  const client = cluster ? connectCluster(new URL(url)) : connectSingle(url);
+export function connectRedis({ url, cluster, authorities }: RedisServer): RedisClient {
+  const tls =
+    new URL(url).protocol === 'rediss:' ? { tls: authorities === undefined ? {} : { ca: authorities } } : {};
+  const client = cluster ? connectCluster(new URL(url), tls) : connectSingle(url, tls);
   client.defineCommand('raiseFence', { numberOfKeys: 1, lua: STORE_UNLESS_NEWER });
   client.defineCommand('storeUnlessNewer', { numberOfKeys: 2, lua: STORE_UNLESS_NEWER });
   return client as RedisClient;
@@ -57,13 +70,16 @@ const commands = {
 
 const retryDelayMs = (attempt: number) => Math.min(50 * attempt, 1_000);
 
-function connectSingle(url: string): Redis {
-  return new Redis(url, { ...connection, ...commands, retryStrategy: retryDelayMs });
+interface TlsOptions {
+  tls?: { ca?: string };
+}
+
+function connectSingle(url: string, tls: TlsOptions): Redis {
+  return new Redis(url, { ...connection, ...commands, ...tls, retryStrategy: retryDelayMs });
 }
 
 /** The cluster reports its nodes by address only, so user, password and TLS of the URL apply to all of them. */
-function connectCluster({ protocol, hostname, port, username, password }: URL): Cluster {
-  const tls = protocol === 'rediss:';
+function connectCluster({ hostname, port, username, password }: URL, tls: TlsOptions): Cluster {
   return new Cluster([{ host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port || 6379) }], {
     ...commands,
     clusterRetryStrategy: retryDelayMs,
@@ -71,9 +87,9 @@ function connectCluster({ protocol, hostname, port, username, password }: URL): 
       ...connection,
       ...(username === '' ? {} : { username: decodeURIComponent(username) }),
       ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-      ...(tls ? { tls: {} } : {}),
+      ...tls,
     },
     // Certificates name hosts, so host names must not be resolved to addresses.
-    ...(tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
+    ...(tls.tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
   });
 }

@@ -1,24 +1,30 @@
 import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
 import { ReplyError } from 'ioredis';
 import { TickBatcher } from '../../../lib/tick-batcher.ts';
-import { connectRedis, type RedisClient } from './redis-client.ts';
+import { connectRedis, type RedisClient, type RedisServer } from './redis-client.ts';
 
 /** The breaker opens after so many failures in a row, and becomes half-open after the delay. */
 const OPEN_AFTER_FAILURES = 5;
 const HALF_OPEN_AFTER_MS = 1_000;
 
+/** Of a command, and of a command in a script (Redis 7.0, and later). */
+const MISSING_PERMISSION = /^NOPERM|can't run this command|ACL failure in script/;
+
+/** A missing permission affects every request, so it is reported at this interval. */
+const REFUSAL_REPORT_INTERVAL_MS = 60_000;
+
 /** Maximum keys of one MGET: Redis runs no other command meanwhile. */
 const MAX_KEYS_PER_READ = 256;
 
-export interface RedisLinkOptions {
-  url: string;
-  cluster: boolean;
+export interface RedisLinkOptions extends RedisServer {
   /** Timeout of one command. */
   timeoutMs: number;
   /** Called once per outage, with the first error. */
   onUnavailable: (error: Error) => void;
   /** Called once at the end of an outage. */
   onAvailable: () => void;
+  /** Called when Redis refuses a command for lack of permission, at most once per minute. */
+  onRefused: (error: Error) => void;
 }
 
 /** Holds the newest version of an API key that any pod has seen. */
@@ -53,12 +59,13 @@ export class RedisLink {
     { halfOpenAfter: HALF_OPEN_AFTER_MS, breaker: new ConsecutiveBreaker(OPEN_AFTER_FAILURES) },
   );
   #unavailable = false;
+  #nextRefusalReportMs = 0;
   /** Commands by result, for metrics. */
   readonly counts = { ok: 0, failed: 0, late: 0, skipped: 0 };
 
   constructor(options: RedisLinkOptions) {
     this.#options = options;
-    this.#client = connectRedis(options.url, options.cluster);
+    this.#client = connectRedis(options);
     // A cluster rejects an MGET with keys of more than one slot.
     this.#reads = new TickBatcher<string, Buffer | null | undefined>(
       options.cluster ? 1 : MAX_KEYS_PER_READ,
@@ -121,6 +128,8 @@ export class RedisLink {
       this.counts.ok += 1;
       return reply;
     } catch (error) {
+      if (error instanceof ReplyError && MISSING_PERMISSION.test((error as Error).message))
+        this.#reportRefusal(error as Error);
       this.counts[!sent ? 'skipped' : error instanceof RedisTimeoutError ? 'late' : 'failed'] += 1;
       return undefined;
     }
@@ -147,6 +156,13 @@ export class RedisLink {
         },
       );
     });
+  }
+
+  #reportRefusal(error: Error): void {
+    const nowMs = performance.now();
+    if (nowMs < this.#nextRefusalReportMs) return;
+    this.#nextRefusalReportMs = nowMs + REFUSAL_REPORT_INTERVAL_MS;
+    this.#options.onRefused(error);
   }
 
   #markUnavailable(error: Error): void {

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { estypes } from '@elastic/elasticsearch';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   auditOf,
@@ -17,21 +18,55 @@ const NATIVE = {
   id: 'VuaCfGcBCdbkQm-e5aOx',
   credential: Buffer.from('VuaCfGcBCdbkQm-e5aOx:ui2lp2axTNmsyakw9tvNnw').toString('base64'),
 };
+/** The built-in role as Elasticsearch documents it. */
 const SUPERUSER = {
   cluster: ['all'],
-  indices: [{ names: ['*'], privileges: ['all'], allow_restricted_indices: true }],
+  indices: [
+    { names: ['*'], privileges: ['all'], allow_restricted_indices: false },
+    { names: ['*'], privileges: ['monitor', 'read', 'view_index_metadata'], allow_restricted_indices: true },
+  ],
   applications: [{ application: '*', privileges: ['*'], resources: ['*'] }],
-  run_as: [],
+  run_as: ['*'],
   metadata: { _reserved: true },
-  transient_metadata: { enabled: true },
-};
+  transient_metadata: {},
+  remote_indices: [
+    { names: ['*'], privileges: ['all'], allow_restricted_indices: false, clusters: ['*'] },
+    {
+      names: ['*'],
+      privileges: ['monitor', 'read', 'view_index_metadata'],
+      allow_restricted_indices: true,
+      clusters: ['*'],
+    },
+  ],
+  remote_cluster: [{ privileges: ['monitor_enrich', 'monitor_stats'], clusters: ['*'] }],
+  description: 'Grants full access to cluster management and data indices.',
+} satisfies estypes.SecurityRoleDescriptor;
 
-/** Plays the two calls of the public Elasticsearch API that the conversion makes. */
+/** Serves the two calls of the public Elasticsearch API that the conversion makes, with the types of the official client. */
 let elasticsearch: Server;
 let endpoint: string;
 let asked: { path: string; authorization: string | undefined }[];
-let key: Record<string, unknown>;
+let key: estypes.SecurityApiKey;
 let limitedByStatus: number;
+
+const realm = { name: '_es_api_key', type: '_es_api_key' };
+const SELF = {
+  username: 'jane@example.com',
+  roles: [],
+  full_name: null,
+  email: null,
+  metadata: {},
+  enabled: true,
+  authentication_realm: realm,
+  lookup_realm: realm,
+  authentication_type: 'api_key',
+  api_key: { id: NATIVE.id, name: 'nightly', managed_by: 'elasticsearch' },
+} satisfies estypes.SecurityAuthenticateResponse;
+
+function securityError(status: number): estypes.ErrorResponseBase {
+  const cause = { type: 'security_exception', reason: 'refused' };
+  return { error: { root_cause: [cause], ...cause }, status };
+}
 
 let primary: TestPrimary;
 let controlPlane: TestControlPlane;
@@ -42,18 +77,20 @@ beforeAll(async () => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     };
     asked.push({ path: request.url ?? '', authorization: request.headers.authorization });
-    if (request.headers.authorization !== `ApiKey ${NATIVE.credential}`) return send(401, { error: {} });
-    if (request.url === '/_security/_authenticate') {
-      return send(200, {
-        username: 'jane@example.com',
-        roles: [],
-        authentication_realm: { name: '_es_api_key', type: '_es_api_key' },
-        authentication_type: 'api_key',
-        api_key: { id: NATIVE.id, name: 'nightly' },
-      });
-    }
-    if (limitedByStatus !== 200) return send(limitedByStatus, { error: {} });
-    return send(200, { api_keys: [key] });
+    if (request.headers.authorization !== `ApiKey ${NATIVE.credential}`) return send(401, securityError(401));
+    const { pathname, searchParams } = new URL(request.url ?? '', 'http://localhost');
+    if (pathname === '/_security/_authenticate') return send(200, SELF);
+    if (pathname !== '/_security/api_key') return send(400, securityError(400));
+    if (limitedByStatus !== 200) return send(limitedByStatus, securityError(limitedByStatus));
+    // Without this parameter, Elasticsearch omits the limits.
+    const { limited_by: limits, ...withoutLimits } = key;
+    const withLimits = searchParams.get('with_limited_by') === 'true' && limits !== undefined;
+    const found: estypes.SecurityApiKey = withLimits
+      ? { ...withoutLimits, limited_by: limits }
+      : withoutLimits;
+    return send(200, {
+      api_keys: searchParams.get('id') === key.id ? [found] : [],
+    } satisfies estypes.SecurityGetApiKeyResponse);
   });
   await new Promise<void>((resolve) => elasticsearch.listen(0, '127.0.0.1', resolve));
   endpoint = `http://127.0.0.1:${(elasticsearch.address() as AddressInfo).port}`;
@@ -270,7 +307,7 @@ describe('a key that cannot be converted fails alone', () => {
       'a response of another shape',
       '0x1A2503',
       () => {
-        key = { id: 1 };
+        Object.assign(key, { username: 1 });
         return native();
       },
     ],

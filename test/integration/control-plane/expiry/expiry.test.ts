@@ -3,16 +3,16 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { Database } from '../../../../src/control-plane/database.ts';
 import { ExpiryWatch } from '../../../../src/control-plane/expiry/expiry-watch.ts';
-import { signature } from '../../../../src/control-plane/expiry/webhook.ts';
 import { ControlPlaneMetrics } from '../../../../src/control-plane/metrics.ts';
 import { createPool } from '../../../../src/database/pool.ts';
 import { newOrganization } from '../../../support/control-plane.ts';
 import { createPrimary, type TestPrimary } from '../../../support/primary.ts';
 
-const SECRET = 'webhook-test-secret';
+const SECRET = `whsec_${Buffer.from('a secret of this test').toString('base64')}`;
 const DAY_MS = 86_400_000;
 const START_MS = Date.parse('2030-01-01T00:00:00Z');
 
@@ -57,7 +57,7 @@ beforeEach(async () => {
 });
 
 /** One instance of the control plane's watch, as after a start. */
-function instance() {
+function instance(secret = SECRET) {
   const lines: string[] = [];
   const registry = new Registry();
   const metrics = new ControlPlaneMetrics(registry, {
@@ -70,7 +70,7 @@ function instance() {
     metrics,
     now: () => nowMs,
     checkIntervalMs: 3_600_000,
-    webhook: { url, secret: SECRET },
+    webhook: { url, secret },
   });
   return { check: () => watch.check(), lines, registry };
 }
@@ -89,6 +89,14 @@ async function key(id: string, lifeDays: number, revoked = false) {
     ],
   );
 }
+/** What a receiver reads, after it has verified the signature and the time with the published library. */
+function verified(webhook: Webhook): unknown {
+  vi.useFakeTimers({ now: nowMs, toFake: ['Date'] });
+  const [{ headers, body }] = received as [(typeof received)[0]];
+  return webhook.verify(body, headers as Record<string, string>);
+}
+afterEach(() => void vi.useRealTimers());
+
 const told = () =>
   received.map(({ body }) => JSON.parse(body).data).map((data) => [data.key_id, data.days_ahead]);
 
@@ -140,14 +148,21 @@ it('writes a log line, counts a metric and posts a signed webhook, without any s
   await check();
   expect(lines.filter((line) => line.includes('expires within 30 days'))).toHaveLength(1);
   expect(await registry.getSingleMetricAsString('iam_key_expiry_notices_total')).toContain('{days="30"} 1');
-  const [{ headers, body }] = received as [(typeof received)[0]];
-  const signed = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`;
-  expect(headers['webhook-signature']).toBe(`v1,${signature(SECRET, signed)}`);
-  expect(JSON.parse(body)).toMatchObject({
+  const body = received[0]?.body ?? '';
+  expect(verified(new Webhook(SECRET))).toMatchObject({
     type: 'api_key.expiring',
     data: { key_id: 'signed', description: 'about to end', days_ahead: 30 },
   });
   expect(body).not.toContain('none');
+});
+
+it('signs with the bytes of a secret that is any text', async () => {
+  const secret = 'a secret without a prefix';
+  await key('plain', 90);
+  nowMs = START_MS + 60.5 * DAY_MS;
+  await instance(secret).check();
+  expect(verified(new Webhook(secret, { format: 'raw' }))).toMatchObject({ data: { key_id: 'plain' } });
+  expect(() => verified(new Webhook(SECRET))).toThrow('No matching signature');
 });
 
 it('retries a failed webhook later with the same id, and stops after the first success', async () => {

@@ -25,6 +25,7 @@ beforeAll(async () => {
     timeoutMs: 1_000,
     onUnavailable: () => {},
     onAvailable: () => {},
+    onRefused: () => {},
   });
 });
 beforeEach(async () => {

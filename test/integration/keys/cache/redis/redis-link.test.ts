@@ -39,6 +39,7 @@ function open(url: string): RedisLink {
     timeoutMs: TIMEOUT_MS,
     onUnavailable: () => events.push('unavailable'),
     onAvailable: () => events.push('available'),
+    onRefused: () => events.push('refused'),
   });
 }
 

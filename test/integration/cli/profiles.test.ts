@@ -1,0 +1,100 @@
+import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  newOrganization,
+  startTestControlPlane,
+  type TestControlPlane,
+} from '../../support/control-plane.ts';
+import { iam, iamOnTerminal } from '../../support/iam.ts';
+import { type IssuedKey, insertKey } from '../../support/keys.ts';
+
+let controlPlane: TestControlPlane;
+let owner: IssuedKey;
+let home: string;
+let environment: Record<string, string>;
+beforeAll(async () => {
+  controlPlane = await startTestControlPlane();
+  owner = await newOrganization(controlPlane.primary.pool);
+});
+afterAll(() => controlPlane?.close());
+beforeEach(async () => {
+  if (home !== undefined) await rm(home, { recursive: true });
+  home = await mkdtemp(join(tmpdir(), 'iam-profiles-'));
+  environment = { XDG_CONFIG_HOME: home };
+});
+const file = () => join(home, 'iam', 'profiles.json');
+const login = (key: string, ...args: string[]) =>
+  iam(['login', '--url', controlPlane.url, ...args], environment, `${key}\n`);
+
+describe('iam login', () => {
+  it('stores a key that only the user can read, and other commands use it', async () => {
+    const { exitCode, stdout, stderr } = await login(owner.credential);
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(stdout).toContain(owner.id);
+    expect(stdout).not.toContain(owner.credential);
+    expect((await stat(file())).mode & 0o777).toBe(0o600);
+    expect((await stat(join(home, 'iam'))).mode & 0o777).toBe(0o700);
+    const { keys } = JSON.parse((await iam(['keys', 'list', '--json'], environment)).stdout);
+    expect(keys.map(({ id }: { id: string }) => id)).toContain(owner.id);
+  });
+
+  it('keeps several profiles, which --profile and IAM_PROFILE choose, and logout removes one', async () => {
+    const other = await newOrganization(controlPlane.primary.pool);
+    await login(owner.credential);
+    await login(other.credential, '--profile', 'other');
+    const whoami = async (args: string[], settings = {}) =>
+      JSON.parse((await iam([...args, 'whoami', '--json'], { ...environment, ...settings })).stdout).key.id;
+    expect(await whoami([])).toBe(owner.id);
+    expect(await whoami(['--profile', 'other'])).toBe(other.id);
+    expect(await whoami([], { IAM_PROFILE: 'other' })).toBe(other.id);
+    expect((await iam(['--profile', 'other', 'logout'], environment)).exitCode).toBe(0);
+    const { exitCode, stderr } = await iam(['--profile', 'other', 'whoami'], environment);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('There are: default.')]);
+  });
+
+  it('stores nothing for a key that is refused or does not decode', async () => {
+    const revoked = await insertKey(controlPlane.primary.pool, { revokedAt: new Date() });
+    expect((await login(revoked.credential)).exitCode).toBe(4);
+    expect((await login('nonsense')).exitCode).toBe(2);
+    await expect(readFile(file())).rejects.toThrow('ENOENT');
+  });
+
+  it('reads the key from a terminal without showing it', async () => {
+    const { exitCode, screen } = await iamOnTerminal(['login'], environment, [
+      [/URL of the control plane: /, controlPlane.url],
+      [/API key \(not shown\): /, owner.credential],
+    ]);
+    expect([exitCode, screen]).toEqual([0, expect.stringContaining(`stored key ${owner.id}`)]);
+    expect(screen).not.toContain(owner.credential);
+  });
+});
+
+it('refuses a profile file that other users can read, and says how to fix it', async () => {
+  await login(owner.credential);
+  await chmod(file(), 0o640);
+  const { exitCode, stderr } = await iam(['whoami'], environment);
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining(`chmod 600 ${file()}`)]);
+});
+
+it('shows who a key is, also one that is no owner', async () => {
+  const viewer = await insertKey(controlPlane.primary.pool, { organizationId: owner.organizationId });
+  const settings = {
+    ...environment,
+    IAM_CONTROL_PLANE_URL: controlPlane.url,
+    IAM_API_KEY: viewer.credential,
+  };
+  const { stdout } = await iam(['whoami'], settings);
+  expect(stdout).toMatch(new RegExp(`^id +${viewer.id}$`, 'm'));
+  expect(stdout).toMatch(/^permissions +none$/m);
+});
+
+it.each<[string, Record<string, string>, RegExp]>([
+  ['only the URL', { IAM_CONTROL_PLANE_URL: 'http://127.0.0.1:1' }, /IAM_API_KEY/],
+  ['nothing', {}, /iam login.*IAM_CONTROL_PLANE_URL.*PRIMARY_DATABASE_URL/],
+  ['a profile that does not exist', { IAM_PROFILE: 'ghost' }, /"ghost".*iam login --profile ghost/],
+])('with %s, says what to set', async (_name, settings, message) => {
+  const { exitCode, stderr } = await iam(['keys', 'list'], { ...environment, ...settings });
+  expect([exitCode, stderr]).toEqual([2, expect.stringMatching(message)]);
+});

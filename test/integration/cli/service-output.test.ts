@@ -1,0 +1,101 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createDatabases, type TestDatabases } from '../../support/databases.ts';
+import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
+
+const main = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
+
+let databases: TestDatabases;
+let redis: TestRedis;
+beforeAll(async () => {
+  [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
+});
+afterAll(async () => {
+  await redis?.stop();
+  await databases?.close();
+});
+
+/** Runs `iam regional` until a line of its output contains each text, and returns all lines. */
+async function linesUntil(settings: Record<string, string>, ...texts: string[]): Promise<string[]> {
+  const child = spawn(process.execPath, [main, 'regional'], {
+    env: {
+      PATH: process.env.PATH,
+      REPLICA_DATABASE_URL: databases.replicaUrl,
+      REGIONAL_PORT: '0',
+      MANAGEMENT_PORT: '0',
+      ...settings,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const lines: string[] = [];
+  const complete = new Promise<void>((resolve) => {
+    for (const input of [child.stdout, child.stderr]) {
+      createInterface({ input }).on('line', (line) => {
+        lines.push(line);
+        if (texts.every((text) => lines.some((one) => one.includes(text)))) resolve();
+      });
+    }
+  });
+  const ended = once(child, 'close');
+  await Promise.race([complete, ended]);
+  child.kill();
+  await ended;
+  return lines;
+}
+
+const notJson = (lines: readonly string[]) =>
+  lines.filter((line) => {
+    try {
+      return typeof JSON.parse(line) !== 'object';
+    } catch {
+      return true;
+    }
+  });
+
+const CACHE_KEYS = Buffer.alloc(32, 'test').toString('base64');
+
+it.each<[string, (url: URL) => unknown, string]>([
+  [
+    'refuses INFO to its user',
+    async (url) => {
+      const admin = new Redis(redis.url);
+      await admin.call('ACL', 'SETUSER', 'limited', 'reset', 'on', '>pass', '+@all', '-info', '~*');
+      admin.disconnect();
+      url.username = 'limited';
+      url.password = 'pass';
+    },
+    'INFO command fails',
+  ],
+  ['refuses the password', (url) => Object.assign(url, { username: 'nobody', password: 'x' }), 'WRONGPASS'],
+  ['cannot be reached', (url) => Object.assign(url, { port: '1' }), 'ECONNREFUSED'],
+])('writes only JSON while Redis %s', async (_name, arrange, expected) => {
+  const url = new URL(redis.url);
+  await arrange(url);
+  const lines = await linesUntil({ REDIS_URL: url.href, CACHE_KEYS }, expected, 'listening on');
+  expect(notJson(lines)).toEqual([]);
+  expect(lines.join('\n')).toContain(expected);
+  if (url.password.length > 1) expect(lines.join('\n')).not.toContain(url.password);
+});
+
+it('warns about a misspelt setting with a suggestion, and not about other variables', async () => {
+  const lines = await linesUntil(
+    {
+      REDIS_URI: 'redis://127.0.0.1:1',
+      ARGON2_CONCURENCY: '4',
+      HOME: '/root',
+      KUBERNETES_PORT: 'tcp://10.0.0.1:443',
+      REDIS_PORT: 'tcp://10.0.0.2:6379',
+      IAM_REGIONAL_PASSWORD: 'for iam migrate',
+    },
+    'listening on',
+  );
+  const warnings = lines.map((line) => JSON.parse(line)).filter((line) => line['log.level'] === 'warn');
+  expect(warnings.map(({ message }) => message)).toEqual([
+    'REDIS_URI is not a setting and has no effect; did you mean REDIS_URL?',
+    'ARGON2_CONCURENCY is not a setting and has no effect; did you mean ARGON2_CONCURRENCY?',
+  ]);
+});

@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { freePort } from '../../../../../dev/ports.ts';
+import { type RedisServer, startRedis } from '../../../../../dev/redis/server.ts';
+import { CertificateAuthority } from '../../../../support/certificates.ts';
+import { createDatabases, type TestDatabases } from '../../../../support/databases.ts';
+import { type IssuedKey, insertKey } from '../../../../support/keys.ts';
+import { metric } from '../../../../support/pods.ts';
+import { authenticate, startRegional, type TestRegional } from '../../../../support/regional.ts';
+
+/** The permissions that docs/operations.md lists. */
+const PERMISSIONS = '-@all +mget +evalsha +eval +set +getrange +info resetchannels ~iam6:*';
+
+const KEYS = 50;
+
+let databases: TestDatabases;
+let authority: CertificateAuthority;
+let redis: RedisServer;
+let tlsPort: number;
+let admin: Redis;
+let keys: IssuedKey[];
+const cacheKey = randomBytes(32).toString('base64');
+beforeAll(async () => {
+  const provision = inject('redis');
+  if (provision.kind !== 'binary')
+    throw new Error('This test configures its own redis-server and needs a binary.');
+  [databases, authority, tlsPort] = await Promise.all([
+    createDatabases(),
+    CertificateAuthority.create(),
+    freePort(),
+  ]);
+  const { files } = await authority.issue('redis');
+  const args = ['--tls-port', String(tlsPort), '--tls-cert-file', files.cert, '--tls-key-file', files.key];
+  redis = await startRedis({
+    binary: provision.binary,
+    port: await freePort(),
+    detached: false,
+    args: [...args, '--tls-ca-cert-file', authority.certFile, '--tls-auth-clients', 'no'],
+  });
+  admin = new Redis(redis.url);
+  keys = await Promise.all(Array.from({ length: KEYS }, () => insertKey(databases.primary)));
+  await databases.replicated();
+});
+afterAll(async () => {
+  admin?.disconnect();
+  await redis?.stop();
+  await authority?.remove();
+  await databases?.close();
+});
+
+async function setUser(name: string, permissions: string): Promise<string> {
+  await admin.call('ACL', 'SETUSER', name, 'reset', 'on', '>pass', ...permissions.split(' '));
+  return redis.url.replace('redis://', `redis://${name}:pass@`);
+}
+
+const start = (url: string, settings: Record<string, string> = {}) =>
+  startRegional(databases.replicaUrl, {
+    REDIS_URL: url,
+    CACHE_KEYS: cacheKey,
+    REDIS_TIMEOUT_MS: '1000',
+    DATABASE_CONNECT_TIMEOUT_MS: '5000',
+    ...settings,
+  });
+const granted = (pod: TestRegional, tier: string) =>
+  metric(pod, `iam_authentication_requests_total{outcome="granted",tier="${tier}"}`);
+
+/** One pod fills the cache, a second one answers from it. The first calls may come before the connection to Redis. */
+async function expectSharedCache(url: string, settings?: Record<string, string>): Promise<void> {
+  await admin.flushdb();
+  const first = await start(url, settings);
+  try {
+    for (const key of keys) await authenticate(first, key.authorization);
+    await expect.poll(async () => (await admin.keys('*:response:*')).length).toBeGreaterThan(KEYS / 2);
+    expect(first.logLines.join('')).not.toContain('lacks a permission');
+  } finally {
+    await first.close();
+  }
+  const second = await start(url, settings);
+  try {
+    for (const key of keys) expect((await authenticate(second, key.authorization)).status).toBe(200);
+    expect(await granted(second, 'redis')).toBeGreaterThan(0);
+    expect(second.logLines.join('')).not.toContain('lacks a permission');
+  } finally {
+    await second.close();
+  }
+}
+
+describe('a Redis user with only the documented permissions', () => {
+  it('is enough for the shared cache', async () => {
+    await expectSharedCache(await setUser('exact', PERMISSIONS));
+  });
+
+  it.each(['+mget', '+evalsha +eval', '+set', '+getrange', '~iam6:*'])(
+    'needs %s: without it a log line says so, and requests succeed',
+    async (removed) => {
+      const pod = await start(
+        await setUser('less', PERMISSIONS.replace(removed, '').replace(/ +/g, ' ').trim()),
+      );
+      try {
+        for (const key of keys) expect((await authenticate(pod, key.authorization)).status).toBe(200);
+        await expect.poll(() => pod.logLines.join('')).toContain('the Redis user lacks a permission');
+        const lines = pod.logLines.filter((line) => line.includes('lacks a permission'));
+        expect([lines.length, lines[0]]).toEqual([
+          1,
+          expect.stringMatching(/NOPERM|can't run this command|ACL failure/),
+        ]);
+      } finally {
+        await pod.close();
+      }
+    },
+  );
+});
+
+describe('a Redis with a private certificate authority', () => {
+  const url = () => `rediss://127.0.0.1:${tlsPort}`;
+
+  it('is used with REDIS_CA_FILE', async () => {
+    await expectSharedCache(url(), { REDIS_CA_FILE: authority.certFile });
+  });
+
+  it('is refused without it, and requests succeed without Redis', async () => {
+    const pod = await start(url());
+    try {
+      for (const key of keys) expect((await authenticate(pod, key.authorization)).status).toBe(200);
+      await expect.poll(() => pod.logLines.join('')).toMatch(/unable to verify|self-signed certificate/);
+    } finally {
+      await pod.close();
+    }
+  });
+});
