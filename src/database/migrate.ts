@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
-import { seedPredefinedRoles } from './seed-predefined-roles.ts';
+import { predefinedSet } from '../roles/predefined.ts';
+import { loadPredefinedRoles } from './predefined-roles.ts';
 
 const directory = fileURLToPath(new URL('../../migrations', import.meta.url));
 
@@ -12,7 +13,7 @@ export type DatabaseKind = 'primary' | 'region';
  * Migrates a database to the current schema. Safe to repeat and to run concurrently: a session advisory lock serialises
  * runs. Migrate every region before the primary, since logical replication carries no DDL.
  *
- * On the primary it also writes the predefined roles of this release.
+ * On the primary it also writes the predefined roles of this release, unless newer ones were loaded.
  * @returns the names of the applied migrations
  */
 export async function migrate(
@@ -32,9 +33,15 @@ export async function migrate(
       advisoryLockMode: 'wait',
       log,
     });
-    if (kind === 'primary') await seedPredefinedRoles(client);
+    if (kind === 'primary') await loadRelease(client);
     return applied.map((migration) => migration.name);
   } finally {
     await client.end();
   }
+}
+
+async function loadRelease(client: pg.Client): Promise<void> {
+  await client.query('BEGIN');
+  await loadPredefinedRoles(async (text, values) => (await client.query(text, values)).rows, predefinedSet);
+  await client.query('COMMIT');
 }
