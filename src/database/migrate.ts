@@ -3,6 +3,7 @@ import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import { predefinedSet } from '../roles/predefined.ts';
 import { loadPredefinedRoles } from './predefined-roles.ts';
+import { type MigrationPlan, type Problem, preflight } from './preflight.ts';
 
 const directory = fileURLToPath(new URL('../../migrations', import.meta.url));
 
@@ -35,6 +36,17 @@ export async function migrate(
     });
     if (kind === 'primary') await loadRelease(client);
     return applied.map((migration) => migration.name);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Finds what would make a migration fail. */
+export async function problemsOf(databaseUrl: string, plan: MigrationPlan): Promise<Problem[]> {
+  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'iam-migrate' });
+  await client.connect();
+  try {
+    return await preflight(client, plan);
   } finally {
     await client.end();
   }
