@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
-import { LOGINS } from '../database/logins.ts';
-import type { DatabaseKind } from '../database/migrate.ts';
+import { type DatabaseKind, LOGINS } from '../database/logins.ts';
 import type { Problem } from '../database/preflight.ts';
 import { UsageError } from './command-failure.ts';
 import { EXIT, exitCodeHelp } from './exit-codes.ts';

@@ -2,13 +2,11 @@ import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import { predefinedSet } from '../roles/predefined.ts';
+import type { DatabaseKind } from './logins.ts';
 import { loadPredefinedRoles } from './predefined-roles.ts';
 import { type MigrationPlan, type Problem, preflight } from './preflight.ts';
 
 const directory = fileURLToPath(new URL('../../migrations', import.meta.url));
-
-/** The primary, or the database of a region. */
-export type DatabaseKind = 'primary' | 'region';
 
 /**
  * Migrates a database to the current schema. Safe to repeat and to run concurrently: a session advisory lock serialises

@@ -1,6 +1,5 @@
 import type { ClientBase } from 'pg';
-import { LOGINS, type Login } from './logins.ts';
-import type { DatabaseKind } from './migrate.ts';
+import { type DatabaseKind, LOGINS, type Login } from './logins.ts';
 
 /** What would make a migration fail, and the statement or step that fixes it. */
 export interface Problem {
