@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { migrate } from '../../src/database/migrate.ts';
-import { seedPredefinedRoles } from '../../src/database/seed-predefined-roles.ts';
+import { writePredefinedRoles } from '../../src/database/predefined-roles.ts';
+import { predefinedRoles } from '../../src/roles/predefined.ts';
 import { type BenchPostgres, withClient } from './servers.ts';
 
 /** A migrated regional database. The benchmark writes keys into it directly, without replication. */
@@ -21,7 +22,10 @@ export async function createRegionDatabase(postgres: BenchPostgres): Promise<Reg
   await postgres.createDatabase(name);
   await migrate(server.url(name), 'region');
   await withClient(server.url(name), async (client) => {
-    await seedPredefinedRoles(client);
+    await writePredefinedRoles(
+      async (text, values) => (await client.query(text, values)).rows,
+      predefinedRoles,
+    );
     await client.query(`ALTER ROLE iam_regional LOGIN PASSWORD '${password}'`);
   });
   return {

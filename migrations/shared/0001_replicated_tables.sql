@@ -45,13 +45,15 @@ CREATE TABLE heartbeat (
   beat_at timestamptz NOT NULL
 );
 
--- Roles are cluster-wide and migrations run per database, so a role may exist already. A role cannot log in until an
--- operator sets its password.
+-- Roles are cluster-wide and migrations run per database, so a role may exist already, or another migration may create it
+-- at the same time. A role cannot log in until an operator sets its password. An owner without CREATEROLE, as in managed
+-- Postgres, needs roles that an administrator has created.
 DO $$
 DECLARE
   login text;
 BEGIN
   FOREACH login IN ARRAY ARRAY['iam_control_plane', 'iam_regional', 'iam_replicator'] LOOP
+    CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = login);
     BEGIN
       EXECUTE format('CREATE ROLE %I NOLOGIN', login);
     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;

@@ -13,12 +13,12 @@ export function connection(environment: NodeJS.ProcessEnv = process.env): Profil
   const { IAM_PROFILE: name, IAM_CONTROL_PLANE_URL: url, IAM_API_KEY: apiKey } = config;
   if (name !== undefined) return requireProfile(name);
   if (url !== undefined && apiKey !== undefined) return { url, apiKey };
+  if (config.PRIMARY_DATABASE_URL !== undefined) return undefined;
   if (url !== undefined) {
     throw new UsageError(
       'IAM_CONTROL_PLANE_URL is set, but IAM_API_KEY is not. Set IAM_API_KEY, or run: iam login',
     );
   }
-  if (config.PRIMARY_DATABASE_URL !== undefined) return undefined;
   const profile = readProfiles()[DEFAULT_PROFILE];
   if (profile !== undefined) return profile;
   throw new UsageError(

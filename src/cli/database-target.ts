@@ -12,6 +12,7 @@ import { type LifecycleDeps, lifecycleDeps } from '../control-plane/keys/lifecyc
 import { listOrganizations } from '../control-plane/organizations/organizations.ts';
 import type { Actor, Principal } from '../control-plane/principal.ts';
 import { CustomRoles } from '../control-plane/roles/custom-roles.ts';
+import { loadSet } from '../control-plane/roles/predefined-roles.ts';
 import { createPool } from '../database/pool.ts';
 import { IamError } from '../errors.ts';
 import { UsageError } from './command-failure.ts';
@@ -57,6 +58,7 @@ export function databaseTarget({ deps }: OpenPrimary, organization?: string): Da
   return {
     keys: new KeyLifecycle(deps),
     roles: new CustomRoles(deps),
+    loadPredefined: (set) => loadSet(deps.database, operator(), set),
     audit: (organizationId, query) => readTrail(deps.database, organizationId, query),
     inOrganization: () => principalIn(() => onlyOrganization(deps.database)),
     inOrganizationOf: (keyId) => principalIn(() => organizationOfKey(deps.database, keyId)),

@@ -1,13 +1,21 @@
 import { type Command, Option } from 'commander';
+import { type DatabaseKind, LOGINS } from '../database/logins.ts';
+import type { Problem } from '../database/preflight.ts';
+import { UsageError } from './command-failure.ts';
+import { EXIT, exitCodeHelp } from './exit-codes.ts';
+import { type CommonOptions, run, withExitCodes } from './run.ts';
 
-interface Options {
+interface Options extends CommonOptions {
   databaseUrl?: string;
   subscribeTo?: string;
-  subscriptionName: string;
-  json?: boolean;
+  subscriptionName?: string;
+  check?: boolean;
 }
 
-const LOGIN_HELP = `
+const HELP = `
+Checks first that every step can succeed, and changes nothing if one cannot. The database user may be a plain owner of
+the database; docs/install.md lists what an administrator prepares for it.
+
 Sets the passwords that these variables contain. They travel as SCRAM verifiers, never as plain text:
   region    IAM_REGIONAL_PASSWORD       login iam_regional, SELECT only (REPLICA_DATABASE_URL of the service)
   primary   IAM_CONTROL_PLANE_PASSWORD  login iam_control_plane (PRIMARY_DATABASE_URL)
@@ -18,46 +26,103 @@ Migrate every region before the primary: logical replication carries no DDL.
   MIGRATE_DATABASE_URL=postgres://owner@region/iam iam migrate region
   MIGRATE_DATABASE_URL=postgres://owner@primary/iam iam migrate primary
   MIGRATE_DATABASE_URL=postgres://owner@region/iam iam migrate region \\
-    --subscribe-to 'host=primary dbname=iam user=iam_replicator password=…' --subscription-name region_eu`;
+    --subscribe-to 'host=primary dbname=iam user=iam_replicator password=…' --subscription-name region_eu
+${exitCodeHelp}`;
 
-/** `iam migrate primary|region`. */
+/** `iam migrate primary|region` */
 export function registerMigrateCommand(program: Command): void {
-  const migrate = program.command('migrate').description('Migrate a database to the current schema.');
-  for (const kind of ['primary', 'region'] as const) {
-    const command = migrate
-      .command(kind)
-      .description(
-        kind === 'primary'
-          ? 'Migrate the global database: schema, publication, predefined roles.'
-          : 'Migrate the database of a region: schema, change feed, optionally the subscription to the primary.',
+  const migrate = withExitCodes(program)
+    .command('migrate')
+    .description('Migrate a database to the current schema.');
+  addMigration(migrate, 'primary')
+    .description('Migrate the global database: schema, publication, predefined roles.')
+    .action((options: Options) => run(options, () => migrateDatabase('primary', options), text));
+  addMigration(migrate, 'region')
+    .description(
+      'Migrate the database of a region: schema, change feed, optionally the subscription to the primary.',
+    )
+    .addOption(
+      new Option(
+        '--subscribe-to <connection>',
+        'connection string of the primary, with a replication login',
+      ).env('SUBSCRIBE_TO'),
+    )
+    .addOption(
+      new Option(
+        '--subscription-name <name>',
+        'name of the subscription and of its slot on the primary; unique per region',
       )
-      .addOption(
-        new Option('--database-url <url>', 'database URL, with the login of its owner').env(
-          'MIGRATE_DATABASE_URL',
-        ),
-      )
-      .option('--json', 'print JSON')
-      .addHelpText('after', LOGIN_HELP)
-      .action(async (options: Options) => {
-        const { runMigrate } = await import('./run-migrate.ts');
-        await runMigrate(kind, options);
-      });
-    if (kind === 'region') {
-      command
-        .addOption(
-          new Option(
-            '--subscribe-to <connection>',
-            'connection string of the primary, with a replication login',
-          ).env('SUBSCRIBE_TO'),
-        )
-        .addOption(
-          new Option(
-            '--subscription-name <name>',
-            'name of the subscription and of its slot on the primary; unique per region',
-          )
-            .env('SUBSCRIPTION_NAME')
-            .default('iam'),
-        );
-    }
+        .env('SUBSCRIPTION_NAME')
+        .default('iam'),
+    )
+    .action((options: Options) => run(options, () => migrateDatabase('region', options), text));
+}
+
+function addMigration(migrate: Command, kind: DatabaseKind): Command {
+  return migrate
+    .command(kind)
+    .addOption(
+      new Option('--database-url <url>', 'database URL, with the login of its owner').env(
+        'MIGRATE_DATABASE_URL',
+      ),
+    )
+    .option('--check', 'only check that the migration can succeed')
+    .option('--json', 'print JSON')
+    .addHelpText('after', HELP);
+}
+
+interface Migration {
+  database: DatabaseKind;
+  /** With --check: what prevents the migration. */
+  problems?: readonly Problem[];
+  applied: readonly string[];
+  logins: readonly string[];
+  subscription: string | null;
+}
+
+async function migrateDatabase(kind: DatabaseKind, options: Options): Promise<Migration> {
+  const { databaseUrl, subscribeTo, subscriptionName = 'iam' } = options;
+  if (!databaseUrl)
+    throw new UsageError('No database is set. Set MIGRATE_DATABASE_URL or use --database-url.');
+  const [{ setLoginPassword }, { migrate, problemsOf }, { subscribeRegion }] = await Promise.all([
+    import('../database/logins.ts'),
+    import('../database/migrate.ts'),
+    import('../database/subscription.ts'),
+  ]);
+  const logins = LOGINS.filter((login) => login.kind === kind && process.env[login.passwordVariable]);
+  const problems = await problemsOf(databaseUrl, {
+    kind,
+    passwords: logins,
+    ...(subscribeTo && {
+      subscription: { name: subscriptionName, hasPassword: /password=|:[^/@]+@/.test(subscribeTo) },
+    }),
+  });
+  if (options.check === true) {
+    if (problems.length > 0) process.exitCode = EXIT.refused;
+    return { database: kind, problems, applied: [], logins: [], subscription: null };
   }
+  if (problems.length > 0) {
+    throw new UsageError(`Nothing was changed.\n${problems.map(problemText).join('\n')}`);
+  }
+  const applied = await migrate(databaseUrl, kind);
+  for (const login of logins)
+    await setLoginPassword(databaseUrl, login, process.env[login.passwordVariable] ?? '');
+  if (subscribeTo) await subscribeRegion(databaseUrl, subscribeTo, subscriptionName);
+  const subscription = subscribeTo ? subscriptionName : null;
+  return { database: kind, applied, logins: logins.map(({ name }) => name), subscription };
+}
+
+function text({ problems, applied, logins, subscription }: Migration): string {
+  if (problems !== undefined) {
+    return problems.length === 0 ? 'the migration can succeed' : problems.map(problemText).join('\n');
+  }
+  return [
+    ...(applied.length === 0 ? ['the schema is up to date'] : applied.map((name) => `applied ${name}`)),
+    ...logins.map((name) => `${name} can log in with the given password`),
+    ...(subscription === null ? [] : [`subscription ${subscription} is in place`]),
+  ].join('\n');
+}
+
+function problemText({ message, fix }: Problem): string {
+  return `- ${message}\n  Fix: ${fix}`;
 }

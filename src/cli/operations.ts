@@ -10,7 +10,10 @@ import {
   type Project,
   roleId,
 } from '../control-plane/roles/custom-roles.ts';
+import type { LoadedSet } from '../database/predefined-roles.ts';
 import type { IamError } from '../errors.ts';
+import type { PredefinedRole, PredefinedSet } from '../roles/predefined-set.ts';
+import type { ProjectType } from '../roles/project-type.ts';
 import type { RoleDescriptor } from '../roles/role-descriptor.ts';
 import { UsageError } from './command-failure.ts';
 
@@ -30,6 +33,7 @@ export interface HttpCallOptions {
 export interface DatabaseTarget {
   keys: KeyLifecycle;
   roles: CustomRoles;
+  loadPredefined(set: PredefinedSet): Promise<LoadedSet>;
   audit(organizationId: string, query: Record<string, string>): Promise<AuditPage>;
   /** The operator in the organization of the command line, or in the only one. */
   inOrganization(): Promise<Principal>;
@@ -142,6 +146,32 @@ export const putRole: Operation<RoleInput, { warnings: readonly string[] }> = {
 export const readAudit: Operation<Record<string, string>, AuditPage> = {
   http: (target, query) => target.call('GET', `/api/v1/audit?${new URLSearchParams(query)}`),
   database: async ({ audit, inOrganization }, query) => audit((await inOrganization()).organizationId, query),
+};
+
+interface RemotePredefinedRoles {
+  roles: { project_type: ProjectType; name: string; descriptor: RoleDescriptor }[];
+}
+
+export const listPredefinedRoles: Operation<undefined, PredefinedRole[]> = {
+  http: async (target) =>
+    (await target.call<RemotePredefinedRoles>('GET', '/api/v1/roles')).roles.map(
+      ({ project_type: projectType, name, descriptor }) => ({ projectType, name, descriptor }),
+    ),
+  database: ({ roles }) => roles.predefined(),
+};
+
+export const loadPredefinedRoles: Operation<PredefinedSet, LoadedSet> = {
+  audited: ({ version }) => ({
+    action: 'predefined_roles.load',
+    targetType: 'role',
+    requested: { version },
+  }),
+  http: async () => {
+    throw new UsageError(
+      'Predefined roles belong to all organizations: load them with PRIMARY_DATABASE_URL.',
+    );
+  },
+  database: ({ loadPredefined }, set) => loadPredefined(set),
 };
 
 type RemoteRoles = Record<string, RoleDescriptor & { transient_metadata?: unknown }>;

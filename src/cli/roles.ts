@@ -5,6 +5,7 @@ import { exitCodeHelp } from './exit-codes.ts';
 import { deleteRole, listRoles, putRole } from './operations.ts';
 import { table } from './output.ts';
 import { perform } from './perform.ts';
+import { registerPredefinedRoleCommands } from './predefined-roles.ts';
 import { readJson } from './role-assignment-flags.ts';
 import { type CommonOptions, run, withExitCodes } from './run.ts';
 import { canAsk, confirm } from './terminal.ts';
@@ -18,7 +19,9 @@ interface RoleOptions extends CommonOptions {
 export function registerRolesCommands(program: Command): void {
   const roles = withExitCodes(program)
     .command('roles')
-    .description('Manage the custom roles of a project: named native Elasticsearch role descriptors.')
+    .description(
+      'Manage the custom roles of a project (named native Elasticsearch role descriptors), and the predefined roles.',
+    )
     .addHelpText(
       'after',
       `
@@ -60,6 +63,8 @@ Example:
           [`wrote role ${name}`, ...warnings.map((warning) => `warning: ${warning}`)].join('\n'),
       ),
     );
+
+  registerPredefinedRoleCommands(roles);
 
   withCommonOptions(roles.command('list'))
     .description('List the custom roles of a project.')

@@ -1,6 +1,8 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import pg from 'pg';
-import type { DatabaseKind } from './migrate.ts';
+
+/** The primary, or the database of a region. */
+export type DatabaseKind = 'primary' | 'region';
 
 /** A login that the migrations create without a password. */
 export interface Login {

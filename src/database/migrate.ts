@@ -1,18 +1,18 @@
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
-import { seedPredefinedRoles } from './seed-predefined-roles.ts';
+import { predefinedSet } from '../roles/predefined.ts';
+import type { DatabaseKind } from './logins.ts';
+import { loadPredefinedRoles } from './predefined-roles.ts';
+import { type MigrationPlan, type Problem, preflight } from './preflight.ts';
 
 const directory = fileURLToPath(new URL('../../migrations', import.meta.url));
-
-/** The primary, or the database of a region. */
-export type DatabaseKind = 'primary' | 'region';
 
 /**
  * Migrates a database to the current schema. Safe to repeat and to run concurrently: a session advisory lock serialises
  * runs. Migrate every region before the primary, since logical replication carries no DDL.
  *
- * On the primary it also writes the predefined roles of this release.
+ * On the primary it also writes the predefined roles of this release, unless newer ones were loaded.
  * @returns the names of the applied migrations
  */
 export async function migrate(
@@ -32,9 +32,26 @@ export async function migrate(
       advisoryLockMode: 'wait',
       log,
     });
-    if (kind === 'primary') await seedPredefinedRoles(client);
+    if (kind === 'primary') await loadRelease(client);
     return applied.map((migration) => migration.name);
   } finally {
     await client.end();
   }
+}
+
+/** Finds what would make a migration fail. */
+export async function problemsOf(databaseUrl: string, plan: MigrationPlan): Promise<Problem[]> {
+  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'iam-migrate' });
+  await client.connect();
+  try {
+    return await preflight(client, plan);
+  } finally {
+    await client.end();
+  }
+}
+
+async function loadRelease(client: pg.Client): Promise<void> {
+  await client.query('BEGIN');
+  await loadPredefinedRoles(async (text, values) => (await client.query(text, values)).rows, predefinedSet);
+  await client.query('COMMIT');
 }

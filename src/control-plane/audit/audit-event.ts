@@ -13,6 +13,7 @@ export type AuditAction =
   | 'role.delete'
   | 'role.list'
   | 'role.get'
+  | 'predefined_roles.load'
   | 'audit.read'
   | 'organization.create'
   | 'organization.get';

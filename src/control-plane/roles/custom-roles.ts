@@ -1,4 +1,5 @@
 import { IamError, violationsError } from '../../errors.ts';
+import type { PredefinedRole } from '../../roles/predefined-set.ts';
 import { PROJECT_TYPES, type ProjectType } from '../../roles/project-type.ts';
 import { checkRoleDescriptor, type RoleDescriptor, readRoleDescriptor } from '../../roles/role-descriptor.ts';
 import { checkRoleName } from '../../roles/role-name.ts';
@@ -7,6 +8,7 @@ import type { Database, Queries } from '../database.ts';
 import { unstorable } from '../input.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
+import { listPredefinedRoles } from './predefined-roles.ts';
 
 const MAX_PROJECT_ID_CHARS = 256;
 const MAX_ROLES_OF_PROJECT = 1_000;
@@ -58,6 +60,11 @@ export class CustomRoles {
     return { created, warnings: checked.warnings };
   }
 
+  /** The predefined roles, of one project type or of all. */
+  predefined(type?: ProjectType): Promise<PredefinedRole[]> {
+    return listPredefinedRoles(this.#deps.database, type);
+  }
+
   async list(organizationId: string, project: Project): Promise<CustomRole[]> {
     const scope = checkProject(project);
     const rows = await this.#deps.database.query<{ name: string; descriptor: unknown }>(
@@ -103,6 +110,7 @@ export class CustomRoles {
   #write(principal: Principal, scope: Scope, name: string, descriptor: RoleDescriptor): Promise<boolean> {
     return this.#deps.database.transaction(async (transaction) => {
       await this.#assertOwner(transaction, principal);
+      await assertNotPredefined(transaction, scope, name);
       return putRole(transaction, principal, scope, name, descriptor);
     });
   }
@@ -187,6 +195,19 @@ async function selectRole(
 /** Adds the lists that older rows omit. An owner sees a row that does not parse as it is stored, to be able to replace it. */
 function completed(stored: unknown): RoleDescriptor {
   return readRoleDescriptor(stored) ?? (stored as RoleDescriptor);
+}
+
+/** The database may have predefined roles that are newer than this release, see `iam roles load`. */
+async function assertNotPredefined(on: Queries, { projectType }: Scope, name: string): Promise<void> {
+  const [role] = await on.query<{ name: string }>(
+    `SELECT name FROM roles WHERE organization_id = '' AND project_type = $1 AND lower(name) = lower($2) AND deleted_at IS NULL`,
+    [projectType, name],
+  );
+  if (role === undefined) return;
+  throw new IamError('ROLE_INVALID', {
+    message: `"${role.name}" is a predefined role of ${projectType} projects: choose another name for a custom role.`,
+    fields: ['name'],
+  });
 }
 
 async function assertWithinQuota(transaction: Queries, organizationId: string, scope: Scope): Promise<void> {

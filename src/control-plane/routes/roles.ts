@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { IamError } from '../../errors.ts';
-import { predefinedRoles } from '../../roles/predefined.ts';
 import { PROJECT_TYPES } from '../../roles/project-type.ts';
 import { type RoleDescriptor, roleDescriptorSchema } from '../../roles/role-descriptor.ts';
 import { assertOwner, principalOf } from '../http/caller.ts';
@@ -141,16 +140,16 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
       },
     },
     async (request) => {
-      const { project_type: type } = request.query;
-      if (type !== undefined && !PROJECT_TYPES.some((known) => known === type)) {
+      const { project_type: requested } = request.query;
+      const type = PROJECT_TYPES.find((known) => known === requested);
+      if (requested !== undefined && type === undefined) {
         throw new IamError('ROLE_INVALID', {
           message: `project_type: must be one of ${PROJECT_TYPES.join(', ')}`,
           fields: ['project_type'],
         });
       }
-      const matches = predefinedRoles.filter((role) => type === undefined || role.projectType === type);
       return {
-        roles: matches.map(({ projectType, name, descriptor }) => ({
+        roles: (await roles.predefined(type)).map(({ projectType, name, descriptor }) => ({
           project_type: projectType,
           name,
           descriptor,

@@ -90,6 +90,15 @@ it('shows who a key is, also one that is no owner', async () => {
   expect(stdout).toMatch(/^permissions +none$/m);
 });
 
+it('works on the database if only the URL of a control plane is set beside it', async () => {
+  const settings = {
+    IAM_CONTROL_PLANE_URL: 'http://127.0.0.1:1',
+    PRIMARY_DATABASE_URL: controlPlane.primary.controlPlaneUrl,
+  };
+  const args = ['keys', 'list', '--organization', owner.organizationId];
+  expect(await iam(args, { ...environment, ...settings })).toMatchObject({ exitCode: 0, stderr: '' });
+});
+
 it.each<[string, Record<string, string>, RegExp]>([
   ['only the URL', { IAM_CONTROL_PLANE_URL: 'http://127.0.0.1:1' }, /IAM_API_KEY/],
   ['nothing', {}, /iam login.*IAM_CONTROL_PLANE_URL.*PRIMARY_DATABASE_URL/],

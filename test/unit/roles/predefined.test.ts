@@ -1,15 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { isPredefinedRole, predefinedRoles } from '../../../src/roles/predefined.ts';
+import { isPredefinedRole, predefinedRoles, predefinedSet } from '../../../src/roles/predefined.ts';
 import { checkRoleDescriptor } from '../../../src/roles/role-descriptor.ts';
 
 const namesOf = (type: string) =>
   predefinedRoles.filter((role) => role.projectType === type).map((role) => role.name);
 
-it('contains the 25 published roles', () => {
-  expect(predefinedRoles).toHaveLength(25);
+it('contains the 27 published roles, with a version and a source', () => {
+  expect(predefinedRoles).toHaveLength(27);
+  expect(predefinedSet).toMatchObject({
+    version: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
+    source: expect.stringContaining('https://'),
+    warnings: [],
+  });
   expect(namesOf('elasticsearch')).toEqual(['viewer', 'developer', 'admin']);
   expect(namesOf('observability')).toEqual(['viewer', 'editor', 'admin']);
-  expect(namesOf('security')).toHaveLength(13);
+  expect(namesOf('security')).toHaveLength(15);
   expect(namesOf('vectordb')).toEqual(['viewer', 'developer', 'admin']);
   expect(namesOf('workplaceai')).toEqual(['viewer', 'developer', 'admin']);
 });

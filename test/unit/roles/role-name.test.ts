@@ -24,7 +24,9 @@ describe('refuses a name that', () => {
 
 it('refuses every predefined name of the project type', () => {
   for (const { projectType, name } of predefinedRoles) {
-    expect(checkRoleName(name, projectType)).toMatch(/is a predefined role/);
+    // Reserved names start with an underscore, which no custom name may have.
+    const reason = name.startsWith('_') ? /must start with a letter/ : /is a predefined role/;
+    expect(checkRoleName(name, projectType)).toMatch(reason);
   }
 });
 

@@ -124,12 +124,17 @@ describe('custom roles', () => {
 it('lists the predefined roles with their descriptors for any valid key', async () => {
   const viewer = await insertKey(controlPlane.primary.pool, { organizationId: owner.organizationId });
   const all = await api('GET', '/api/v1/roles', undefined, viewer);
-  expect(all.body.roles).toEqual(
-    predefinedRoles.map(({ projectType, name, descriptor }) => ({
-      project_type: projectType,
-      name,
-      descriptor,
-    })),
+  const byName = (one: { project_type: string; name: string }) => `${one.project_type}/${one.name}`;
+  const sorted = (roles: { project_type: string; name: string }[]) =>
+    roles.toSorted((one, two) => byName(one).localeCompare(byName(two)));
+  expect(sorted(all.body.roles)).toEqual(
+    sorted(
+      predefinedRoles.map(({ projectType, name, descriptor }) => ({
+        project_type: projectType,
+        name,
+        descriptor,
+      })),
+    ),
   );
   const some = await api('GET', '/api/v1/roles?project_type=security', undefined, viewer);
   expect(new Set(some.body.roles.map((role: { project_type: string }) => role.project_type))).toEqual(

@@ -1,0 +1,138 @@
+import type { Command } from 'commander';
+import { violationsError } from '../errors.ts';
+import { type PredefinedSet, parsePredefinedSet } from '../roles/predefined-set.ts';
+import { PROJECT_TYPES } from '../roles/project-type.ts';
+import { checkRoleDescriptor } from '../roles/role-descriptor.ts';
+import { UsageError } from './command-failure.ts';
+import { EXIT, exitCodeHelp } from './exit-codes.ts';
+import { listPredefinedRoles, loadPredefinedRoles } from './operations.ts';
+import { perform } from './perform.ts';
+import { readJson } from './role-assignment-flags.ts';
+import { type NamedRoles, type RoleDifference, roleDifference } from './role-difference.ts';
+import { type CommonOptions, run } from './run.ts';
+
+const TIMEOUT_MS = 30_000;
+
+/** `iam roles load` and `iam roles diff` */
+export function registerPredefinedRoleCommands(roles: Command): void {
+  roles
+    .command('load')
+    .description('Update the predefined roles of the database from a file, without a new release.')
+    .requiredOption(
+      '--predefined <file>',
+      'set of roles: version (a date), source, and roles by project type',
+    )
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Works on the database of PRIMARY_DATABASE_URL. Roles that the file lacks stay, because keys may have them. Neither this
+command nor "iam migrate" overwrites a set with a later version.
+${exitCodeHelp}`,
+    )
+    .action((flags: CommonOptions & { predefined: string }) =>
+      run(
+        flags,
+        async () => {
+          const set = readSet(flags.predefined);
+          const result = await perform(loadPredefinedRoles, undefined, set);
+          if (!result.loaded)
+            throw new UsageError(
+              `The database has the later version ${result.version}. Nothing was changed.`,
+            );
+          return { version: result.version, roles: set.roles.length, warnings: set.warnings };
+        },
+        ({ version, roles: count, warnings }) =>
+          [
+            `loaded ${count} predefined roles, version ${version}`,
+            ...warnings.map((text) => `warning: ${text}`),
+          ].join('\n'),
+      ),
+    );
+
+  roles
+    .command('diff')
+    .description('Compare the predefined roles with a file or with the roles of a cluster.')
+    .option('--predefined <file>', 'compare with a set, as for "iam roles load"')
+    .option('--cluster <url>', 'compare with GET /_security/role of this Elasticsearch')
+    .option('--project-type <type>', `project type of the cluster: ${PROJECT_TYPES.join(', ')}`)
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+The key for the cluster is read from ELASTICSEARCH_API_KEY. Exits with 1 if there are differences.
+${exitCodeHelp}`,
+    )
+    .action((flags: DiffFlags) =>
+      run(
+        flags,
+        async () => {
+          const difference = await diff(flags);
+          if (Object.values(difference).some(({ length }) => length > 0)) process.exitCode = EXIT.failure;
+          return difference;
+        },
+        differenceText,
+      ),
+    );
+}
+
+interface DiffFlags extends CommonOptions {
+  predefined?: string;
+  cluster?: string;
+  projectType?: string;
+}
+
+async function diff({ predefined, cluster, projectType }: DiffFlags): Promise<RoleDifference> {
+  if ((predefined === undefined) === (cluster === undefined))
+    throw new UsageError('Pass either --predefined or --cluster.');
+  const own = await perform(listPredefinedRoles, undefined, undefined);
+  if (predefined !== undefined) return roleDifference(named(own), named(readSet(predefined).roles));
+  const type = PROJECT_TYPES.find((known) => known === projectType);
+  if (type === undefined)
+    throw new UsageError(`--cluster needs --project-type: ${PROJECT_TYPES.join(', ')}.`);
+  const ofType = own.filter((role) => role.projectType === type);
+  const difference = roleDifference(named(ofType), await rolesOfCluster(cluster ?? '', type));
+  // Custom and built-in roles of a cluster are no predefined roles of its project type.
+  return { ...difference, additional: [] };
+}
+
+function named(roles: PredefinedSet['roles']): NamedRoles {
+  return new Map(roles.map(({ projectType, name, descriptor }) => [`${projectType}/${name}`, descriptor]));
+}
+
+/** @throws {IamError} that names every violation by its path */
+function readSet(file: string): PredefinedSet {
+  const parsed = parsePredefinedSet(
+    readJson(file === '-' ? file : `@${file.replace(/^@/, '')}`, '--predefined'),
+  );
+  if (!parsed.ok) throw violationsError('ROLE_INVALID', parsed.violations);
+  return parsed.set;
+}
+
+async function rolesOfCluster(url: string, projectType: string): Promise<NamedRoles> {
+  const key = process.env.ELASTICSEARCH_API_KEY;
+  if (!key) throw new UsageError('Set ELASTICSEARCH_API_KEY to a key of the cluster that may read roles.');
+  const response = await fetch(`${url.replace(/\/+$/, '')}/_security/role`, {
+    headers: { authorization: `ApiKey ${key}`, accept: 'application/json' },
+    redirect: 'error',
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  if (response.status !== 200)
+    throw new Error(`The cluster responded to GET /_security/role with ${response.status}.`);
+  const body = (await response.json()) as Record<string, Record<string, unknown>>;
+  return new Map(
+    Object.entries(body).flatMap(([name, { metadata: _metadata, ...descriptor }]) => {
+      const checked = checkRoleDescriptor(descriptor);
+      return checked.ok ? [[`${projectType}/${name}`, checked.descriptor] as const] : [];
+    }),
+  );
+}
+
+function differenceText({ missing, additional, changed }: RoleDifference): string {
+  const lines = [
+    ...missing.map((name) => `- ${name}: only here`),
+    ...additional.map((name) => `+ ${name}: only there`),
+    ...changed.map(({ name, fields }) => `~ ${name}: ${fields.join(', ')}`),
+  ];
+  return lines.length > 0 ? lines.join('\n') : 'no differences';
+}

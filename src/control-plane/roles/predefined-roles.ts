@@ -1,0 +1,38 @@
+import { type LoadedSet, loadPredefinedRoles } from '../../database/predefined-roles.ts';
+import type { PredefinedRole, PredefinedSet } from '../../roles/predefined-set.ts';
+import type { ProjectType } from '../../roles/project-type.ts';
+import { readRoleDescriptor } from '../../roles/role-descriptor.ts';
+import { recordEvent } from '../audit/record-event.ts';
+import type { Database, Queries } from '../database.ts';
+import type { Actor } from '../principal.ts';
+
+/** The predefined roles of the database, which may be newer than those of the release. */
+export async function listPredefinedRoles(on: Queries, type?: ProjectType): Promise<PredefinedRole[]> {
+  const rows = await on.query<{ project_type: ProjectType; name: string; descriptor: unknown }>(
+    `SELECT project_type, name, descriptor FROM roles
+     WHERE organization_id = '' AND project_id = '' AND deleted_at IS NULL AND ($1::text IS NULL OR project_type = $1)
+     ORDER BY project_type, name`,
+    [type ?? null],
+  );
+  return rows.flatMap(({ project_type: projectType, name, descriptor: stored }) => {
+    const descriptor = readRoleDescriptor(stored);
+    return descriptor === undefined ? [] : [{ projectType, name, descriptor }];
+  });
+}
+
+/** Loads a set, unless the database has a newer one. The change and its audit event are one transaction. */
+export async function loadSet(database: Database, actor: Actor, set: PredefinedSet): Promise<LoadedSet> {
+  return database.transaction(async (transaction) => {
+    const result = await loadPredefinedRoles((text, values) => transaction.query(text, values), set);
+    if (result.loaded) {
+      await recordEvent(transaction, {
+        organizationId: null,
+        actor,
+        action: 'predefined_roles.load',
+        outcome: 'success',
+        after: { version: set.version, source: set.source, roles: set.roles.length },
+      });
+    }
+    return result;
+  });
+}

@@ -1,0 +1,243 @@
+import type { ClientBase } from 'pg';
+import { type DatabaseKind, LOGINS, type Login } from './logins.ts';
+
+/** What would make a migration fail, and the statement or step that fixes it. */
+export interface Problem {
+  message: string;
+  fix: string;
+}
+
+/** What a migration is going to do. */
+export interface MigrationPlan {
+  kind: DatabaseKind;
+  /** Logins whose passwords it sets. */
+  passwords: readonly Login[];
+  /** Name of the subscription that it creates, if any, and whether its connection string has a password. */
+  subscription?: { name: string; hasPassword: boolean };
+}
+
+const MIN_VERSION = 15;
+/** The first version in which others than superusers may create subscriptions. */
+const DELEGATED_SUBSCRIPTIONS = 16;
+
+interface Facts {
+  version: number;
+  user: string;
+  database: string;
+  superuser: boolean;
+  createrole: boolean;
+  replication: boolean;
+  standby: boolean;
+  wal_level: string;
+  slots: number;
+  senders: number;
+  apply_workers: number;
+  create_in_database: boolean;
+  create_in_schema: boolean;
+  owns_schema: boolean;
+  may_subscribe: boolean;
+  logins: string[];
+  /** Logins that the user may alter (CREATEROLE and, since Postgres 16, ADMIN OPTION). */
+  alterable: string[];
+  table_owner: string | null;
+  owns_tables: boolean;
+  migrated: boolean;
+  subscriptions: string[];
+}
+
+/**
+ * Finds everything that would make a migration fail, before it changes anything: rights, server settings, version and
+ * state of the schema. docs/install.md explains the required rights.
+ */
+export async function preflight(client: ClientBase, plan: MigrationPlan): Promise<Problem[]> {
+  const facts = await readFacts(client);
+  return [
+    ...serverProblems(facts, plan.kind),
+    ...rightsProblems(facts),
+    ...loginProblems(facts, plan.passwords),
+    ...schemaProblems(facts),
+    ...(plan.subscription === undefined ? [] : subscriptionProblems(facts, plan.subscription)),
+  ];
+}
+
+async function readFacts(client: ClientBase): Promise<Facts> {
+  const names = LOGINS.map(({ name }) => name);
+  const { rows } = await client.query<Omit<Facts, 'alterable'> & { administered: string[] }>(
+    `SELECT current_setting('server_version_num')::int / 10000 AS version,
+       current_user AS user, current_database() AS database,
+       rolsuper AS superuser, rolcreaterole AS createrole, rolreplication AS replication,
+       pg_is_in_recovery() AS standby,
+       current_setting('wal_level') AS wal_level,
+       current_setting('max_replication_slots')::int AS slots,
+       current_setting('max_wal_senders')::int AS senders,
+       current_setting('max_logical_replication_workers')::int AS apply_workers,
+       has_database_privilege(current_database(), 'CREATE') AS create_in_database,
+       has_schema_privilege('public', 'CREATE') AS create_in_schema,
+       (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'public') AS owns_schema,
+       EXISTS (SELECT FROM pg_roles AS delegate WHERE delegate.rolname = 'pg_create_subscription'
+         AND pg_has_role(delegate.oid, 'USAGE')) AS may_subscribe,
+       ARRAY(SELECT rolname::text FROM pg_roles WHERE rolname = ANY($1)) AS logins,
+       ARRAY(SELECT login.rolname::text FROM pg_roles AS login WHERE login.rolname = ANY($1)
+         AND pg_has_role(login.oid, 'MEMBER WITH ADMIN OPTION')) AS administered,
+       (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('public.api_keys')) AS table_owner,
+       COALESCE((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('public.api_keys')), true) AS owns_tables,
+       to_regclass('public.schema_migrations') IS NOT NULL AS migrated,
+       ARRAY(SELECT subname::text FROM pg_subscription
+         WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())) AS subscriptions
+     FROM pg_roles WHERE rolname = current_user`,
+    [names],
+  );
+  const [row] = rows;
+  if (row === undefined) throw new Error('The database user does not exist.');
+  const { administered, ...facts } = row;
+  const alterable = facts.superuser
+    ? names
+    : facts.createrole
+      ? names.filter(
+          (name) =>
+            facts.version < DELEGATED_SUBSCRIPTIONS ||
+            administered.includes(name) ||
+            !facts.logins.includes(name),
+        )
+      : [];
+  return { ...facts, alterable };
+}
+
+function serverProblems(facts: Facts, kind: DatabaseKind): Problem[] {
+  const problems: Problem[] = [];
+  if (facts.version < MIN_VERSION) {
+    problems.push({
+      message: `The server is Postgres ${facts.version}.`,
+      fix: `Use Postgres ${MIN_VERSION} or later.`,
+    });
+  }
+  if (facts.standby) {
+    problems.push({
+      message: 'The server is a standby, which is read-only.',
+      fix: 'Migrate the server that it follows.',
+    });
+  }
+  if (kind === 'primary' && facts.wal_level !== 'logical') {
+    problems.push({
+      message: `wal_level is "${facts.wal_level}", so no region can subscribe.`,
+      fix: "ALTER SYSTEM SET wal_level = 'logical'; then restart the server.",
+    });
+  }
+  if (kind === 'primary' && Math.min(facts.slots, facts.senders) < 1) {
+    problems.push({
+      message: 'max_replication_slots or max_wal_senders is 0, so no region can subscribe.',
+      fix: 'Set both to at least one per region and a reserve for the initial copies, then restart the server.',
+    });
+  }
+  if (kind === 'region' && facts.apply_workers < 1) {
+    problems.push({
+      message: 'max_logical_replication_workers is 0, so no subscription is applied.',
+      fix: 'ALTER SYSTEM SET max_logical_replication_workers = 4; then restart the server.',
+    });
+  }
+  return problems;
+}
+
+function rightsProblems({
+  user,
+  database,
+  create_in_database,
+  create_in_schema,
+  owns_schema,
+}: Facts): Problem[] {
+  if (create_in_database && create_in_schema && owns_schema) return [];
+  return [
+    {
+      message: `"${user}" may not create everything that the schema needs in the database "${database}".`,
+      fix: `ALTER DATABASE ${quoted(database)} OWNER TO ${quoted(user)};`,
+    },
+  ];
+}
+
+function loginProblems(facts: Facts, passwords: readonly Login[]): Problem[] {
+  const missing = LOGINS.filter(({ name }) => !facts.logins.includes(name));
+  const mayCreate = facts.superuser || facts.createrole;
+  return [
+    ...(mayCreate ? [] : missing).map(({ name, mayReplicate }) => ({
+      message: `The login ${name} does not exist, and "${facts.user}" may not create it.`,
+      fix: `CREATE ROLE ${name} LOGIN${mayReplicate ? ' REPLICATION' : ''} PASSWORD '…';`,
+    })),
+    ...passwords
+      .filter(({ name }) => !facts.alterable.includes(name))
+      .map(({ name, passwordVariable }) => ({
+        message: `"${facts.user}" may not set the password of ${name}.`,
+        fix: `ALTER ROLE ${name} PASSWORD '…'; as an administrator, and unset ${passwordVariable}.`,
+      })),
+    ...passwords
+      .filter(
+        ({ name, mayReplicate }) =>
+          mayReplicate && facts.alterable.includes(name) && !mayGrantReplication(facts),
+      )
+      .map(({ name, passwordVariable }) => ({
+        message: `"${facts.user}" may not give ${name} the attribute REPLICATION.`,
+        fix: `ALTER ROLE ${name} LOGIN REPLICATION PASSWORD '…'; as an administrator, and unset ${passwordVariable}.`,
+      })),
+  ];
+}
+
+/** Since Postgres 16, a user with CREATEROLE gives only attributes that it has. Before, REPLICATION took a superuser. */
+function mayGrantReplication({ superuser, version, replication }: Facts): boolean {
+  return superuser || (version >= DELEGATED_SUBSCRIPTIONS && replication);
+}
+
+function schemaProblems({ user, table_owner: owner, owns_tables: owns, migrated }: Facts): Problem[] {
+  if (owner === null) return [];
+  if (!migrated) {
+    return [
+      {
+        message: 'The database has a table "api_keys", but no record of migrations.',
+        fix: 'Use an empty database, or restore the table "schema_migrations" with the others.',
+      },
+    ];
+  }
+  if (owns) return [];
+  return [
+    {
+      message: `The tables belong to "${owner}", not to "${user}".`,
+      fix: `Use a URL with the login ${quoted(owner)}.`,
+    },
+  ];
+}
+
+function subscriptionProblems(
+  facts: Facts,
+  { name, hasPassword }: NonNullable<MigrationPlan['subscription']>,
+): Problem[] {
+  if (facts.superuser || facts.subscriptions.includes(name)) return [];
+  if (facts.version < DELEGATED_SUBSCRIPTIONS) {
+    return [
+      {
+        message: `Postgres ${facts.version} lets only superusers create subscriptions.`,
+        fix: `As a superuser: CREATE SUBSCRIPTION ${quoted(name)} CONNECTION '…' PUBLICATION iam WITH (streaming = on); then run this command again without --subscribe-to.`,
+      },
+    ];
+  }
+  return [
+    ...(facts.may_subscribe
+      ? []
+      : [
+          {
+            message: `"${facts.user}" may not create subscriptions.`,
+            fix: `GRANT pg_create_subscription TO ${quoted(facts.user)};`,
+          },
+        ]),
+    ...(hasPassword
+      ? []
+      : [
+          {
+            message:
+              'The connection string of --subscribe-to has no password, which only superusers may omit.',
+            fix: 'Add the password of iam_replicator.',
+          },
+        ]),
+  ];
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
