@@ -30,7 +30,9 @@ export class ErrorLog {
       }
       return;
     }
-    const suppressed = this.#limiter.admit(`${code} ${error.resource ?? ''}`);
+    // All defects have one code, so their place in the code keeps one from hiding another.
+    const kind = error.reason === 'INTERNAL' ? originOf(error) : (error.resource ?? '');
+    const suppressed = this.#limiter.admit(`${code} ${kind}`);
     if (suppressed === undefined) return;
     this.#log.error(
       { err: error.cause ?? error, ...fields(), reason: deepestMessage(error), suppressed },
@@ -47,6 +49,12 @@ export function callerFields(headers: IncomingHttpHeaders): Record<string, strin
     ...(typeof opaqueId === 'string' && OPAQUE_ID.test(opaqueId) && { 'labels.opaque_id': opaqueId }),
     ...(traceId !== undefined && { 'trace.id': traceId }),
   };
+}
+
+/** File and line of the deepest cause. */
+function originOf(error: Error): string {
+  if (error.cause instanceof Error) return originOf(error.cause);
+  return /^ +at .*?([^\\/]+:\d+):\d+\)?$/m.exec(error.stack ?? '')?.[1] ?? error.name;
 }
 
 /** The root cause says more: "the password is wrong" instead of "Postgres did not respond". */

@@ -1,4 +1,5 @@
 import { type LoadedSet, loadPredefinedRoles } from '../../database/predefined-roles.ts';
+import { IamError } from '../../errors.ts';
 import type { PredefinedRole, PredefinedSet } from '../../roles/predefined-set.ts';
 import type { ProjectType } from '../../roles/project-type.ts';
 import { readRoleDescriptor } from '../../roles/role-descriptor.ts';
@@ -20,9 +21,13 @@ export async function listPredefinedRoles(on: Queries, type?: ProjectType): Prom
   });
 }
 
-/** Loads a set, unless the database has a newer one. The change and its audit event are one transaction. */
+/**
+ * Loads a set, unless the database has a newer one. The change and its audit event are one transaction.
+ * @throws {IamError} if a new role has the name of a custom role
+ */
 export async function loadSet(database: Database, actor: Actor, set: PredefinedSet): Promise<LoadedSet> {
   return database.transaction(async (transaction) => {
+    await assertNoCustomRoles(transaction, set);
     const result = await loadPredefinedRoles((text, values) => transaction.query(text, values), set);
     if (result.loaded) {
       await recordEvent(transaction, {
@@ -34,5 +39,21 @@ export async function loadSet(database: Database, actor: Actor, set: PredefinedS
       });
     }
     return result;
+  });
+}
+
+/** A predefined role takes precedence, so it would silently change the permissions of keys that have the custom role. */
+async function assertNoCustomRoles(transaction: Queries, { roles }: PredefinedSet): Promise<void> {
+  const rows = await transaction.query<{ id: string; total: number }>(
+    `SELECT organization_id || '/' || project_type || '/' || project_id || '/' || name AS id, count(*) OVER ()::int AS total
+     FROM roles
+     WHERE organization_id <> '' AND deleted_at IS NULL
+       AND (project_type, lower(name)) IN (SELECT project_type, lower(name) FROM unnest($1::text[], $2::text[]) AS new (project_type, name))
+     ORDER BY 1 LIMIT 10`,
+    [roles.map(({ projectType }) => projectType), roles.map(({ name }) => name)],
+  );
+  if (rows.length === 0) return;
+  throw new IamError('ROLE_INVALID', {
+    message: `${rows[0]?.total} custom roles have names of this set, and their keys would get other permissions. Rename them first: ${rows.map(({ id }) => id).join(', ')}`,
   });
 }

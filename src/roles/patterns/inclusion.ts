@@ -1,5 +1,5 @@
 import { pairsOf, unionOf } from './ranges.ts';
-import { MAX_CODE_POINT, type Ranges, type Term, type Terms } from './term.ts';
+import { MAX_CODE_POINT, partsOf, type Ranges, type Term, type Terms } from './term.ts';
 
 const ALL_CHARS: Ranges = [0, MAX_CODE_POINT];
 
@@ -48,12 +48,6 @@ function boundsOf(start: Term): Set<number> {
     for (const part of partsOf(term)) seen.add(part);
   }
   return bounds;
-}
-
-function partsOf(term: Term): readonly Term[] {
-  if (term.kind === 'concat') return [term.first, term.rest];
-  if (term.kind === 'or' || term.kind === 'and') return term.terms;
-  return term.kind === 'not' || term.kind === 'star' ? [term.term] : [];
 }
 
 /** At least the characters with which a text can start. */

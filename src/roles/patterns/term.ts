@@ -10,7 +10,10 @@ type Shape =
   | { kind: 'not' | 'star'; term: Term };
 
 /** A regular language. Equal shapes from one `Terms` are one object. `nullable`: the language contains the empty text. */
-export type Term = Shape & { readonly id: number; readonly nullable: boolean };
+export type Term = Shape & { readonly id: number; readonly nullable: boolean; readonly depth: number };
+
+/** Bounds the recursion of the methods. Names have at most 1,024 characters, each of which is one level. */
+const MAX_DEPTH = 1_500;
 
 /** The expression or the comparison needs more terms or steps than its limit. */
 export class TooComplexError extends Error {
@@ -144,7 +147,9 @@ export class Terms {
     const known = this.#terms.get(text);
     if (known !== undefined) return known;
     this.#spend();
-    const term: Term = { ...shape, id: this.#terms.size, nullable };
+    const depth = 1 + partsOf(shape).reduce((deepest, part) => Math.max(deepest, part.depth), 0);
+    if (depth > MAX_DEPTH) throw new TooComplexError('The pattern is nested too deeply or repeats too much');
+    const term: Term = { ...shape, id: this.#terms.size, nullable, depth };
     this.#terms.set(text, term);
     return term;
   }
@@ -153,6 +158,13 @@ export class Terms {
     this.#remaining -= steps;
     if (this.#remaining < 0) throw new TooComplexError('The patterns are too complex to compare');
   }
+}
+
+/** The terms that a term consists of. */
+export function partsOf(shape: Shape): readonly Term[] {
+  if (shape.kind === 'concat') return [shape.first, shape.rest];
+  if (shape.kind === 'or' || shape.kind === 'and') return shape.terms;
+  return shape.kind === 'not' || shape.kind === 'star' ? [shape.term] : [];
 }
 
 function isNullable({ nullable }: Term): boolean {

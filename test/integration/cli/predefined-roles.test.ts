@@ -89,6 +89,18 @@ it('an earlier set changes nothing', async () => {
   expect(await viewer()).toEqual(before);
 });
 
+it('a set with the name of a custom role changes nothing, because keys would get other permissions', async () => {
+  await primary.pool.query(
+    `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version)
+     VALUES ('org', 'vectordb', 'p', 'Auditor', '{}', 0), ('org', 'security', 'p', 'auditor', '{}', 0)`,
+  );
+  const before = await viewer();
+  const { exitCode, stderr } = await load({ version: LATER, roles: VECTORDB });
+  expect([exitCode, stderr]).toEqual([4, expect.stringContaining('1 custom roles have names of this set')]);
+  expect(stderr).toContain('org/vectordb/p/Auditor');
+  expect(await viewer()).toEqual(before);
+});
+
 it('a set with errors changes nothing, and every error is named by its path', async () => {
   const before = await viewer();
   const roles = {

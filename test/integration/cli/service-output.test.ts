@@ -15,9 +15,16 @@ beforeAll(async () => {
   [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
 });
 afterAll(async () => {
+  await asAdmin('ACL', 'DELUSER', 'limited');
   await redis?.stop();
   await databases?.close();
 });
+
+async function asAdmin(command: string, ...args: string[]): Promise<void> {
+  const admin = new Redis(redis.url);
+  await admin.call(command, ...args);
+  admin.disconnect();
+}
 
 /** Runs `iam regional` until a line of its output contains each text, and returns all lines. */
 async function linesUntil(settings: Record<string, string>, ...texts: string[]): Promise<string[]> {
@@ -62,9 +69,7 @@ it.each<[string, (url: URL) => unknown, string]>([
   [
     'refuses INFO to its user',
     async (url) => {
-      const admin = new Redis(redis.url);
-      await admin.call('ACL', 'SETUSER', 'limited', 'reset', 'on', '>pass', '+@all', '-info', '~*');
-      admin.disconnect();
+      await asAdmin('ACL', 'SETUSER', 'limited', 'reset', 'on', '>pass', '+@all', '-info', '~*');
       url.username = 'limited';
       url.password = 'pass';
     },

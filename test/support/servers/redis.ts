@@ -32,6 +32,12 @@ export async function startTestRedis(options: { maxmemory?: string } = {}): Prom
   return await shareServer(provision.url, options);
 }
 
+/** The binary for tests that configure their own server; `undefined` with a shared server or a container. */
+export function redisBinary(): string | undefined {
+  const provision = inject('redis');
+  return provision.kind === 'binary' ? provision.binary : undefined;
+}
+
 async function startOwnProcess(binary: string, options: { maxmemory?: string }): Promise<TestRedis> {
   const port = await freePort();
   // Not detached, so that Ctrl-C on the test run also stops it.

@@ -44,6 +44,14 @@ describe('ErrorLog', () => {
     expect(parsed().map(({ suppressed }) => suppressed)).toEqual([0, 0, 999]);
   });
 
+  it('logs defects of two places within a second, and repeated ones of one place once', () => {
+    const { errorLog, parsed } = logAt('info');
+    const defect = () => new IamError('INTERNAL', { cause: new TypeError('one') });
+    for (let call = 0; call < 3; call += 1) errorLog.write(defect(), 'request', {});
+    errorLog.write(new IamError('INTERNAL', { cause: new TypeError('other') }), 'request', {});
+    expect(parsed().map(({ reason }) => reason)).toEqual(['one', 'other']);
+  });
+
   it('logs a refusal only at debug level', () => {
     for (const [level, count] of [
       ['info', 0],

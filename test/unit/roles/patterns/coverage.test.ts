@@ -50,6 +50,12 @@ describe('uncoveredBy', () => {
     ).toEqual(['other']);
   });
 
+  it('compares the longest names, and patterns as deep as the limit', () => {
+    const name = 'n'.repeat(1_023);
+    expect(uncovered([`${name}a`, `${name}b`], [`${name}?`])).toEqual([]);
+    expect(uncovered(['/(a?){1400}/'], ['a*'])).toEqual(['/(a?){1400}/']);
+  });
+
   it('gives up at its limit', () => {
     const patterns = ['/(a|b)*a(a|b){60}/'];
     expect(uncoveredBy(new Terms(5_000), patterns, ['/(a|b)*a(a|b){59}(a|b)/'])).toBe('too_complex');

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../../../../dev/ports.ts';
 import { type RedisServer, startRedis } from '../../../../../dev/redis/server.ts';
 import { CertificateAuthority } from '../../../../support/certificates.ts';
@@ -8,11 +8,13 @@ import { createDatabases, type TestDatabases } from '../../../../support/databas
 import { type IssuedKey, insertKey } from '../../../../support/keys.ts';
 import { metric } from '../../../../support/pods.ts';
 import { authenticate, startRegional, type TestRegional } from '../../../../support/regional.ts';
+import { redisBinary } from '../../../../support/servers/redis.ts';
 
 /** The permissions that docs/operations.md lists. */
 const PERMISSIONS = '-@all +mget +evalsha +eval +set +getrange +info resetchannels ~iam6:*';
 
 const KEYS = 50;
+const binary = redisBinary();
 
 let databases: TestDatabases;
 let authority: CertificateAuthority;
@@ -22,9 +24,7 @@ let admin: Redis;
 let keys: IssuedKey[];
 const cacheKey = randomBytes(32).toString('base64');
 beforeAll(async () => {
-  const provision = inject('redis');
-  if (provision.kind !== 'binary')
-    throw new Error('This test configures its own redis-server and needs a binary.');
+  if (binary === undefined) return;
   [databases, authority, tlsPort] = await Promise.all([
     createDatabases(),
     CertificateAuthority.create(),
@@ -33,7 +33,7 @@ beforeAll(async () => {
   const { files } = await authority.issue('redis');
   const args = ['--tls-port', String(tlsPort), '--tls-cert-file', files.cert, '--tls-key-file', files.key];
   redis = await startRedis({
-    binary: provision.binary,
+    binary,
     port: await freePort(),
     detached: false,
     args: [...args, '--tls-ca-cert-file', authority.certFile, '--tls-auth-clients', 'no'],
@@ -86,7 +86,7 @@ async function expectSharedCache(url: string, settings?: Record<string, string>)
   }
 }
 
-describe('a Redis user with only the documented permissions', () => {
+describe.skipIf(binary === undefined)('a Redis user with only the documented permissions', () => {
   it('is enough for the shared cache', async () => {
     await expectSharedCache(await setUser('exact', PERMISSIONS));
   });
@@ -112,7 +112,7 @@ describe('a Redis user with only the documented permissions', () => {
   );
 });
 
-describe('a Redis with a private certificate authority', () => {
+describe.skipIf(binary === undefined)('a Redis with a private certificate authority', () => {
   const url = () => `rediss://127.0.0.1:${tlsPort}`;
 
   it('is used with REDIS_CA_FILE', async () => {
