@@ -29,7 +29,7 @@ export async function startPgBouncer(urls: readonly string[], serverConnections 
   const folder = await mkdtemp(join(tmpdir(), 'iam-pgbouncer-'));
   const users = urls
     .map((url) => new URL(url))
-    .map((url) => `"${url.username}" "${decodeURIComponent(url.password)}"`);
+    .map((url) => `"${url.username}" "${decodeURIComponent(url.password).replaceAll('"', '""')}"`);
   const files = {
     users: join(folder, 'users.txt'),
     settings: join(folder, 'pgbouncer.ini'),
