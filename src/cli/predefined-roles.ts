@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { violationsError } from '../errors.ts';
+import { messageOf } from '../lib/message-of.ts';
 import { type PredefinedSet, parsePredefinedSet } from '../roles/predefined-set.ts';
 import { PROJECT_TYPES } from '../roles/project-type.ts';
 import { checkRoleDescriptor } from '../roles/role-descriptor.ts';
-import { UsageError } from './command-failure.ts';
+import { RemoteError, UsageError } from './command-failure.ts';
 import { EXIT, exitCodeHelp } from './exit-codes.ts';
 import { listPredefinedRoles, loadPredefinedRoles } from './operations.ts';
 import { perform } from './perform.ts';
@@ -133,9 +134,14 @@ async function rolesOfCluster(url: string, projectType: string): Promise<NamedRo
     headers: { authorization: `ApiKey ${key}`, accept: 'application/json' },
     redirect: 'error',
     signal: AbortSignal.timeout(TIMEOUT_MS),
+  }).catch((error: unknown) => {
+    throw clusterError(503, `The cluster cannot be reached (${messageOf(error)}).`);
   });
   if (response.status !== 200)
-    throw new Error(`The cluster responded to GET /_security/role with ${response.status}.`);
+    throw clusterError(
+      response.status,
+      `The cluster responded to GET /_security/role with ${response.status}.`,
+    );
   const body = (await response.json()) as Record<string, Record<string, unknown>>;
   return new Map(
     Object.entries(body).flatMap(([name, { metadata: _metadata, ...descriptor }]) => {
@@ -143,6 +149,10 @@ async function rolesOfCluster(url: string, projectType: string): Promise<NamedRo
       return checked.ok ? [[`${projectType}/${name}`, checked.descriptor] as const] : [];
     }),
   );
+}
+
+function clusterError(status: number, message: string): RemoteError {
+  return new RemoteError(status, [{ code: 'cli.cluster', message }]);
 }
 
 function differenceText({ missing, additional, changed }: RoleDifference): string {

@@ -200,7 +200,14 @@ it('diff compares with the roles of a cluster, as its API returns them', async (
   try {
     const result = await iam(args, { ...environment, ELASTICSEARCH_API_KEY: 'cluster-key' });
     expect([result.exitCode, result.stdout]).toEqual([1, '~ elasticsearch/viewer: indices\n']);
-    expect((await iam(args, { ...environment, ELASTICSEARCH_API_KEY: 'wrong' })).stderr).toContain('401');
+    const refused = await iam(args, { ...environment, ELASTICSEARCH_API_KEY: 'wrong' });
+    expect([refused.exitCode, refused.stderr]).toEqual([4, expect.stringContaining('401')]);
+    const closed = ['roles', 'diff', '--cluster', 'http://127.0.0.1:1', '--project-type', 'elasticsearch'];
+    expect(await iam(closed, { ...environment, ELASTICSEARCH_API_KEY: 'x' })).toEqual({
+      exitCode: 5,
+      stdout: '',
+      stderr: 'error: The cluster cannot be reached (fetch failed: bad port).\n',
+    });
     expect((await iam(args, environment)).stderr).toContain('ELASTICSEARCH_API_KEY');
   } finally {
     cluster.close();
