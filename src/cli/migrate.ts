@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
+import type { Findings, Problem } from '../database/findings.ts';
 import { type DatabaseKind, LOGINS } from '../database/logins.ts';
-import type { Findings, Problem } from '../database/preflight.ts';
 import type { Subscribed } from '../database/subscription.ts';
 import { UsageError } from './command-failure.ts';
 import { EXIT, exitCodeHelp } from './exit-codes.ts';

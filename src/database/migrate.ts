@@ -2,11 +2,12 @@ import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import type pg from 'pg';
 import { predefinedSet } from '../roles/predefined.ts';
+import type { Findings } from './findings.ts';
 import type { DatabaseKind } from './logins.ts';
 import { withClient } from './one-client.ts';
 import { usesTransactionPooling } from './pooler.ts';
 import { loadPredefinedRoles } from './predefined-roles.ts';
-import { type Findings, type MigrationPlan, preflight } from './preflight.ts';
+import { type MigrationPlan, preflight } from './preflight.ts';
 
 const directory = fileURLToPath(new URL('../../migrations', import.meta.url));
 

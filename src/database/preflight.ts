@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg';
+import type { Findings, Problem } from './findings.ts';
 import { type DatabaseKind, LOGINS, type Login } from './logins.ts';
 import {
   DELEGATED_SUBSCRIPTIONS,
@@ -6,19 +7,6 @@ import {
   type SubscriptionFacts,
   subscriptionFindings,
 } from './subscription-preflight.ts';
-
-/** What would make a migration fail, and the statement or step that fixes it. */
-export interface Problem {
-  message: string;
-  fix: string;
-}
-
-/** The result of a preflight. */
-export interface Findings {
-  problems: readonly Problem[];
-  /** What only the migration itself will show. */
-  unchecked: readonly string[];
-}
 
 /** What a migration is going to do. */
 export interface MigrationPlan {

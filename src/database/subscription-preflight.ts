@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import { messageOf } from '../lib/message-of.ts';
 import { asUrl, hasPassword } from './connection-string.ts';
+import type { Findings, Problem } from './findings.ts';
 import { withClient } from './one-client.ts';
 import { isPooled } from './pooler.ts';
-import type { Findings, Problem } from './preflight.ts';
 import { PUBLICATION } from './subscription.ts';
 
 /** A subscription that a migration creates or changes. */
