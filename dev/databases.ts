@@ -44,7 +44,12 @@ export async function prepareDatabases(
   await migrate(primaryOwner, 'primary');
   await setLoginPassword(primaryOwner, CONTROL_PLANE_LOGIN, secrets.controlPlanePassword);
   await setLoginPassword(primaryOwner, REPLICATOR_LOGIN, secrets.replicatorPassword);
-  await subscribe(regionOwner, primary.url(DATABASE, REPLICATOR_LOGIN.name, secrets.replicatorPassword));
+  // Also updates the connection string: the ports can differ from the last run.
+  await subscribeRegion(
+    regionOwner,
+    primary.url(DATABASE, REPLICATOR_LOGIN.name, secrets.replicatorPassword),
+    SUBSCRIPTION,
+  );
   return {
     replica: region.url(DATABASE, REGIONAL_LOGIN.name, secrets.regionalPassword),
     primary: primary.url(DATABASE, CONTROL_PLANE_LOGIN.name, secrets.controlPlanePassword),
@@ -55,18 +60,6 @@ async function createDatabase(server: PostgresServer): Promise<void> {
   await withClient(server.url(), async (client) => {
     const existing = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
     if (existing.rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`);
-  });
-}
-
-/** Subscribes the region, and updates the stored connection string: the ports can differ from the last run. */
-async function subscribe(regionUrl: string, primaryUrl: string): Promise<void> {
-  await subscribeRegion(regionUrl, primaryUrl, SUBSCRIPTION);
-  await withClient(regionUrl, async (client) => {
-    const { rows } = await client.query('SELECT subconninfo FROM pg_subscription WHERE subname = $1', [
-      SUBSCRIPTION,
-    ]);
-    if (rows[0].subconninfo === primaryUrl) return;
-    await client.query(`ALTER SUBSCRIPTION ${SUBSCRIPTION} CONNECTION ${client.escapeLiteral(primaryUrl)}`);
   });
 }
 

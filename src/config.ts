@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { hashBounds } from './credential/hash.ts';
+import { misspeltSettings } from './misspelt-settings.ts';
 
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const list = z
@@ -12,6 +13,9 @@ const list = z
       .filter(Boolean),
   )
   .pipe(z.array(z.string()));
+const secrets = list.pipe(
+  z.array(z.string().min(16, 'each secret must have at least 16 characters (openssl rand -base64 32)')),
+);
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 const prefix = z.string().regex(/^[a-z][a-z0-9_]*$/, 'lower-case letters, digits and _ only');
 
@@ -69,11 +73,11 @@ export const settings = {
   ACCEPTED_CREDENTIAL_PREFIXES: list
     .optional()
     .describe('Prefixes accepted from clients, separated by commas. If unset, CREDENTIAL_PREFIX.'),
-  CLIENT_AUTHENTICATION_SECRETS: list
+  CLIENT_AUTHENTICATION_SECRETS: secrets
     .default([])
     .meta({ secret: true })
     .describe(
-      'Shared secrets that trusted callers send in X-Client-Authentication, separated by commas. List several during a rotation.',
+      'Shared secrets that trusted callers send in X-Client-Authentication, separated by commas, each at least 16 characters. List several during a rotation.',
     ),
   ARGON2_MEMORY_KIB: integer(hashBounds.memoryKiB.min, hashBounds.memoryKiB.max)
     .default(4_096)
@@ -163,11 +167,11 @@ export const settings = {
     .describe(
       'Maximum number of authenticated requests per minute of one key, and of one organization, at the control plane. Revocations have the same budget again.',
     ),
-  FORWARDING_SECRETS: list
+  FORWARDING_SECRETS: secrets
     .default([])
     .meta({ secret: true })
     .describe(
-      'Shared secrets of regions and the control plane, separated by commas. A region sends the first with calls that it forwards, and the control plane accepts all. Without it, all clients of a region count as one address.',
+      'Shared secrets of regions and the control plane, separated by commas, each at least 16 characters. A region sends the first with calls that it forwards, and the control plane accepts all. Without it, all clients of a region count as one address.',
     ),
   TRUSTED_PROXIES: list
     .default([])
@@ -196,7 +200,7 @@ export const settings = {
     .optional()
     .meta({ secret: true })
     .describe(
-      'Signs the requests to EXPIRY_WEBHOOK_URL (Standard Webhooks, HMAC-SHA-256): "whsec_" and random bytes in base64, or any text. Required with it.',
+      'Signs the requests to EXPIRY_WEBHOOK_URL (Standard Webhooks, HMAC-SHA-256): "whsec_" and at least 16 random bytes in base64, or any text of at least 16 characters. Required with it.',
     ),
   CONVERT_ALLOWED_HOSTS: list
     .default([])
@@ -251,6 +255,13 @@ const schema = z.object(settings).superRefine((config, context) => {
       message: 'required with DATABASE_TRANSACTION_POOLING: the URL of the region without the pooler',
     });
   }
+  if (config.REDIS_CLUSTER && /^\/[1-9]/.test(new URL(config.REDIS_URL ?? 'redis://none').pathname)) {
+    context.addIssue({
+      code: 'custom',
+      path: ['REDIS_URL'],
+      message: 'a Redis Cluster has only database 0; remove the path',
+    });
+  }
   if (config.REDIS_URL !== undefined && config.CACHE_KEYS.length === 0) {
     context.addIssue({
       code: 'custom',
@@ -273,6 +284,13 @@ const schema = z.object(settings).superRefine((config, context) => {
     });
   }
 });
+
+/** Points at a variable that is probably this setting. */
+function hint(missing: string, environment: Readonly<Record<string, unknown>>): string {
+  const { name } =
+    misspeltSettings(environment, Object.keys(settings)).find(({ meant }) => meant === missing) ?? {};
+  return name === undefined ? '' : ` (${name} is set; is it misspelt?)`;
+}
 
 type Parsed = z.infer<typeof schema>;
 
@@ -301,7 +319,7 @@ export function loadConfig(
   const problems = parsed.success
     ? required
         .filter((name) => parsed.data[name] === undefined)
-        .map((name) => `${name}: required; ${settings[name].description}`)
+        .map((name) => `${name}: required; ${settings[name].description}${hint(name, given)}`)
     : parsed.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`);
   if (!parsed.success || problems.length > 0) {
     throw new ConfigError(`The configuration is invalid:\n${problems.map((line) => `  ${line}`).join('\n')}`);

@@ -197,6 +197,11 @@ export const ERRORS = {
     message:
       'The organization would have no active owner key left, and could not create another one with this API. Add ?force=true to override this check.',
   },
+  ROLE_SET_CONFLICT: {
+    uiam: uiamConflict,
+    cloud: cloud('roles.set_conflict', 409),
+    message: 'The database has another set of predefined roles.',
+  },
   KEY_REVOKED: {
     uiam: uiamConflict,
     cloud: cloud('api_keys.key_revoked', 409),

@@ -1,7 +1,9 @@
 import { ConfigError } from '../config.ts';
+import { isRefusedByPooler } from '../database/pooler.ts';
 import { IamError } from '../errors.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { StoreUnavailableError } from '../keys/key-store.ts';
+import { messageOf } from '../lib/message-of.ts';
 import { EXIT } from './exit-codes.ts';
 
 /** An invalid command line that commander does not detect. */
@@ -36,18 +38,29 @@ export function failureOf(error: unknown): CommandFailure {
   if (error instanceof RemoteError) return { exitCode: ofStatus(error.status), errors: error.errors };
   if (error instanceof UsageError) return one(EXIT.usage, 'cli.usage', error.message);
   if (error instanceof ConfigError) return one(EXIT.usage, 'cli.configuration', error.message);
-  if (error instanceof StoreUnavailableError) {
-    const cause = error.cause instanceof Error ? ` (${describe(error.cause)})` : '';
-    return one(EXIT.unavailable, 'root.unavailable', `The database cannot be reached${cause}.`);
-  }
+  if (error instanceof StoreUnavailableError) return unavailable(error.cause);
+  if (isUnreachable(error)) return unavailable(error);
   if (error instanceof QuarantinedKeyError) return one(EXIT.failure, 'cli.unreadable', `${error.message}.`);
-  return one(EXIT.failure, 'cli.failure', error instanceof Error ? describe(error) : String(error));
+  return one(EXIT.failure, 'cli.failure', messageOf(error));
 }
 
-/** Node tries every address of a host and reports the attempts as an AggregateError without a message. */
-function describe(error: Error): string {
-  if (!(error instanceof AggregateError)) return error.message || error.name;
-  return [...new Set(error.errors.map((attempt: Error) => attempt.message))].join(', ');
+function unavailable(cause: unknown): CommandFailure {
+  const reason = cause === undefined ? '' : ` (${messageOf(cause)})`;
+  const advice = isRefusedByPooler(cause)
+    ? ' Set DATABASE_TRANSACTION_POOLING=true for a connection pooler.'
+    : '';
+  return one(EXIT.unavailable, 'root.unavailable', `The database cannot be reached${reason}.${advice}`);
+}
+
+/** Errors of the network, SQLSTATEs of a server that accepts no connection now, and timeouts of node-postgres. */
+const UNREACHABLE =
+  /^(ECONNREFUSED|ECONNRESET|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08...|53300|57P0[123])$/;
+const TIMEOUT = /^timeout expired$|^Connection terminated/;
+
+function isUnreachable(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isUnreachable);
+  if (!(error instanceof Error)) return false;
+  return UNREACHABLE.test(String((error as { code?: unknown }).code)) || TIMEOUT.test(error.message);
 }
 
 function one(exitCode: number, code: string, message: string): CommandFailure {

@@ -58,7 +58,7 @@ export function databaseTarget({ deps }: OpenPrimary, organization?: string): Da
   return {
     keys: new KeyLifecycle(deps),
     roles: new CustomRoles(deps),
-    loadPredefined: (set) => loadSet(deps.database, operator(), set),
+    loadPredefined: (set, options) => loadSet(deps.database, operator(), set, { ...options, now: Date.now }),
     audit: (organizationId, query) => readTrail(deps.database, organizationId, query),
     inOrganization: () => principalIn(() => onlyOrganization(deps.database)),
     inOrganizationOf: (keyId) => principalIn(() => organizationOfKey(deps.database, keyId)),

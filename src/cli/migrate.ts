@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
+import type { Findings, Problem } from '../database/findings.ts';
 import { type DatabaseKind, LOGINS } from '../database/logins.ts';
-import type { Problem } from '../database/preflight.ts';
+import type { Subscribed } from '../database/subscription.ts';
 import { UsageError } from './command-failure.ts';
 import { EXIT, exitCodeHelp } from './exit-codes.ts';
 import { type CommonOptions, run, withExitCodes } from './run.ts';
@@ -71,55 +72,63 @@ function addMigration(migrate: Command, kind: DatabaseKind): Command {
     .addHelpText('after', HELP);
 }
 
-interface Migration {
+/** With `--check` it has the findings, and nothing was applied. */
+interface Migration extends Partial<Findings> {
   database: DatabaseKind;
-  /** With --check: what prevents the migration. */
-  problems?: readonly Problem[];
   applied: readonly string[];
   logins: readonly string[];
   subscription: string | null;
+  /** What happened to the subscription. */
+  change?: Subscribed;
 }
 
 async function migrateDatabase(kind: DatabaseKind, options: Options): Promise<Migration> {
   const { databaseUrl, subscribeTo, subscriptionName = 'iam' } = options;
   if (!databaseUrl)
     throw new UsageError('No database is set. Set MIGRATE_DATABASE_URL or use --database-url.');
-  const [{ setLoginPassword }, { migrate, problemsOf }, { subscribeRegion }] = await Promise.all([
+  const [{ setLoginPassword }, { checkMigration, migrate }, { subscribeRegion }] = await Promise.all([
     import('../database/logins.ts'),
     import('../database/migrate.ts'),
     import('../database/subscription.ts'),
   ]);
   const logins = LOGINS.filter((login) => login.kind === kind && process.env[login.passwordVariable]);
-  const problems = await problemsOf(databaseUrl, {
+  const findings = await checkMigration(databaseUrl, {
     kind,
     passwords: logins,
-    ...(subscribeTo && {
-      subscription: { name: subscriptionName, hasPassword: /password=|:[^/@]+@/.test(subscribeTo) },
-    }),
+    ...(subscribeTo && { subscription: { name: subscriptionName, connection: subscribeTo } }),
   });
   if (options.check === true) {
-    if (problems.length > 0) process.exitCode = EXIT.refused;
-    return { database: kind, problems, applied: [], logins: [], subscription: null };
+    if (findings.problems.length > 0) process.exitCode = EXIT.refused;
+    return { database: kind, ...findings, applied: [], logins: [], subscription: null };
   }
-  if (problems.length > 0) {
-    throw new UsageError(`Nothing was changed.\n${problems.map(problemText).join('\n')}`);
+  if (findings.problems.length > 0) {
+    throw new UsageError(`Nothing was changed.\n${findings.problems.map(problemText).join('\n')}`);
   }
   const applied = await migrate(databaseUrl, kind);
   for (const login of logins)
     await setLoginPassword(databaseUrl, login, process.env[login.passwordVariable] ?? '');
-  if (subscribeTo) await subscribeRegion(databaseUrl, subscribeTo, subscriptionName);
-  const subscription = subscribeTo ? subscriptionName : null;
-  return { database: kind, applied, logins: logins.map(({ name }) => name), subscription };
+  const change = subscribeTo ? await subscribeRegion(databaseUrl, subscribeTo, subscriptionName) : undefined;
+  return {
+    database: kind,
+    applied,
+    logins: logins.map(({ name }) => name),
+    ...(change === undefined ? { subscription: null } : { subscription: subscriptionName, change }),
+  };
 }
 
-function text({ problems, applied, logins, subscription }: Migration): string {
+function text({ problems, unchecked = [], applied, logins, subscription, change }: Migration): string {
   if (problems !== undefined) {
-    return problems.length === 0 ? 'the migration can succeed' : problems.map(problemText).join('\n');
+    return [
+      ...(problems.length === 0 ? ['the migration can succeed'] : problems.map(problemText)),
+      ...unchecked.map((what) => `- Not checked: ${what}`),
+    ].join('\n');
   }
   return [
     ...(applied.length === 0 ? ['the schema is up to date'] : applied.map((name) => `applied ${name}`)),
     ...logins.map((name) => `${name} can log in with the given password`),
-    ...(subscription === null ? [] : [`subscription ${subscription} is in place`]),
+    ...(subscription === null
+      ? []
+      : [`subscription ${subscription} ${change}; it receives changes from the primary`]),
   ].join('\n');
 }
 

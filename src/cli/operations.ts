@@ -33,7 +33,7 @@ export interface HttpCallOptions {
 export interface DatabaseTarget {
   keys: KeyLifecycle;
   roles: CustomRoles;
-  loadPredefined(set: PredefinedSet): Promise<LoadedSet>;
+  loadPredefined(set: PredefinedSet, options: { force: boolean; dryRun: boolean }): Promise<LoadedSet>;
   audit(organizationId: string, query: Record<string, string>): Promise<AuditPage>;
   /** The operator in the organization of the command line, or in the only one. */
   inOrganization(): Promise<Principal>;
@@ -160,8 +160,14 @@ export const listPredefinedRoles: Operation<undefined, PredefinedRole[]> = {
   database: ({ roles }) => roles.predefined(),
 };
 
-export const loadPredefinedRoles: Operation<PredefinedSet, LoadedSet> = {
-  audited: ({ version }) => ({
+interface PredefinedLoad {
+  set: PredefinedSet;
+  force: boolean;
+  dryRun: boolean;
+}
+
+export const loadPredefinedRoles: Operation<PredefinedLoad, LoadedSet> = {
+  audited: ({ set: { version } }) => ({
     action: 'predefined_roles.load',
     targetType: 'role',
     requested: { version },
@@ -171,7 +177,7 @@ export const loadPredefinedRoles: Operation<PredefinedSet, LoadedSet> = {
       'Predefined roles belong to all organizations: load them with PRIMARY_DATABASE_URL.',
     );
   },
-  database: ({ loadPredefined }, set) => loadPredefined(set),
+  database: ({ loadPredefined }, { set, ...options }) => loadPredefined(set, options),
 };
 
 type RemoteRoles = Record<string, RoleDescriptor & { transient_metadata?: unknown }>;

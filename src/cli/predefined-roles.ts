@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { violationsError } from '../errors.ts';
+import { messageOf } from '../lib/message-of.ts';
 import { type PredefinedSet, parsePredefinedSet } from '../roles/predefined-set.ts';
 import { PROJECT_TYPES } from '../roles/project-type.ts';
 import { checkRoleDescriptor } from '../roles/role-descriptor.ts';
-import { UsageError } from './command-failure.ts';
+import { RemoteError, UsageError } from './command-failure.ts';
 import { EXIT, exitCodeHelp } from './exit-codes.ts';
 import { listPredefinedRoles, loadPredefinedRoles } from './operations.ts';
 import { perform } from './perform.ts';
@@ -22,33 +23,17 @@ export function registerPredefinedRoleCommands(roles: Command): void {
       '--predefined <file>',
       'set of roles: version (a date), source, and roles by project type',
     )
+    .option('--dry-run', 'show what would change')
+    .option('--force', 'load an earlier set, or one whose version is in the future')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
 Works on the database of PRIMARY_DATABASE_URL. Roles that the file lacks stay, because keys may have them. Neither this
-command nor "iam migrate" overwrites a set with a later version.
+command nor "iam migrate" overwrites a later set, or another one of the same version, without --force.
 ${exitCodeHelp}`,
     )
-    .action((flags: CommonOptions & { predefined: string }) =>
-      run(
-        flags,
-        async () => {
-          const set = readSet(flags.predefined);
-          const result = await perform(loadPredefinedRoles, undefined, set);
-          if (!result.loaded)
-            throw new UsageError(
-              `The database has the later version ${result.version}. Nothing was changed.`,
-            );
-          return { version: result.version, roles: set.roles.length, warnings: set.warnings };
-        },
-        ({ version, roles: count, warnings }) =>
-          [
-            `loaded ${count} predefined roles, version ${version}`,
-            ...warnings.map((text) => `warning: ${text}`),
-          ].join('\n'),
-      ),
-    );
+    .action((flags: LoadFlags) => run(flags, () => load(flags), loadText));
 
   roles
     .command('diff')
@@ -74,6 +59,39 @@ ${exitCodeHelp}`,
         differenceText,
       ),
     );
+}
+
+interface LoadFlags extends CommonOptions {
+  predefined: string;
+  dryRun?: boolean;
+  force?: boolean;
+}
+
+interface Load {
+  version: string;
+  loaded: boolean;
+  added: readonly string[];
+  changed: RoleDifference['changed'];
+  warnings: readonly string[];
+}
+
+async function load({ predefined, dryRun = false, force = false }: LoadFlags): Promise<Load> {
+  const set = readSet(predefined);
+  const own = await perform(listPredefinedRoles, undefined, undefined);
+  const { additional: added, changed } = roleDifference(named(own), named(set.roles));
+  await perform(loadPredefinedRoles, undefined, { set, force, dryRun });
+  return { version: set.version, loaded: !dryRun, added, changed, warnings: set.warnings };
+}
+
+function loadText({ version, loaded, added, changed, warnings }: Load): string {
+  return [
+    ...added.map((name) => `+ ${name}`),
+    ...changed.map(({ name, fields }) => `~ ${name}: ${fields.join(', ')}`),
+    ...warnings.map((text) => `warning: ${text}`),
+    loaded
+      ? `loaded version ${version}: ${added.length} roles added, ${changed.length} changed`
+      : `Nothing was changed (--dry-run). Version ${version} would add ${added.length} roles and change ${changed.length}.`,
+  ].join('\n');
 }
 
 interface DiffFlags extends CommonOptions {
@@ -116,9 +134,14 @@ async function rolesOfCluster(url: string, projectType: string): Promise<NamedRo
     headers: { authorization: `ApiKey ${key}`, accept: 'application/json' },
     redirect: 'error',
     signal: AbortSignal.timeout(TIMEOUT_MS),
+  }).catch((error: unknown) => {
+    throw clusterError(503, `The cluster cannot be reached (${messageOf(error)}).`);
   });
   if (response.status !== 200)
-    throw new Error(`The cluster responded to GET /_security/role with ${response.status}.`);
+    throw clusterError(
+      response.status,
+      `The cluster responded to GET /_security/role with ${response.status}.`,
+    );
   const body = (await response.json()) as Record<string, Record<string, unknown>>;
   return new Map(
     Object.entries(body).flatMap(([name, { metadata: _metadata, ...descriptor }]) => {
@@ -126,6 +149,10 @@ async function rolesOfCluster(url: string, projectType: string): Promise<NamedRo
       return checked.ok ? [[`${projectType}/${name}`, checked.descriptor] as const] : [];
     }),
   );
+}
+
+function clusterError(status: number, message: string): RemoteError {
+  return new RemoteError(status, [{ code: 'cli.cluster', message }]);
 }
 
 function differenceText({ missing, additional, changed }: RoleDifference): string {

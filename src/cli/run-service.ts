@@ -2,12 +2,9 @@ import { flushCompileCache } from 'node:module';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { LOGINS } from '../database/logins.ts';
 import { createLogger } from '../http/logger.ts';
-import { misspeltSettings } from '../misspelt-settings.ts';
 import { captureOutput } from './capture-output.ts';
-
-const PASSWORD_VARIABLES = LOGINS.map(({ passwordVariable }) => passwordVariable);
+import { misspeltVariables } from './misspelt-variables.ts';
 
 interface Service {
   url: string;
@@ -26,9 +23,7 @@ export async function runService(
 ): Promise<void> {
   const logger = createLogger({ level: config.LOG_LEVEL, serviceName: name });
   captureOutput(logger);
-  for (const { name, meant } of misspeltSettings(process.env, PASSWORD_VARIABLES)) {
-    logger.warn(`${name} is not a setting and has no effect; did you mean ${meant}?`);
-  }
+  for (const warning of misspeltVariables()) logger.warn(warning);
   let service: Service | undefined;
   const grace = closeWithGrace(
     {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { EXIT } from './exit-codes.ts';
 import { reportFailure } from './failure.ts';
+import { misspeltVariables } from './misspelt-variables.ts';
 
 /** Options of every command. */
 export interface CommonOptions {
@@ -21,6 +22,7 @@ export async function run<Result>(
   work: () => Promise<Result>,
   toText: (result: Result) => string,
 ): Promise<void> {
+  for (const warning of misspeltVariables()) process.stderr.write(`warning: ${warning}\n`);
   try {
     const result = await work();
     process.stdout.write(`${options.json === true ? JSON.stringify(result, null, 2) : toText(result)}\n`);

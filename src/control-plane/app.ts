@@ -8,7 +8,7 @@ import { openApi } from '../http/openapi.ts';
 import { serverOptions } from '../http/server-options.ts';
 import type { Queries } from './database.ts';
 import type { Caller } from './http/caller.ts';
-import { clientAddress } from './http/client-address.ts';
+import { clientAddress, type ForwardedResult } from './http/client-address.ts';
 import { elasticsearchErrors } from './http/elasticsearch-errors.ts';
 import { API_HEADERS, cloudErrorResponses, sendCloudError } from './http/error-responses.ts';
 import { EXAMPLES } from './http/examples.ts';
@@ -42,6 +42,8 @@ export interface ControlPlaneServices extends UiamServices {
   roles: CustomRoles;
   database: Queries;
   refusals: RefusalTrail;
+  /** Called for each call that a region forwards. */
+  onForwarded: (result: ForwardedResult) => void;
 }
 
 /** The limit of Node for the head of a request. */
@@ -84,7 +86,11 @@ export async function createControlPlaneApp(
   await app.register(jsonBody);
   prepare(app);
 
-  await app.register(clientAddress, { forwardingSecrets: config.FORWARDING_SECRETS });
+  await app.register(clientAddress, {
+    forwardingSecrets: config.FORWARDING_SECRETS,
+    onForwarded: services.onForwarded,
+    logger,
+  });
   await app.register(openApi, REFERENCE);
   await app.register(referencePage, { callers: services.callers });
   app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs/'));

@@ -12,6 +12,7 @@ export class ControlPlaneMetrics {
   readonly #requests: Histogram<'method' | 'route' | 'status'>;
   readonly expiryNotices: Counter<'days'>;
   readonly webhookDeliveries: Counter<'outcome'>;
+  readonly forwardedRequests: Counter<'result'>;
 
   constructor(registry: Registry, sources: MetricSources) {
     const registers = [registry];
@@ -32,6 +33,12 @@ export class ControlPlaneMetrics {
       name: 'iam_expiry_webhook_deliveries_total',
       help: 'Attempts to deliver an expiry notice to the webhook, by outcome.',
       labelNames: ['outcome'] as const,
+      registers,
+    });
+    this.forwardedRequests = new Counter({
+      name: 'iam_forwarded_requests_total',
+      help: 'Requests of regions, by whether FORWARDING_SECRETS contains their secret: accepted or refused.',
+      labelNames: ['result'] as const,
       registers,
     });
     new Counter({

@@ -22,6 +22,7 @@ import { ExpiryWatch } from './expiry/expiry-watch.ts';
 import type { Webhook } from './expiry/webhook.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { CallerGate } from './http/caller-gate.ts';
+import type { ForwardedResult } from './http/client-address.ts';
 import { RefusalTrail } from './http/refusal-trail.ts';
 import { KeyLifecycle } from './keys/key-lifecycle.ts';
 import { lifecycleDeps } from './keys/lifecycle-deps.ts';
@@ -113,6 +114,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     keys: new KeyLifecycle(deps),
     roles: new CustomRoles(deps),
     refusals: new RefusalTrail(database, refusals),
+    onForwarded: (result: ForwardedResult) => metrics.forwardedRequests.inc({ result }),
   };
   const app = await createControlPlaneApp(config, logger, services, (server) => metrics.measure(server));
   const health: HealthState = {

@@ -1,5 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
-import pg from 'pg';
+import { withClient } from './one-client.ts';
 
 /** The primary, or the database of a region. */
 export type DatabaseKind = 'primary' | 'region';
@@ -48,15 +48,11 @@ function scramVerifier(password: string, salt: Buffer): string {
 
 /** Sets the password of a login. @param databaseUrl with a user that may alter roles */
 export async function setLoginPassword(databaseUrl: string, login: Login, password: string): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'iam-migrate' });
-  await client.connect();
-  try {
+  await withClient(databaseUrl, 'iam-migrate', async (client) => {
     const verifier = client.escapeLiteral(scramVerifier(password, randomBytes(16)));
     const replication = login.mayReplicate ? ' REPLICATION' : '';
     await client.query(
       `ALTER ROLE ${client.escapeIdentifier(login.name)} LOGIN${replication} PASSWORD ${verifier}`,
     );
-  } finally {
-    await client.end();
-  }
+  });
 }

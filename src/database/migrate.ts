@@ -1,10 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
-import pg from 'pg';
+import type pg from 'pg';
 import { predefinedSet } from '../roles/predefined.ts';
+import type { Findings } from './findings.ts';
 import type { DatabaseKind } from './logins.ts';
+import { withClient } from './one-client.ts';
+import { usesTransactionPooling } from './pooler.ts';
 import { loadPredefinedRoles } from './predefined-roles.ts';
-import { type MigrationPlan, type Problem, preflight } from './preflight.ts';
+import { type MigrationPlan, preflight } from './preflight.ts';
 
 const directory = fileURLToPath(new URL('../../migrations', import.meta.url));
 
@@ -20,9 +23,7 @@ export async function migrate(
   kind: DatabaseKind,
   log: (message: string) => void = () => {},
 ): Promise<string[]> {
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'iam-migrate' });
-  await client.connect();
-  try {
+  return withClient(databaseUrl, 'iam-migrate', async (client) => {
     const applied = await runner({
       dbClient: client,
       dir: [`${directory}/shared/*.sql`, `${directory}/${kind}/*.sql`],
@@ -34,20 +35,24 @@ export async function migrate(
     });
     if (kind === 'primary') await loadRelease(client);
     return applied.map((migration) => migration.name);
-  } finally {
-    await client.end();
-  }
+  });
 }
 
+const POOLED: Findings = {
+  problems: [
+    {
+      message: 'The URL leads to a connection pooler in transaction mode.',
+      fix: 'Use the URL of the server itself: a migration holds a lock for its session.',
+    },
+  ],
+  unchecked: [],
+};
+
 /** Finds what would make a migration fail. */
-export async function problemsOf(databaseUrl: string, plan: MigrationPlan): Promise<Problem[]> {
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'iam-migrate' });
-  await client.connect();
-  try {
-    return await preflight(client, plan);
-  } finally {
-    await client.end();
-  }
+export async function checkMigration(databaseUrl: string, plan: MigrationPlan): Promise<Findings> {
+  return withClient(databaseUrl, 'iam-migrate', async (client) =>
+    (await usesTransactionPooling(client, databaseUrl)) ? POOLED : preflight(client, plan),
+  );
 }
 
 async function loadRelease(client: pg.Client): Promise<void> {

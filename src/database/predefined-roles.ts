@@ -3,33 +3,48 @@ import type { PredefinedRole, PredefinedSet } from '../roles/predefined-set.ts';
 /** Runs one statement and returns its rows. */
 type Query = (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
 
-/** What a load changed. */
+/** What a load found. */
 export interface LoadedSet {
-  /** `false` if the database has a newer set, which stays. */
+  /** Whether the set was written. Else the database has a newer one, or another one of the same version, which stays. */
   loaded: boolean;
-  /** The version that the database has afterwards. */
-  version: string;
+  /** The version that the database has afterwards; `null` for none. */
+  version: string | null;
 }
 
 /**
- * Writes a set of predefined roles, unless the database has a newer one. Equal rows stay unchanged, so a repetition causes
- * no change in the regions. Roles that the set lacks stay: keys may have them.
+ * Writes a set of predefined roles, unless the database has a newer one or another one of the same version. Equal rows stay
+ * unchanged, so a repetition causes no change in the regions. Roles that the set lacks stay: keys may have them.
  * @param query inside a transaction
+ * @param options `force` writes in any case; `dryRun` writes nothing
  */
 export async function loadPredefinedRoles(
   query: Query,
-  { version, source, roles }: PredefinedSet,
+  set: PredefinedSet,
+  { force = false, dryRun = false }: { force?: boolean; dryRun?: boolean } = {},
 ): Promise<LoadedSet> {
-  const [stored] = await query('SELECT version FROM predefined_role_set FOR UPDATE');
-  if (typeof stored?.version === 'string' && stored.version > version)
-    return { loaded: false, version: stored.version };
+  const [row] = await query('SELECT version FROM predefined_role_set FOR UPDATE');
+  const stored = row === undefined ? null : String(row.version);
+  const stays =
+    stored !== null && (stored > set.version || (stored === set.version && (await differs(query, set))));
+  if ((stays && !force) || dryRun) return { loaded: !stays || force, version: stored };
   await query(
     `INSERT INTO predefined_role_set (version, source) VALUES ($1, $2)
      ON CONFLICT (id) DO UPDATE SET version = EXCLUDED.version, source = EXCLUDED.source, loaded_at = now()`,
-    [version, source],
+    [set.version, set.source],
   );
-  await writePredefinedRoles(query, roles);
-  return { loaded: true, version };
+  await writePredefinedRoles(query, set.roles);
+  return { loaded: true, version: set.version };
+}
+
+async function differs(query: Query, { roles }: PredefinedSet): Promise<boolean> {
+  const rows = await query(
+    `SELECT FROM jsonb_to_recordset($1::jsonb) AS seed (project_type text, name text, descriptor jsonb)
+       LEFT JOIN roles ON organization_id = '' AND project_id = '' AND deleted_at IS NULL
+         AND roles.project_type = seed.project_type AND roles.name = seed.name
+     WHERE roles.descriptor IS DISTINCT FROM seed.descriptor LIMIT 1`,
+    [JSON.stringify(roles.map(rowOf))],
+  );
+  return rows.length > 0;
 }
 
 /** Writes the rows of predefined roles. Equal rows stay unchanged. */

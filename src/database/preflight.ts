@@ -1,30 +1,26 @@
 import type { ClientBase } from 'pg';
+import type { Findings, Problem } from './findings.ts';
 import { type DatabaseKind, LOGINS, type Login } from './logins.ts';
-
-/** What would make a migration fail, and the statement or step that fixes it. */
-export interface Problem {
-  message: string;
-  fix: string;
-}
+import {
+  DELEGATED_SUBSCRIPTIONS,
+  type PlannedSubscription,
+  type SubscriptionFacts,
+  subscriptionFindings,
+} from './subscription-preflight.ts';
 
 /** What a migration is going to do. */
 export interface MigrationPlan {
   kind: DatabaseKind;
   /** Logins whose passwords it sets. */
   passwords: readonly Login[];
-  /** Name of the subscription that it creates, if any, and whether its connection string has a password. */
-  subscription?: { name: string; hasPassword: boolean };
+  /** The subscription that it creates or changes, if any. */
+  subscription?: PlannedSubscription;
 }
 
 const MIN_VERSION = 15;
-/** The first version in which others than superusers may create subscriptions. */
-const DELEGATED_SUBSCRIPTIONS = 16;
 
-interface Facts {
-  version: number;
-  user: string;
+interface Facts extends SubscriptionFacts {
   database: string;
-  superuser: boolean;
   createrole: boolean;
   replication: boolean;
   standby: boolean;
@@ -35,32 +31,36 @@ interface Facts {
   create_in_database: boolean;
   create_in_schema: boolean;
   owns_schema: boolean;
-  may_subscribe: boolean;
-  logins: string[];
+  logins: { name: string; may_log_in: boolean; may_replicate: boolean }[];
   /** Logins that the user may alter (CREATEROLE and, since Postgres 16, ADMIN OPTION). */
   alterable: string[];
   table_owner: string | null;
   owns_tables: boolean;
   migrated: boolean;
-  subscriptions: string[];
 }
 
 /**
  * Finds everything that would make a migration fail, before it changes anything: rights, server settings, version and
  * state of the schema. docs/install.md explains the required rights.
  */
-export async function preflight(client: ClientBase, plan: MigrationPlan): Promise<Problem[]> {
-  const facts = await readFacts(client);
-  return [
-    ...serverProblems(facts, plan.kind),
-    ...rightsProblems(facts),
-    ...loginProblems(facts, plan.passwords),
-    ...schemaProblems(facts),
-    ...(plan.subscription === undefined ? [] : subscriptionProblems(facts, plan.subscription)),
-  ];
+export async function preflight(client: ClientBase, plan: MigrationPlan): Promise<Findings> {
+  const facts = await readFacts(client, plan.subscription?.name);
+  const subscription = plan.subscription && (await subscriptionFindings(facts, plan.subscription));
+  return {
+    problems: [
+      ...serverProblems(facts, plan.kind),
+      ...rightsProblems(facts),
+      ...missingLogins(facts),
+      ...unusableLogins(facts, plan),
+      ...passwordProblems(facts, plan.passwords),
+      ...schemaProblems(facts),
+      ...(subscription?.problems ?? []),
+    ],
+    unchecked: subscription?.unchecked ?? [],
+  };
 }
 
-async function readFacts(client: ClientBase): Promise<Facts> {
+async function readFacts(client: ClientBase, subscriptionName = ''): Promise<Facts> {
   const names = LOGINS.map(({ name }) => name);
   const { rows } = await client.query<Omit<Facts, 'alterable'> & { administered: string[] }>(
     `SELECT current_setting('server_version_num')::int / 10000 AS version,
@@ -76,16 +76,20 @@ async function readFacts(client: ClientBase): Promise<Facts> {
        (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'public') AS owns_schema,
        EXISTS (SELECT FROM pg_roles AS delegate WHERE delegate.rolname = 'pg_create_subscription'
          AND pg_has_role(delegate.oid, 'USAGE')) AS may_subscribe,
-       ARRAY(SELECT rolname::text FROM pg_roles WHERE rolname = ANY($1)) AS logins,
+       COALESCE((SELECT jsonb_agg(jsonb_build_object('name', rolname, 'may_log_in', rolcanlogin,
+         'may_replicate', rolreplication OR rolsuper)) FROM pg_roles WHERE rolname = ANY($1)), '[]') AS logins,
        ARRAY(SELECT login.rolname::text FROM pg_roles AS login WHERE login.rolname = ANY($1)
          AND pg_has_role(login.oid, 'MEMBER WITH ADMIN OPTION')) AS administered,
        (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('public.api_keys')) AS table_owner,
        COALESCE((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('public.api_keys')), true) AS owns_tables,
        to_regclass('public.schema_migrations') IS NOT NULL AS migrated,
-       ARRAY(SELECT subname::text FROM pg_subscription
-         WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())) AS subscriptions
-     FROM pg_roles WHERE rolname = current_user`,
-    [names],
+       CASE WHEN subname IS NULL THEN 'none' WHEN pg_has_role(subowner, 'USAGE') THEN 'own' ELSE 'foreign' END AS subscription,
+       subslotname::text AS slot
+     FROM pg_roles
+       LEFT JOIN pg_subscription
+         ON subname = $2 AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+     WHERE rolname = current_user`,
+    [names, subscriptionName],
   );
   const [row] = rows;
   if (row === undefined) throw new Error('The database user does not exist.');
@@ -97,7 +101,7 @@ async function readFacts(client: ClientBase): Promise<Facts> {
           (name) =>
             facts.version < DELEGATED_SUBSCRIPTIONS ||
             administered.includes(name) ||
-            !facts.logins.includes(name),
+            !facts.logins.some((login) => login.name === name),
         )
       : [];
   return { ...facts, alterable };
@@ -154,30 +158,55 @@ function rightsProblems({
   ];
 }
 
-function loginProblems(facts: Facts, passwords: readonly Login[]): Problem[] {
-  const missing = LOGINS.filter(({ name }) => !facts.logins.includes(name));
-  const mayCreate = facts.superuser || facts.createrole;
-  return [
-    ...(mayCreate ? [] : missing).map(({ name, mayReplicate }) => ({
+function missingLogins(facts: Facts): Problem[] {
+  if (facts.superuser || facts.createrole) return [];
+  return LOGINS.filter(({ name }) => !facts.logins.some((login) => login.name === name)).map(
+    ({ name, mayReplicate }) => ({
       message: `The login ${name} does not exist, and "${facts.user}" may not create it.`,
       fix: `CREATE ROLE ${name} LOGIN${mayReplicate ? ' REPLICATION' : ''} PASSWORD '…';`,
-    })),
-    ...passwords
-      .filter(({ name }) => !facts.alterable.includes(name))
-      .map(({ name, passwordVariable }) => ({
-        message: `"${facts.user}" may not set the password of ${name}.`,
-        fix: `ALTER ROLE ${name} PASSWORD '…'; as an administrator, and unset ${passwordVariable}.`,
-      })),
-    ...passwords
-      .filter(
-        ({ name, mayReplicate }) =>
-          mayReplicate && facts.alterable.includes(name) && !mayGrantReplication(facts),
-      )
-      .map(({ name, passwordVariable }) => ({
+    }),
+  );
+}
+
+/** Logins that lack an attribute, and that this user cannot give it to. Setting a password also sets the attributes. */
+function unusableLogins(facts: Facts, { kind }: MigrationPlan): Problem[] {
+  return LOGINS.filter((login) => login.kind === kind && !facts.alterable.includes(login.name)).flatMap(
+    ({ name, mayReplicate = false }) => {
+      const login = facts.logins.find((existing) => existing.name === name);
+      if (login === undefined) return [];
+      const lacking = [
+        ...(login.may_log_in ? [] : ['LOGIN']),
+        ...(mayReplicate && !login.may_replicate ? ['REPLICATION'] : []),
+      ];
+      if (lacking.length === 0) return [];
+      return [
+        {
+          message: `The login ${name} lacks ${lacking.join(' and ')}.`,
+          fix: `ALTER ROLE ${name} ${lacking.join(' ')}; as an administrator.`,
+        },
+      ];
+    },
+  );
+}
+
+function passwordProblems(facts: Facts, passwords: readonly Login[]): Problem[] {
+  return passwords.flatMap(({ name, mayReplicate, passwordVariable }) => {
+    if (!facts.alterable.includes(name)) {
+      return [
+        {
+          message: `"${facts.user}" may not set the password of ${name}.`,
+          fix: `ALTER ROLE ${name} PASSWORD '…'; as an administrator, and unset ${passwordVariable}.`,
+        },
+      ];
+    }
+    if (!mayReplicate || mayGrantReplication(facts)) return [];
+    return [
+      {
         message: `"${facts.user}" may not give ${name} the attribute REPLICATION.`,
         fix: `ALTER ROLE ${name} LOGIN REPLICATION PASSWORD '…'; as an administrator, and unset ${passwordVariable}.`,
-      })),
-  ];
+      },
+    ];
+  });
 }
 
 /** Since Postgres 16, a user with CREATEROLE gives only attributes that it has. Before, REPLICATION took a superuser. */
@@ -201,40 +230,6 @@ function schemaProblems({ user, table_owner: owner, owns_tables: owns, migrated 
       message: `The tables belong to "${owner}", not to "${user}".`,
       fix: `Use a URL with the login ${quoted(owner)}.`,
     },
-  ];
-}
-
-function subscriptionProblems(
-  facts: Facts,
-  { name, hasPassword }: NonNullable<MigrationPlan['subscription']>,
-): Problem[] {
-  if (facts.superuser || facts.subscriptions.includes(name)) return [];
-  if (facts.version < DELEGATED_SUBSCRIPTIONS) {
-    return [
-      {
-        message: `Postgres ${facts.version} lets only superusers create subscriptions.`,
-        fix: `As a superuser: CREATE SUBSCRIPTION ${quoted(name)} CONNECTION '…' PUBLICATION iam WITH (streaming = on); then run this command again without --subscribe-to.`,
-      },
-    ];
-  }
-  return [
-    ...(facts.may_subscribe
-      ? []
-      : [
-          {
-            message: `"${facts.user}" may not create subscriptions.`,
-            fix: `GRANT pg_create_subscription TO ${quoted(facts.user)};`,
-          },
-        ]),
-    ...(hasPassword
-      ? []
-      : [
-          {
-            message:
-              'The connection string of --subscribe-to has no password, which only superusers may omit.',
-            fix: 'Add the password of iam_replicator.',
-          },
-        ]),
   ];
 }
 

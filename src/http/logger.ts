@@ -1,5 +1,6 @@
 import { ecsFormat } from '@elastic/ecs-pino-format';
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { messageOf } from '../lib/message-of.ts';
 
 /**
  * Texts that must never reach the log. The service itself does not log them. This second guard catches libraries whose
@@ -15,9 +16,17 @@ const forbidden: readonly [RegExp, string][] = [
   [/\b(\w+:\/\/[^\s:/@"]*):[^\s@"]+@/g, '$1:[password]@'],
 ];
 
+type Fields = Record<string, unknown>;
+
 /** Replaces credentials, secrets, hashes and passwords in a log line. */
 export function redact(line: string): string {
   return forbidden.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), line);
+}
+
+/** ECS has one message per error. Without the causes it would often say nothing, such as "fetch failed". */
+function withCauses({ err }: Fields, formatted: Fields = {}): Fields {
+  if (!(err instanceof Error) || (err.cause === undefined && err.message !== '')) return formatted;
+  return { ...formatted, error: { ...(formatted.error as Fields), message: messageOf(err) } };
 }
 
 /**
@@ -28,9 +37,11 @@ export function createLogger(
   options: { level: string; serviceName: string },
   destination: DestinationStream = process.stdout,
 ): Logger {
+  const ecs = ecsFormat({ serviceName: options.serviceName, convertReqRes: false, apmIntegration: false });
   return pino(
     {
-      ...ecsFormat({ serviceName: options.serviceName, convertReqRes: false, apmIntegration: false }),
+      ...ecs,
+      formatters: { ...ecs.formatters, log: (fields) => withCauses(fields, ecs.formatters?.log?.(fields)) },
       level: options.level,
     },
     { write: (line: string) => void destination.write(redact(line)) },

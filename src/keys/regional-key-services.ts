@@ -99,7 +99,7 @@ export async function createRegionalKeyServices(
 
   const arrival = new KeyArrival((ids) => postgresKeys.countExisting(ids));
   const feed = new ChangeFeed({
-    source: changeSourceFor(config, now),
+    source: changeSourceFor(config, logger, now),
     freshness,
     changes,
     listeners: [keys, roles, arrival, ...(fenced ? [fenced] : [])],

@@ -1,17 +1,17 @@
 import { BoundedCache } from './bounded-cache.ts';
 
-const INTERVAL_MS = 1_000;
-
 /**
- * Admits one log line per second and kind, and counts the rest. An outage at thousands of requests per second must not
+ * Admits one log line per interval and kind, and counts the rest. An outage at thousands of requests per second must not
  * flood the log.
  */
 export class LogLimiter {
   readonly #now: () => number;
+  readonly #intervalMs: number;
   readonly #kinds = new BoundedCache<string, { nextAtMs: number; suppressed: number }>({ maxEntries: 1_000 });
 
-  constructor(now: () => number) {
+  constructor(now: () => number, intervalMs = 1_000) {
     this.#now = now;
+    this.#intervalMs = intervalMs;
   }
 
   /** @returns the number of lines suppressed since the last admitted one; `undefined` if this line is suppressed */
@@ -24,7 +24,7 @@ export class LogLimiter {
       return undefined;
     }
     const { suppressed } = state;
-    state.nextAtMs = nowMs + INTERVAL_MS;
+    state.nextAtMs = nowMs + this.#intervalMs;
     state.suppressed = 0;
     return suppressed;
   }

@@ -62,6 +62,11 @@ export async function createRegionalApp(
   if (config.CONTROL_PLANE_URL !== undefined) {
     // Imported on demand: its HTTP client takes as long to load as Fastify.
     const { forwarding } = await import('./forwarding.ts');
+    if (config.FORWARDING_SECRETS.length === 0) {
+      logger.warn(
+        'FORWARDING_SECRETS is unset; the control plane counts all clients of this region as one address',
+      );
+    }
     await app.register(
       forwarding({
         controlPlaneUrl: config.CONTROL_PLANE_URL,

@@ -5,12 +5,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { IamError } from '../errors.ts';
 import { CLIENT_ADDRESS_HEADER, FORWARDING_SECRET_HEADER } from '../http/forwarding-headers.ts';
 import type { KeyArrival } from '../keys/key-arrival.ts';
+import { LogLimiter } from '../lib/log-limiter.ts';
 
 const BASE = '/uiam/api/v1';
 /** Timeout of a forwarded call. A `_convert` of a thousand keys calls other services for each. */
 const TIMEOUT_MS = 60_000;
 /** How long the response to a call that creates keys waits for the keys to reach this region. */
 const ARRIVAL_TIMEOUT_MS = 1_000;
+const MAX_LOGGED_IDS = 10;
 const WARNING_HEADER = 'x-iam-warning';
 
 export interface ForwardingOptions {
@@ -40,6 +42,15 @@ export function forwarding({ controlPlaneUrl, secret, arrival }: ForwardingOptio
       maxRetriesOn503: 0,
       undici: { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS, connect: { timeout: 2_000 } },
     });
+    const limiter = new LogLimiter(Date.now);
+    const onLate = (ids: readonly string[]) => {
+      const suppressed = limiter.admit('late');
+      if (suppressed === undefined) return;
+      app.log.warn(
+        { keys: ids.slice(0, MAX_LOGGED_IDS), suppressed },
+        'keys have not reached this region a second after their creation; check the subscription and iam_heartbeat_age_seconds',
+      );
+    };
     const forward = (request: FastifyRequest, reply: FastifyReply, createsKeys: boolean) =>
       reply.from(request.url, {
         // The body is already JSON bytes; without `contentType` the plugin would encode it again.
@@ -48,7 +59,12 @@ export function forwarding({ controlPlaneUrl, secret, arrival }: ForwardingOptio
         rewriteRequestHeaders: (_request, headers) => forwardedHeaders(request, headers, secret),
         ...(createsKeys && {
           onResponse: (_request: unknown, upstreamReply: unknown, response: unknown) =>
-            void sendWhenArrived(upstreamReply as FastifyReply, response as UpstreamResponse, arrival),
+            void sendWhenArrived(
+              upstreamReply as FastifyReply,
+              response as UpstreamResponse,
+              arrival,
+              onLate,
+            ),
         }),
         onError: (upstreamReply, { error }) => {
           (upstreamReply as unknown as FastifyReply).send(
@@ -86,12 +102,14 @@ async function sendWhenArrived(
   reply: FastifyReply,
   { stream }: UpstreamResponse,
   arrival: KeyArrival,
+  onLate: (ids: readonly string[]) => void,
 ): Promise<void> {
   try {
     const body = await text(stream);
     const ids = reply.statusCode === 200 ? createdIds(body) : [];
     if (ids.length > 0 && !(await arrival.wait(ids, ARRIVAL_TIMEOUT_MS))) {
       reply.header(WARNING_HEADER, 'a created key has not reached this region yet');
+      onLate(ids);
     }
     reply.send(body);
   } catch (error) {

@@ -53,6 +53,8 @@ export function parsePredefinedSet(
       }
     }
   }
+  if (roles.length + violations.length === 0)
+    violations.push({ path: 'roles', message: 'must contain at least one role' });
   return violations.length > 0
     ? { ok: false, violations }
     : { ok: true, set: { version, source, roles, warnings } };

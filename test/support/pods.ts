@@ -90,7 +90,7 @@ export async function changesApplied(pod: TestRegional): Promise<void> {
 }
 
 /** Value of a metric without labels, or of the line with exactly these labels; `undefined` when there is none. */
-export async function metric(pod: TestRegional, name: string): Promise<number | undefined> {
+export async function metric(pod: { managementUrl: string }, name: string): Promise<number | undefined> {
   const text = await (await fetch(`${pod.managementUrl}/metrics`)).text();
   const line = text.split('\n').find((one) => one.startsWith(`${name} `));
   return line === undefined ? undefined : Number(line.slice(name.length + 1));

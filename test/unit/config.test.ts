@@ -39,10 +39,10 @@ describe('configuration', () => {
 
   it('splits lists at commas and drops blanks and empty items', () => {
     const config = loadConfig({
-      CLIENT_AUTHENTICATION_SECRETS: 'one, two,,',
+      CLIENT_AUTHENTICATION_SECRETS: 'first-client-secret, second-client-secret,,',
       ACCEPTED_CREDENTIAL_PREFIXES: 'essu,essu_dev',
     });
-    expect(config.CLIENT_AUTHENTICATION_SECRETS).toEqual(['one', 'two']);
+    expect(config.CLIENT_AUTHENTICATION_SECRETS).toEqual(['first-client-secret', 'second-client-secret']);
     expect(config.ACCEPTED_CREDENTIAL_PREFIXES).toEqual(['essu', 'essu_dev']);
   });
 
@@ -60,6 +60,8 @@ describe('configuration', () => {
     ['CREDENTIAL_PREFIX', 'Essu'],
     ['ARGON2_MEMORY_KIB', '7'],
     ['BODY_LIMIT_BYTES', '1'],
+    ['CLIENT_AUTHENTICATION_SECRETS', 'fifteen-letters,a-secret-of-enough-characters'],
+    ['FORWARDING_SECRETS', 'short'],
   ])('refuses %s=%s and names the setting', (name, value) => {
     expect(refusal({ [name]: value })).toContain(`  ${name}: `);
   });
@@ -84,6 +86,13 @@ describe('configuration', () => {
         expect(String(error)).not.toContain('S3CRET');
       }
     }
+  });
+
+  it('refuses a database other than 0 of a Redis Cluster', () => {
+    const cluster = { REDIS_CLUSTER: 'true', CACHE_KEYS: Buffer.alloc(32).toString('base64') };
+    expect(refusal({ ...cluster, REDIS_URL: 'redis://cache:6379/3' })).toContain('only database 0');
+    for (const url of ['redis://cache', 'redis://cache/', 'redis://cache/0'])
+      loadConfig({ ...cluster, REDIS_URL: url });
   });
 
   it('requires certificate and key together, and both for client certificates', () => {

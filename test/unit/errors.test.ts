@@ -36,6 +36,7 @@ QUOTA_EXCEEDED             0x1A1409 409  api_keys.quota_exceeded 409
 INTERNAL_QUOTA_EXCEEDED    0x3196F8 429  api_keys.internal_quota_exceeded 429
 ORGANIZATION_EXISTS        0x1A0409 409  organizations.exists 409
 LAST_OWNER                 0x1A0409 409  api_keys.last_owner 409
+ROLE_SET_CONFLICT          0x1A0409 409  roles.set_conflict 409
 KEY_REVOKED                0x1A0409 409  api_keys.key_revoked 409
 KEY_EXPIRED                0x1A0409 409  api_keys.key_expired 409
 ROTATION_IN_PROGRESS       0x1A0409 409  api_keys.rotation_in_progress 409

@@ -1,6 +1,21 @@
 import fp from 'fastify-plugin';
+import type { Logger } from 'pino';
 import { CLIENT_ADDRESS_HEADER, FORWARDING_SECRET_HEADER } from '../../http/forwarding-headers.ts';
 import { ClientAuthentication } from '../../keys/client-authentication.ts';
+import { LogLimiter } from '../../lib/log-limiter.ts';
+
+/** Whether the control plane accepts the secret of a region. */
+export type ForwardedResult = 'accepted' | 'refused';
+
+interface ClientAddressOptions {
+  forwardingSecrets: readonly string[];
+  /** Called for each call of a region. */
+  onForwarded: (result: ForwardedResult) => void;
+  logger: Logger;
+}
+
+/** A wrong secret affects every call, so it is reported at this interval. */
+const REPORT_INTERVAL_MS = 60_000;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -13,13 +28,21 @@ declare module 'fastify' {
  * Sets `request.clientAddress`. A region states the address of its client, and proves with a shared secret that it is a
  * region. Nobody else can choose an address.
  */
-export const clientAddress = fp<{ forwardingSecrets: readonly string[] }>(
-  async (app, { forwardingSecrets }) => {
+export const clientAddress = fp<ClientAddressOptions>(
+  async (app, { forwardingSecrets, onForwarded, logger }) => {
+    const limiter = new LogLimiter(Date.now, REPORT_INTERVAL_MS);
     const regions = new ClientAuthentication(forwardingSecrets);
     app.decorateRequest('clientAddress', '');
     app.addHook('onRequest', async (request) => {
       const { [FORWARDING_SECRET_HEADER]: secret, [CLIENT_ADDRESS_HEADER]: address } = request.headers;
       const isRegion = typeof secret === 'string' && regions.isTrusted({ secret, certificate: false });
+      if (secret !== undefined) onForwarded(isRegion ? 'accepted' : 'refused');
+      if (secret !== undefined && !isRegion && limiter.admit(request.ip) !== undefined) {
+        logger.warn(
+          { client: { ip: request.ip } },
+          'FORWARDING_SECRETS does not contain the secret of a region; all its clients count as one address',
+        );
+      }
       request.clientAddress = isRegion && typeof address === 'string' ? address : request.ip;
     });
   },

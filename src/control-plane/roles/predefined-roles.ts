@@ -21,15 +21,32 @@ export async function listPredefinedRoles(on: Queries, type?: ProjectType): Prom
   });
 }
 
+/** How `loadSet` treats a set that the rules for versions refuse, and whether it only checks. */
+export interface LoadOptions {
+  force: boolean;
+  dryRun: boolean;
+  now: () => number;
+}
+
 /**
- * Loads a set, unless the database has a newer one. The change and its audit event are one transaction.
- * @throws {IamError} if a new role has the name of a custom role
+ * Loads a set. The change and its audit event are one transaction.
+ * @throws {IamError} if the database has a later set or another one of this version, if the version is in the future, or if
+ *   a new role has the name of a custom role; `force` overrides all but the last
  */
-export async function loadSet(database: Database, actor: Actor, set: PredefinedSet): Promise<LoadedSet> {
+export async function loadSet(
+  database: Database,
+  actor: Actor,
+  set: PredefinedSet,
+  { force, dryRun, now }: LoadOptions,
+): Promise<LoadedSet> {
+  if (!force) assertNotInFuture(set, now());
   return database.transaction(async (transaction) => {
     await assertNoCustomRoles(transaction, set);
-    const result = await loadPredefinedRoles((text, values) => transaction.query(text, values), set);
-    if (result.loaded) {
+    const run = (text: string, values?: unknown[]) =>
+      transaction.query<Record<string, unknown>>(text, values);
+    const result = await loadPredefinedRoles(run, set, { force, dryRun });
+    if (!result.loaded) throw conflict(set, result.version);
+    if (!dryRun) {
       await recordEvent(transaction, {
         organizationId: null,
         actor,
@@ -39,6 +56,27 @@ export async function loadSet(database: Database, actor: Actor, set: PredefinedS
       });
     }
     return result;
+  });
+}
+
+/** Time zones are up to 14 hours ahead of UTC. */
+const AHEAD_MS = 14 * 3_600_000;
+
+/** A mistyped year would block every set and release until then. */
+function assertNotInFuture({ version }: PredefinedSet, nowMs: number): void {
+  const today = new Date(nowMs + AHEAD_MS).toISOString().slice(0, version.length);
+  if (version <= today) return;
+  throw new IamError('ROLE_SET_CONFLICT', {
+    message: `The version ${version} is in the future, so it would block all sets and releases before it. Correct it, or add --force.`,
+  });
+}
+
+function conflict({ version }: PredefinedSet, stored: string | null): IamError {
+  return new IamError('ROLE_SET_CONFLICT', {
+    message:
+      stored === version
+        ? `The database has other definitions of the same version ${version}. Give this set a later version, or add --force.`
+        : `The database has the later version ${stored}. Add --force to replace it.`,
   });
 }
 

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { Config } from '../../config.ts';
 import type { Change } from './change.ts';
 import type { Batch, ChangeSource, Lag } from './change-source.ts';
@@ -5,12 +6,16 @@ import { type ConnectedSource, FeedConnection, type FeedConnectionOptions } from
 import { ListenSource } from './listen-source.ts';
 import { PollSource } from './poll-source.ts';
 
+const POOLED =
+  'the change feed is behind a connection pooler; in transaction mode notifications are lost, and changes apply only every FEED_CHECK_INTERVAL_MS. Set CHANGE_FEED_DATABASE_URL to the server itself';
+
 /** The source for the type of the replica, which `FEED_MODE` sets. */
-export function changeSourceFor(config: Config, now: () => number): ChangeSource {
+export function changeSourceFor(config: Config, logger: Logger, now: () => number): ChangeSource {
   const url = config.CHANGE_FEED_DATABASE_URL ?? config.REPLICA_DATABASE_URL ?? '';
   const options: FeedConnectionOptions = {
     connectTimeoutMs: config.DATABASE_CONNECT_TIMEOUT_MS,
     queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
+    onPooled: once(() => logger.warn(POOLED)),
   };
   const listen = () => new ListenSource(url, options, now);
   const poll = () => new PollSource(url, options, now);
@@ -68,4 +73,12 @@ class DetectedSource implements ChangeSource {
     if (this.#chosen === undefined) throw new Error('the change feed is not connected');
     return this.#chosen;
   }
+}
+
+function once(work: () => void): () => void {
+  let pending = true;
+  return () => {
+    if (pending) work();
+    pending = false;
+  };
 }

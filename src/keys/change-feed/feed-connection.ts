@@ -1,10 +1,16 @@
 import pg from 'pg';
+import { isPooled, isRefusedByPooler } from '../../database/pooler.ts';
 import type { Change } from './change.ts';
 import type { Batch, ChangeSource, Lag } from './change-source.ts';
+
+const POOLED =
+  'the URL of the change feed leads to a connection pooler; set CHANGE_FEED_DATABASE_URL to the server itself';
 
 export interface FeedConnectionOptions {
   connectTimeoutMs: number;
   queryTimeoutMs: number;
+  /** Called when notifications may not arrive, because a pooler is between this process and the server. */
+  onPooled?: () => void;
 }
 
 /** A connection for the change feed only, outside of the pool: a busy pool must not delay an invalidation. */
@@ -36,9 +42,15 @@ export class FeedConnection {
       await client.connect();
     } catch (error) {
       connection.close();
+      if (isRefusedByPooler(error)) throw new Error(POOLED, { cause: error });
       throw error;
     }
     return connection;
+  }
+
+  /** Whether a connection pooler is between this process and the server. */
+  get pooled(): Promise<boolean> {
+    return isPooled(this.#client);
   }
 
   async query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
@@ -85,6 +97,11 @@ export abstract class ConnectedSource implements ChangeSource {
   close(): void {
     this.#connection?.close();
     this.#connection = undefined;
+  }
+
+  /** Calls `onPooled` if a pooler is between this process and the server. */
+  protected async reportPooler(): Promise<void> {
+    if (await this.#connection?.pooled) this.#options.onPooled?.();
   }
 
   protected query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]> {

@@ -38,6 +38,7 @@ export class ListenSource extends ConnectedSource {
 
   protected override async prepare(): Promise<void> {
     await this.query('LISTEN iam_changes');
+    await this.reportPooler();
     this.#mustCheckDivergence = true;
   }
 

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PostgresServer } from '../../../dev/postgres/server.ts';
 import { iam } from '../../support/iam.ts';
+import { startPgBouncer } from '../../support/servers/pgbouncer.ts';
 import { createScratchDirectory, startTestPostgres } from '../../support/servers/postgres.ts';
 
 /** Logins belong to a whole server, so this file starts its own servers: other files do not see its passwords. */
@@ -73,6 +74,7 @@ it('migrates a region and a primary and subscribes the region, without psql', as
     applied: [],
     logins: [],
     subscription: 'region_test',
+    change: 'created',
   });
   await expect
     .poll(async () => (await query(as('iam_regional', regionUrl), 'SELECT FROM roles')).length, {
@@ -95,6 +97,129 @@ it('sends the server only a SCRAM verifier, never a password', async () => {
   expect(row?.rolpassword).toMatch(/^SCRAM-SHA-256\$4096:/);
 });
 
+describe('a subscription', () => {
+  const subscribe = (to: string, ...args: string[]) =>
+    iam(['migrate', 'region', '--subscription-name', 'region_test', '--subscribe-to', to, ...args], {
+      MIGRATE_DATABASE_URL: regionUrl,
+    });
+  const connection = async () => {
+    const [row] = (await query(regionUrl, 'SELECT subconninfo, subenabled FROM pg_subscription')) as {
+      subconninfo: string;
+      subenabled: boolean;
+    }[];
+    return row;
+  };
+  /** A key=value connection string for the same server and login. */
+  const asPairs = (url: string) => {
+    const { hostname, port, username, pathname } = new URL(url);
+    const quoted = password.replace(/['\\]/g, '\\$&');
+    return `host=${hostname} port=${port} dbname=${pathname.slice(1)} user=${username} password='${quoted}'`;
+  };
+
+  it('of a region gets another connection string, and is enabled', async () => {
+    await query(regionUrl, 'ALTER SUBSCRIPTION region_test DISABLE');
+    const moved = asPairs(as('iam_replicator', primaryUrl));
+    expect(await subscribe(moved)).toEqual({
+      exitCode: 0,
+      stdout:
+        'the schema is up to date\nsubscription region_test updated; it receives changes from the primary\n',
+      stderr: '',
+    });
+    expect(await connection()).toEqual({ subconninfo: moved, subenabled: true });
+    await query(
+      primaryUrl,
+      "INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version) VALUES ('after', 'security', 'p', 'r', '{}', 0)",
+    );
+    await expect
+      .poll(
+        async () => (await query(regionUrl, "SELECT FROM roles WHERE organization_id = 'after'")).length,
+        { timeout: 10_000 },
+      )
+      .toBe(1);
+  });
+
+  it.each([
+    ['a wrong password', { password: 'wrong' }, /password authentication failed/],
+    ['a closed port', { port: '1' }, /ECONNREFUSED/],
+    ['another database', { pathname: '/template1' }, /no publication "iam"/],
+    ['a login without REPLICATION', { username: 'iam_control_plane' }, /REPLICATION/],
+  ])('is not changed by %s', async (_name, wrong, message) => {
+    const before = await connection();
+    const url = Object.assign(new URL(as('iam_replicator', primaryUrl)), wrong);
+    const checked = await subscribe(url.href, '--check');
+    expect([checked.exitCode, checked.stdout]).toEqual([4, expect.stringMatching(message)]);
+    const { exitCode, stderr } = await subscribe(url.href);
+    expect([exitCode, stderr]).toEqual([2, expect.stringMatching(message)]);
+    expect(stderr).toContain('Nothing was changed.');
+    expect(await connection()).toEqual(before);
+  });
+
+  it('whose slot is gone is not called healthy', async () => {
+    await query(regionUrl, "UPDATE pg_subscription SET subslotname = 'gone'");
+    const { exitCode, stderr } = await subscribe(as('iam_replicator', primaryUrl));
+    await query(regionUrl, "UPDATE pg_subscription SET subslotname = 'region_test'");
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('no replication slot "gone"')]);
+  });
+
+  it('of another database of the same server does not count', async () => {
+    await query(regionUrl, 'CREATE DATABASE second');
+    const second = new URL(regionUrl);
+    second.pathname = '/second';
+    const settings = { MIGRATE_DATABASE_URL: second.href };
+    expect((await iam(['migrate', 'region'], settings)).exitCode).toBe(0);
+    const args = [
+      'migrate',
+      'region',
+      '--subscribe-to',
+      as('iam_replicator', primaryUrl),
+      '--subscription-name',
+    ];
+    const taken = await iam([...args, 'region_test'], settings);
+    expect([taken.exitCode, taken.stderr]).toEqual([
+      2,
+      expect.stringContaining('already has a replication slot "region_test"'),
+    ]);
+    expect((await iam([...args, 'region_second'], settings)).exitCode).toBe(0);
+    await expect
+      .poll(async () => (await query(second.href, 'SELECT FROM roles')).length, { timeout: 10_000 })
+      .toBeGreaterThan(20);
+    await query(second.href, 'DROP SUBSCRIPTION region_second');
+  });
+
+  it('with several hosts is used by the server, and not checked before', async () => {
+    const several = `${asPairs(as('iam_replicator', primaryUrl))
+      .replace('host=', 'host=127.0.0.1,')
+      .replace('port=', `port=${new URL(primaryUrl).port},`)}`;
+    expect(await subscribe(several, '--check')).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining('Not checked: The primary of --subscribe-to'),
+    });
+    expect((await subscribe(several)).exitCode).toBe(0);
+  });
+});
+
+describe('a connection pooler in transaction mode', () => {
+  it('is refused for the database and for the primary, before any change', async () => {
+    const pooler = await startPgBouncer([primaryUrl, as('iam_replicator', primaryUrl)]);
+    try {
+      const { exitCode, stderr } = await iam(['migrate', 'primary'], {
+        MIGRATE_DATABASE_URL: pooler.through(primaryUrl),
+      });
+      expect([exitCode, stderr]).toEqual([
+        2,
+        expect.stringContaining('connection pooler in transaction mode'),
+      ]);
+      const region = await iam(
+        ['migrate', 'region', '--check', '--subscribe-to', pooler.through(as('iam_replicator', primaryUrl))],
+        { MIGRATE_DATABASE_URL: regionUrl },
+      );
+      expect([region.exitCode, region.stdout]).toEqual([4, expect.stringContaining('connection pooler')]);
+    } finally {
+      await pooler.stop();
+    }
+  });
+});
+
 it('reports that the schema is current', async () => {
   const again = await iam(['migrate', 'primary'], { MIGRATE_DATABASE_URL: primaryUrl });
   expect(again).toEqual({
@@ -105,11 +230,17 @@ it('reports that the schema is current', async () => {
 });
 
 it.each([
-  ['no URL', {}, /MIGRATE_DATABASE_URL/],
-  ['no server on the port', { MIGRATE_DATABASE_URL: 'postgres://postgres@127.0.0.1:1/iam' }, /ECONNREFUSED/],
-])('reports one line on standard error: %s', async (_name, environment, message) => {
+  ['no URL', {}, 2, /MIGRATE_DATABASE_URL/],
+  [
+    'no server on the port',
+    { MIGRATE_DATABASE_URL: 'postgres://postgres@127.0.0.1:1/iam' },
+    5,
+    /ECONNREFUSED/,
+  ],
+  ['no such host', { MIGRATE_DATABASE_URL: 'postgres://postgres@no-such-host.invalid/iam' }, 5, /invalid/],
+])('reports one line on standard error: %s', async (_name, environment, exitCode, message) => {
   const refused = await iam(['migrate', 'region'], environment as Record<string, string>);
-  expect(refused.exitCode).not.toBe(0);
+  expect(refused.exitCode).toBe(exitCode);
   expect(refused.stderr).toMatch(message);
   expect(refused.stderr.trim().split('\n')).toHaveLength(1);
 });

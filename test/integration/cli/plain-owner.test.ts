@@ -155,6 +155,21 @@ describe('an owner with logins that an administrator created', () => {
     }
   });
 
+  it('learns that a login of the administrator lacks an attribute', async () => {
+    await run(
+      admin.primary,
+      'ALTER ROLE iam_replicator NOREPLICATION',
+      'ALTER ROLE iam_control_plane NOLOGIN',
+    );
+    try {
+      const { exitCode, stdout } = await migrate('primary', '--check');
+      expect([exitCode, stdout]).toEqual([4, expect.stringContaining('iam_replicator lacks REPLICATION')]);
+      expect(stdout).toContain('ALTER ROLE iam_control_plane LOGIN;');
+    } finally {
+      await run(admin.primary, 'ALTER ROLE iam_replicator REPLICATION', 'ALTER ROLE iam_control_plane LOGIN');
+    }
+  });
+
   it('is stopped before any change if the tables belong to another login', async () => {
     await run(admin.region, 'CREATE ROLE stranger LOGIN');
     expect((await migrate('region')).exitCode).toBe(0);

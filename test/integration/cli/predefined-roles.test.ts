@@ -18,7 +18,10 @@ import {
 import { iam } from '../../support/iam.ts';
 import { createPrimary, type TestPrimary } from '../../support/primary.ts';
 
-const LATER = '2999-01-01';
+/** Later than the release; the set may come from a time zone that is a day ahead. */
+const LATER = new Date(Math.max(Date.now(), Date.parse(predefinedSet.version) + 86_400_000))
+  .toISOString()
+  .slice(0, 10);
 
 let folder: string;
 let primary: TestPrimary;
@@ -45,7 +48,10 @@ async function set(fields: object): Promise<string> {
   await writeFile(file, JSON.stringify({ ...release, ...fields }));
   return file;
 }
-const load = async (fields: object) => iam(['roles', 'load', '--predefined', await set(fields)], environment);
+const load = async (fields: object, ...args: string[]) =>
+  iam(['roles', 'load', '--predefined', await set(fields), ...args], environment);
+const version = async () =>
+  (await primary.pool.query('SELECT version FROM predefined_role_set')).rows[0].version;
 const viewer = async () =>
   (
     await primary.pool.query(
@@ -57,7 +63,7 @@ const VECTORDB = { vectordb: { viewer: { cluster: ['monitor'] }, auditor: { clus
 it('a later set replaces definitions and adds roles, everywhere, and iam migrate keeps it', async () => {
   expect(await load({ version: LATER, roles: VECTORDB })).toMatchObject({
     exitCode: 0,
-    stdout: expect.stringContaining(`loaded 2 predefined roles, version ${LATER}`),
+    stdout: expect.stringContaining(`loaded version ${LATER}: 1 roles added, 1 changed`),
   });
   await migrate(primary.url, 'primary');
   expect((await viewer()).cluster).toEqual(['monitor']);
@@ -82,11 +88,42 @@ it('a later set replaces definitions and adds roles, everywhere, and iam migrate
   expect(rows).toEqual([{ after: { version: LATER, source: release.source, roles: 2 } }]);
 });
 
-it('an earlier set changes nothing', async () => {
+it.each([
+  ['of an earlier version', { version: '2000-01-01', roles: VECTORDB }, predefinedSet.version],
+  ['of the same version with other content', { roles: VECTORDB }, 'other definitions of the same version'],
+  ['with a mistyped year', { version: '2126-11-27', roles: VECTORDB }, 'in the future'],
+])('a set %s changes nothing without --force', async (_name, fields, message) => {
   const before = await viewer();
-  const { exitCode, stderr } = await load({ version: '2000-01-01', roles: VECTORDB });
-  expect([exitCode, stderr]).toEqual([2, expect.stringContaining(predefinedSet.version)]);
+  const refused = await load(fields);
+  expect([refused.exitCode, refused.stderr]).toEqual([4, expect.stringContaining(message)]);
   expect(await viewer()).toEqual(before);
+  expect((await load(fields, '--force', '--dry-run')).exitCode).toBe(0);
+  expect([await viewer(), await version()]).toEqual([before, predefinedSet.version]);
+  expect((await load(fields, '--force')).exitCode).toBe(0);
+  expect((await viewer()).cluster).toEqual(['monitor']);
+});
+
+it('a set with a future version can be taken back', async () => {
+  await load({ version: '2126-11-27', roles: VECTORDB }, '--force');
+  expect((await load({ version: LATER })).exitCode).toBe(4);
+  expect((await load({ version: LATER }, '--force')).exitCode).toBe(0);
+  expect([await version(), await viewer()]).toEqual([LATER, release.roles.vectordb.viewer]);
+});
+
+it('a repetition changes nothing and succeeds', async () => {
+  await load({ version: LATER, roles: VECTORDB });
+  expect((await load({ version: LATER, roles: VECTORDB })).stdout).toContain('0 roles added, 0 changed');
+});
+
+it.each([[{}], [{ vectordb: {} }]])('a set without a role is refused: %j', async (roles) => {
+  const { exitCode, stderr } = await load({ version: LATER, roles }, '--force');
+  expect([exitCode, stderr]).toEqual([4, expect.stringContaining('at least one role')]);
+});
+
+it('iam migrate does not replace other definitions of the same version', async () => {
+  await load({ roles: VECTORDB }, '--force');
+  await migrate(primary.url, 'primary');
+  expect((await viewer()).cluster).toEqual(['monitor']);
 });
 
 it('a set with the name of a custom role changes nothing, because keys would get other permissions', async () => {
@@ -163,7 +200,14 @@ it('diff compares with the roles of a cluster, as its API returns them', async (
   try {
     const result = await iam(args, { ...environment, ELASTICSEARCH_API_KEY: 'cluster-key' });
     expect([result.exitCode, result.stdout]).toEqual([1, '~ elasticsearch/viewer: indices\n']);
-    expect((await iam(args, { ...environment, ELASTICSEARCH_API_KEY: 'wrong' })).stderr).toContain('401');
+    const refused = await iam(args, { ...environment, ELASTICSEARCH_API_KEY: 'wrong' });
+    expect([refused.exitCode, refused.stderr]).toEqual([4, expect.stringContaining('401')]);
+    const closed = ['roles', 'diff', '--cluster', 'http://127.0.0.1:1', '--project-type', 'elasticsearch'];
+    expect(await iam(closed, { ...environment, ELASTICSEARCH_API_KEY: 'x' })).toEqual({
+      exitCode: 5,
+      stdout: '',
+      stderr: 'error: The cluster cannot be reached (fetch failed: bad port).\n',
+    });
     expect((await iam(args, environment)).stderr).toContain('ELASTICSEARCH_API_KEY');
   } finally {
     cluster.close();

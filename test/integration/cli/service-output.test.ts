@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
+import { iam } from '../../support/iam.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
 
 const main = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
@@ -95,6 +96,8 @@ it('warns about a misspelt setting with a suggestion, and not about other variab
       KUBERNETES_PORT: 'tcp://10.0.0.1:443',
       REDIS_PORT: 'tcp://10.0.0.2:6379',
       IAM_REGIONAL_PASSWORD: 'for iam migrate',
+      MIGRATE_DATABASE_URL: 'postgres://for-iam-migrate',
+      SSL_CERT_FILE: '/etc/ssl/cert.pem',
     },
     'listening on',
   );
@@ -102,5 +105,23 @@ it('warns about a misspelt setting with a suggestion, and not about other variab
   expect(warnings.map(({ message }) => message)).toEqual([
     'REDIS_URI is not a setting and has no effect; did you mean REDIS_URL?',
     'ARGON2_CONCURENCY is not a setting and has no effect; did you mean ARGON2_CONCURRENCY?',
+  ]);
+});
+
+it('a command warns of a misspelt password variable, which would otherwise leave a login without a password', async () => {
+  const { stderr } = await iam(['migrate', 'primary'], {
+    MIGRATE_DATABASE_URL: 'postgres://postgres@127.0.0.1:1/iam',
+    IAM_CONTROL_PLAN_PASSWORD: 'x',
+  });
+  expect(stderr.split('\n')[0]).toBe(
+    'warning: IAM_CONTROL_PLAN_PASSWORD is not a setting and has no effect; did you mean IAM_CONTROL_PLANE_PASSWORD?',
+  );
+});
+
+it('the error of a missing setting points at a misspelt one', async () => {
+  const { exitCode, stderr } = await iam(['regional'], { REPLICA_DATABSE_URL: 'postgres://x' });
+  expect([exitCode, stderr]).toEqual([
+    2,
+    expect.stringContaining('REPLICA_DATABSE_URL is set; is it misspelt?'),
   ]);
 });

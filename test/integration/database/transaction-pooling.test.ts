@@ -55,6 +55,34 @@ describe('a region behind PgBouncer with transaction pooling', () => {
     await expect.poll(async () => (await ask(key)).status, { timeout: 5_000 }).toBe(401);
   });
 
+  it('reports a change feed behind the pooler, refused or not', async () => {
+    const through = pooler.through(databases.replicaUrl);
+    const refused = await startRegional(databases.replicaUrl, { CHANGE_FEED_DATABASE_URL: through });
+    try {
+      await expect
+        .poll(() => refused.logLines.join(''))
+        .toContain('the URL of the change feed leads to a connection pooler; set CHANGE_FEED_DATABASE_URL');
+    } finally {
+      await refused.close();
+    }
+    const tolerant = await startPgBouncer(
+      [databases.replicaUrl],
+      3,
+      'ignore_startup_parameters = statement_timeout',
+    );
+    const deaf = await startRegional(databases.replicaUrl, {
+      CHANGE_FEED_DATABASE_URL: tolerant.through(databases.replicaUrl),
+    });
+    try {
+      const warnings = () => deaf.logLines.filter((line) => line.includes('is behind a connection pooler'));
+      await expect.poll(() => warnings().length).toBe(1);
+      expect(regional.logLines.join('')).not.toContain('is behind a connection pooler');
+    } finally {
+      await deaf.close();
+      await tolerant.stop();
+    }
+  });
+
   it('is necessary: without the setting the pooler refuses the connections', async () => {
     const direct = await startRegional(pooler.through(databases.replicaUrl), {
       CHANGE_FEED_DATABASE_URL: databases.replicaUrl,

@@ -17,6 +17,7 @@ import {
   newCredential,
   projectRoles,
 } from '../../support/keys.ts';
+import { metric } from '../../support/pods.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
 
 const KEYS = '/uiam/api/v1/api-keys';
@@ -34,7 +35,7 @@ beforeAll(async () => {
   databases = await createDatabases();
   // The default limits, except that the key of each test has its own budget.
   controlPlane = await startTestControlPlane(
-    { RATE_LIMIT_PER_MINUTE: '600', FORWARDING_SECRETS: 'next-secret,forwarding-secret' },
+    { RATE_LIMIT_PER_MINUTE: '600', FORWARDING_SECRETS: 'next-forwarding-secret,forwarding-secret' },
     {
       pool: databases.primary,
       url: databases.primaryUrl,
@@ -148,6 +149,8 @@ it('returns a granted key with a warning while replication has stopped', async (
       expect.stringContaining('has not reached this region'),
     ]);
     expect(performance.now() - begun).toBeLessThan(5_000);
+    const [line] = region.logLines.filter((text) => text.includes('have not reached this region'));
+    expect(JSON.parse(line ?? '{}').keys).toEqual([granted.body.id]);
   } finally {
     await databases.region.query(`ALTER SUBSCRIPTION "${subscription}" ENABLE`);
   }
@@ -194,6 +197,39 @@ it('records the address of the client of the region, which the client cannot cho
     [[JSON.parse(body).id, direct.body.id]],
   );
   expect(rows.map((row) => row.source_ip)).toEqual(['127.0.0.4', '127.0.0.1']);
+});
+
+it('makes a wrong forwarding secret visible at both sides, without the secret', async () => {
+  const key = await internalKey();
+  await databases.replicated();
+  const forwarded = (result: string) =>
+    metric(controlPlane, `iam_forwarded_requests_total{result="${result}"}`);
+  const grant = (at: { url: string }) =>
+    callApi(at, 'POST', `${KEYS}/_grant`, key.authorization, { body: GRANT, headers: trusted });
+  const refused = (await forwarded('refused')) ?? 0;
+  const accepted = (await forwarded('accepted')) ?? 0;
+  await grant(region);
+  const settings = { CONTROL_PLANE_URL: controlPlane.url };
+  const outdated = await startRegional(databases.replicaUrl, {
+    ...settings,
+    FORWARDING_SECRETS: 'outdated-forwarding-secret',
+  });
+  const silent = await startRegional(databases.replicaUrl, settings);
+  try {
+    for (let call = 0; call < 3; call += 1) await grant(outdated);
+    await grant(silent);
+    expect([await forwarded('accepted'), await forwarded('refused')]).toEqual([accepted + 1, refused + 3]);
+    const lines = controlPlane.logLines.filter((line) =>
+      line.includes('FORWARDING_SECRETS does not contain'),
+    );
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).not.toContain('outdated-forwarding-secret');
+    expect(silent.logLines.join('')).toContain('FORWARDING_SECRETS is unset');
+    expect(outdated.logLines.join('')).not.toContain('FORWARDING_SECRETS is unset');
+  } finally {
+    await outdated.close();
+    await silent.close();
+  }
 });
 
 it('limits one key and leaves other organizations their budget; a revocation has its own', async () => {

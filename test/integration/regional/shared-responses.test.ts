@@ -148,7 +148,7 @@ it('a shared response for an internal key needs client authentication that this 
   const key = await newKey({ internal: true });
   const headers = { 'x-client-authentication': CLIENT_SECRET };
   await bothWays(key, { headers });
-  await restartLater({ CLIENT_AUTHENTICATION_SECRETS: 'another-secret' });
+  await restartLater({ CLIENT_AUTHENTICATION_SECRETS: 'another-client-secret' });
   expect(outcome(await ask(key, { headers }))).toBe('401 0x8560B2');
 });
 

@@ -18,9 +18,14 @@ export interface PgBouncer {
 /**
  * Starts PgBouncer with transaction pooling and its default treatment of startup parameters, in front of one server.
  * @param urls with the logins that may connect
+ * @param moreSettings lines of pgbouncer.ini
  * @param serverConnections number of server connections per database and login, fewer than the clients have
  */
-export async function startPgBouncer(urls: readonly string[], serverConnections = 4): Promise<PgBouncer> {
+export async function startPgBouncer(
+  urls: readonly string[],
+  serverConnections = 4,
+  moreSettings = '',
+): Promise<PgBouncer> {
   const [target] = urls.map((url) => new URL(url));
   const binary = await findProgram('pgbouncer');
   if (binary === undefined || target === undefined)
@@ -29,7 +34,7 @@ export async function startPgBouncer(urls: readonly string[], serverConnections 
   const folder = await mkdtemp(join(tmpdir(), 'iam-pgbouncer-'));
   const users = urls
     .map((url) => new URL(url))
-    .map((url) => `"${url.username}" "${decodeURIComponent(url.password)}"`);
+    .map((url) => `"${url.username}" "${decodeURIComponent(url.password).replaceAll('"', '""')}"`);
   const files = {
     users: join(folder, 'users.txt'),
     settings: join(folder, 'pgbouncer.ini'),
@@ -48,6 +53,7 @@ auth_file = ${files.users}
 pool_mode = transaction
 default_pool_size = ${serverConnections}
 max_client_conn = 500
+${moreSettings}
 `,
     { mode: 0o600 },
   );

@@ -97,4 +97,25 @@ describe('createLogger', () => {
       error: { type: 'TypeError', message: 'broken', stack_trace: expect.any(String) },
     });
   });
+
+  it('writes the causes of an error, which its own message often lacks', () => {
+    const lines: string[] = [];
+    const logger = createLogger(
+      { level: 'info', serviceName: 'x' },
+      { write: (line) => void lines.push(line) },
+    );
+    const refused = new AggregateError([
+      new Error('connect ECONNREFUSED ::1:1'),
+      new Error('connect ECONNREFUSED 127.0.0.1:1'),
+    ]);
+    logger.warn({ err: new TypeError('fetch failed', { cause: refused }) }, 'delivery failed');
+    logger.warn({ err: refused }, 'delivery failed');
+    logger.warn({ err: new Error('plain') }, 'delivery failed');
+    expect(lines.map((line) => JSON.parse(line).error.message)).toEqual([
+      'fetch failed: connect ECONNREFUSED ::1:1, connect ECONNREFUSED 127.0.0.1:1',
+      'connect ECONNREFUSED ::1:1, connect ECONNREFUSED 127.0.0.1:1',
+      'plain',
+    ]);
+    expect(JSON.parse(lines[0] ?? '').error.type).toBe('TypeError');
+  });
 });

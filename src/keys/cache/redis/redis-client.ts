@@ -74,8 +74,13 @@ interface TlsOptions {
   tls?: { ca?: string };
 }
 
+/** ioredis uses database 0 if it may not select that of the URL. Another program may own database 0. */
 function connectSingle(url: string, tls: TlsOptions): Redis {
-  return new Redis(url, { ...connection, ...commands, ...tls, retryStrategy: retryDelayMs });
+  const client = new Redis(url, { ...connection, ...commands, ...tls, retryStrategy: retryDelayMs });
+  client.on('error', (error: { command?: { name?: string } }) => {
+    if (error.command?.name === 'select') client.disconnect(true);
+  });
+  return client;
 }
 
 /** The cluster reports its nodes by address only, so user, password and TLS of the URL apply to all of them. */

@@ -71,7 +71,10 @@ export class RedisLink {
       options.cluster ? 1 : MAX_KEYS_PER_READ,
       async (redisKeys) => (await this.#run(() => this.#client.mgetBuffer(...redisKeys))) ?? [],
     );
-    this.#client.on('error', (error: unknown) => this.#markUnavailable(error as Error));
+    this.#client.on('error', (error: Error) => {
+      if (MISSING_PERMISSION.test(error.message)) this.#reportRefusal(error);
+      this.#markUnavailable(error);
+    });
     this.#client.on('ready', () => this.#markAvailable());
     this.#breaker.onBreak((reason) => {
       if ('error' in reason) this.#markUnavailable(reason.error as Error);

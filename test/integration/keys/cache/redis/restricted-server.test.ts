@@ -66,8 +66,13 @@ const granted = (pod: TestRegional, tier: string) =>
   metric(pod, `iam_authentication_requests_total{outcome="granted",tier="${tier}"}`);
 
 /** One pod fills the cache, a second one answers from it. The first calls may come before the connection to Redis. */
-async function expectSharedCache(url: string, settings?: Record<string, string>): Promise<void> {
-  await admin.flushdb();
+async function expectSharedCache(
+  url: string,
+  settings?: Record<string, string>,
+  database = 0,
+): Promise<void> {
+  await admin.flushall();
+  await admin.select(database);
   const first = await start(url, settings);
   try {
     for (const key of keys) await authenticate(first, key.authorization);
@@ -110,6 +115,28 @@ describe.skipIf(binary === undefined)('a Redis user with only the documented per
       }
     },
   );
+});
+
+describe.skipIf(binary === undefined)('a URL with a database', () => {
+  it('uses that database', async () => {
+    await expectSharedCache(`${await setUser('selecting', `${PERMISSIONS} +select`)}/3`, {}, 3);
+  });
+
+  it.each([
+    ['without the permission to select it', PERMISSIONS, '/3', /lacks a permission/],
+    ['that the server does not have', `${PERMISSIONS} +select`, '/99', /DB index is out of range/],
+  ])('%s is not replaced by database 0, and requests succeed', async (_name, permissions, path, message) => {
+    await admin.flushall();
+    const pod = await start(`${await setUser('numbered', permissions)}${path}`);
+    try {
+      for (const key of keys) expect((await authenticate(pod, key.authorization)).status).toBe(200);
+      await expect.poll(() => pod.logLines.join('')).toMatch(message);
+      expect(await metric(pod, 'iam_redis_commands_total{result="ok"}')).toBe(0);
+    } finally {
+      await pod.close();
+    }
+    expect(await admin.info('keyspace')).not.toContain('db0:');
+  });
 });
 
 describe.skipIf(binary === undefined)('a Redis with a private certificate authority', () => {
