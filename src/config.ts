@@ -165,7 +165,7 @@ export const settings = {
   CALLER_RATE_LIMIT_PER_MINUTE: integer(1, 10_000_000)
     .default(6_000)
     .describe(
-      'Maximum number of authenticated requests per minute of one key, and of one organization, at the control plane. Revocations have the same budget again.',
+      'Maximum number of authenticated requests per minute of one key at the control plane. All keys of an organization have twice as many together. Revocations have a budget of the same size, for each key.',
     ),
   FORWARDING_SECRETS: secrets
     .default([])
