@@ -82,9 +82,12 @@ export class CallerGate {
   #assertWithinBudget(request: FastifyRequest, key: { id: string; organizationId: string }): void {
     const revokes = request.routeOptions.config.audit?.action === 'api_key.revoke';
     // Without a budget of the organization: a stolen key could use it up, so that nobody could revoke the key.
-    if (revokes) return assertWithin(this.#revocations.take(key.id));
-    assertWithin(this.#calls.take(key.id));
-    assertWithin(this.#organizationCalls.take(key.organizationId));
+    if (revokes) {
+      assertWithin(this.#revocations.take(key.id));
+    } else {
+      assertWithin(this.#calls.take(key.id));
+      assertWithin(this.#organizationCalls.take(key.organizationId));
+    }
   }
 }
 

@@ -92,14 +92,14 @@ it('notices the end of an outage without a command', async () => {
   redis.pause();
   await untilOpen();
   expect(link.isUp).toBe(false);
-  redis.resume();
+  await redis.resume();
   await expect.poll(() => [link.breakerState, link.isUp], { timeout: 8_000 }).toEqual([0, true]);
   expect(events).toEqual(['unavailable', 'available']);
 });
 
 it('reports a Redis that stopped without a command', async () => {
   expect(link.isUp).toBe(true);
-  redis.kill();
+  await redis.kill();
   await expect.poll(() => link.isUp, { timeout: 5_000 }).toBe(false);
 });
 
