@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { hashBounds } from './credential/hash.ts';
@@ -18,6 +19,18 @@ const secrets = list.pipe(
 );
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 const prefix = z.string().regex(/^[a-z][a-z0-9_]*$/, 'lower-case letters, digits and _ only');
+
+/** An address or a network in CIDR notation, or a name of proxy-addr for private networks. */
+function isNetwork(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [address = '', length, ...rest] = text.split('/');
+  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return (
+    bits >= 0 &&
+    rest.length === 0 &&
+    (length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits))
+  );
+}
 
 const sealingKey = z.string().refine((text) => Buffer.from(text, 'base64').length === 32, {
   message: 'each key must be 32 bytes in base64 (openssl rand -base64 32)',
@@ -165,7 +178,7 @@ export const settings = {
   CALLER_RATE_LIMIT_PER_MINUTE: integer(1, 10_000_000)
     .default(6_000)
     .describe(
-      'Maximum number of authenticated requests per minute of one key, and of one organization, at the control plane. Revocations have the same budget again.',
+      'Maximum number of authenticated requests per minute of one key at the control plane. All keys of an organization have twice as many together. Revocations have a budget of the same size, for each key.',
     ),
   FORWARDING_SECRETS: secrets
     .default([])
@@ -174,6 +187,13 @@ export const settings = {
       'Shared secrets of regions and the control plane, separated by commas, each at least 16 characters. A region sends the first with calls that it forwards, and the control plane accepts all. Without it, all clients of a region count as one address.',
     ),
   TRUSTED_PROXIES: list
+    .pipe(
+      z.array(
+        z
+          .string()
+          .refine(isNetwork, { message: 'each item must be an IP address or a network, such as 10.0.0.0/8' }),
+      ),
+    )
     .default([])
     .describe(
       'Addresses or networks (CIDR) of proxies whose X-Forwarded-For the control plane trusts, separated by commas.',

@@ -78,7 +78,7 @@ export function configurationPage(): string {
 # Configuration
 
 Every setting is an environment variable. An empty value counts as unset. With an invalid value the process does not start;
-its message names the setting without the value. ${code('iam --env-file <path>')} reads a file of settings; the environment takes
+its message names the setting without the value. ${code('iam --settings <path>')} reads a file of settings; the environment takes
 precedence.
 
 ${settingsTable()}
@@ -99,7 +99,7 @@ export function envExample(): string {
     return `${about}\n#${name}=${standardIsProse ? '' : (standard ?? '')}`;
   });
   return `# Generated from src/config.ts by \`npm run docs\`. Copy this file to .env, uncomment the settings you need, and run
-# iam --env-file .env regional
+# iam --settings .env regional
 
 ${entries.join('\n\n')}
 `;

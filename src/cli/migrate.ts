@@ -51,7 +51,7 @@ export function registerMigrateCommand(program: Command): void {
     .addOption(
       new Option(
         '--subscription-name <name>',
-        'name of the subscription and of its slot on the primary; unique per region',
+        'name of the subscription and of its slot on the primary: lower-case letters, digits and _, unique per region',
       )
         .env('SUBSCRIPTION_NAME')
         .default('iam'),

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -41,9 +41,16 @@ export function readProfiles(file = profilesFile()): Record<string, Profile> {
 export function writeProfiles(profiles: Record<string, Profile>, file = profilesFile()): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const next = `${file}.${process.pid}`;
-  writeFileSync(next, `${JSON.stringify(profiles, null, 2)}\n`, { mode: 0o600 });
-  chmodSync(next, 0o600);
-  renameSync(next, file);
+  try {
+    writeFileSync(next, `${JSON.stringify(profiles, null, 2)}\n`, { mode: 0o600 });
+    chmodSync(next, 0o600);
+    renameSync(next, file);
+  } catch (error) {
+    rmSync(next, { force: true });
+    throw new Error(`${file} cannot be written (${(error as NodeJS.ErrnoException).code}).`, {
+      cause: error,
+    });
+  }
 }
 
 /** The profile with this name. @throws {UsageError} if there is none */

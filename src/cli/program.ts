@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { loadEnvFile } from './env-file.ts';
 import { EXIT, exitCodeHelp } from './exit-codes.ts';
 import { reportFailure } from './failure.ts';
+import { loadSettingsFile } from './settings-file.ts';
 import { startThreadPool } from './thread-pool.ts';
 
 type Register = (program: Command) => void;
@@ -22,7 +22,7 @@ const commands: Record<string, () => Promise<Register>> = {
 };
 
 /** Global options, whose values could look like commands. */
-const GLOBAL_OPTIONS = ['--env-file', '--profile'];
+const GLOBAL_OPTIONS = ['--settings', '--profile'];
 
 /** A command that shows all others needs them all. */
 const NEEDS_ALL: readonly (string | undefined)[] = [undefined, 'completion'];
@@ -30,15 +30,16 @@ const NEEDS_ALL: readonly (string | undefined)[] = [undefined, 'completion'];
 const program = new Command('iam')
   .description('Regional IAM: authenticates unified API keys beside each Elasticsearch fleet.')
   .version(await version(), '--version', 'print the version')
-  .option('--env-file <path>', 'read settings from a file; the environment takes precedence')
+  .option('--settings <path>', 'read settings from a file; the environment takes precedence')
   .option('--profile <name>', 'use this profile of "iam login"')
   .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError('(--help lists commands and options)')
   .addHelpText('after', exitCodeHelp)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage))
-  .hook('preAction', (main) => {
-    const { envFile, profile } = main.opts<{ envFile?: string; profile?: string }>();
-    if (envFile !== undefined) loadEnvFile(envFile, process.env);
+  .hook('preAction', async (main) => {
+    const { settings, profile } = main.opts<{ settings?: string; profile?: string }>();
+    const problem = settings === undefined ? undefined : loadSettingsFile(settings, process.env);
+    if (problem !== undefined) throw new (await import('../config.ts')).ConfigError(problem);
     if (profile !== undefined) process.env.IAM_PROFILE = profile;
     // Before any asynchronous work, which would start the pool.
     startThreadPool(process.env);

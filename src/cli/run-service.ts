@@ -1,9 +1,10 @@
 import { flushCompileCache } from 'node:module';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
-import type { Config } from '../config.ts';
+import { type Config, ConfigError } from '../config.ts';
 import { createLogger } from '../http/logger.ts';
 import { captureOutput } from './capture-output.ts';
+import { EXIT } from './exit-codes.ts';
 import { misspeltVariables } from './misspelt-variables.ts';
 
 interface Service {
@@ -13,8 +14,8 @@ interface Service {
 }
 
 /**
- * Runs a server until a signal. Exits with 0 after a clean shutdown, and with 1 if the server could not start, failed, or
- * exceeded SHUTDOWN_TIMEOUT_MS. A child of `npm start` also stops when its parent ends.
+ * Runs a server until a signal. Exits with 0 after a clean shutdown, with 2 for an invalid setting, and with 1 if the server
+ * could not start, failed, or exceeded SHUTDOWN_TIMEOUT_MS. A child of `npm start` also stops when its parent ends.
  */
 export async function runService(
   name: string,
@@ -28,7 +29,12 @@ export async function runService(
   const grace = closeWithGrace(
     {
       delay: config.SHUTDOWN_TIMEOUT_MS,
-      logger: { error: (message: unknown) => logger.fatal({ err: message }, 'the shutdown failed') },
+      logger: {
+        error: (message: unknown) =>
+          message instanceof Error
+            ? logger.fatal({ err: message }, 'the shutdown failed')
+            : logger.error(String(message)),
+      },
       onTimeout: (delayMs) =>
         logger.error(`requests were still in flight after ${delayMs} ms; the shutdown aborts them`),
     },
@@ -47,6 +53,6 @@ export async function runService(
     flushCompileCache();
   } catch (error) {
     logger.fatal({ err: error }, 'the service could not start');
-    process.exit(1);
+    process.exit(error instanceof ConfigError ? EXIT.usage : EXIT.failure);
   }
 }

@@ -25,8 +25,34 @@ export async function run<Result>(
   for (const warning of misspeltVariables()) process.stderr.write(`warning: ${warning}\n`);
   try {
     const result = await work();
-    process.stdout.write(`${options.json === true ? JSON.stringify(result, null, 2) : toText(result)}\n`);
+    await print(`${options.json === true ? JSON.stringify(result, null, 2) : toText(result)}\n`, result);
   } catch (thrown) {
     process.exitCode = await reportFailure(thrown, { json: options.json === true });
   }
+}
+
+/** Prints a result. @throws Error that names a new key whose credential nobody has seen */
+async function print(text: string, result: unknown): Promise<void> {
+  const written = Promise.withResolvers<void>();
+  // Besides the callback, the stream emits the error; without a listener it would end the process with a stack trace.
+  process.stdout.once('error', () => {});
+  process.stdout.write(text, (error) => (error ? written.reject(error) : written.resolve()));
+  try {
+    await written.promise;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EPIPE' && credentialIn(result) === undefined) return; // the reader has enough, as in `| head`
+    const id = credentialIn(result);
+    const lost =
+      id === undefined ? '' : ` The credential of the key ${id} is lost: rotate or revoke this key.`;
+    throw new Error(`The output cannot be written (${code}).${lost}`);
+  }
+}
+
+/** The id of the key whose credential a result contains. */
+function credentialIn(result: unknown): string | undefined {
+  if (typeof result !== 'object' || result === null) return undefined;
+  const { id, key } = result as { id?: unknown; key?: unknown };
+  if (typeof id === 'string' && typeof key === 'string') return id;
+  return credentialIn(key);
 }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { messageOf } from '../lib/message-of.ts';
 import type { Queries } from './database.ts';
 
 const INTERVAL_MS = 1_000;
@@ -16,6 +17,8 @@ export class Heartbeat {
   /** Whether a write has succeeded since the start. */
   hasSucceeded = false;
   failures = 0;
+  /** Message of the last failure. */
+  lastFailure: string | undefined;
 
   constructor(database: Queries, logger: Logger) {
     this.#database = database;
@@ -47,6 +50,7 @@ export class Heartbeat {
       this.hasSucceeded = true;
     } catch (error) {
       this.failures += 1;
+      this.lastFailure = messageOf(error);
       // One line per outage instead of one per second.
       if (!this.#failing) this.#logger.error({ err: error }, 'heartbeat write failed');
       this.#failing = true;

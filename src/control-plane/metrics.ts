@@ -41,6 +41,9 @@ export class ControlPlaneMetrics {
       labelNames: ['result'] as const,
       registers,
     });
+    // Series exist from the start: `rate` ignores the first value of a new one.
+    for (const result of ['accepted', 'refused']) this.forwardedRequests.inc({ result }, 0);
+    for (const outcome of ['success', 'failure']) this.webhookDeliveries.inc({ outcome }, 0);
     new Counter({
       name: 'iam_heartbeat_failures_total',
       help: 'Failed heartbeat writes.',

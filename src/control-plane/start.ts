@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { createPool } from '../database/pool.ts';
-import { listeningUrl } from '../http/listening-url.ts';
+import { listeningUrl, listenOn } from '../http/listening-url.ts';
 import { createManagementApp, type HealthState } from '../http/management-app.ts';
 import { BoundedVerifier } from '../keys/bounded-verifier.ts';
 import { ClientAuthentication } from '../keys/client-authentication.ts';
@@ -123,11 +123,14 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
       return heartbeat.hasSucceeded;
     },
     // A later outage of the primary does not affect readiness: all instances share the primary.
-    obstacles: () => (heartbeat.hasSucceeded ? [] : ['the primary has not responded yet']),
+    obstacles: () =>
+      heartbeat.hasSucceeded
+        ? []
+        : [`no heartbeat was written yet: ${heartbeat.lastFailure ?? 'the primary has not responded'}`],
   };
   const management = await createManagementApp({ health, registry, logger });
-  await management.listen({ host: config.HOST, port: config.MANAGEMENT_PORT });
-  await app.listen({ host: config.HOST, port: config.CONTROL_PLANE_PORT });
+  await listenOn(management, config.HOST, config.MANAGEMENT_PORT, 'MANAGEMENT_PORT');
+  await listenOn(app, config.HOST, config.CONTROL_PLANE_PORT, 'CONTROL_PLANE_PORT');
   heartbeat.start();
   expiry.start();
   refusals.start();

@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg';
 import type { Findings, Problem } from './findings.ts';
 import { type DatabaseKind, LOGINS, type Login } from './logins.ts';
+import { PUBLICATION } from './subscription.ts';
 import {
   DELEGATED_SUBSCRIPTIONS,
   type PlannedSubscription,
@@ -36,6 +37,8 @@ interface Facts extends SubscriptionFacts {
   alterable: string[];
   table_owner: string | null;
   owns_tables: boolean;
+  /** Whose schema the database has. */
+  schema_of: DatabaseKind | null;
   migrated: boolean;
 }
 
@@ -53,7 +56,7 @@ export async function preflight(client: ClientBase, plan: MigrationPlan): Promis
       ...missingLogins(facts),
       ...unusableLogins(facts, plan),
       ...passwordProblems(facts, plan.passwords),
-      ...schemaProblems(facts),
+      ...schemaProblems(facts, plan.kind),
       ...(subscription?.problems ?? []),
     ],
     unchecked: subscription?.unchecked ?? [],
@@ -83,13 +86,18 @@ async function readFacts(client: ClientBase, subscriptionName = ''): Promise<Fac
        (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('public.api_keys')) AS table_owner,
        COALESCE((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('public.api_keys')), true) AS owns_tables,
        to_regclass('public.schema_migrations') IS NOT NULL AS migrated,
+       CASE WHEN to_regclass('public.audit_events') IS NOT NULL THEN 'primary'
+         WHEN to_regclass('public.changes') IS NOT NULL THEN 'region' END AS schema_of,
        CASE WHEN subname IS NULL THEN 'none' WHEN pg_has_role(subowner, 'USAGE') THEN 'own' ELSE 'foreign' END AS subscription,
-       subslotname::text AS slot
+       subslotname::text AS slot,
+       ARRAY(SELECT subname::text FROM pg_subscription
+         WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+           AND $3 = ANY (subpublications) AND subname <> $2) AS other_subscriptions
      FROM pg_roles
        LEFT JOIN pg_subscription
          ON subname = $2 AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
      WHERE rolname = current_user`,
-    [names, subscriptionName],
+    [names, subscriptionName, PUBLICATION],
   );
   const [row] = rows;
   if (row === undefined) throw new Error('The database user does not exist.');
@@ -214,8 +222,19 @@ function mayGrantReplication({ superuser, version, replication }: Facts): boolea
   return superuser || (version >= DELEGATED_SUBSCRIPTIONS && replication);
 }
 
-function schemaProblems({ user, table_owner: owner, owns_tables: owns, migrated }: Facts): Problem[] {
+function schemaProblems(
+  { user, table_owner: owner, owns_tables: owns, migrated, schema_of }: Facts,
+  kind: DatabaseKind,
+): Problem[] {
   if (owner === null) return [];
+  if (schema_of !== null && schema_of !== kind) {
+    return [
+      {
+        message: `The database is that of a ${schema_of}, not of a ${kind}.`,
+        fix: `Correct the URL, or run "iam migrate ${schema_of}".`,
+      },
+    ];
+  }
   if (!migrated) {
     return [
       {

@@ -21,6 +21,8 @@ export interface SubscriptionFacts {
   /** Member of `pg_create_subscription`. */
   may_subscribe: boolean;
   subscription: 'none' | 'own' | 'foreign';
+  /** Other subscriptions of this database to the same publication. */
+  other_subscriptions: readonly string[];
   /** Replication slot of the existing subscription. */
   slot: string | null;
 }
@@ -57,7 +59,31 @@ export async function subscriptionFindings(
   return { problems: [...region, ...(await primaryProblems(url, facts, planned))], unchecked: [] };
 }
 
-function regionProblems(
+/** As Postgres requires for the name of a replication slot. */
+const SLOT_NAME = /^[a-z0-9_]{1,63}$/;
+
+function regionProblems(facts: SubscriptionFacts, planned: PlannedSubscription): Problem[] {
+  const [other] = facts.other_subscriptions;
+  if (other !== undefined) {
+    return [
+      {
+        message: `The region already subscribes to the primary, as "${other}". A second subscription would apply every change twice.`,
+        fix: `Use --subscription-name ${other}.`,
+      },
+    ];
+  }
+  if (!SLOT_NAME.test(planned.name)) {
+    return [
+      {
+        message: `"${planned.name}" cannot be the name of a subscription and its slot.`,
+        fix: 'Use lower-case letters, digits and underscores, at most 63.',
+      },
+    ];
+  }
+  return rightsProblems(facts, planned);
+}
+
+function rightsProblems(
   { version, user, superuser, may_subscribe, subscription }: SubscriptionFacts,
   { name, connection }: PlannedSubscription,
 ): Problem[] {

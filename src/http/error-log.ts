@@ -23,7 +23,12 @@ export class ErrorLog {
   /** @param headers of the failed request */
   write(error: IamError, requestId: string, headers: IncomingHttpHeaders): void {
     const { code, status } = error.uiam;
-    const fields = () => ({ 'http.request.id': requestId, 'error.code': code, ...callerFields(headers) });
+    const fields = () => ({
+      'http.request.id': requestId,
+      'error.code': code,
+      'labels.api_code': error.cloud.code,
+      ...callerFields(headers),
+    });
     if (status < 500) {
       if (this.#log.level === 'debug' || this.#log.level === 'trace') {
         this.#log.debug({ ...fields(), resource: error.resource }, error.message);

@@ -9,3 +9,26 @@ export function listeningUrl(app: FastifyInstance): string {
   const host = anywhere ? '127.0.0.1' : address;
   return `${scheme}://${family === 'IPv6' && !anywhere ? `[${host}]` : host}:${port}`;
 }
+
+/** Settings of a port, and why a process may not have it. */
+const PORT_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process uses this port',
+  EACCES: 'this process may not use this port',
+  EADDRNOTAVAIL: 'this machine does not have the address of HOST',
+};
+
+/** Listens on a port. @param setting that contains the port, for the error */
+export async function listenOn(
+  app: FastifyInstance,
+  host: string,
+  port: number,
+  setting: string,
+): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const problem = PORT_PROBLEMS[String((error as NodeJS.ErrnoException).code)];
+    if (problem === undefined) throw error;
+    throw new Error(`${setting}: ${problem} (${host}:${port})`, { cause: error });
+  }
+}

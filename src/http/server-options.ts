@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { IamError } from '../errors.ts';
+import { readAuthorities, readCertificate } from '../setting-file.ts';
 import { sendUiamError, toIamError, uiamErrorBody } from './error-rendering.ts';
 import { requestIds } from './request-id.ts';
 
@@ -54,12 +54,13 @@ function transport(config: Config): object {
   return {
     https: {
       requireHostHeader,
-      cert: readFileSync(config.TLS_CERT_FILE),
-      key: readFileSync(config.TLS_KEY_FILE),
+      ...readCertificate(config.TLS_CERT_FILE, config.TLS_KEY_FILE),
       // Optional: callers with external keys have no certificate.
       requestCert: mutual,
       rejectUnauthorized: false,
-      ...(config.TLS_CLIENT_CA_FILE === undefined ? {} : { ca: readFileSync(config.TLS_CLIENT_CA_FILE) }),
+      ...(config.TLS_CLIENT_CA_FILE === undefined
+        ? {}
+        : { ca: readAuthorities('TLS_CLIENT_CA_FILE', config.TLS_CLIENT_CA_FILE) }),
     },
   };
 }

@@ -97,6 +97,9 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
       'State of the Redis breaker: 0 closed, 1 half-open, 2 open.',
       () => redis.breakerState,
     );
+    gauge('iam_redis_up', '1 if pods use Redis: it is connected and its breaker is closed. Else 0.', () =>
+      Number(redis.isUp),
+    );
     labelled('iam_redis_commands_total', 'Redis commands by result.', 'result', () => redis.counts);
   }
 }

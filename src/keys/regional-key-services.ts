@@ -108,6 +108,7 @@ export async function createRegionalKeyServices(
     checkIntervalMs: config.FEED_CHECK_INTERVAL_MS,
     windowMs,
     windowLimit: policies.recentChanges.maxEntries,
+    onFailure: () => replica.suspect(),
     // Only now: many logins would delay the feed's own connection, for which the start waits.
     onCaughtUp: () => void replica.open(),
   });

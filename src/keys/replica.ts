@@ -43,6 +43,7 @@ export class Replica {
     breaker: this.#breakerPolicy,
   });
   #recovering = false;
+  #suspecting = false;
 
   constructor(pool: Pool, limits: ReplicaLimits, names: StatementNames = 'named') {
     this.#pool = pool;
@@ -64,6 +65,24 @@ export class Replica {
   async open(): Promise<void> {
     const openOne = () => this.#pool.connect().then((client) => client.release(), ignore);
     await Promise.all(Array.from({ length: this.#limits.connections }, openOne));
+  }
+
+  /** Whether statements are sent to Postgres. */
+  get isAvailable(): boolean {
+    return this.#breaker.state === CircuitState.Closed;
+  }
+
+  /**
+   * Tests a replica that may be silent, so that callers need not wait for the timeout to find out. Its failures open the
+   * breaker.
+   */
+  suspect(): void {
+    if (this.#suspecting || !this.isAvailable) return;
+    this.#suspecting = true;
+    const test = () => this.query({ text: 'SELECT' }).then(ignore, ignore);
+    void Promise.all(Array.from({ length: OPEN_AFTER.failures }, test)).then(() => {
+      this.#suspecting = false;
+    });
   }
 
   /** Runs a statement and returns its rows. */
@@ -124,14 +143,14 @@ export class Replica {
   }
 
   #assertClosed(): void {
-    if (this.#breaker.state !== CircuitState.Closed) throw new StoreUnavailableError('Postgres');
+    if (!this.isAvailable) throw new StoreUnavailableError('Postgres');
   }
 
   /** Probes until Postgres responds, so that the breaker is closed before the next caller. */
   async #recover(): Promise<void> {
     if (this.#recovering) return;
     this.#recovering = true;
-    while (this.#breaker.state !== CircuitState.Closed && !this.#pool.ending) {
+    while (!this.isAvailable && !this.#pool.ending) {
       await sleep(PROBE_INTERVAL_MS, undefined, { ref: false });
       await this.#breaker.execute(() => this.#pool.query('SELECT')).catch(() => {});
     }

@@ -14,6 +14,9 @@ const outcomesByStatus: Record<number, Outcome> = {
   503: 'unavailable',
 };
 
+const OUTCOMES: readonly Outcome[] = ['denied', 'unauthenticated', 'invalid', 'unavailable', 'error'];
+const TIERS: readonly (Tier | 'none')[] = ['none', 'memory', 'redis', 'postgres'];
+
 /** Maps an HTTP status to its outcome. */
 export function outcomeOf(status: number): Outcome {
   return outcomesByStatus[status] ?? (status < 400 ? 'granted' : 'error');
@@ -40,6 +43,8 @@ export class AuthenticationMetrics {
       registers: [registry],
       collect: drain,
     });
+    // Series exist from the start: `rate` ignores the first value of a new one.
+    for (const outcome of OUTCOMES) for (const tier of TIERS) this.#requests.inc({ outcome, tier }, 0);
     this.#duration = new Histogram({
       name: 'iam_authentication_duration_seconds',
       help: 'Time from the end of the request head to the response.',

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { createPool } from '../database/pool.ts';
-import { listeningUrl } from '../http/listening-url.ts';
+import { listeningUrl, listenOn } from '../http/listening-url.ts';
 import { createManagementApp, type HealthState } from '../http/management-app.ts';
 import { ClientAuthentication } from '../keys/client-authentication.ts';
 import { KeyAuthenticator } from '../keys/key-authenticator.ts';
@@ -14,6 +14,8 @@ import { PermissionsResolver } from './permissions.ts';
 import { ResponseCache } from './response-cache.ts';
 import { RoleResolver } from './role-resolver.ts';
 import { SharedResponses } from './shared-responses.ts';
+
+const because = (failure: string | undefined) => (failure === undefined ? '' : `: ${failure}`);
 
 /** A running regional service. */
 export interface RegionalService {
@@ -78,7 +80,10 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     get started() {
       return region.feed.caughtUp;
     },
-    obstacles: () => (region.feed.caughtUp ? [] : ['the change feed has not caught up with the replica yet']),
+    obstacles: () =>
+      region.feed.caughtUp
+        ? []
+        : [`the change feed has not caught up with the replica yet${because(region.feed.failure)}`],
   };
   const metrics = new AuthenticationMetrics(registry);
   const app = await createRegionalApp(config, logger, { service, metrics, arrival: region.arrival });
@@ -92,9 +97,9 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     await management.close();
   };
   try {
-    await app.listen({ host: config.HOST, port: config.REGIONAL_PORT });
+    await listenOn(app, config.HOST, config.REGIONAL_PORT, 'REGIONAL_PORT');
     // Listens last: the feed may have caught up, and /readyz must not succeed before the service port is open.
-    await management.listen({ host: config.HOST, port: config.MANAGEMENT_PORT });
+    await listenOn(management, config.HOST, config.MANAGEMENT_PORT, 'MANAGEMENT_PORT');
   } catch (error) {
     await close();
     throw error;

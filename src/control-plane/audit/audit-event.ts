@@ -34,6 +34,9 @@ export interface AuditEvent {
   after?: unknown;
   /** What a refused caller asked for, from `requestedView`. */
   requested?: unknown;
-  /** Number of equal refusals that this event stands for; 1 if unset. */
+  /** Number of refusals that this event stands for; 1 if unset. */
   count?: number;
+  /** Targets of different refusals that this event stands for, and how many more there were. */
+  targets?: readonly string[];
+  targetsOmitted?: number;
 }

@@ -31,7 +31,12 @@ const auditEventSchema = z
     source_ip: z.string().nullable(),
     request_id: z.string().nullable(),
     reason: z.string().nullable().describe('Error code of a refusal.'),
-    count: z.number().int().describe('Number of equal refusals in a minute that this event stands for.'),
+    count: z.number().int().describe('Number of refusals in a minute that this event stands for.'),
+    targets: z
+      .array(z.string())
+      .nullable()
+      .describe('Ids of the targets, if this event stands for refusals with different targets or requests.'),
+    targets_omitted: z.number().int().nullable().describe('Number of further targets.'),
     requested: z.unknown().describe('What a refused caller sent, without anything that could be a secret.'),
     before: z.unknown(),
     after: z.unknown(),
@@ -59,6 +64,8 @@ interface Row {
   request_id: string | null;
   reason: string | null;
   count: number;
+  targets: string[] | null;
+  targets_omitted: number | null;
   requested: unknown;
   before: unknown;
   after: unknown;
@@ -70,11 +77,12 @@ export async function readTrail(on: Queries, organizationId: string, query: unkn
   const rows = await on.query<Row>(
     // Qualified: a bare name would be the text of the SELECT list, which sorts 999 before 1000.
     `SELECT audit_events.id::text, at, actor_type, actor_id, action, outcome, target_type, target_id, source_ip, request_id,
-       reason, count, requested, before, after
+       reason, count, targets, targets_omitted, requested, before, after
      FROM audit_events
      WHERE organization_id = $1
        AND ($2::text IS NULL OR action = $2) AND ($3::text IS NULL OR outcome = $3)
-       AND ($4::text IS NULL OR actor_id = $4) AND ($5::text IS NULL OR target_id = $5 OR requested->'keys' ? $5 OR requested->'targets' ? $5)
+       AND ($4::text IS NULL OR actor_id = $4) AND ($5::text IS NULL OR target_id = $5 OR $5 = ANY (targets)
+         OR (action = 'api_key.revoke' AND requested->'keys' ? $5))
        AND ($6::timestamptz IS NULL OR at >= $6) AND ($7::timestamptz IS NULL OR at < $7)
        AND ($8::bigint IS NULL OR audit_events.id < $8)
      ORDER BY audit_events.id DESC LIMIT $9`,
@@ -110,6 +118,8 @@ function view(row: Row): AuditPage['events'][number] {
     request_id: row.request_id,
     reason: row.reason,
     count: row.count,
+    targets: row.targets,
+    targets_omitted: row.targets_omitted,
     requested: row.requested,
     before: row.before,
     after: row.after,

@@ -1,15 +1,21 @@
+import { createHash } from 'node:crypto';
+import { RateWindow } from '../../lib/rate-window.ts';
 import type { AuditEvent } from './audit-event.ts';
 
 const WINDOW_MS = 60_000;
 const MAX_WINDOWS = 10_000;
-/** Targets that an event for several refusals lists. */
-const MAX_TARGETS = 20;
+/** Different refusals of a kind per window that have events of their own. */
+const MAX_SEPARATE = 20;
+/** Targets that the event for all other refusals of a kind lists. */
+const MAX_TARGETS = 1_000;
 
 interface Window {
   endsAtMs: number;
   last: AuditEvent;
+  /** Refusals that no event stands for yet. */
   count: number;
-  targets: Set<string>;
+  /** For a window of different refusals: their targets, and how many more there were. */
+  others?: { targets: Set<string>; omitted: number };
 }
 
 export interface RefusalCounterDeps {
@@ -20,18 +26,22 @@ export interface RefusalCounterDeps {
 }
 
 /**
- * Bounds the audit events of refusals. The first refusal of a kind is an event at once. Further ones are counted, and
- * become one event per minute. A kind is an actor with an action and a reason, so one key cannot fill the table by varying
- * the target.
+ * Bounds the audit events of refusals. A refusal is an event at once; equal ones are counted, and become one event per minute.
+ * Equal refusals have the same actor, action, reason, target, address and request.
+ *
+ * One key could fill the table by varying the target or the request. So only some different refusals of a kind (actor, action
+ * and reason) have events of their own; the others become one event per minute, which lists their targets.
  */
 export class RefusalCounter {
   readonly #deps: RefusalCounterDeps;
   /** In the order of their ends, since all windows are equally long. */
   readonly #windows = new Map<string, Window>();
+  readonly #separate: RateWindow;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(deps: RefusalCounterDeps) {
     this.#deps = deps;
+    this.#separate = new RateWindow({ max: MAX_SEPARATE, windowMs: WINDOW_MS, now: deps.now });
   }
 
   start(checkIntervalMs = 1_000): void {
@@ -47,34 +57,46 @@ export class RefusalCounter {
 
   /** Resolves when the event of a first refusal is written; counts any other. Never rejects. */
   async record(event: AuditEvent): Promise<void> {
-    const kind = kindOf(event);
-    const window = this.#windows.get(kind);
-    if (window === undefined) {
-      this.#open(kind, event);
-      await this.#deps.write(event).catch(this.#deps.onWriteFailed);
+    const { kind, exact } = idsOf(event);
+    const equal = this.#windows.get(exact);
+    if (equal !== undefined) {
+      equal.count += 1;
+      equal.last = event;
       return;
     }
-    window.count += 1;
-    window.last = event;
-    if (event.targetId !== undefined && window.targets.size < MAX_TARGETS) window.targets.add(event.targetId);
+    if (this.#separate.take(kind) !== undefined) return this.#countOther(kind, event);
+    this.#open(exact, { last: event, count: 0 });
+    await this.#deps.write(event).catch(this.#deps.onWriteFailed);
   }
 
-  /** Writes the counts of the windows that have ended. A kind without further refusals is forgotten. */
+  /** Writes the counts of the windows that have ended. A refusal that does not happen again is forgotten. */
   async writeEnded(): Promise<void> {
     const nowMs = this.#deps.now();
     const ended: [string, Window][] = [];
-    for (const [kind, window] of this.#windows) {
+    for (const [id, window] of this.#windows) {
       if (window.endsAtMs > nowMs) break;
-      ended.push([kind, window]);
+      ended.push([id, window]);
     }
-    for (const [kind, { last, count }] of ended) {
-      this.#windows.delete(kind);
-      if (count > 0) this.#open(kind, last);
+    for (const [id, { last, count, others }] of ended) {
+      this.#windows.delete(id);
+      if (count > 0 && others === undefined) this.#open(id, { last, count: 0 });
     }
     await this.#write(ended.map(([, window]) => window));
   }
 
-  #open(kind: string, last: AuditEvent): void {
+  #countOther(kind: string, event: AuditEvent): void {
+    const window =
+      this.#windows.get(kind) ??
+      this.#open(kind, { last: event, count: 0, others: { targets: new Set(), omitted: 0 } });
+    window.count += 1;
+    window.last = event;
+    const { others } = window;
+    if (others === undefined || event.targetId === undefined || others.targets.has(event.targetId)) return;
+    if (others.targets.size < MAX_TARGETS) others.targets.add(event.targetId);
+    else others.omitted += 1;
+  }
+
+  #open(id: string, fields: Omit<Window, 'endsAtMs'>): Window {
     if (this.#windows.size >= MAX_WINDOWS) {
       const [oldest] = this.#windows;
       if (oldest !== undefined) {
@@ -82,19 +104,44 @@ export class RefusalCounter {
         void this.#write([oldest[1]]);
       }
     }
-    const endsAtMs = this.#deps.now() + WINDOW_MS;
-    this.#windows.set(kind, { endsAtMs, last, count: 0, targets: new Set() });
+    const window = { ...fields, endsAtMs: this.#deps.now() + WINDOW_MS };
+    this.#windows.set(id, window);
+    return window;
   }
 
   async #write(windows: readonly Window[]): Promise<void> {
-    for (const { last, count, targets } of windows) {
+    for (const { last, count, others } of windows) {
       if (count === 0) continue;
-      const several = targets.size > 1 && { targetId: undefined, requested: { targets: [...targets] } };
-      await this.#deps.write({ ...last, ...several, count }).catch(this.#deps.onWriteFailed);
+      const event = others === undefined ? last : summary(last, others);
+      await this.#deps.write({ ...event, count }).catch(this.#deps.onWriteFailed);
     }
   }
 }
 
-function kindOf({ organizationId, actor, action, reason }: AuditEvent): string {
-  return JSON.stringify([organizationId, actor.type, actor.id, action, reason]);
+/** What different refusals have in common. A target or an address of one of them would hide those of the others. */
+function summary(
+  { organizationId, actor, action, outcome, targetType, reason }: AuditEvent,
+  { targets, omitted }: NonNullable<Window['others']>,
+): AuditEvent {
+  const { type, id } = actor;
+  return {
+    organizationId,
+    actor: { type, id },
+    action,
+    outcome,
+    targetType,
+    reason,
+    targets: [...targets],
+    targetsOmitted: omitted,
+  };
+}
+
+function idsOf(event: AuditEvent): { kind: string; exact: string } {
+  const { organizationId, actor, action, reason, targetId, requested } = event;
+  const kind = [organizationId, actor.type, actor.id, action, reason];
+  const exact = [kind, targetId, actor.sourceIp, requested];
+  return {
+    kind: JSON.stringify(kind),
+    exact: createHash('sha256').update(JSON.stringify(exact)).digest('base64'),
+  };
 }

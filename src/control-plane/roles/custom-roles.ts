@@ -52,6 +52,8 @@ export class CustomRoles {
     const scope = checkProject(project);
     const refusal = checkRoleName(name, scope.projectType);
     if (refusal !== undefined) throw new IamError('ROLE_INVALID', { message: refusal, fields: ['name'] });
+    // Before the work of the check too, which only owners may cause.
+    await assertCallerActive(this.#deps.database, principal, { owner: true, nowMs: this.#deps.now() });
     const checked = checkRoleDescriptor(input, { strict });
     if (!checked.ok) throw violationsError('ROLE_INVALID', checked.violations);
     const unstored = unstorable(checked.descriptor);

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { messageOf } from '../../lib/message-of.ts';
 import { Wakeup } from '../../lib/wakeup.ts';
 import type { Change, ChangeListener } from './change.ts';
 import type { ChangeSource, Lag } from './change-source.ts';
@@ -21,6 +22,8 @@ export interface ChangeFeedDeps {
   /** Age of the oldest change in the backlog. */
   windowMs: number;
   windowLimit: number;
+  /** Called after each failure: the replica may be silent for lookups too. */
+  onFailure?: () => void;
   /** Called once, after the feed has read its backlog. */
   onCaughtUp?: () => void;
 }
@@ -42,6 +45,8 @@ export class ChangeFeed {
   #caughtUp = false;
   #running: Promise<void> | undefined;
   #connected = false;
+  /** Message of the last failure; `undefined` while the feed works. */
+  failure: string | undefined;
   /** The last measurement; `undefined` until the first heartbeat arrives. */
   lag: Lag | undefined;
   /** Applied changes and lost connections, for metrics. */
@@ -76,12 +81,15 @@ export class ChangeFeed {
     while (!this.#stopping) {
       try {
         await this.#connect();
-        retryDelayMs = MIN_RETRY_DELAY_MS;
-        await this.#follow();
+        await this.#follow(() => {
+          retryDelayMs = MIN_RETRY_DELAY_MS;
+          this.#reportRecovery();
+        });
       } catch (error) {
         if (this.#stopping) return;
         this.counts.broken += 1;
-        this.#deps.logger.warn({ err: error }, 'the change feed failed; reconnecting');
+        this.#reportFailure(error);
+        this.#deps.onFailure?.();
       } finally {
         this.#connected = false;
         this.#deps.source.close();
@@ -107,7 +115,21 @@ export class ChangeFeed {
     this.#connected = true;
   }
 
-  async #follow(): Promise<void> {
+  /** One line per outage and cause, because the feed retries every second. */
+  #reportFailure(error: unknown): void {
+    const cause = messageOf(error);
+    if (cause !== this.failure)
+      this.#deps.logger.warn({ err: error }, 'the change feed failed; reconnecting');
+    this.failure = cause;
+  }
+
+  #reportRecovery(): void {
+    if (this.failure !== undefined) this.#deps.logger.info('the change feed works again');
+    this.failure = undefined;
+  }
+
+  /** @param onRead called after each successful read */
+  async #follow(onRead: () => void): Promise<void> {
     const { source, now, checkIntervalMs, freshness } = this.#deps;
     if (!this.#caughtUp) await this.#catchUp();
     let lagAtMs = 0;
@@ -120,6 +142,7 @@ export class ChangeFeed {
       for (const change of changes) this.#apply(change);
       if (more) continue;
       freshness.appliedUntilMs = requestedAtMs;
+      onRead();
       if (now() - lagAtMs >= LAG_INTERVAL_MS) {
         lagAtMs = now();
         this.lag = await source.lag();

@@ -11,6 +11,7 @@ export class Inclusion {
   readonly #terms: Terms;
   readonly #wide: Term;
   readonly #wideBounds: ReadonlySet<number>;
+  readonly #starts = new Map<Term, Ranges>();
 
   constructor(terms: Terms, wide: Term) {
     this.#terms = terms;
@@ -24,16 +25,59 @@ export class Inclusion {
     const seen = new Set<string>();
     const pending: [Term, Term][] = [[narrow, this.#wide]];
     for (let pair = pending.pop(); pair !== undefined; pair = pending.pop()) {
+      this.#terms.spend();
       const [inner, outer] = pair;
       if (outer === this.#terms.any || seen.has(`${inner.id},${outer.id}`)) continue;
       seen.add(`${inner.id},${outer.id}`);
       if (inner.nullable && !outer.nullable) return false;
-      for (const char of representatives(firstChars(inner), bounds)) {
+      for (const char of this.#representatives(this.#firstChars(inner), bounds)) {
         const next = this.#terms.derive(inner, char);
         if (next !== this.#terms.none) pending.push([next, this.#terms.derive(outer, char)]);
       }
     }
     return true;
+  }
+
+  /** At least the characters with which a text can start. */
+  #firstChars(term: Term): Ranges {
+    const known = this.#starts.get(term);
+    if (known !== undefined) return known;
+    const found = this.#findFirstChars(term);
+    this.#starts.set(term, found);
+    this.#terms.spend(1 + found.length);
+    return found;
+  }
+
+  #findFirstChars(term: Term): Ranges {
+    switch (term.kind) {
+      case 'chars':
+        return term.ranges;
+      case 'concat':
+        return term.first.nullable ? this.#anyOf([term.first, term.rest]) : this.#firstChars(term.first);
+      case 'or':
+        return this.#anyOf(term.terms);
+      case 'star':
+        return this.#firstChars(term.term);
+      case 'none':
+      case 'empty':
+        return [];
+      case 'and':
+      case 'not':
+        return ALL_CHARS;
+    }
+  }
+
+  #anyOf(terms: readonly Term[]): Ranges {
+    return unionOf(terms.flatMap((term) => pairsOf(this.#firstChars(term))));
+  }
+
+  /** One character of each part of the ranges within which no bound lies. */
+  #representatives(ranges: Ranges, bounds: readonly number[]): number[] {
+    return pairsOf(ranges).flatMap(([from, to]) => {
+      if (from === to) return [from];
+      this.#terms.spend(bounds.length);
+      return [from, ...bounds.filter((bound) => bound > from && bound <= to)];
+    });
   }
 }
 
@@ -48,35 +92,4 @@ function boundsOf(start: Term): Set<number> {
     for (const part of partsOf(term)) seen.add(part);
   }
   return bounds;
-}
-
-/** At least the characters with which a text can start. */
-function firstChars(term: Term): Ranges {
-  switch (term.kind) {
-    case 'chars':
-      return term.ranges;
-    case 'concat':
-      return term.first.nullable ? anyOf([term.first, term.rest]) : firstChars(term.first);
-    case 'or':
-      return anyOf(term.terms);
-    case 'star':
-      return firstChars(term.term);
-    case 'none':
-    case 'empty':
-      return [];
-    case 'and':
-    case 'not':
-      return ALL_CHARS;
-  }
-}
-
-function anyOf(terms: readonly Term[]): Ranges {
-  return unionOf(terms.flatMap((term) => pairsOf(firstChars(term))));
-}
-
-/** One character of each part of the ranges within which no bound lies. */
-function representatives(ranges: Ranges, bounds: readonly number[]): number[] {
-  return pairsOf(ranges).flatMap(([from, to]) =>
-    from === to ? [from] : [from, ...bounds.filter((bound) => bound > from && bound <= to)],
-  );
 }

@@ -40,7 +40,7 @@ export class Terms {
   readonly any: Term;
   readonly anyChar: Term;
 
-  /** @param limit terms and steps of derivation; beyond it, every method throws `TooComplexError` */
+  /** @param limit steps of work; beyond it, every method throws `TooComplexError` */
   constructor(limit: number) {
     this.#remaining = limit;
     this.none = this.#intern('none', { kind: 'none' }, false);
@@ -84,6 +84,8 @@ export class Terms {
 
   /** @param max `undefined` for no maximum */
   repeat(term: Term, min: number, max: number | undefined): Term {
+    // Each repetition of a term is a level, and the loops below must end for any number.
+    if (Math.max(min, max ?? 0) > MAX_DEPTH) throw new TooComplexError('The pattern repeats too much');
     let repeated = this.empty;
     if (max === undefined) repeated = this.star(term);
     else for (let at = min; at < max; at += 1) repeated = this.or([this.empty, this.concat(term, repeated)]);
@@ -93,10 +95,10 @@ export class Terms {
 
   /** The rests of the texts that start with this code point. */
   derive(term: Term, char: number): Term {
+    this.spend();
     const known = this.#derivatives.get(term);
     const found = known?.get(char);
     if (found !== undefined) return found;
-    this.#spend();
     const derivative = this.#derive(term, char);
     if (known === undefined) this.#derivatives.set(term, new Map([[char, derivative]]));
     else known.set(char, derivative);
@@ -134,7 +136,7 @@ export class Terms {
         if (part !== neutral) parts.add(part);
       }
     }
-    this.#spend(parts.size);
+    this.spend(parts.size);
     const sorted = [...parts].sort((one, two) => one.id - two.id);
     const [first] = sorted;
     if (first === undefined) return neutral;
@@ -146,7 +148,7 @@ export class Terms {
   #intern(text: string, shape: Shape, nullable: boolean): Term {
     const known = this.#terms.get(text);
     if (known !== undefined) return known;
-    this.#spend();
+    this.spend();
     const depth = 1 + partsOf(shape).reduce((deepest, part) => Math.max(deepest, part.depth), 0);
     if (depth > MAX_DEPTH) throw new TooComplexError('The pattern is nested too deeply or repeats too much');
     const term: Term = { ...shape, id: this.#terms.size, nullable, depth };
@@ -154,7 +156,8 @@ export class Terms {
     return term;
   }
 
-  #spend(steps = 1): void {
+  /** Counts steps of work against the limit. @throws {TooComplexError} beyond it */
+  spend(steps = 1): void {
     this.#remaining -= steps;
     if (this.#remaining < 0) throw new TooComplexError('The patterns are too complex to compare');
   }

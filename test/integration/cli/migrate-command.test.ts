@@ -186,6 +186,39 @@ describe('a subscription', () => {
     await query(second.href, 'DROP SUBSCRIPTION region_second');
   });
 
+  it('with another name is refused, because it would apply every change twice', async () => {
+    const { exitCode, stderr } = await iam(
+      ['migrate', 'region', '--subscribe-to', as('iam_replicator', primaryUrl), '--subscription-name', 'eu2'],
+      { MIGRATE_DATABASE_URL: regionUrl },
+    );
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('--subscription-name region_test')]);
+    expect(await query(regionUrl, 'SELECT subname FROM pg_subscription')).toEqual([
+      { subname: 'region_test' },
+    ]);
+  });
+
+  it('with a name that no slot can have is refused before any change', async () => {
+    await query(regionUrl, 'CREATE DATABASE third');
+    const third = new URL(regionUrl);
+    third.pathname = '/third';
+    const { exitCode, stderr } = await iam(
+      [
+        'migrate',
+        'region',
+        '--subscribe-to',
+        as('iam_replicator', primaryUrl),
+        '--subscription-name',
+        'eu-west',
+      ],
+      { MIGRATE_DATABASE_URL: third.href },
+    );
+    expect([exitCode, stderr]).toEqual([
+      2,
+      expect.stringContaining('lower-case letters, digits and underscores'),
+    ]);
+    expect(await query(third.href, "SELECT FROM pg_class WHERE relname = 'api_keys'")).toEqual([]);
+  });
+
   it('with several hosts is used by the server, and not checked before', async () => {
     const several = `${asPairs(as('iam_replicator', primaryUrl))
       .replace('host=', 'host=127.0.0.1,')
@@ -196,6 +229,15 @@ describe('a subscription', () => {
     });
     expect((await subscribe(several)).exitCode).toBe(0);
   });
+});
+
+it.each([
+  ['primary', () => regionUrl, 'that of a region, not of a primary'],
+  ['region', () => primaryUrl, 'that of a primary, not of a region'],
+] as const)('refuses to migrate the other kind of database to a %s', async (kind, url, message) => {
+  const checked = await iam(['migrate', kind, '--check'], { MIGRATE_DATABASE_URL: url() });
+  expect([checked.exitCode, checked.stdout]).toEqual([4, expect.stringContaining(message)]);
+  expect((await iam(['migrate', kind], { MIGRATE_DATABASE_URL: url() })).exitCode).toBe(2);
 });
 
 describe('a connection pooler in transaction mode', () => {

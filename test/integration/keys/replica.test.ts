@@ -82,4 +82,32 @@ describe('Replica', () => {
     await proxy.restore();
     await expect.poll(() => run(), { timeout: 3_000 }).toEqual(DONE);
   });
+
+  it('finds out that Postgres is silent before a caller waits for it', async () => {
+    const impatient = createPool(String((pool.options as { connectionString?: string }).connectionString), {
+      applicationName: 'test',
+      size: 2,
+      connectTimeoutMs: 300,
+      queryTimeoutMs: 300,
+      onIdleError: () => {},
+    });
+    const replica = new Replica(impatient, { connections: 2, waiting: 10, waitMs: 5_000 });
+    try {
+      await replica.open();
+      await release();
+      expect(await replica.query(BLOCKED_STATEMENT)).toEqual(DONE);
+      proxy.blackhole();
+      replica.suspect();
+      await expect.poll(() => replica.isAvailable, { timeout: 5_000 }).toBe(false);
+      const begun = performance.now();
+      await expect(replica.query(BLOCKED_STATEMENT)).rejects.toThrow(StoreUnavailableError);
+      expect(performance.now() - begun).toBeLessThan(100);
+      await proxy.restore();
+      await expect.poll(() => replica.isAvailable, { timeout: 5_000 }).toBe(true);
+      replica.suspect();
+      expect(await replica.query(BLOCKED_STATEMENT)).toEqual(DONE);
+    } finally {
+      await impatient.end();
+    }
+  });
 });

@@ -255,6 +255,33 @@ it('limits one key and leaves other organizations their budget; a revocation has
   }
 });
 
+it('lets an owner revoke and work while another key of the organization has used up its budgets', async () => {
+  const limited = await startTestControlPlane(
+    { CALLER_RATE_LIMIT_PER_MINUTE: '20' },
+    { ...controlPlane.primary, close: async () => {} },
+  );
+  try {
+    const owner = await newOrganization(databases.primary);
+    const stolen = await insertKey(databases.primary, {
+      organizationId: owner.organizationId,
+      roleAssignments: projectRoles('elasticsearch', 'shop', ['viewer']),
+    });
+    const call = (key: IssuedKey, method: string, path: string) =>
+      callApi(limited, method, `/api/v1/users/auth/keys${path}`, key.authorization);
+    for (const [method, path] of [
+      ['DELETE', '/zzz'],
+      ['GET', ''],
+    ] as const) {
+      const statuses = await inParallel(60, 10, async () => (await call(stolen, method, path)).status);
+      expect(new Set(statuses)).toEqual(new Set([403, 429]));
+    }
+    expect((await call(owner, 'GET', '')).status).toBe(200);
+    expect((await call(owner, 'DELETE', `/${stolen.id}`)).status).toBe(200);
+  } finally {
+    await limited.close();
+  }
+});
+
 it('refuses every token with the code of the protocol', async () => {
   for (const call of ['_refresh', '_invalidate']) {
     const { status, body } = await callApi(region, 'POST', `/uiam/api/v1/tokens/${call}`, undefined, {

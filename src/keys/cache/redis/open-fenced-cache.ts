@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Config } from '../../../config.ts';
+import { readAuthorities } from '../../../setting-file.ts';
 import { FencedCache } from './fenced-cache.ts';
 import { RedisLink } from './redis-link.ts';
 
@@ -14,7 +14,10 @@ export function openFencedCache(
   const link = new RedisLink({
     url,
     cluster: config.REDIS_CLUSTER,
-    authorities: config.REDIS_CA_FILE === undefined ? undefined : readFileSync(config.REDIS_CA_FILE, 'utf8'),
+    authorities:
+      config.REDIS_CA_FILE === undefined
+        ? undefined
+        : readAuthorities('REDIS_CA_FILE', config.REDIS_CA_FILE).toString(),
     timeoutMs: config.REDIS_TIMEOUT_MS,
     onUnavailable: (error) =>
       logger.warn({ err: error }, 'Redis is unreachable or too slow; requests continue without it'),

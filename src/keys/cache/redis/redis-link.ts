@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
 import { ReplyError } from 'ioredis';
 import { TickBatcher } from '../../../lib/tick-batcher.ts';
 import { connectRedis, type RedisClient, type RedisServer } from './redis-client.ts';
+import { LAYOUT } from './redis-keys.ts';
 
 /** The breaker opens after so many failures in a row, and becomes half-open after the delay. */
 const OPEN_AFTER_FAILURES = 5;
@@ -12,6 +14,9 @@ const MISSING_PERMISSION = /^NOPERM|can't run this command|ACL failure in script
 
 /** A missing permission affects every request, so it is reported at this interval. */
 const REFUSAL_REPORT_INTERVAL_MS = 60_000;
+
+/** A key that does not exist. */
+const PROBE_KEY = `${LAYOUT}:probe`;
 
 /** Maximum keys of one MGET: Redis runs no other command meanwhile. */
 const MAX_KEYS_PER_READ = 256;
@@ -59,6 +64,8 @@ export class RedisLink {
     { halfOpenAfter: HALF_OPEN_AFTER_MS, breaker: new ConsecutiveBreaker(OPEN_AFTER_FAILURES) },
   );
   #unavailable = false;
+  #recovering = false;
+  #closed = false;
   #nextRefusalReportMs = 0;
   /** Commands by result, for metrics. */
   readonly counts = { ok: 0, failed: 0, late: 0, skipped: 0 };
@@ -78,6 +85,7 @@ export class RedisLink {
     this.#client.on('ready', () => this.#markAvailable());
     this.#breaker.onBreak((reason) => {
       if ('error' in reason) this.#markUnavailable(reason.error as Error);
+      void this.#recover();
     });
     this.#breaker.onReset(() => this.#markAvailable());
   }
@@ -86,6 +94,11 @@ export class RedisLink {
   get breakerState(): number {
     const { state } = this.#breaker;
     return state === CircuitState.Closed ? 0 : state === CircuitState.HalfOpen ? 1 : 2;
+  }
+
+  /** Whether commands are sent to Redis: it is connected, and the breaker is closed. */
+  get isUp(): boolean {
+    return this.#client.status === 'ready' && this.breakerState === 0;
   }
 
   /** The value; `null` for a miss; `undefined` if Redis is unavailable. */
@@ -113,6 +126,7 @@ export class RedisLink {
   }
 
   close(): void {
+    this.#closed = true;
     this.#client.disconnect();
   }
 
@@ -136,6 +150,18 @@ export class RedisLink {
       this.counts[!sent ? 'skipped' : error instanceof RedisTimeoutError ? 'late' : 'failed'] += 1;
       return undefined;
     }
+  }
+
+  /** Probes until Redis responds: a pod that answers from memory sends no commands that would notice it. */
+  async #recover(): Promise<void> {
+    if (this.#recovering) return;
+    this.#recovering = true;
+    while (this.#breaker.state !== CircuitState.Closed && !this.#closed) {
+      await sleep(HALF_OPEN_AFTER_MS, undefined, { ref: false });
+      const probe = () => this.#withTimeout(this.#client.mgetBuffer(PROBE_KEY));
+      await this.#breaker.execute(probe).catch(() => {});
+    }
+    this.#recovering = false;
   }
 
   /**

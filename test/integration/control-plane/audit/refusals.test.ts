@@ -167,8 +167,12 @@ describe('an item of _convert that fails is an event', () => {
   });
 });
 
-it('adds one row for 500 equal refusals of one key', async () => {
+it('adds at most 20 rows at once for 500 different refusals of one key, and one row for equal ones', async () => {
   const { owner, viewer } = await organizationWithViewer();
+  await Promise.all(
+    Array.from({ length: 50 }, () => callApi(controlPlane, 'GET', KEYS, viewer.authorization)),
+  );
+  expect(await auditOf(controlPlane.primary.pool, owner.organizationId)).toHaveLength(1);
   for (let batch = 0; batch < 10; batch += 1) {
     await Promise.all(
       Array.from({ length: 50 }, (_, index) =>
@@ -176,7 +180,23 @@ it('adds one row for 500 equal refusals of one key', async () => {
       ),
     );
   }
-  expect(await auditOf(controlPlane.primary.pool, owner.organizationId)).toHaveLength(1);
+  expect(await auditOf(controlPlane.primary.pool, owner.organizationId)).toHaveLength(21);
+});
+
+it('finds a target among many others, and does not take one from the body of a request', async () => {
+  const stopping = await startTestControlPlane({}, controlPlane.primary);
+  const { owner, viewer } = await organizationWithViewer();
+  const call = (method: string, path: string, body?: unknown) =>
+    callApi(stopping, method, `/api/v1${path}`, viewer.authorization, { body });
+  for (let at = 0; at < 40; at += 1) await call('DELETE', `/users/auth/keys/junk-${at}`);
+  await call('DELETE', `/users/auth/keys/${owner.id}`);
+  const forged = { targets: ['forged'], keys: ['forged'] };
+  expect((await call('PUT', '/projects/elasticsearch/p/roles/r', forged)).status).toBe(403);
+  await stopping.close();
+  const events = async (id: string) =>
+    (await callApi(controlPlane, 'GET', `/api/v1/audit?target_id=${id}`, owner.authorization)).body.events;
+  expect(await events(owner.id)).toMatchObject([{ count: 21, target: { id: null }, targets_omitted: 0 }]);
+  expect(await events('forged')).toEqual([]);
 });
 
 it('writes the count of further refusals when the control plane stops', async () => {

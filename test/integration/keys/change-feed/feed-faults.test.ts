@@ -12,7 +12,7 @@ import {
   TEST_HASH_PARAMETERS,
 } from '../../../support/keys.ts';
 import { metric, type Pods, startPods } from '../../../support/pods.ts';
-import { projectContext } from '../../../support/regional.ts';
+import { projectContext, startRegional } from '../../../support/regional.ts';
 import { putRole } from '../../../support/roles.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../../../support/servers/tcp-proxy.ts';
@@ -195,5 +195,34 @@ describe('a replica that is truncated and copied again', () => {
     await databases.replicated();
     await expect.poll(() => pods.outcomes(kept.authorization), { timeout: 10_000 }).toEqual(['200', '200']);
     await refusedAfterMs(revoked);
+  });
+});
+
+describe('a change feed that connects but may not read', () => {
+  beforeEach(() => startWith({}));
+
+  it('retries more and more slowly, with one log line for the outage and one for its end', async () => {
+    const [pod] = pods.all as [Pods['all'][number]];
+    const broken = async () => (await metric(pod, 'iam_change_feed_events_total{event="broken"}')) ?? 0;
+    const lines = (text: string) => pod.logLines.filter((line) => line.includes(text));
+    await databases.region.query('REVOKE SELECT ON changes FROM iam_regional');
+    try {
+      await expect.poll(broken, { timeout: 10_000 }).toBeGreaterThan(0);
+      const begun = performance.now();
+      const before = await broken();
+      await expect.poll(broken, { timeout: 20_000 }).toBeGreaterThanOrEqual(before + 6);
+      // 50, 100, 200, 400 and 800 ms lie between six failures.
+      expect(performance.now() - begun).toBeGreaterThan(1_000);
+      expect(lines('the change feed failed')).toHaveLength(1);
+      const late = await startRegional(databases.replicaUrl);
+      const readiness = async () => (await (await fetch(`${late.managementUrl}/readyz`)).json()) as object;
+      await expect
+        .poll(readiness, { timeout: 10_000 })
+        .toEqual({ status: 'unready', obstacles: [expect.stringContaining('permission denied for table')] });
+      await late.close();
+    } finally {
+      await databases.region.query('GRANT SELECT ON changes TO iam_regional');
+    }
+    await expect.poll(() => lines('the change feed works again').length, { timeout: 10_000 }).toBe(1);
   });
 });

@@ -59,11 +59,34 @@ describe('equal refusals', () => {
     expect(written).toHaveLength(4);
   });
 
-  it('are counted together when only the target differs, and the event lists the targets', async () => {
-    for (const target of ['t0', 't1', 't2', 't1']) await counter.record(refusal('a', target));
+  it('with different targets, requests or addresses are separate events, up to 20 per minute', async () => {
+    const different = (at: number): AuditEvent => ({ ...refusal('a', `t${at}`), requested: { at } });
+    for (let at = 0; at < 25; at += 1) await counter.record(different(at));
+    await counter.record(different(3));
+    expect(written).toHaveLength(20);
     nowMs += 60_000;
     await counter.writeEnded();
-    expect(written[1]).toMatchObject({ count: 3, targetId: undefined, requested: { targets: ['t1', 't2'] } });
+    expect(written.slice(20)).toEqual([
+      { ...different(3), count: 1 },
+      {
+        ...refusal('a'),
+        targetId: undefined,
+        targets: ['t20', 't21', 't22', 't23', 't24'],
+        targetsOmitted: 0,
+        count: 5,
+      },
+    ]);
+    await counter.record({ ...different(0), actor: { type: 'key', id: 'a', sourceIp: '192.0.2.1' } });
+    expect(written).toHaveLength(23);
+  });
+
+  it('list at most 1,000 targets together, and count the others', async () => {
+    for (let at = 0; at < 1_100; at += 1) await counter.record(refusal('a', `t${at}`));
+    nowMs += 60_000;
+    await counter.writeEnded();
+    const { targets, ...summary } = written.at(-1) ?? refusal('none');
+    expect([targets?.length, targets?.at(-1)]).toEqual([1_000, 't1019']);
+    expect(summary).toMatchObject({ targetsOmitted: 80, count: 1_080, targetType: 'api_key' });
   });
 
   it('of different keys and reasons are separate events', async () => {

@@ -4,7 +4,7 @@ import { uncoveredBy } from '../../../../src/roles/patterns/coverage.ts';
 import { namesOf } from '../../../../src/roles/patterns/name-pattern.ts';
 import { type Term, Terms } from '../../../../src/roles/patterns/term.ts';
 
-const LIMIT = 100_000;
+const LIMIT = 300_000;
 const uncovered = (patterns: string[], wider: string[]) => uncoveredBy(new Terms(LIMIT), patterns, wider);
 
 describe('uncoveredBy', () => {
@@ -54,6 +54,27 @@ describe('uncoveredBy', () => {
     const name = 'n'.repeat(1_023);
     expect(uncovered([`${name}a`, `${name}b`], [`${name}?`])).toEqual([]);
     expect(uncovered(['/(a?){1400}/'], ['a*'])).toEqual(['/(a?){1400}/']);
+  });
+
+  it('compares a thousand names with a thousand wildcards within its limit', () => {
+    const names = Array.from({ length: 1_000 }, (_, at) => `field-${at}-name*`);
+    expect(
+      uncovered(
+        names,
+        names.map((name) => name.replace('name', '')),
+      ),
+    ).toEqual([]);
+  });
+
+  it.each([
+    [['/(a{701})*(b&d)/'], ['/(a{71})*(b&c)/', '/(a{73})*(b&c)/']],
+    [['/(a{743})*(b&d)/'], ['/(a{127})*(b&c)/', '/(a{131})*(b&c)/']],
+    [
+      ['/(a{701})*(b&d)/', '/(a{701})*(b&e)/'],
+      ['/(a{71})*(b&c)/', '/(a{73})*(b&c)/'],
+    ],
+  ])('counts each pair of states against its limit: %j', (patterns, wider) => {
+    expect(uncovered(patterns, wider)).toBe('too_complex');
   });
 
   it('gives up at its limit', () => {

@@ -88,6 +88,21 @@ it.each(outages)(
   },
 );
 
+it('notices the end of an outage without a command', async () => {
+  redis.pause();
+  await untilOpen();
+  expect(link.isUp).toBe(false);
+  await redis.resume();
+  await expect.poll(() => [link.breakerState, link.isUp], { timeout: 8_000 }).toEqual([0, true]);
+  expect(events).toEqual(['unavailable', 'available']);
+});
+
+it('reports a Redis that stopped without a command', async () => {
+  expect(link.isUp).toBe(true);
+  await redis.kill();
+  await expect.poll(() => link.isUp, { timeout: 5_000 }).toBe(false);
+});
+
 it('fails other commands at once while a half-open breaker probes Redis', async () => {
   redis.pause();
   await untilOpen();

@@ -1,0 +1,98 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { CertificateAuthority } from '../../support/certificates.ts';
+import { iam } from '../../support/iam.ts';
+
+let folder: string;
+let authority: CertificateAuthority;
+let cert: string;
+let key: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'iam-invalid-'));
+  authority = await CertificateAuthority.create();
+  ({ cert, key } = (await authority.issue('localhost')).files);
+  await writeFile(join(folder, 'text.pem'), 'no certificate');
+});
+afterAll(async () => {
+  await authority?.remove();
+  await rm(folder, { recursive: true });
+});
+
+const settings = {
+  REPLICA_DATABASE_URL: 'postgres://127.0.0.1:1/iam',
+  PRIMARY_DATABASE_URL: 'postgres://127.0.0.1:1/iam',
+  REGIONAL_PORT: '0',
+  CONTROL_PLANE_PORT: '0',
+  MANAGEMENT_PORT: '0',
+};
+
+/** The message of the error, in the log or on standard error. */
+async function refusal(command: string, more: Record<string, string>): Promise<[number, string]> {
+  const { exitCode, stdout, stderr } = await iam([command], { ...settings, ...more });
+  const fatal = stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
+    .find((line) => line['log.level'] === 'fatal');
+  return [exitCode, fatal?.error.message ?? stderr];
+}
+
+it.each([
+  ['TLS_CERT_FILE', () => ({ TLS_CERT_FILE: folder, TLS_KEY_FILE: key }), 'EISDIR'],
+  [
+    'TLS_CERT_FILE',
+    () => ({ TLS_CERT_FILE: join(folder, 'text.pem'), TLS_KEY_FILE: key }),
+    'no PEM certificate',
+  ],
+  ['TLS_KEY_FILE', () => ({ TLS_CERT_FILE: cert, TLS_KEY_FILE: join(folder, 'none') }), 'ENOENT'],
+  ['TLS_KEY_FILE', () => ({ TLS_CERT_FILE: cert, TLS_KEY_FILE: cert }), 'not the PEM private key'],
+  [
+    'TLS_CLIENT_CA_FILE',
+    () => ({ TLS_CERT_FILE: cert, TLS_KEY_FILE: key, TLS_CLIENT_CA_FILE: join(folder, 'text.pem') }),
+    'no PEM certificate',
+  ],
+  [
+    'REDIS_CA_FILE',
+    () => ({
+      REDIS_URL: 'rediss://127.0.0.1:1',
+      CACHE_KEYS: Buffer.alloc(32).toString('base64'),
+      REDIS_CA_FILE: join(folder, 'none'),
+    }),
+    'ENOENT',
+  ],
+] as const)('%s is named by the error, with exit code 2', async (name, more, problem) => {
+  const [exitCode, message] = await refusal('regional', more());
+  expect([exitCode, message]).toEqual([2, expect.stringContaining(problem)]);
+  expect(message).toMatch(new RegExp(`^${name}: `));
+});
+
+it.each([
+  ['TRUSTED_PROXIES', '10.0.0.0/8,proxy.example'],
+  ['TRUSTED_PROXIES', '10.0.0.0/33'],
+  ['CONVERT_ALLOWED_HOSTS', 'https://other.example'],
+])('%s=%s is named by the error, with exit code 2', async (name, value) => {
+  const [exitCode, message] = await refusal('control-plane', { [name]: value });
+  expect([exitCode, message]).toEqual([2, expect.stringContaining(`${name}: `)]);
+  expect(message).not.toContain(value);
+});
+
+it('a used port is named by its setting, with exit code 1', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => other.once('listening', resolve));
+  const { port } = other.address() as AddressInfo;
+  try {
+    for (const name of ['REGIONAL_PORT', 'MANAGEMENT_PORT']) {
+      const [exitCode, message] = await refusal('regional', { [name]: String(port) });
+      expect([exitCode, message]).toEqual([
+        1,
+        expect.stringContaining(`${name}: another process uses this port (127.0.0.1:${port})`),
+      ]);
+    }
+  } finally {
+    other.close();
+  }
+});
