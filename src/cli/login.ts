@@ -97,8 +97,9 @@ function logout(): { removed: string } {
 async function whoami(): Promise<{ url: string; key: KeyView }> {
   const profile = connection();
   if (profile === undefined) {
+    const isLoggedIn = Object.hasOwn(readProfiles(), DEFAULT_PROFILE);
     throw new UsageError(
-      'Commands work on the database of PRIMARY_DATABASE_URL, without a key. Run: iam login',
+      `Commands work on the database of PRIMARY_DATABASE_URL, without a key. ${isLoggedIn ? 'To use your profile, pass' : 'To use a key, run "iam login" and pass'} --profile ${DEFAULT_PROFILE}.`,
     );
   }
   return { url: profile.url, key: await ownKey(profile) };

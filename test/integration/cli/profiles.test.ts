@@ -99,6 +99,39 @@ it('works on the database if only the URL of a control plane is set beside it', 
   expect(await iam(args, { ...environment, ...settings })).toMatchObject({ exitCode: 0, stderr: '' });
 });
 
+it('uses the default profile if only the same URL is set, however it is written', async () => {
+  await login(owner.credential);
+  for (const url of [controlPlane.url, `${controlPlane.url}/`]) {
+    const { exitCode, stdout } = await iam(['whoami'], { ...environment, IAM_CONTROL_PLANE_URL: url });
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining(owner.id)]);
+  }
+});
+
+it('sends the key of a profile to no other URL, and says what to do', async () => {
+  await login(owner.credential);
+  const { exitCode, stderr } = await iam(['whoami'], {
+    ...environment,
+    IAM_CONTROL_PLANE_URL: 'http://127.0.0.1:1',
+  });
+  expect([exitCode, stderr]).toEqual([
+    2,
+    expect.stringMatching(/--profile default or unset IAM_CONTROL_PLANE_URL/),
+  ]);
+  expect(stderr).not.toContain('iam login');
+});
+
+it('says how to use a profile while a database is set', async () => {
+  const settings = { ...environment, PRIMARY_DATABASE_URL: controlPlane.primary.controlPlaneUrl };
+  expect((await iam(['whoami'], settings)).stderr).toMatch(/run "iam login" and pass --profile default/);
+  await login(owner.credential);
+  const { exitCode, stderr } = await iam(['whoami'], settings);
+  expect([exitCode, stderr]).toEqual([
+    2,
+    expect.stringContaining('To use your profile, pass --profile default.'),
+  ]);
+  expect((await iam(['whoami', '--profile', 'default'], settings)).exitCode).toBe(0);
+});
+
 it.each<[string, Record<string, string>, RegExp]>([
   ['only the URL', { IAM_CONTROL_PLANE_URL: 'http://127.0.0.1:1' }, /IAM_API_KEY/],
   ['nothing', {}, /iam login.*IAM_CONTROL_PLANE_URL.*PRIMARY_DATABASE_URL/],
