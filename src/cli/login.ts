@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { loadConfig } from '../config.ts';
 import type { KeyView } from '../control-plane/keys/key-view.ts';
 import { decodeCredential, decodeFailureMessage } from '../credential/format.ts';
-import { UsageError } from './command-failure.ts';
+import { notControlPlane, UsageError } from './command-failure.ts';
 import { connection } from './connection.ts';
 import { exitCodeHelp } from './exit-codes.ts';
 import { httpTarget } from './http-target.ts';
@@ -111,5 +111,8 @@ async function ownKey({ url, apiKey }: Profile): Promise<KeyView> {
   const decoded = decodeCredential(apiKey, [prefix]);
   if (!decoded.ok)
     throw new UsageError(`The API key cannot be decoded. ${decodeFailureMessage[decoded.reason]}`);
-  return httpTarget(url, apiKey).call<KeyView>('GET', keyPath(decoded.credential.id));
+  const { id } = decoded.credential;
+  const key = await httpTarget(url, apiKey).call<KeyView | undefined>('GET', keyPath(id));
+  if (key?.id !== id) throw notControlPlane(url);
+  return key;
 }

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -9,6 +12,7 @@ import {
 } from '../../support/control-plane.ts';
 import { iam, iamOnTerminal } from '../../support/iam.ts';
 import { type IssuedKey, insertKey } from '../../support/keys.ts';
+import { startRegional } from '../../support/regional.ts';
 
 let controlPlane: TestControlPlane;
 let owner: IssuedKey;
@@ -58,6 +62,23 @@ describe('iam login', () => {
     const revoked = await insertKey(controlPlane.primary.pool, { revokedAt: new Date() });
     expect((await login(revoked.credential)).exitCode).toBe(4);
     expect((await login('nonsense')).exitCode).toBe(2);
+    await expect(readFile(file())).rejects.toThrow('ENOENT');
+  });
+
+  it('recognizes that a URL leads to another service, and stores nothing', async () => {
+    const regional = await startRegional(controlPlane.primary.controlPlaneUrl);
+    const page = createServer((_request, response) => response.end('<html></html>'));
+    await once(page.listen(0, '127.0.0.1'), 'listening');
+    const others = [regional.url, `http://127.0.0.1:${(page.address() as AddressInfo).port}`];
+    try {
+      for (const url of others) {
+        const { exitCode, stderr } = await iam(['login', '--url', url], environment, owner.credential);
+        expect([exitCode, stderr]).toEqual([2, expect.stringContaining(`${url} is not a control plane.`)]);
+      }
+    } finally {
+      await regional.close();
+      page.close();
+    }
     await expect(readFile(file())).rejects.toThrow('ENOENT');
   });
 
