@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { loadConfig } from '../config.ts';
 import type { KeyView } from '../control-plane/keys/key-view.ts';
 import { decodeCredential, decodeFailureMessage } from '../credential/format.ts';
-import { UsageError } from './command-failure.ts';
+import { notControlPlane, UsageError } from './command-failure.ts';
 import { connection } from './connection.ts';
 import { exitCodeHelp } from './exit-codes.ts';
 import { httpTarget } from './http-target.ts';
@@ -97,8 +97,9 @@ function logout(): { removed: string } {
 async function whoami(): Promise<{ url: string; key: KeyView }> {
   const profile = connection();
   if (profile === undefined) {
+    const isLoggedIn = Object.hasOwn(readProfiles(), DEFAULT_PROFILE);
     throw new UsageError(
-      'Commands work on the database of PRIMARY_DATABASE_URL, without a key. Run: iam login',
+      `Commands work on the database of PRIMARY_DATABASE_URL, without a key. ${isLoggedIn ? 'To use your profile, pass' : 'To use a key, run "iam login" and pass'} --profile ${DEFAULT_PROFILE}.`,
     );
   }
   return { url: profile.url, key: await ownKey(profile) };
@@ -110,5 +111,8 @@ async function ownKey({ url, apiKey }: Profile): Promise<KeyView> {
   const decoded = decodeCredential(apiKey, [prefix]);
   if (!decoded.ok)
     throw new UsageError(`The API key cannot be decoded. ${decodeFailureMessage[decoded.reason]}`);
-  return httpTarget(url, apiKey).call<KeyView>('GET', keyPath(decoded.credential.id));
+  const { id } = decoded.credential;
+  const key = await httpTarget(url, apiKey).call<KeyView | undefined>('GET', keyPath(id));
+  if (key?.id !== id) throw notControlPlane(url);
+  return key;
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Queries } from '../database.ts';
 import { parseInput } from '../input.ts';
 
-const MAX_PAGE = 500;
+export const MAX_AUDIT_PAGE = 500;
 
 /** Query of `GET /audit`. */
 export const auditQuerySchema = z.object({
@@ -12,7 +12,7 @@ export const auditQuerySchema = z.object({
   target_id: z.string().max(1_024).optional().describe('Id of the target: a key id, or type/project/role.'),
   since: z.iso.datetime({ offset: true }).optional().describe('Only events at or after this time.'),
   until: z.iso.datetime({ offset: true }).optional().describe('Only events before this time.'),
-  limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100),
+  limit: z.coerce.number().int().min(1).max(MAX_AUDIT_PAGE).default(100),
   after: z
     .string()
     .regex(/^\d{1,18}$/, 'must be the "next" value of the previous page')

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -9,6 +12,7 @@ import {
 } from '../../support/control-plane.ts';
 import { iam, iamOnTerminal } from '../../support/iam.ts';
 import { type IssuedKey, insertKey } from '../../support/keys.ts';
+import { startRegional } from '../../support/regional.ts';
 
 let controlPlane: TestControlPlane;
 let owner: IssuedKey;
@@ -61,6 +65,23 @@ describe('iam login', () => {
     await expect(readFile(file())).rejects.toThrow('ENOENT');
   });
 
+  it('recognizes that a URL leads to another service, and stores nothing', async () => {
+    const regional = await startRegional(controlPlane.primary.controlPlaneUrl);
+    const page = createServer((_request, response) => response.end('<html></html>'));
+    await once(page.listen(0, '127.0.0.1'), 'listening');
+    const others = [regional.url, `http://127.0.0.1:${(page.address() as AddressInfo).port}`];
+    try {
+      for (const url of others) {
+        const { exitCode, stderr } = await iam(['login', '--url', url], environment, owner.credential);
+        expect([exitCode, stderr]).toEqual([2, expect.stringContaining(`${url} is not a control plane.`)]);
+      }
+    } finally {
+      await regional.close();
+      page.close();
+    }
+    await expect(readFile(file())).rejects.toThrow('ENOENT');
+  });
+
   it('reads the key from a terminal without showing it', async () => {
     const { exitCode, screen } = await iamOnTerminal(['login'], environment, [
       [/URL of the control plane: /, controlPlane.url],
@@ -97,6 +118,39 @@ it('works on the database if only the URL of a control plane is set beside it', 
   };
   const args = ['keys', 'list', '--organization', owner.organizationId];
   expect(await iam(args, { ...environment, ...settings })).toMatchObject({ exitCode: 0, stderr: '' });
+});
+
+it('uses the default profile if only the same URL is set, however it is written', async () => {
+  await login(owner.credential);
+  for (const url of [controlPlane.url, `${controlPlane.url}/`]) {
+    const { exitCode, stdout } = await iam(['whoami'], { ...environment, IAM_CONTROL_PLANE_URL: url });
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining(owner.id)]);
+  }
+});
+
+it('sends the key of a profile to no other URL, and says what to do', async () => {
+  await login(owner.credential);
+  const { exitCode, stderr } = await iam(['whoami'], {
+    ...environment,
+    IAM_CONTROL_PLANE_URL: 'http://127.0.0.1:1',
+  });
+  expect([exitCode, stderr]).toEqual([
+    2,
+    expect.stringMatching(/--profile default or unset IAM_CONTROL_PLANE_URL/),
+  ]);
+  expect(stderr).not.toContain('iam login');
+});
+
+it('says how to use a profile while a database is set', async () => {
+  const settings = { ...environment, PRIMARY_DATABASE_URL: controlPlane.primary.controlPlaneUrl };
+  expect((await iam(['whoami'], settings)).stderr).toMatch(/run "iam login" and pass --profile default/);
+  await login(owner.credential);
+  const { exitCode, stderr } = await iam(['whoami'], settings);
+  expect([exitCode, stderr]).toEqual([
+    2,
+    expect.stringContaining('To use your profile, pass --profile default.'),
+  ]);
+  expect((await iam(['whoami', '--profile', 'default'], settings)).exitCode).toBe(0);
 });
 
 it.each<[string, Record<string, string>, RegExp]>([
