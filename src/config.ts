@@ -186,6 +186,10 @@ export const settings = {
     .describe('Interval at which the control plane searches for keys that expire soon.'),
   EXPIRY_WEBHOOK_URL: z
     .url({ protocol: /^https?$/ })
+    .refine((url) => !URL.canParse(url) || (new URL(url).username === '' && new URL(url).password === ''), {
+      message:
+        'must not contain a user name or a password, because HTTP requests cannot be sent to such a URL',
+    })
     .optional()
     .meta({ secret: true })
     .describe(
