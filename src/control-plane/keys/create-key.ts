@@ -18,7 +18,7 @@ import type { KeyWithCredential } from './key-view.ts';
 import type { LifecycleDeps } from './lifecycle-deps.ts';
 import { assertWithinQuota } from './quota.ts';
 
-const MAX_DESCRIPTION_CHARS = 1_024;
+export const MAX_DESCRIPTION_CHARS = 1_024;
 
 /** Body of `POST /users/auth/keys`. */
 export const createKeySchema = z.strictObject({
