@@ -173,7 +173,7 @@ export const settings = {
   RATE_LIMIT_PER_MINUTE: integer(1, 1_000_000)
     .default(600)
     .describe(
-      'Maximum number of failed and unauthenticated requests per minute and client address at the control plane. Beyond it, they get 429.',
+      'Maximum number of failed and unauthenticated requests per minute and client address at the control plane. An IPv6 network of 64 bits counts as one address. Beyond it, they get 429.',
     ),
   CALLER_RATE_LIMIT_PER_MINUTE: integer(1, 10_000_000)
     .default(6_000)
@@ -206,6 +206,10 @@ export const settings = {
     .describe('Interval at which the control plane searches for keys that expire soon.'),
   EXPIRY_WEBHOOK_URL: z
     .url({ protocol: /^https?$/ })
+    .refine((url) => !URL.canParse(url) || (new URL(url).username === '' && new URL(url).password === ''), {
+      message:
+        'must not contain a user name or a password, because HTTP requests cannot be sent to such a URL',
+    })
     .optional()
     .meta({ secret: true })
     .describe(

@@ -22,7 +22,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   app.put<{ Params: RoleParams; Querystring: { strict?: string } }>(
     `${ROLES}/:name`,
     {
-      config: { audit: { action: 'role.put', targetType: 'role', targetId: roleIdOf }, uniqueKeys: true },
+      config: { audit: { action: 'role.put', targetType: 'role', targetId: roleIdOf } },
       schema: {
         tags,
         operationId: 'putRole',

@@ -94,6 +94,7 @@ it('returns 503 with a code, never 500, while the control plane is unreachable; 
       .map((line) => JSON.parse(line))
       .filter((line) => line['log.level'] === 'error');
     expect(errors).not.toEqual([]);
+    expect(region.logLines.join('')).not.toContain('response errored');
     for (const line of errors)
       expect(line).toMatchObject({ 'error.code': '0x1A1503', suppressed: expect.any(Number) });
     const contexts = [projectContext('shop', key.organizationId)];
