@@ -19,12 +19,18 @@ const time = z.iso.datetime({ offset: true }).refine(
 /** Query of `GET /audit`. */
 export const auditQuerySchema = z.object({
   action: z.string().max(64).optional().describe('Action, such as api_key.rotate.'),
-  outcome: z.enum(['success', 'failure']).optional(),
+  outcome: z.enum(['success', 'failure']).optional().describe('Only changes, or only refused attempts.'),
   actor_id: z.string().max(512).optional().describe('Id of the actor: a key id, or the name of an operator.'),
   target_id: z.string().max(1_024).optional().describe('Id of the target: a key id, or type/project/role.'),
   since: time.optional().describe('Only events at or after this time.'),
   until: time.optional().describe('Only events before this time.'),
-  limit: z.coerce.number().int().min(1).max(MAX_AUDIT_PAGE).default(100),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(MAX_AUDIT_PAGE)
+    .default(100)
+    .describe('Maximum number of events per page.'),
   after: z
     .string()
     .regex(/^\d{1,18}$/, 'must be the "next" value of the previous page')
