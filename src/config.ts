@@ -170,6 +170,12 @@ export const settings = {
     .describe(
       'Control plane to which the regional service forwards _grant, _convert and revocations. If unset, these endpoints are not served.',
     ),
+  CONTROL_PLANE_CA_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'PEM certificate authorities of an https:// control plane. If unset, those that Node.js trusts.',
+    ),
   RATE_LIMIT_PER_MINUTE: integer(1, 1_000_000)
     .default(600)
     .describe(
@@ -241,7 +247,7 @@ export const settings = {
   IAM_API_KEY: z.string().optional().meta({ secret: true }).describe('Credential for IAM_CONTROL_PLANE_URL.'),
   IAM_PROFILE: z
     .string()
-    .min(1)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, ".", "_" and "-" only')
     .optional()
     .describe('Profile of iam login that commands use. It takes precedence over the two settings above.'),
 

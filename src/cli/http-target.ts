@@ -50,7 +50,12 @@ interface RawResponse {
 /** An unreachable control plane counts as one that returns 503. */
 async function send(url: string, request: RequestInit): Promise<RawResponse> {
   try {
-    const response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    // A redirect would send what is created, and take its credential, elsewhere.
+    const response = await fetch(url, {
+      ...request,
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
     const text = await response.text();
     return { status: response.status, body: text === '' ? undefined : parse(text) };
   } catch (error) {

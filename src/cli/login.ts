@@ -9,7 +9,14 @@ import { exitCodeHelp } from './exit-codes.ts';
 import { httpTarget } from './http-target.ts';
 import { keyPath } from './operations.ts';
 import { keyText } from './output.ts';
-import { DEFAULT_PROFILE, type Profile, profilesFile, readProfiles, writeProfiles } from './profiles.ts';
+import {
+  DEFAULT_PROFILE,
+  type Profile,
+  profilesFile,
+  readProfiles,
+  requireProfile,
+  writeProfiles,
+} from './profiles.ts';
 import { type CommonOptions, run, withExitCodes } from './run.ts';
 import { ask, canAsk, readSecret } from './terminal.ts';
 
@@ -88,8 +95,8 @@ async function login(urlFlag: string | undefined): Promise<{ profile: string; id
 
 function logout(): { removed: string } {
   const name = profileName();
-  const { [name]: removed, ...others } = readProfiles();
-  if (removed === undefined) throw new UsageError(`No profile has the name ${JSON.stringify(name)}.`);
+  requireProfile(name);
+  const { [name]: _removed, ...others } = readProfiles();
   writeProfiles(others);
   return { removed: name };
 }

@@ -21,6 +21,8 @@ const WARNING_HEADER = 'x-iam-warning';
 export interface ForwardingOptions {
   /** Base URL, such as `http://control-plane:8081`. */
   controlPlaneUrl: string;
+  /** PEM certificate authorities of an `https://` control plane; `undefined` for those of Node.js. */
+  authorities: Buffer | undefined;
   /** Authenticates this region, so that the control plane believes the addresses of its clients. */
   secret: string | undefined;
   arrival: KeyArrival;
@@ -35,7 +37,7 @@ export interface ForwardingOptions {
  *
  * A client certificate is not forwarded: a trusted caller of these calls sends the shared secret.
  */
-export function forwarding({ controlPlaneUrl, secret, arrival }: ForwardingOptions) {
+export function forwarding({ controlPlaneUrl, authorities, secret, arrival }: ForwardingOptions) {
   return async (app: FastifyInstance): Promise<void> => {
     await app.register(replyFrom, {
       base: controlPlaneUrl,
@@ -43,7 +45,10 @@ export function forwarding({ controlPlaneUrl, secret, arrival }: ForwardingOptio
       // These calls are not idempotent: only the client knows whether a retry is safe.
       retryMethods: [],
       maxRetriesOn503: 0,
-      undici: { connect: { timeout: 2_000 } },
+      // The plugin would accept any certificate by default.
+      undici: {
+        connect: { timeout: 2_000, rejectUnauthorized: true, ...(authorities && { ca: authorities }) },
+      },
     });
     const limiter = new LogLimiter(Date.now);
     const onLate = (ids: readonly string[]) => {

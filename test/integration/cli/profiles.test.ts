@@ -99,6 +99,60 @@ it('refuses a profile file that other users can read, and says how to fix it', a
   expect([exitCode, stderr]).toEqual([2, expect.stringContaining(`chmod 600 ${file()}`)]);
 });
 
+it('refuses a profile file that other users can replace', async () => {
+  await login(owner.credential);
+  await chmod(join(home, 'iam'), 0o777);
+  const { exitCode, stderr } = await iam(['whoami'], environment);
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining(`chmod 700 ${join(home, 'iam')}`)]);
+});
+
+it.each(['constructor', '__proto__', 'a/b'])('has no profile with the name %s', async (name) => {
+  await login(owner.credential);
+  const { exitCode, stdout } = await iam(['logout'], { ...environment, IAM_PROFILE: name });
+  expect([exitCode, stdout]).toEqual([2, '']);
+});
+
+it('follows no redirect, and shows no control characters of a server', async () => {
+  const { port } = new URL(controlPlane.url);
+  const server = createServer((request, response) => {
+    if (request.method === 'POST') {
+      response.writeHead(307, { location: `http://127.0.0.1:${port}/api/v1/users/auth/keys` }).end();
+    } else {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const text = 'a\u001b[31mb';
+      response.end(
+        JSON.stringify({
+          id: 'id',
+          description: text,
+          organization_id: text,
+          status: 'active',
+          creation_date: '2026-01-01T00:00:00Z',
+          user_id: text,
+          internal: false,
+          role_assignments: {},
+        }),
+      );
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const settings = {
+    ...environment,
+    IAM_CONTROL_PLANE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    IAM_API_KEY: owner.credential,
+  };
+  try {
+    const created = await iam(
+      ['keys', 'create', '--description', 'x', '--project', 'elasticsearch:p=viewer'],
+      settings,
+    );
+    expect([created.exitCode, created.stderr]).toEqual([5, expect.stringContaining('redirect')]);
+    const shown = await iam(['keys', 'show', 'id'], settings);
+    expect([shown.exitCode, shown.stdout.includes('\u001b')]).toEqual([0, false]);
+  } finally {
+    server.close();
+  }
+});
+
 it('shows who a key is, also one that is no owner', async () => {
   const viewer = await insertKey(controlPlane.primary.pool, { organizationId: owner.organizationId });
   const settings = {

@@ -14,6 +14,9 @@ const HISTORY = [
   'primary/0004_audit_refusals.sql',
   'primary/0005_key_counters.sql',
   'primary/0006_predefined_roles.sql',
+  'primary/0007_audit_targets.sql',
+  'region/0008_change_order.sql',
+  'shared/0009_no_writes_by_default.sql',
 ];
 
 const folder = new URL('../../../migrations/', import.meta.url);
