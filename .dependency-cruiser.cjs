@@ -1,21 +1,45 @@
-/** The direction of dependencies, as docs/architecture.md draws it. */
+/** The places of docs/architecture.md and what each may import; a place may always import itself. */
+const MAY_IMPORT = require('./.dependency-directions.json');
+
+const PLACES = Object.keys(MAY_IMPORT);
+/** `src/keys` does not include `src/keys/cache`, which has its own row. `src` includes all its places. */
+const nestedIn = (place) =>
+  MAY_IMPORT[place] ? PLACES.filter((other) => other.startsWith(`${place}/`)) : [];
+const withAlternatives = (place) =>
+  place.replace(/\{(.*)\}/, (_braces, names) => `(${names.replaceAll(',', '|')})`);
+/** Matches the files of a place. */
+function pattern(place) {
+  if (/\.[jt]s$/.test(place)) return `^${place.replaceAll('.', '\\.')}$`;
+  const nested = nestedIn(place).map((other) => `${withAlternatives(other.slice(place.length + 1))}/`);
+  return `^${withAlternatives(place)}/${nested.length === 0 ? '' : `(?!${nested.join('|')})`}`;
+}
+
+/** The direction of dependencies, as docs/architecture.md states it. */
 module.exports = {
   forbidden: [
-    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
-    {
-      name: 'credential-is-pure',
-      comment: 'credential/ imports nothing of ours and does no I/O',
+    ...PLACES.map((place) => ({
+      name: `imports-of-${place}`,
+      comment: `${place} may import only: ${MAY_IMPORT[place].join(', ') || 'nothing of ours'}`,
       severity: 'error',
-      from: { path: '^src/credential/' },
-      to: { path: '^src/', pathNot: '^src/credential/' },
+      from: { path: pattern(place) },
+      to: { path: '^(src|scripts|dev|bench|test)/', pathNot: [place, ...MAY_IMPORT[place]].map(pattern) },
+    })),
+    {
+      name: 'no-file-without-a-place',
+      comment:
+        'a new file or folder of src/ needs a row in docs/architecture.md and .dependency-directions.json',
+      severity: 'error',
+      from: { path: '^src/', pathNot: PLACES.map(pattern) },
+      to: {},
     },
     {
-      name: 'roles-is-pure',
-      comment: 'roles/ imports nothing of ours and does no I/O',
+      name: 'migrations-and-deploy-are-data',
+      comment: 'the program reads migrations/ as files; nothing imports them or deploy/',
       severity: 'error',
-      from: { path: '^src/roles/' },
-      to: { path: '^src/', pathNot: '^src/roles/' },
+      from: {},
+      to: { path: '^(migrations|deploy)/' },
     },
+    { name: 'no-circular', severity: 'error', from: { path: '^(src|dev)/' }, to: { circular: true } },
     {
       name: 'pure-modules-do-no-io',
       severity: 'error',
@@ -26,64 +50,12 @@ module.exports = {
       },
     },
     {
-      name: 'regional-never-imports-control-plane',
-      severity: 'error',
-      from: { path: '^src/regional/' },
-      to: { path: '^src/control-plane/' },
-    },
-    {
-      name: 'control-plane-never-imports-regional',
-      severity: 'error',
-      from: { path: '^src/control-plane/' },
-      to: { path: '^src/regional/' },
-    },
-    {
-      name: 'shared-code-knows-no-server',
-      severity: 'error',
-      from: { path: '^src/(http|keys)/' },
-      to: { path: '^src/(regional|control-plane|cli)/' },
-    },
-    {
-      name: 'keys-know-no-http',
-      severity: 'error',
-      from: { path: '^src/keys/' },
-      to: { path: '^src/http/' },
-    },
-    {
-      name: 'change-feed-never-imports-the-caches',
-      comment: 'the caches follow the feed as its listeners; the feed knows only that interface',
-      severity: 'error',
-      from: { path: '^src/keys/change-feed/' },
-      to: { path: '^src/keys/cache/' },
-    },
-    {
       name: 'node-http-by-one-way',
       comment: 'importing it loads an HTTP client: src/http/node-http.ts says why',
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '^(node:)?http$', dependencyTypes: ['core'], dependencyTypesNot: ['type-only'] },
     },
-    {
-      name: 'lib-knows-nothing-of-iam',
-      comment: 'lib/ imports nothing of ours',
-      severity: 'error',
-      from: { path: '^src/lib/' },
-      to: { path: '^src/', pathNot: '^src/lib/' },
-    },
-    {
-      name: 'resources-never-import-the-edge',
-      comment: 'the folders of control-plane/ that hold a resource know neither HTTP nor routes',
-      severity: 'error',
-      from: { path: '^src/control-plane/(keys|roles|audit|organizations|convert|expiry)/' },
-      to: { path: '^src/control-plane/(http|routes)/' },
-    },
-    {
-      name: 'product-never-imports-the-local-stack',
-      severity: 'error',
-      from: { path: '^src/' },
-      to: { path: '^dev/' },
-    },
-    { name: 'not-to-test', severity: 'error', from: { path: '^(src|dev)/' }, to: { path: '^(test|bench)/' } },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -1,57 +1,33 @@
 import { join } from 'node:path';
-import type { Config } from '../src/config.ts';
 import { childEnvironment, type ServerExit } from './child-process.ts';
-import type { DatabaseUrls } from './databases.ts';
 import { logTail } from './log-files.ts';
-import { passedSettings } from './passed-settings.ts';
-import type { PortPlan } from './port-plan.ts';
 import type { ProcessGroup, StackProcess } from './process-group.ts';
-import type { DevSecrets } from './secrets.ts';
 import { startService } from './service-process.ts';
+import { controlPlaneSettings, regionalSettings, type ServiceSettingsOptions } from './service-settings.ts';
 import { settleBoth } from './settle-both.ts';
 import type { StateDirectory } from './state-directory.ts';
 
-interface DevServicesOptions {
+interface DevServicesOptions extends ServiceSettingsOptions {
   state: StateDirectory;
-  plan: PortPlan;
-  secrets: DevSecrets;
   processes: ProcessGroup;
-  environment: NodeJS.ProcessEnv;
-  config: Config;
-  urls: DatabaseUrls;
-  redisUrl: string | undefined;
 }
-
-/** Limit for requests in flight; it must fit into the ten seconds in which the whole stack stops. */
-const SHUTDOWN_TIMEOUT_MS = 3_000;
 
 /** Starts the regional service and the control plane, and waits until both are ready. */
 export async function startDevServices(options: DevServicesOptions): Promise<void> {
-  const { plan, urls, redisUrl } = options;
-  const common = commonSettings(options);
+  const { plan } = options;
   await settleBoth(
     startOne(options, {
       name: 'regional service',
       command: 'regional',
       managementPort: plan.regionalManagement,
-      env: {
-        ...common,
-        REGIONAL_PORT: String(plan.regional),
-        REPLICA_DATABASE_URL: urls.replica,
-        CONTROL_PLANE_URL: `http://127.0.0.1:${plan.controlPlane}`,
-        ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl, CACHE_KEYS: options.secrets.cacheKey }),
-      },
+      settings: regionalSettings(options),
       exitEffect: () => 'fatal',
     }),
     startOne(options, {
       name: 'control plane',
       command: 'control-plane',
       managementPort: plan.controlPlaneManagement,
-      env: {
-        ...common,
-        CONTROL_PLANE_PORT: String(plan.controlPlane),
-        PRIMARY_DATABASE_URL: urls.primary,
-      },
+      settings: controlPlaneSettings(options),
       // A developer may stop it to see that regions keep authenticating. A crash is fatal.
       exitEffect: ({ code, signal }) => (signal !== null || code === 0 ? 'degraded' : 'fatal'),
     }),
@@ -62,7 +38,7 @@ interface OneService {
   name: string;
   command: 'regional' | 'control-plane';
   managementPort: number;
-  env: NodeJS.ProcessEnv;
+  settings: Record<string, string>;
   exitEffect: (exit: ServerExit) => ReturnType<StackProcess['exitEffect']>;
 }
 
@@ -72,7 +48,7 @@ async function startOne({ state, processes }: DevServicesOptions, service: OneSe
   const running = await startService({
     name,
     command,
-    env: { ...service.env, MANAGEMENT_PORT: String(managementPort) },
+    env: { ...childEnvironment, ...service.settings },
     managementUrl: `http://127.0.0.1:${managementPort}`,
     logFile,
     pidFile: join(state.directory, `${command}.pid`),
@@ -81,17 +57,4 @@ async function startOne({ state, processes }: DevServicesOptions, service: OneSe
   const stop = () => running.stop();
   processes.add({ name, pid, exited, stage: 0, stop, exitEffect, logTail: () => logTail(logFile) });
   await running.ready();
-}
-
-/** The user's settings for both services; the settings of the local stack override them. */
-function commonSettings({ environment, config, secrets }: DevServicesOptions): NodeJS.ProcessEnv {
-  return {
-    ...childEnvironment,
-    ...passedSettings(environment),
-    HOST: '127.0.0.1',
-    CREDENTIAL_PREFIX: config.CREDENTIAL_PREFIX,
-    CLIENT_AUTHENTICATION_SECRETS: secrets.clientSecret,
-    FORWARDING_SECRETS: secrets.forwardingSecret,
-    SHUTDOWN_TIMEOUT_MS: String(SHUTDOWN_TIMEOUT_MS),
-  };
 }

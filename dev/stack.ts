@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../src/config.ts';
 import { prepareDatabases, untilReplicated } from './databases.ts';
-import { cliEnvironment, demoEnvironment } from './demo-environment.ts';
+import { cliEnvironment, demoEnvironment, regionalEnvironment } from './demo-environment.ts';
 import { startDevPostgres } from './dev-postgres.ts';
 import { startDevRedis } from './dev-redis.ts';
 import { startDevServices } from './dev-services.ts';
@@ -19,6 +19,7 @@ import { stopLeftoverRedis } from './redis/server.ts';
 import { type DevSecrets, generateSecrets, readSecrets, writeSecrets } from './secrets.ts';
 import { seed } from './seeds.ts';
 import { stopLeftoverService } from './service-process.ts';
+import { regionalSettings } from './service-settings.ts';
 import { settleBoth } from './settle-both.ts';
 import { emptyStateDirectory, type StateDirectory } from './state-directory.ts';
 
@@ -70,9 +71,10 @@ export async function startStack(options: StackOptions): Promise<void> {
 
   say('Starting the control plane and the regional service.');
   const save = () => writeSecrets(state.directory, secrets);
+  const services = { plan, secrets, environment, config, urls, redisUrl };
   await settleBoth(
     seed(urls.primary, config, secrets, save),
-    startDevServices({ state, plan, secrets, processes, environment, config, urls, redisUrl }),
+    startDevServices({ ...services, state, processes }),
   );
   await untilReplicated(servers.primary, servers.region, async () => {
     signal.throwIfAborted();
@@ -82,6 +84,10 @@ export async function startStack(options: StackOptions): Promise<void> {
   await writePrivateFile(
     join(state.directory, 'cli.env'),
     cliEnvironment(urls.primary, config.CREDENTIAL_PREFIX),
+  );
+  await writePrivateFile(
+    join(state.directory, 'regional.env'),
+    regionalEnvironment(regionalSettings(services)),
   );
 }
 

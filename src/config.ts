@@ -170,10 +170,16 @@ export const settings = {
     .describe(
       'Control plane to which the regional service forwards _grant, _convert and revocations. If unset, these endpoints are not served.',
     ),
+  CONTROL_PLANE_CA_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'PEM certificate authorities of an https:// control plane. If unset, those that Node.js trusts.',
+    ),
   RATE_LIMIT_PER_MINUTE: integer(1, 1_000_000)
     .default(600)
     .describe(
-      'Maximum number of failed and unauthenticated requests per minute and client address at the control plane. Beyond it, they get 429.',
+      'Maximum number of failed and unauthenticated requests per minute and client address at the control plane. An IPv6 network of 64 bits counts as one address. Beyond it, they get 429.',
     ),
   CALLER_RATE_LIMIT_PER_MINUTE: integer(1, 10_000_000)
     .default(6_000)
@@ -206,6 +212,10 @@ export const settings = {
     .describe('Interval at which the control plane searches for keys that expire soon.'),
   EXPIRY_WEBHOOK_URL: z
     .url({ protocol: /^https?$/ })
+    .refine((url) => !URL.canParse(url) || (new URL(url).username === '' && new URL(url).password === ''), {
+      message:
+        'must not contain a user name or a password, because HTTP requests cannot be sent to such a URL',
+    })
     .optional()
     .meta({ secret: true })
     .describe(
@@ -237,7 +247,7 @@ export const settings = {
   IAM_API_KEY: z.string().optional().meta({ secret: true }).describe('Credential for IAM_CONTROL_PLANE_URL.'),
   IAM_PROFILE: z
     .string()
-    .min(1)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, ".", "_" and "-" only')
     .optional()
     .describe('Profile of iam login that commands use. It takes precedence over the two settings above.'),
 

@@ -15,7 +15,8 @@ interface CloudForm {
   message?: string;
 }
 
-interface ErrorRow {
+/** One error in the forms of both APIs. */
+export interface ErrorRow {
   uiam: UiamForm;
   cloud: CloudForm;
   /** Public sentence: what happened, then what to do. */
@@ -48,7 +49,7 @@ const cloudUnavailable = cloud(
  * The registry of all errors, in both APIs' forms. docs/errors.md is generated from it.
  *
  * 401 means that the key is at fault, 403 its permissions, 503 the service. UIAM codes that start with `0x1A` are specific to this
- * service; their last digits are the status. The protocol defines all other UIAM codes.
+ * service: one digit that tells them apart, then the status. The protocol defines all other UIAM codes.
  */
 export const ERRORS = {
   API_KEY_MISSING: {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { COMMAND_VARIABLES } from '../../src/cli/command-variables.ts';
 import { settings } from '../../src/config.ts';
 import { code, GENERATED, table } from './markdown.ts';
 
@@ -71,6 +72,14 @@ function settingsTable(): string {
   return table(['Variable', 'Values', 'Default', 'Meaning'], rows);
 }
 
+function commandVariables(): string[][] {
+  return COMMAND_VARIABLES.map(({ name, command, secret, description }) => [
+    code(name) + (secret ? ' (secret)' : ''),
+    code(`iam ${command}`),
+    description,
+  ]);
+}
+
 /** docs/configuration.md */
 export function configurationPage(): string {
   return `${GENERATED}
@@ -84,6 +93,12 @@ precedence.
 ${settingsTable()}
 
 A _secret_ value never appears in a log or an error.
+
+## Variables of single commands
+
+${table(['Variable', 'Command', 'Meaning'], commandVariables())}
+
+The help of a command, such as ${code('iam migrate region --help')}, shows how to use them.
 `;
 }
 

@@ -1,19 +1,27 @@
-import { ERRORS, RETRY_AFTER_SECONDS } from '../../src/errors.ts';
+import { ERRORS, type ErrorRow, RETRY_AFTER_SECONDS } from '../../src/errors.ts';
 import { code, GENERATED, table } from './markdown.ts';
 
-type Row = (typeof ERRORS)[keyof typeof ERRORS];
+type Rows = Readonly<Record<string, ErrorRow>>;
 
-/** One table row per code and sentence, ordered by status. */
+/** One table row per code and sentence, ordered by status. @throws Error if one code has two statuses or two types */
 function rowsByCode<Form extends { code: string; status: number; message?: string }>(
-  formOf: (row: Row) => Form,
+  errors: Rows,
+  formOf: (row: ErrorRow) => Form,
   cells: (form: Form) => readonly string[],
 ): string[][] {
-  const byCode = [...Map.groupBy(Object.values(ERRORS), (row) => formOf(row).code).values()];
+  const byCode = [...Map.groupBy(Object.entries(errors), ([, row]) => formOf(row).code).values()];
   return byCode
-    .toSorted(([a], [b]) => formOf(a as Row).status - formOf(b as Row).status)
-    .flatMap((rows) => {
-      const form = formOf(rows[0] as Row);
-      const sentences = new Set(rows.map((row) => formOf(row).message ?? row.message));
+    .map((rows) => ({ rows, form: formOf((rows[0] as [string, ErrorRow])[1]) }))
+    .toSorted((a, b) => a.form.status - b.form.status)
+    .flatMap(({ rows, form }) => {
+      const kind = (one: Form) => [one.status, ...cells(one)].join(' ');
+      const other = rows.find(([, row]) => kind(formOf(row)) !== kind(form));
+      if (other !== undefined) {
+        throw new Error(
+          `${rows[0]?.[0]} (${kind(form)}) and ${other[0]} (${kind(formOf(other[1]))}) share the code ${form.code}. Give one of them another code in src/errors.ts.`,
+        );
+      }
+      const sentences = new Set(rows.map(([, row]) => formOf(row).message ?? row.message));
       return [...sentences].map((sentence) => [
         code(form.code),
         String(form.status),
@@ -23,20 +31,22 @@ function rowsByCode<Form extends { code: string; status: number; message?: strin
     });
 }
 
-const uiamRows = () =>
+const uiamRows = (errors: Rows) =>
   rowsByCode(
+    errors,
     (row) => row.uiam,
     ({ type }) => [code(type)],
   );
 
-const cloudRows = () =>
+const cloudRows = (errors: Rows) =>
   rowsByCode(
+    errors,
     (row) => row.cloud,
     () => [],
   );
 
 /** docs/errors.md */
-export function errorsPage(): string {
+export function errorsPage(errors: Rows = ERRORS): string {
   return `${GENERATED}
 
 # Errors
@@ -55,12 +65,12 @@ Every response of ${code('/uiam/api/v1')} that is not 2xx has this body:
 { "request_id": "…", "error": { "code": "0x…", "message": "…", "resource": "…", "type": "…" } }
 \`\`\`
 
-${code('resource')} is what the error is about (a key id, a project id, the path of a field) or ${code('null')}. The log line of the request contains the same
-${code('request_id')}.
+${code('resource')} is what the error is about (a key id, a project id, the path of a field) or ${code('null')}. The log has the same id in the field ${code('http.request.id')}.
+Of failures of the service (5xx) it has at most one line per second and kind; refusals (4xx) are lines of the level ${code('debug')}.
 
-${table(['Code', 'Status', 'Type', 'Meaning'], uiamRows())}
+${table(['Code', 'Status', 'Type', 'Meaning'], uiamRows(errors))}
 
-Codes that start with ${code('0x1A')} belong to this service; their last digits are the status. Clients of the protocol know all others.
+Codes that start with ${code('0x1A')} belong to this service. Clients of the protocol know all others.
 
 ## Elastic Cloud API
 
@@ -72,6 +82,6 @@ Every response of ${code('/api/v1')} that is not 2xx has this body. The header $
 
 ${code('fields')} contains the JSON paths of invalid fields.
 
-${table(['Code', 'Status', 'Meaning'], cloudRows())}
+${table(['Code', 'Status', 'Meaning'], cloudRows(errors))}
 `;
 }

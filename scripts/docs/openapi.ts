@@ -38,6 +38,7 @@ const EXAMPLE = {
       creation: '2026-01-05T09:00:00Z',
       expiration: null,
       internal: false,
+      description: 'search of the shop',
     },
     token: null,
     role_assignments: null,

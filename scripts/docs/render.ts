@@ -1,3 +1,4 @@
+import { auditPage } from './audit.ts';
 import { configurationPage, envExample } from './configuration.ts';
 import { errorsPage } from './errors.ts';
 import { metricsPage } from './metrics.ts';
@@ -7,6 +8,7 @@ export function renderDocs(): Record<string, string> {
   return {
     'docs/configuration.md': configurationPage(),
     '.env.example': envExample(),
+    'docs/audit.md': auditPage(),
     'docs/errors.md': errorsPage(),
     'docs/metrics.md': metricsPage(),
   };

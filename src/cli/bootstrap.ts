@@ -1,8 +1,9 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { bootstrap } from '../control-plane/keys/bootstrap.ts';
 import { parseTtl } from '../control-plane/keys/durations.ts';
 import { openPrimary, operator } from './database-target.ts';
 import { exitCodeHelp } from './exit-codes.ts';
+import { checked, invalid } from './option-values.ts';
 import { credentialText } from './output.ts';
 import { type CommonOptions, run, withExitCodes } from './run.ts';
 
@@ -20,8 +21,10 @@ export function registerBootstrapCommand(program: Command): void {
     .description('Create an organization and its first owner key.')
     .option('--organization <id>', 'id of the organization (default: random)')
     .option('--name <text>', 'name of the organization (default: its id)')
-    .option('--quota <count>', 'maximum number of active keys', quota)
-    .option('--expires <duration>', 'lifetime of the owner key: 30d … or never (default: 90d)', lifetime)
+    .addOption(checked('--quota <count>', 'maximum number of active keys', quota))
+    .addOption(
+      checked('--expires <duration>', 'lifetime of the owner key: 30d … or never (default: 90d)', ttlMs),
+    )
     .option('--json', 'print JSON')
     .addHelpText('after', exitCodeHelp)
     .action((flags: BootstrapFlags) =>
@@ -45,13 +48,13 @@ export function registerBootstrapCommand(program: Command): void {
     );
 }
 
-function quota(text: string): number {
-  if (!/^\d{1,7}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+function quota(text: string, name: string): number {
+  if (!/^\d{1,7}$/.test(text)) throw invalid(name, 'must be a whole number with at most 7 digits', text);
   return Number(text);
 }
 
-function lifetime(text: string): number | null {
+function ttlMs(text: string, name: string): number | null {
   const parsed = parseTtl(text);
-  if ('problem' in parsed) throw new InvalidArgumentError(`It ${parsed.problem}.`);
+  if ('problem' in parsed) throw invalid(name, parsed.problem, text);
   return parsed.ttlMs;
 }

@@ -24,6 +24,13 @@ export class RemoteError extends Error {
   }
 }
 
+/** For a URL at which another service responds. */
+export function notControlPlane(url: string): UsageError {
+  return new UsageError(
+    `${new URL(url).origin} is not a control plane. Pass the URL of the control plane, not that of a regional service.`,
+  );
+}
+
 /** The messages and the exit code of a failed command. */
 export interface CommandFailure {
   exitCode: number;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RemoteError } from './command-failure.ts';
+import { notControlPlane, RemoteError } from './command-failure.ts';
 import type { HttpCallOptions, HttpTarget } from './operations.ts';
 
 const TIMEOUT_MS = 30_000;
@@ -31,6 +31,8 @@ export function httpTarget(url: string, credential: string): HttpTarget {
       for (let attempt = 1; ; attempt += 1) {
         const response = await send(`${base}${path}`, request);
         if (response.status < 300) return response.body as Body;
+        // A control plane explains every 404.
+        if (response.status === 404 && !hasErrors(response.body)) throw notControlPlane(url);
         if (response.status !== 503 || attempt === MAX_ATTEMPTS) {
           throw new RemoteError(response.status, errorsOf(response));
         }
@@ -48,7 +50,12 @@ interface RawResponse {
 /** An unreachable control plane counts as one that returns 503. */
 async function send(url: string, request: RequestInit): Promise<RawResponse> {
   try {
-    const response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    // A redirect would send what is created, and take its credential, elsewhere.
+    const response = await fetch(url, {
+      ...request,
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
     const text = await response.text();
     return { status: response.status, body: text === '' ? undefined : parse(text) };
   } catch (error) {
@@ -69,7 +76,11 @@ function parse(text: string): unknown {
 }
 
 function errorsOf({ status, body }: RawResponse): RemoteError['errors'] {
-  const { errors } = (body ?? {}) as { errors?: RemoteError['errors'] };
-  if (Array.isArray(errors) && errors.length > 0) return errors;
+  if (hasErrors(body)) return body.errors;
   return [{ code: 'cli.unexpected_answer', message: `The service returned ${status} without a reason.` }];
+}
+
+function hasErrors(body: unknown): body is Pick<RemoteError, 'errors'> {
+  const { errors } = (body ?? {}) as { errors?: unknown };
+  return Array.isArray(errors) && errors.length > 0;
 }

@@ -1,7 +1,6 @@
 import type { KeyView } from '../control-plane/keys/key-view.ts';
 import { applicationRolesFor } from '../roles/application-roles.ts';
-import { canonicalProjectType } from '../roles/project-type.ts';
-import { UsageError } from './command-failure.ts';
+import { parseProject } from './project-flag.ts';
 
 /** Flags of `keys list` that the CLI applies itself. */
 export interface KeyFilterFlags {
@@ -26,18 +25,6 @@ export function keyFilter({
     (role === undefined || rolesOf(key).includes(role)) &&
     (creator === undefined || key.user_id === creator) &&
     (needle === undefined || `${key.id}\n${key.description}`.toLowerCase().includes(needle));
-}
-
-function parseProject(text: string) {
-  const colon = text.indexOf(':');
-  const projectType = canonicalProjectType(text.slice(0, Math.max(colon, 0)));
-  const projectId = text.slice(colon + 1);
-  if (projectType === undefined || projectId === '') {
-    throw new UsageError(
-      `--project must be type:id, such as elasticsearch:my-project, not ${JSON.stringify(text)}.`,
-    );
-  }
-  return { projectType, projectId };
 }
 
 /** Whether the key has a role on the project, by the rules of the regions. */

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import { createKeySchema } from '../control-plane/keys/create-key.ts';
 import type { KeyView, KeyWithCredential } from '../control-plane/keys/key-view.ts';
-import type { KeyPage } from '../control-plane/keys/list-keys.ts';
+
+import { type KeyPage, listKeysSchema, MAX_KEYS_PAGE } from '../control-plane/keys/list-keys.ts';
 import type { Project } from '../control-plane/roles/custom-roles.ts';
 import { type AssignedRole, missingRoles } from './assigned-roles.ts';
 import { RemoteError, UsageError } from './command-failure.ts';
@@ -8,6 +10,7 @@ import { withCorrectedRoles } from './corrected-roles.ts';
 import { exitCodeHelp } from './exit-codes.ts';
 import { type KeyFilterFlags, keyFilter } from './key-filter.ts';
 import { createKey, listKeys, listRoles, revokeKeys, rotateKey, showKey } from './operations.ts';
+import { checked, choice, duration, gracePeriod, lifetime, wholeNumber } from './option-values.ts';
 import { credentialText, keyText, pageText } from './output.ts';
 import { perform } from './perform.ts';
 import {
@@ -43,6 +46,8 @@ interface RevokeFlags extends KeyOptions {
   dryRun?: boolean;
 }
 
+const STATUSES = listKeysSchema.shape.status.unwrap().options;
+const KINDS = listKeysSchema.shape.kind.unwrap().options;
 const ID_HELP = 'id of the key; write "--" before an id that starts with "-"';
 
 /** `iam keys …` */
@@ -60,8 +65,10 @@ ${exitCodeHelp}`,
 
   addRoleAssignmentFlags(withCommonOptions(keys.command('create')))
     .description('Create a key and print its credential once.')
-    .requiredOption('--description <text>', 'what the key is for')
-    .option('--expires <duration>', 'lifetime: 3h, 30d, 12w …, at most a year, or never (default: 90d)')
+    .addOption(checked('--description <text>', 'what the key is for', description).makeOptionMandatory())
+    .addOption(
+      lifetime('--expires <duration>', 'lifetime: 3h, 30d, 12w …, at most a year, or never (default: 90d)'),
+    )
     .option('--internal', 'key for trusted services; valid only with client authentication')
     .addHelpText(
       'after',
@@ -76,14 +83,20 @@ Examples:
 
   withCommonOptions(keys.command('list'))
     .description('List keys, newest first.')
-    .option('--status <status>', 'active, expired, revoked or all', 'active')
-    .option(
-      '--kind <kind>',
-      'external (created by people), internal (created by services) or all',
-      'external',
+    .addOption(choice('--status <status>', 'only keys with this status', STATUSES).default('active'))
+    .addOption(
+      choice(
+        '--kind <kind>',
+        'only keys that people (external) or services (internal) created',
+        KINDS,
+      ).default('external'),
     )
-    .option('--expiring-within <duration>', 'only active keys that expire within this time, such as 30d')
-    .option('--limit <count>', 'maximum number of keys on a page')
+    .addOption(
+      duration('--expiring-within <duration>', 'only active keys that expire within this time, such as 30d'),
+    )
+    .addOption(
+      wholeNumber('--limit <count>', 'maximum number of keys on a page', { min: 1, max: MAX_KEYS_PAGE }),
+    )
     .option('--after <id>', 'continue after this key')
     .option('--all', 'read all pages')
     .option('--project <type:id>', 'only keys with permissions on this project')
@@ -115,8 +128,10 @@ Examples:
   withCommonOptions(keys.command('rotate'))
     .argument('<id>', ID_HELP)
     .description('Give a key a new secret. The old secret works until the grace period ends.')
-    .option('--grace <duration>', 'grace period of the old secret: 24h, 7d … or 0 (default: 24h)')
-    .option('--expires <duration>', 'new lifetime from now (default: the expiration stays)')
+    .addOption(
+      gracePeriod('--grace <duration>', 'grace period of the old secret: 24h, 7d … or 0 (default: 24h)'),
+    )
+    .addOption(lifetime('--expires <duration>', 'new lifetime from now (default: the expiration stays)'))
     .option('--force', 'rotate even during the grace period of the last rotation')
     .action((id: string, flags: KeyOptions & { grace?: string; expires?: string; force?: boolean }) => {
       const body = {
@@ -141,7 +156,16 @@ async function create(flags: CreateFlags): Promise<KeyWithCredential> {
   });
 }
 
+/** @throws {UsageError} by the rule of the API */
+function description(text: string, name: string): string {
+  const parsed = createKeySchema.shape.description.safeParse(text);
+  if (parsed.success) return text;
+  throw new UsageError(`${name} ${parsed.error.issues[0]?.message}.`);
+}
+
 async function list(flags: ListFlags): Promise<KeyPage> {
+  if (flags.expiringWithin !== undefined && flags.status !== 'active')
+    throw new UsageError('--expiring-within works only with --status active.');
   const filter = keyFilter(flags);
   const first = await perform(listKeys, flags.organization, listQuery(flags));
   if (flags.all !== true && filter === undefined) return first;

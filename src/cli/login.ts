@@ -3,13 +3,20 @@ import { z } from 'zod';
 import { loadConfig } from '../config.ts';
 import type { KeyView } from '../control-plane/keys/key-view.ts';
 import { decodeCredential, decodeFailureMessage } from '../credential/format.ts';
-import { UsageError } from './command-failure.ts';
+import { notControlPlane, UsageError } from './command-failure.ts';
 import { connection } from './connection.ts';
 import { exitCodeHelp } from './exit-codes.ts';
 import { httpTarget } from './http-target.ts';
 import { keyPath } from './operations.ts';
 import { keyText } from './output.ts';
-import { DEFAULT_PROFILE, type Profile, profilesFile, readProfiles, writeProfiles } from './profiles.ts';
+import {
+  DEFAULT_PROFILE,
+  type Profile,
+  profilesFile,
+  readProfiles,
+  requireProfile,
+  writeProfiles,
+} from './profiles.ts';
 import { type CommonOptions, run, withExitCodes } from './run.ts';
 import { ask, canAsk, readSecret } from './terminal.ts';
 
@@ -88,8 +95,8 @@ async function login(urlFlag: string | undefined): Promise<{ profile: string; id
 
 function logout(): { removed: string } {
   const name = profileName();
-  const { [name]: removed, ...others } = readProfiles();
-  if (removed === undefined) throw new UsageError(`No profile has the name ${JSON.stringify(name)}.`);
+  requireProfile(name);
+  const { [name]: _removed, ...others } = readProfiles();
   writeProfiles(others);
   return { removed: name };
 }
@@ -97,8 +104,9 @@ function logout(): { removed: string } {
 async function whoami(): Promise<{ url: string; key: KeyView }> {
   const profile = connection();
   if (profile === undefined) {
+    const isLoggedIn = Object.hasOwn(readProfiles(), DEFAULT_PROFILE);
     throw new UsageError(
-      'Commands work on the database of PRIMARY_DATABASE_URL, without a key. Run: iam login',
+      `Commands work on the database of PRIMARY_DATABASE_URL, without a key. ${isLoggedIn ? 'To use your profile, pass' : 'To use a key, run "iam login" and pass'} --profile ${DEFAULT_PROFILE}.`,
     );
   }
   return { url: profile.url, key: await ownKey(profile) };
@@ -110,5 +118,8 @@ async function ownKey({ url, apiKey }: Profile): Promise<KeyView> {
   const decoded = decodeCredential(apiKey, [prefix]);
   if (!decoded.ok)
     throw new UsageError(`The API key cannot be decoded. ${decodeFailureMessage[decoded.reason]}`);
-  return httpTarget(url, apiKey).call<KeyView>('GET', keyPath(decoded.credential.id));
+  const { id } = decoded.credential;
+  const key = await httpTarget(url, apiKey).call<KeyView | undefined>('GET', keyPath(id));
+  if (key?.id !== id) throw notControlPlane(url);
+  return key;
 }

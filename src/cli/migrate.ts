@@ -34,7 +34,8 @@ ${exitCodeHelp}`;
 export function registerMigrateCommand(program: Command): void {
   const migrate = withExitCodes(program)
     .command('migrate')
-    .description('Migrate a database to the current schema.');
+    .description('Migrate a database to the current schema.')
+    .addHelpText('after', HELP);
   addMigration(migrate, 'primary')
     .description('Migrate the global database: schema, publication, predefined roles.')
     .action((options: Options) => run(options, () => migrateDatabase('primary', options), text));

@@ -1,15 +1,8 @@
 import { settings } from '../config.ts';
-import { LOGINS } from '../database/logins.ts';
 import { misspeltSettings } from '../misspelt-settings.ts';
+import { COMMAND_VARIABLES } from './command-variables.ts';
 
-/** Variables that single commands read, besides the settings. */
-const OTHERS = ['MIGRATE_DATABASE_URL', 'SUBSCRIBE_TO', 'SUBSCRIPTION_NAME', 'ELASTICSEARCH_API_KEY'];
-
-const KNOWN = [
-  ...Object.keys(settings),
-  ...LOGINS.map(({ passwordVariable }) => passwordVariable),
-  ...OTHERS,
-];
+const KNOWN = [...Object.keys(settings), ...COMMAND_VARIABLES.map(({ name }) => name)];
 
 /** One sentence for each variable of this process that looks like a misspelt setting. */
 export function misspeltVariables(): string[] {

@@ -71,8 +71,14 @@ export const createKey: Operation<NewKeyInput, KeyWithCredential> = {
     if (internal) throw new UsageError('--internal works only with PRIMARY_DATABASE_URL, not over HTTP.');
     return target.call('POST', KEYS, { body, idempotent: true });
   },
-  database: async ({ keys, inOrganization }, { body, internal }) =>
-    (await keys.create(await inOrganization(), body, { internal })).key,
+  database: async ({ keys, inOrganization }, { body, internal }) => {
+    if (body.role_assignments === undefined) {
+      throw new UsageError(
+        '--same-permissions-as-mine works only over HTTP: with PRIMARY_DATABASE_URL, no key runs the command.',
+      );
+    }
+    return (await keys.create(await inOrganization(), body, { internal })).key;
+  },
 };
 
 export const listKeys: Operation<Record<string, string>, KeyPage> = {

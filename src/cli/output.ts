@@ -16,7 +16,7 @@ export function keyText(key: KeyView, missing: readonly AssignedRole[] = []): st
   return [
     `id            ${key.id}`,
     `description   ${printable(key.description)}`,
-    `organization  ${key.organization_id}`,
+    `organization  ${printable(key.organization_id)}`,
     `status        ${paint(STATUS_STYLES[key.status], key.status)}${key.revocation_date === undefined ? '' : ` since ${time(key.revocation_date)}`}`,
     `created       ${time(key.creation_date)} by ${printable(key.user_id)}`,
     `expires       ${key.expiration_date === undefined ? 'never' : time(key.expiration_date)}`,
@@ -37,11 +37,11 @@ export function keyText(key: KeyView, missing: readonly AssignedRole[] = []): st
 export function credentialText(key: KeyWithCredential): string {
   return [
     keyText(key),
-    ...(key.warnings ?? []).map((warning) => `warning: ${inCliTerms(warning)}`),
+    ...(key.warnings ?? []).map((warning) => `warning: ${printable(inCliTerms(warning))}`),
     '',
     'The credential is shown only once. Store it now:',
     '',
-    key.key,
+    printable(key.key),
   ].join('\n');
 }
 

@@ -14,6 +14,7 @@ export const DEFAULT_PROFILE = 'default';
 
 /** Permission bits of the group and of others. */
 const OTHERS = 0o077;
+const WRITE_OF_OTHERS = 0o022;
 
 /** Keys of `iam login`, in one file that only its owner can read (XDG Base Directory Specification). */
 export function profilesFile(environment: NodeJS.ProcessEnv = process.env): string {
@@ -26,6 +27,11 @@ export function readProfiles(file = profilesFile()): Record<string, Profile> {
   try {
     if ((statSync(file).mode & OTHERS) !== 0) {
       throw new UsageError(`${file} contains keys, but other users can access it. Run: chmod 600 ${file}`);
+    }
+    if ((statSync(dirname(file)).mode & WRITE_OF_OTHERS) !== 0) {
+      throw new UsageError(
+        `Other users can replace ${file}, because they can write to its folder. Run: chmod 700 ${dirname(file)}`,
+      );
     }
     text = readFileSync(file, 'utf8');
   } catch (error) {

@@ -58,7 +58,7 @@ for (const [, load] of loaders) (await load())(program);
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = await reportFailure(error);
+  process.exitCode = await reportFailure(error, { json: process.argv.includes('--json') });
 }
 
 async function version(): Promise<string> {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { repeatedKey } from '../roles/repeated-key.ts';
 import { UsageError } from './command-failure.ts';
+import { parseProjectType } from './project-flag.ts';
 
 /** Flags of `keys create` that define permissions. */
 export interface RoleAssignmentFlags {
@@ -72,14 +73,18 @@ export function roleAssignmentsFromFlags(flags: RoleAssignmentFlags): unknown {
     if (type === undefined || id === undefined || roles === undefined) {
       throw new UsageError(`--project must be type:id=role,role, not ${JSON.stringify(text)}.`);
     }
-    add(type, { all: false, project_ids: [id], application_roles: names(roles) });
+    add(parseProjectType('--project', type), {
+      all: false,
+      project_ids: [id],
+      application_roles: names(roles),
+    });
   }
   for (const text of allProjects ?? []) {
     const [, type, roles] = /^([^:=]+)=(.+)$/.exec(text) ?? [];
     if (type === undefined || roles === undefined) {
       throw new UsageError(`--all-projects must be type=role,role, not ${JSON.stringify(text)}.`);
     }
-    add(type, { all: true, application_roles: names(roles) });
+    add(parseProjectType('--all-projects', type), { all: true, application_roles: names(roles) });
   }
   const organization = (organizationRole ?? []).map((text) => {
     const [roleId = '', roles] = text.split('=', 2);

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import type { Project } from '../control-plane/roles/custom-roles.ts';
 import { UsageError } from './command-failure.ts';
 import { exitCodeHelp } from './exit-codes.ts';
 import { deleteRole, listRoles, putRole } from './operations.ts';
 import { table } from './output.ts';
 import { perform } from './perform.ts';
 import { registerPredefinedRoleCommands } from './predefined-roles.ts';
+import { parseProject } from './project-flag.ts';
 import { readJson } from './role-assignment-flags.ts';
 import { type CommonOptions, run, withExitCodes } from './run.ts';
 import { canAsk, confirm } from './terminal.ts';
@@ -26,7 +26,7 @@ export function registerRolesCommands(program: Command): void {
       'after',
       `
 Works over HTTP with IAM_CONTROL_PLANE_URL and IAM_API_KEY or a profile of "iam login", else on the database of
-PRIMARY_DATABASE_URL.
+PRIMARY_DATABASE_URL. "iam roles load" works only on the database.
 ${exitCodeHelp}`,
     );
 
@@ -90,21 +90,16 @@ Example:
       run(
         flags,
         async () => {
+          const project = parseProject(flags.project);
           const mustAsk = flags.yes !== true && flags.json !== true && canAsk();
           if (mustAsk && !(await confirm(`Delete role ${name} of ${flags.project}?`)))
             throw new UsageError('Nothing was deleted.');
-          await perform(deleteRole, flags.organization, { project: parseProject(flags.project), name });
+          await perform(deleteRole, flags.organization, { project, name });
           return { deleted: name };
         },
         ({ deleted }) => `deleted role ${deleted}`,
       ),
     );
-}
-
-function parseProject(text: string): Project {
-  const colon = text.indexOf(':');
-  if (colon <= 0) throw new UsageError(`--project must be type:id, not ${JSON.stringify(text)}.`);
-  return { projectType: text.slice(0, colon), projectId: text.slice(colon + 1) };
 }
 
 function withCommonOptions(command: Command): Command {

@@ -28,7 +28,7 @@ import { type UiamServices, uiamRoutes } from './routes/uiam.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The authenticated key. On `/api/v1` it is set before the body is read. */
+    /** The authenticated key. It is set before the body is read. */
     caller: Caller;
   }
   interface FastifyContextConfig {
@@ -96,6 +96,12 @@ export async function createControlPlaneApp(
   app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs/'));
   await app.register(async (api) => elasticCloudApi(api, services, { errorLog, onRefusal }), {
     prefix: CLOUD_API,
+  });
+  // Paths and methods that do not exist outside /api/v1, which authenticates their callers too.
+  app.addHook('onRequest', async (request) => {
+    if (request.is404 || request.routeOptions.config.allow !== undefined) {
+      services.callers.countAnonymous(request);
+    }
   });
   await app.register(
     async (uiam) => {

@@ -1,27 +1,17 @@
 import type { z } from 'zod';
 import { violationsError } from '../errors.ts';
-import { jsonPath, parseOrViolations, type Violation } from '../roles/violation.ts';
+import { parseIgnoringNulls } from '../roles/null-fields.ts';
+import { jsonPath, type Violation } from '../roles/violation.ts';
 
 const MAX_DEPTH = 32;
 
-/**
- * Drops properties that are null. Generated clients, such as Elastic's Go SDK, write every unset field as null.
- * @param depth of nesting below which the input stays unchanged; deeper input is refused later
- */
-export function withoutNulls(input: unknown, depth = MAX_DEPTH): unknown {
-  if (typeof input !== 'object' || input === null || depth === 0) return input;
-  if (Array.isArray(input)) return input.map((entry) => withoutNulls(entry, depth - 1));
-  const entries = Object.entries(input).filter(([, value]) => value !== null);
-  return Object.fromEntries(entries.map(([name, value]) => [name, withoutNulls(value, depth - 1)]));
-}
-
-/** Validates an input. A property that is null counts as absent. @throws {IamError} that names every invalid field */
+/** Validates an input. A known property that is null counts as absent. @throws {IamError} that names every invalid field */
 export function parseInput<T extends z.ZodType>(
   schema: T,
   input: unknown,
   reason: 'INVALID_INPUT' | 'AUDIT_INVALID' = 'INVALID_INPUT',
 ): z.output<T> {
-  const parsed = parseOrViolations(schema, withoutNulls(input));
+  const parsed = parseIgnoringNulls(schema, input);
   if (!parsed.ok) throw violationsError(reason, parsed.violations);
   const violations = unstorable(input);
   if (violations.length > 0) throw violationsError(reason, violations);

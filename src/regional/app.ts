@@ -11,6 +11,7 @@ import { PlainRequestReader } from '../http/wire/plain-request.ts';
 import { ResponseHead } from '../http/wire/response-head.ts';
 import type { KeyArrival } from '../keys/key-arrival.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
+import { readAuthorities } from '../setting-file.ts';
 import { AUTHENTICATE_PATH } from './authentication-call.ts';
 import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.ts';
 import { authenticationRoute } from './authentication-route.ts';
@@ -70,6 +71,10 @@ export async function createRegionalApp(
     await app.register(
       forwarding({
         controlPlaneUrl: config.CONTROL_PLANE_URL,
+        authorities:
+          config.CONTROL_PLANE_CA_FILE === undefined
+            ? undefined
+            : readAuthorities('CONTROL_PLANE_CA_FILE', config.CONTROL_PLANE_CA_FILE),
         secret: config.FORWARDING_SECRETS[0],
         arrival: deps.arrival,
       }),

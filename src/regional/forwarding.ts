@@ -4,12 +4,15 @@ import replyFrom from '@fastify/reply-from';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { IamError } from '../errors.ts';
 import { CLIENT_ADDRESS_HEADER, FORWARDING_SECRET_HEADER } from '../http/forwarding-headers.ts';
+import { endToEndHeaders } from '../http/hop-by-hop-headers.ts';
 import type { KeyArrival } from '../keys/key-arrival.ts';
 import { LogLimiter } from '../lib/log-limiter.ts';
 
 const BASE = '/uiam/api/v1';
-/** Timeout of a forwarded call. A `_convert` of a thousand keys calls other services for each. */
-const TIMEOUT_MS = 60_000;
+/** How long the control plane may be silent during a call. */
+const TIMEOUT_MS = 10_000;
+/** A `_convert` of a thousand keys calls other services for each. */
+const CONVERT_TIMEOUT_MS = 60_000;
 /** How long the response to a call that creates keys waits for the keys to reach this region. */
 const ARRIVAL_TIMEOUT_MS = 1_000;
 const MAX_LOGGED_IDS = 10;
@@ -18,6 +21,8 @@ const WARNING_HEADER = 'x-iam-warning';
 export interface ForwardingOptions {
   /** Base URL, such as `http://control-plane:8081`. */
   controlPlaneUrl: string;
+  /** PEM certificate authorities of an `https://` control plane; `undefined` for those of Node.js. */
+  authorities: Buffer | undefined;
   /** Authenticates this region, so that the control plane believes the addresses of its clients. */
   secret: string | undefined;
   arrival: KeyArrival;
@@ -32,7 +37,7 @@ export interface ForwardingOptions {
  *
  * A client certificate is not forwarded: a trusted caller of these calls sends the shared secret.
  */
-export function forwarding({ controlPlaneUrl, secret, arrival }: ForwardingOptions) {
+export function forwarding({ controlPlaneUrl, authorities, secret, arrival }: ForwardingOptions) {
   return async (app: FastifyInstance): Promise<void> => {
     await app.register(replyFrom, {
       base: controlPlaneUrl,
@@ -40,7 +45,10 @@ export function forwarding({ controlPlaneUrl, secret, arrival }: ForwardingOptio
       // These calls are not idempotent: only the client knows whether a retry is safe.
       retryMethods: [],
       maxRetriesOn503: 0,
-      undici: { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS, connect: { timeout: 2_000 } },
+      // The plugin would accept any certificate by default.
+      undici: {
+        connect: { timeout: 2_000, rejectUnauthorized: true, ...(authorities && { ca: authorities }) },
+      },
     });
     const limiter = new LogLimiter(Date.now);
     const onLate = (ids: readonly string[]) => {
@@ -51,12 +59,16 @@ export function forwarding({ controlPlaneUrl, secret, arrival }: ForwardingOptio
         'keys have not reached this region a second after their creation; check the subscription and iam_heartbeat_age_seconds',
       );
     };
-    const forward = (request: FastifyRequest, reply: FastifyReply, createsKeys: boolean) =>
-      reply.from(request.url, {
+    const forward = (request: FastifyRequest, reply: FastifyReply, { createsKeys, timeoutMs }: Forwarded) => {
+      const { path, query } = targetOf(request.url);
+      return reply.from(path, {
+        queryString: () => query,
+        timeout: timeoutMs,
         // The body is already JSON bytes; without `contentType` the plugin would encode it again.
         body: request.body ?? null,
         contentType: 'application/json',
         rewriteRequestHeaders: (_request, headers) => forwardedHeaders(request, headers, secret),
+        rewriteHeaders: endToEndHeaders,
         ...(createsKeys && {
           onResponse: (_request: unknown, upstreamReply: unknown, response: unknown) =>
             void sendWhenArrived(
@@ -72,12 +84,37 @@ export function forwarding({ controlPlaneUrl, secret, arrival }: ForwardingOptio
           );
         },
       });
-    app.post(`${BASE}/api-keys/_grant`, (request, reply) => forward(request, reply, true));
-    app.post(`${BASE}/api-keys/_convert`, (request, reply) => forward(request, reply, true));
-    app.delete(`${BASE}/api-keys/:id`, (request, reply) => forward(request, reply, false));
-    app.post(`${BASE}/tokens/_refresh`, (request, reply) => forward(request, reply, false));
-    app.post(`${BASE}/tokens/_invalidate`, (request, reply) => forward(request, reply, false));
+    };
+    for (const { method, path, ...call } of CALLS) {
+      // The plugin logs every failed call with its stack as a warning. ErrorLog does it with a limit.
+      app.route({
+        method,
+        url: `${BASE}${path}`,
+        logLevel: 'error',
+        handler: (request, reply) => forward(request, reply, call),
+      });
+    }
   };
+}
+
+interface Forwarded {
+  createsKeys: boolean;
+  timeoutMs: number;
+}
+
+const CALLS: readonly (Forwarded & { method: string; path: string })[] = [
+  { method: 'POST', path: '/api-keys/_grant', createsKeys: true, timeoutMs: TIMEOUT_MS },
+  { method: 'POST', path: '/api-keys/_convert', createsKeys: true, timeoutMs: CONVERT_TIMEOUT_MS },
+  { method: 'DELETE', path: '/api-keys/:id', createsKeys: false, timeoutMs: TIMEOUT_MS },
+  { method: 'POST', path: '/tokens/_refresh', createsKeys: false, timeoutMs: TIMEOUT_MS },
+  { method: 'POST', path: '/tokens/_invalidate', createsKeys: false, timeoutMs: TIMEOUT_MS },
+];
+
+/** Splits a request target. It may be a whole URL (RFC 9112, 3.2.2), whose host is not that of the control plane. */
+function targetOf(url: string): { path: string; query: string } {
+  const [target = ''] = url.replace(/^https?:\/\/[^/?#]*/i, '').split('#');
+  const [path = '', ...query] = target.split('?');
+  return { path, query: query.join('?') };
 }
 
 /** The client cannot set the headers of this region. */
@@ -87,7 +124,7 @@ function forwardedHeaders(
   secret: string | undefined,
 ): IncomingHttpHeaders {
   return {
-    ...headers,
+    ...endToEndHeaders(headers),
     'x-forwarded-for': [headers['x-forwarded-for'], request.ip].filter(Boolean).join(', '),
     'x-request-id': request.id,
     ...(secret !== undefined && { [FORWARDING_SECRET_HEADER]: secret, [CLIENT_ADDRESS_HEADER]: request.ip }),

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { parseIgnoringNulls } from './null-fields.ts';
 import { canonicalProjectType, PROJECT_TYPES } from './project-type.ts';
 import { roleAssignmentWarnings } from './role-assignment-warnings.ts';
 import type { RoleAssignments } from './role-assignments.ts';
-import { jsonPath, limited, parseOrViolations, quoted, type Violation } from './violation.ts';
+import { jsonPath, limited, quoted, type Violation } from './violation.ts';
 
 const MAX_ENTRIES = 1000;
 const MAX_CHARS = 512;
@@ -49,12 +50,12 @@ export type CheckedRoleAssignments =
 
 /**
  * Checks the `role_assignments` of a new key. The check is stricter than the parser of stored assignments: it refuses an
- * unknown field, which may be meant to restrict the key, and an entry that does not state which projects it covers.
+ * unknown field, which may be meant to restrict the key (even with null), and an entry that does not state which projects it covers.
  * Unknown names cause warnings only. The caller must check that all entries belong to the creator's organization.
  */
 export function checkNewRoleAssignments(input: unknown): CheckedRoleAssignments {
   const types = unknownProjectTypes(input);
-  const parsed = parseOrViolations(newRoleAssignmentsSchema, input);
+  const parsed = parseIgnoringNulls(newRoleAssignmentsSchema, input);
   if (!parsed.ok) return { ok: false, violations: limited([...types, ...parsed.violations]) };
   if (types.length > 0) return { ok: false, violations: limited(types) };
   const assignments = withCanonicalTypes(parsed.value);

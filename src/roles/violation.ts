@@ -18,11 +18,10 @@ const nouns: Record<string, string> = {
   record: 'an object',
 };
 
+export type Parsed<Value> = { ok: true; value: Value } | { ok: false; violations: Violation[] };
+
 /** Parses the input or returns all violations, one per unknown field. Messages never contain values of the input. */
-export function parseOrViolations<T extends z.ZodType>(
-  schema: T,
-  input: unknown,
-): { ok: true; value: z.output<T> } | { ok: false; violations: Violation[] } {
+export function parseOrViolations<T extends z.ZodType>(schema: T, input: unknown): Parsed<z.output<T>> {
   const result = schema.safeParse(input, {
     error: (issue) => {
       if (issue.code !== 'invalid_type') return undefined;
@@ -31,6 +30,12 @@ export function parseOrViolations<T extends z.ZodType>(
   });
   if (result.success) return { ok: true, value: result.data };
   return { ok: false, violations: limited(onePerPath(result.error.issues.flatMap(toViolations))) };
+}
+
+/** Returns only the fields that a strict object of the schema does not have, whatever their values are. */
+export function unknownFields(schema: z.ZodType, input: unknown): Violation[] {
+  const issues = schema.safeParse(input).error?.issues ?? [];
+  return limited(issues.filter(({ code }) => code === 'unrecognized_keys').flatMap(toViolations));
 }
 
 /** zod also checks the length of a value with the wrong type; only the first violation of a path is helpful. */

@@ -89,3 +89,24 @@ export function followAudit(
     stop: () => void child.kill(),
   };
 }
+
+/** Runs a service as a child process with no settings but these. Resolves when it listens. */
+export async function startIamService(
+  command: 'regional' | 'control-plane',
+  settings: Record<string, string>,
+): Promise<{ url: string; stop: () => Promise<void> }> {
+  const child = spawn(process.execPath, [main, command], {
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE, ...settings },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await exited;
+  };
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [, url] = /listening on (\S+),/.exec(line) ?? [];
+    if (url !== undefined) return { url, stop };
+  }
+  throw new Error(`iam ${command} exited before it listened`);
+}

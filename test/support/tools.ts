@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Reporter } from 'vitest/node';
 import { findRedisBinary } from '../../dev/redis/binary.ts';
 import { findChromium } from './find-chromium.ts';
+import { OTHER_SHELLS } from './other-shells.ts';
 import { canInstallPackages, findProgram, installPackage, installService } from './servers/apt.ts';
 import { installRedis } from './servers/install-redis.ts';
 import { hasContainerEngine } from './servers/redis-provider.ts';
@@ -43,6 +44,15 @@ const TOOLS: readonly Tool[] = [
     isPresent: async () => (await findProgram('pgbouncer')) !== undefined,
     install: () => installService('pgbouncer'),
     remedy: 'install pgbouncer',
+  },
+  {
+    name: OTHER_SHELLS.join(' and '),
+    module: 'test/support/other-shells.ts',
+    isPresent: async () => (await Promise.all(OTHER_SHELLS.map(findProgram))).every(Boolean),
+    install: async () => {
+      for (const shell of OTHER_SHELLS) await installPackage(shell);
+    },
+    remedy: `install ${OTHER_SHELLS.join(' and ')}`,
   },
 ];
 

@@ -88,6 +88,19 @@ describe('configuration', () => {
     }
   });
 
+  it('refuses a webhook URL with credentials, without repeating them', () => {
+    const given = (url: string) => ({
+      EXPIRY_WEBHOOK_URL: url,
+      EXPIRY_WEBHOOK_SECRET: 'a-secret-of-this-test',
+    });
+    for (const url of ['https://S3CRET@hook/', 'https://user:S3CRET@hook/path', 'https://:S3CRET@hook']) {
+      const message = refusal(given(url));
+      expect(message).toContain('EXPIRY_WEBHOOK_URL: must not contain a user name or a password');
+      expect(message).not.toContain('S3CRET');
+    }
+    loadConfig(given('https://hook/path?token=S3CRET'));
+  });
+
   it('refuses a database other than 0 of a Redis Cluster', () => {
     const cluster = { REDIS_CLUSTER: 'true', CACHE_KEYS: Buffer.alloc(32).toString('base64') };
     expect(refusal({ ...cluster, REDIS_URL: 'redis://cache:6379/3' })).toContain('only database 0');

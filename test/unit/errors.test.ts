@@ -69,6 +69,12 @@ describe('the error registry', () => {
     for (const text of [row.message, row.cloud.message ?? row.message]) expect(text).toMatch(/^[A-Z].*\.$/);
   });
 
+  it('ends the codes of this service with the status, except two older codes', () => {
+    const own = rows.filter(([, { uiam }]) => uiam.code.startsWith('0x1A'));
+    const others = own.filter(([, { uiam }]) => !uiam.code.endsWith(String(uiam.status)));
+    expect(others.map(([name]) => name)).toEqual(['OVERLOADED', 'KEY_QUARANTINED']);
+  });
+
   it('gives equal codes equal statuses and types', () => {
     for (const [, row] of rows) {
       for (const [, other] of rows) {

@@ -1,22 +1,25 @@
 import type { Actor } from '../principal.ts';
 
-/** The calls that the audit trail records: changes, and refused attempts to change or to read. */
-export type AuditAction =
-  | 'api_key.create'
-  | 'api_key.grant'
-  | 'api_key.convert'
-  | 'api_key.rotate'
-  | 'api_key.revoke'
-  | 'api_key.list'
-  | 'api_key.get'
-  | 'role.put'
-  | 'role.delete'
-  | 'role.list'
-  | 'role.get'
-  | 'predefined_roles.load'
-  | 'audit.read'
-  | 'organization.create'
-  | 'organization.get';
+/** The calls that the audit trail records: changes, and refused attempts to change or to read. docs/audit.md lists them. */
+export const AUDIT_ACTIONS = {
+  'api_key.create': 'creation of a key',
+  'api_key.grant': 'creation of a key by a service, with `_grant`',
+  'api_key.convert': 'conversion of a native Elasticsearch key, with `_convert`',
+  'api_key.rotate': 'rotation of a key',
+  'api_key.revoke': 'revocation of keys',
+  'api_key.list': 'list of keys',
+  'api_key.get': 'read of one key',
+  'role.put': 'creation or replacement of a custom role',
+  'role.delete': 'deletion of a custom role',
+  'role.list': 'list of roles',
+  'role.get': 'read of one custom role',
+  'predefined_roles.load': 'update of the predefined roles',
+  'audit.read': 'read of the audit trail',
+  'organization.create': 'creation of an organization',
+  'organization.get': 'read of an organization',
+} as const;
+
+export type AuditAction = keyof typeof AUDIT_ACTIONS;
 
 /** One entry of the audit trail. No field contains a secret. */
 export interface AuditEvent {

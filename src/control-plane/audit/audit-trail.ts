@@ -2,17 +2,35 @@ import { z } from 'zod';
 import type { Queries } from '../database.ts';
 import { parseInput } from '../input.ts';
 
-const MAX_PAGE = 500;
+export const MAX_AUDIT_PAGE = 500;
+
+const MIN_TIME_MS = Date.parse('0001-01-01T00:00:00Z');
+const MAX_TIME_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** Postgres has no year 0, and the format of the API has no year 10000. */
+const time = z.iso.datetime({ offset: true }).refine(
+  (text) => {
+    const timeMs = Date.parse(text);
+    return timeMs >= MIN_TIME_MS && timeMs <= MAX_TIME_MS;
+  },
+  { message: 'must be between the years 0001 and 9999 in UTC' },
+);
 
 /** Query of `GET /audit`. */
 export const auditQuerySchema = z.object({
   action: z.string().max(64).optional().describe('Action, such as api_key.rotate.'),
-  outcome: z.enum(['success', 'failure']).optional(),
+  outcome: z.enum(['success', 'failure']).optional().describe('Only changes, or only refused attempts.'),
   actor_id: z.string().max(512).optional().describe('Id of the actor: a key id, or the name of an operator.'),
   target_id: z.string().max(1_024).optional().describe('Id of the target: a key id, or type/project/role.'),
-  since: z.iso.datetime({ offset: true }).optional().describe('Only events at or after this time.'),
-  until: z.iso.datetime({ offset: true }).optional().describe('Only events before this time.'),
-  limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100),
+  since: time.optional().describe('Only events at or after this time.'),
+  until: time.optional().describe('Only events before this time.'),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(MAX_AUDIT_PAGE)
+    .default(100)
+    .describe('Maximum number of events per page.'),
   after: z
     .string()
     .regex(/^\d{1,18}$/, 'must be the "next" value of the previous page')
@@ -92,8 +110,8 @@ export async function readTrail(on: Queries, organizationId: string, query: unkn
       filter.outcome ?? null,
       filter.actor_id ?? null,
       filter.target_id ?? null,
-      filter.since ?? null,
-      filter.until ?? null,
+      inUtc(filter.since),
+      inUtc(filter.until),
       filter.after ?? null,
       filter.limit + 1,
     ],
@@ -104,6 +122,11 @@ export async function readTrail(on: Queries, organizationId: string, query: unkn
     events: page.map(view),
     ...(rows.length > filter.limit && last !== undefined && { next: last.id }),
   };
+}
+
+/** Postgres refuses an offset of 16 hours or more. */
+function inUtc(time: string | undefined): string | null {
+  return time === undefined ? null : new Date(time).toISOString();
 }
 
 function view(row: Row): AuditPage['events'][number] {

@@ -7,6 +7,7 @@ import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descr
 import type { RefusalCounter } from '../audit/refusal-counter.ts';
 import { storableId } from '../audit/requested-view.ts';
 import { parseInput, unstorable } from '../input.ts';
+import { MAX_DESCRIPTION_CHARS } from '../keys/create-key.ts';
 import { generateSecret } from '../keys/generate-secret.ts';
 import { issueKey } from '../keys/issue-key.ts';
 import type { LifecycleDeps } from '../keys/lifecycle-deps.ts';
@@ -24,6 +25,9 @@ const CONCURRENCY = 8;
 const MAX_DURATION_MS = 45_000;
 
 const TOO_LATE = 'The call took too long before this key was converted. Send the key again.';
+
+/** Postgres stores later times, but the format of the API (RFC 3339) has no year 10000. */
+const MAX_EXPIRATION_MS = Date.parse('9999-12-31T23:59:59.999Z');
 
 /** Realms whose users exist in one cluster only. */
 const LOCAL_REALMS: ReadonlySet<string> = new Set([
@@ -165,7 +169,7 @@ export class KeyConversion {
       }
       return issueKey(transaction, this.#deps, principal, {
         secret,
-        description: native.name || `converted from ${native.id}`,
+        description: descriptionOf(native),
         internal: true,
         assignments: {
           project: {
@@ -199,6 +203,12 @@ export class KeyConversion {
   }
 }
 
+function descriptionOf({ id, name }: NativeKey): string {
+  if (!name?.trim()) return `converted from ${id}`;
+  // The end of the text may be half of a surrogate pair.
+  return name.slice(0, MAX_DESCRIPTION_CHARS).replace(/[\ud800-\udbff]$/, '');
+}
+
 function assertConvertible(native: NativeKey, nowMs: number): void {
   if (native.invalidated === true) throw new IamError('CONVERSION_KEY');
   if (unstorable(native).length > 0) {
@@ -207,6 +217,11 @@ function assertConvertible(native: NativeKey, nowMs: number): void {
     });
   }
   if (native.expiration != null && native.expiration <= nowMs) throw new IamError('CONVERSION_KEY');
+  if (native.expiration != null && native.expiration > MAX_EXPIRATION_MS) {
+    throw new IamError('CONVERSION_KEY', {
+      message: 'The native API key expires after the year 9999. Set an earlier expiration.',
+    });
+  }
   if (native.realm_type != null && LOCAL_REALMS.has(native.realm_type)) {
     throw new IamError('CONVERSION_CREATOR');
   }
@@ -214,8 +229,15 @@ function assertConvertible(native: NativeKey, nowMs: number): void {
 
 /** @throws {IamError} when role descriptors of a serverless project cannot express the permissions */
 function permissionsOf(native: NativeKey): readonly RoleDescriptor[] {
-  const limits = native.limited_by?.flatMap(Object.values);
-  if (limits === undefined || limits.length === 0) throw new IamError('CONVERSION_RIGHTS');
+  const [limitedBy, ...others] = native.limited_by ?? [];
+  if (others.length > 0) {
+    throw new IamError('CONVERSION_RIGHTS', {
+      message:
+        'The native API key has several sets of limits (limited_by). Role descriptors cannot express their intersection.',
+    });
+  }
+  const limits = Object.values(limitedBy ?? {});
+  if (limits.length === 0) throw new IamError('CONVERSION_RIGHTS');
   const own = Object.values(native.role_descriptors ?? {});
   const effective = effectiveDescriptors(
     own.map(readDescriptor),

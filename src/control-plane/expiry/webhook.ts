@@ -14,7 +14,7 @@ const SECRET_PREFIX = 'whsec_';
 /**
  * Sends a notice, signed by the Standard Webhooks scheme: `webhook-signature: v1,<base64>` is HMAC-SHA-256 over
  * `<webhook-id>.<webhook-timestamp>.<body>`. A retry has the same id, so a receiver can drop duplicates.
- * @throws Error when the receiver does not respond with 2xx in time
+ * @throws Error when the receiver does not respond with 2xx in time. It never contains the URL, whose path may be a token
  */
 export async function sendNotice(webhook: Webhook, notice: ExpiryNotice, nowMs: number): Promise<void> {
   const body = JSON.stringify({
@@ -31,7 +31,7 @@ export async function sendNotice(webhook: Webhook, notice: ExpiryNotice, nowMs: 
   });
   const id = `expiry-notice-${notice.id}`;
   const timestamp = String(Math.floor(nowMs / 1_000));
-  const response = await fetch(webhook.url, {
+  const status = await post(webhook.url, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -40,11 +40,30 @@ export async function sendNotice(webhook: Webhook, notice: ExpiryNotice, nowMs: 
       'webhook-signature': `v1,${signature(webhook.secret, `${id}.${timestamp}.${body}`)}`,
     },
     body,
-    redirect: 'error',
+    // The status of a redirect says more than the error that fetch could throw.
+    redirect: 'manual',
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  await response.body?.cancel();
-  if (!response.ok) throw new Error(`the webhook responded with status ${response.status}`);
+  if (status < 200 || status > 299) throw new Error(`the webhook responded with status ${status}`);
+}
+
+async function post(url: string, init: RequestInit): Promise<number> {
+  try {
+    const response = await fetch(url, init);
+    await response.body?.cancel();
+    return response.status;
+  } catch (error) {
+    // Messages and properties of errors of fetch can repeat the URL or the response. A code cannot.
+    throw new Error(`the webhook did not respond: ${codeOf(error)}`);
+  }
+}
+
+/** The code of the deepest cause, such as ECONNREFUSED; without one, the name of the error, such as TimeoutError. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  if (error.cause instanceof Error) return codeOf(error.cause);
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : error.name;
 }
 
 /** HMAC-SHA-256, base64. @param secret as Standard Webhooks writes it, or any other text for its UTF-8 bytes */

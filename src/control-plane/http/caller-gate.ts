@@ -46,7 +46,7 @@ export class CallerGate {
   async authenticate(request: FastifyRequest): Promise<Caller> {
     const credential = this.#decode(request);
     const digest = credentialDigest(credential.id, credential.secret);
-    const address = request.clientAddress;
+    const address = request.clientNetwork;
     const isKnown = this.#known.get(digest) !== undefined;
     if (!isKnown) assertWithin(this.#failures.take(address));
     try {
@@ -63,9 +63,9 @@ export class CallerGate {
     }
   }
 
-  /** Counts a request that no credential authenticates. @throws {IamError} 429 beyond the budget of its address */
+  /** Counts a request that no credential authenticates; call it before the body is read. @throws {IamError} 429 beyond the budget of its address */
   countAnonymous(request: FastifyRequest): void {
-    assertWithin(this.#undecodable.take(request.clientAddress));
+    assertWithin(this.#undecodable.take(request.clientNetwork));
   }
 
   /** Separate from other failures: text that does not decode costs nothing and must not block real credentials. */

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { CLIENT_ADDRESS_HEADER, FORWARDING_SECRET_HEADER } from '../../http/forwarding-headers.ts';
 import { ClientAuthentication } from '../../keys/client-authentication.ts';
 import { LogLimiter } from '../../lib/log-limiter.ts';
+import { clientNetwork } from './client-network.ts';
 
 /** Whether the control plane accepts the secret of a region. */
 export type ForwardedResult = 'accepted' | 'refused';
@@ -21,11 +22,13 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Address of the client: its own, also behind a region that forwards, or behind a trusted proxy. */
     clientAddress: string;
+    /** What limits count by. */
+    clientNetwork: string;
   }
 }
 
 /**
- * Sets `request.clientAddress`. A region states the address of its client, and proves with a shared secret that it is a
+ * Sets `request.clientAddress` and `request.clientNetwork`. A region states the address of its client, and proves with a shared secret that it is a
  * region. Nobody else can choose an address.
  */
 export const clientAddress = fp<ClientAddressOptions>(
@@ -33,17 +36,19 @@ export const clientAddress = fp<ClientAddressOptions>(
     const limiter = new LogLimiter(Date.now, REPORT_INTERVAL_MS);
     const regions = new ClientAuthentication(forwardingSecrets);
     app.decorateRequest('clientAddress', '');
+    app.decorateRequest('clientNetwork', '');
     app.addHook('onRequest', async (request) => {
       const { [FORWARDING_SECRET_HEADER]: secret, [CLIENT_ADDRESS_HEADER]: address } = request.headers;
       const isRegion = typeof secret === 'string' && regions.isTrusted({ secret, certificate: false });
       if (secret !== undefined) onForwarded(isRegion ? 'accepted' : 'refused');
-      if (secret !== undefined && !isRegion && limiter.admit(request.ip) !== undefined) {
+      if (secret !== undefined && !isRegion && limiter.admit(clientNetwork(request.ip)) !== undefined) {
         logger.warn(
           { client: { ip: request.ip } },
           'FORWARDING_SECRETS does not contain the secret of a region; all its clients count as one address',
         );
       }
       request.clientAddress = isRegion && typeof address === 'string' ? address : request.ip;
+      request.clientNetwork = clientNetwork(request.clientAddress);
     });
   },
   { name: 'client-address' },

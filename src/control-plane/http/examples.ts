@@ -1,17 +1,15 @@
 import type { OperationExample } from '../../http/openapi.ts';
 
+const assignment = {
+  role_id: 'elasticsearch-application-only',
+  all: false,
+  project_ids: ['my-project'],
+  application_roles: ['viewer'],
+};
+/** Requests omit the organization: it is that of the caller, and a reader who sends an example has another one. */
+const requestedAssignments = { project: { elasticsearch: [assignment] } };
 const assignments = {
-  project: {
-    elasticsearch: [
-      {
-        role_id: 'elasticsearch-application-only',
-        organization_id: 'my-organization',
-        all: false,
-        project_ids: ['my-project'],
-        application_roles: ['viewer'],
-      },
-    ],
-  },
+  project: { elasticsearch: [{ ...assignment, organization_id: 'my-organization' }] },
 };
 const key = {
   id: 'BjvO4y5VI39ekJJqnNb0EQ',
@@ -36,7 +34,7 @@ const organization = { id: 'my-organization', name: 'My organization' };
 /** An example for each operation of the control plane, by operation id. */
 export const EXAMPLES: Readonly<Record<string, OperationExample>> = {
   createApiKey: {
-    request: { description: key.description, expiration: '90d', role_assignments: assignments },
+    request: { description: key.description, expiration: '90d', role_assignments: requestedAssignments },
     response: issued,
   },
   listApiKeys: { response: { keys: [key] } },

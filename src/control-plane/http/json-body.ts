@@ -4,26 +4,22 @@ import { IamError } from '../../errors.ts';
 import { repeatedKey } from '../../roles/repeated-key.ts';
 import { quoted } from '../../roles/violation.ts';
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Refuses a body in which a key occurs twice: JSON.parse would drop the first value. */
-    uniqueKeys?: boolean;
-  }
-}
-
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Parses JSON bodies. Accepts an empty body with the JSON content type, because existing clients send it. */
+/**
+ * Parses JSON bodies. Refuses a body in which a key occurs twice, because JSON.parse would drop the first value. Accepts an
+ * empty body with the JSON content type, because existing clients send it.
+ */
 export const jsonBody = fp(
   async (app) => {
     app.removeAllContentTypeParsers();
     app.addContentTypeParser(
       /^application\/(?:[\w.-]+\+)?json\b/i,
       { parseAs: 'buffer' },
-      async (request: FastifyRequest, body: string | Buffer) => {
+      async (_request: FastifyRequest, body: string | Buffer) => {
         if (body.length === 0) return undefined;
         const [text, parsed] = parse(body as Buffer);
-        const repeated = request.routeOptions.config.uniqueKeys ? repeatedKey(text) : undefined;
+        const repeated = repeatedKey(text);
         if (repeated === undefined) return parsed;
         throw new IamError('BODY_INVALID', {
           message: `The key ${quoted(repeated)} occurs twice in one object.`,

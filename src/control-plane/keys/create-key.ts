@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { IamError, violationsError } from '../../errors.ts';
 import { checkNewRoleAssignments } from '../../roles/new-role-assignments.ts';
+import { parseIgnoringNulls } from '../../roles/null-fields.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
-import { parseOrViolations, type Violation } from '../../roles/violation.ts';
+import type { Violation } from '../../roles/violation.ts';
 import type { Queries } from '../database.ts';
-import { unstorable, withoutNulls } from '../input.ts';
+import { unstorable } from '../input.ts';
 import { withinOrganization } from '../organizations/assignment-scope.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
@@ -17,7 +18,7 @@ import type { KeyWithCredential } from './key-view.ts';
 import type { LifecycleDeps } from './lifecycle-deps.ts';
 import { assertWithinQuota } from './quota.ts';
 
-const MAX_DESCRIPTION_CHARS = 1_024;
+export const MAX_DESCRIPTION_CHARS = 1_024;
 
 /** Body of `POST /users/auth/keys`. */
 export const createKeySchema = z.strictObject({
@@ -93,20 +94,18 @@ interface Creation {
 }
 
 /** @throws {IamError} that names every invalid field at once */
-function parseCreation(raw: unknown): Creation {
-  const input = withoutNulls(raw);
-  const violations: Violation[] = unstorable(raw);
-  const parsed = parseOrViolations(createKeySchema, input);
+function parseCreation(input: unknown): Creation {
+  const violations: Violation[] = unstorable(input);
+  const parsed = parseIgnoringNulls(createKeySchema, input);
   const body = parsed.ok ? parsed.value : undefined;
   if (!parsed.ok) violations.push(...parsed.violations);
 
   const ttl = parseTtl(body?.expiration);
   if ('problem' in ttl) violations.push({ path: 'expiration', message: ttl.problem });
   // The assignments are checked even if the rest of the body is invalid, so that one response names everything.
-  if (roleAssignmentsOf(raw) === null)
-    violations.push({ path: 'role_assignments', message: NULL_ASSIGNMENTS });
   const requested = roleAssignmentsOf(input);
-  const assignments = requested === undefined ? undefined : checkNewRoleAssignments(requested);
+  if (requested === null) violations.push({ path: 'role_assignments', message: NULL_ASSIGNMENTS });
+  const assignments = requested == null ? undefined : checkNewRoleAssignments(requested);
   if (assignments?.ok === false) {
     violations.push(...assignments.violations.map((violation) => below('role_assignments', violation)));
   }

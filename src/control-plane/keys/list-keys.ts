@@ -7,7 +7,7 @@ import { parseInput } from '../input.ts';
 import { parseDuration } from './durations.ts';
 import { type KeyView, keyView } from './key-view.ts';
 
-const MAX_PAGE = 1_000;
+export const MAX_KEYS_PAGE = 1_000;
 
 /** Query of `GET /users/auth/keys`. */
 export const listKeysSchema = z.object({
@@ -29,8 +29,8 @@ export const listKeysSchema = z.object({
     .number()
     .int()
     .min(1)
-    .max(MAX_PAGE)
-    .default(MAX_PAGE)
+    .max(MAX_KEYS_PAGE)
+    .default(MAX_KEYS_PAGE)
     .describe('Maximum number of keys per page.'),
   after: z.string().max(64).optional().describe('The "next" value of the previous page.'),
 });

@@ -32,7 +32,7 @@ export function elasticsearchRoleRoutes(app: FastifyInstance, roles: CustomRoles
     app.route<{ Params: RoleParams; Querystring: { strict?: string } }>({
       method: method.toUpperCase(),
       url: '/:name',
-      config: { audit: { action: 'role.put', targetType: 'role', targetId: roleIdOf }, uniqueKeys: true },
+      config: { audit: { action: 'role.put', targetType: 'role', targetId: roleIdOf } },
       schema: {
         tags,
         operationId: `${method}ElasticsearchRole`,

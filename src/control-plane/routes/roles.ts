@@ -22,7 +22,7 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
   app.put<{ Params: RoleParams; Querystring: { strict?: string } }>(
     `${ROLES}/:name`,
     {
-      config: { audit: { action: 'role.put', targetType: 'role', targetId: roleIdOf }, uniqueKeys: true },
+      config: { audit: { action: 'role.put', targetType: 'role', targetId: roleIdOf } },
       schema: {
         tags,
         operationId: 'putRole',
@@ -124,7 +124,9 @@ export function roleRoutes(app: FastifyInstance, roles: CustomRoles): void {
         operationId: 'listPredefinedRoles',
         summary: 'List the predefined roles with their descriptors',
         description: 'Any valid key.',
-        querystring: z.object({ project_type: z.enum(PROJECT_TYPES).optional() }),
+        querystring: z.object({
+          project_type: z.enum(PROJECT_TYPES).optional().describe('Only the roles of this project type.'),
+        }),
         response: {
           200: z.object({
             roles: z.array(
@@ -173,8 +175,8 @@ export function native(descriptor: RoleDescriptor) {
 
 const tags = ['Roles'];
 export const projectParams = z.object({
-  project_type: z.enum(PROJECT_TYPES),
-  project_id: z.string(),
+  project_type: z.enum(PROJECT_TYPES).describe('Type of the project.'),
+  project_id: z.string().describe('Id of the project.'),
 });
 export const roleParams = projectParams.extend({ name: z.string().describe('Name of the role.') });
 export const nativeRoles = z

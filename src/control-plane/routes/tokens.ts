@@ -16,20 +16,20 @@ export function tokenRoutes(app: FastifyInstance, callers: CallerGate): void {
     app.post(
       `/_${name}`,
       {
+        onRequest: async (request) => callers.countAnonymous(request),
         schema: {
           tags: ['UIAM'],
           operationId: `${name}Token`,
           summary,
           description: 'This release issues no tokens: every token is unknown, and the response is 401.',
           security: [],
-          response: Object.fromEntries([401, 429].map((status) => [status, uiamErrorSchema])) as Record<
+          response: Object.fromEntries([400, 401, 429].map((status) => [status, uiamErrorSchema])) as Record<
             number,
             z.ZodType
           >,
         },
       },
-      async (request) => {
-        callers.countAnonymous(request);
+      async () => {
         throw new IamError('TOKEN_UNKNOWN');
       },
     );

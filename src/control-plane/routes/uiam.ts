@@ -18,12 +18,18 @@ export interface UiamServices {
   conversion: KeyConversion;
 }
 
-/** Serves the key calls of services: `_grant`, self-revocation, `_convert`. Errors have the format of `_authenticate`. */
+/**
+ * Serves the key calls of services: `_grant`, self-revocation, `_convert`. Errors have the format of `_authenticate`. Each call
+ * authenticates its caller before the body is read.
+ */
 export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
   app.post(
     '/_grant',
     {
       config: { audit: { action: 'api_key.grant', targetType: 'api_key' } },
+      onRequest: async (request) => {
+        request.caller = await services.callers.authenticate(request);
+      },
       schema: {
         tags,
         operationId: 'grantApiKey',
@@ -37,8 +43,7 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
       },
     },
     async (request, reply) => {
-      const caller = await services.callers.authenticate(request);
-      request.caller = caller;
+      const { caller } = request;
       const principal = { ...principalOf(caller, request), keyId: caller.key.id };
       const { key, replayed } = await services.keys.grant(
         principal,
@@ -54,6 +59,15 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
     '/:id',
     {
       config: { audit: { action: 'api_key.revoke', targetType: 'api_key', targetId: keyIdOf } },
+      onRequest: async (request, reply) => {
+        try {
+          request.caller = await services.callers.authenticate(request);
+        } catch (error) {
+          if (!hasEnded(error, request.params.id)) throw error;
+          // Success, because the key has already ended. Clients retried forever when this was an error.
+          return reply.code(204).send();
+        }
+      },
       schema: {
         tags,
         operationId: 'revokeOwnApiKey',
@@ -66,20 +80,16 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
       },
     },
     async (request, reply) => {
-      const { id } = request.params;
-      try {
-        const caller = await services.callers.authenticate(request);
-        request.caller = caller;
-        if (caller.key.id !== id) {
-          throw new IamError('PERMISSION_DENIED', {
-            message: 'With this call, a key can revoke only itself.',
-          });
-        }
-        await services.keys.revoke(principalOf(caller, request), id, { self: true, force: forceOf(request) });
-      } catch (error) {
-        // Success, because the key has already ended. Clients retried forever when this was an error.
-        if (!hasEnded(error, id)) throw error;
+      const { caller, params } = request;
+      if (caller.key.id !== params.id) {
+        throw new IamError('PERMISSION_DENIED', {
+          message: 'With this call, a key can revoke only itself.',
+        });
       }
+      await services.keys.revoke(principalOf(caller, request), params.id, {
+        self: true,
+        force: forceOf(request),
+      });
       return reply.code(204).send();
     },
   );
@@ -89,6 +99,14 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
     {
       // The conversion records the refusal of each item: the caller of this route has no key.
       config: { audit: { action: 'api_key.convert', targetType: 'native_api_key' } },
+      onRequest: async (request) => {
+        if (services.clientAuthentication.isTrusted(clientProof(request))) return;
+        services.callers.countAnonymous(request);
+        throw new IamError('CLIENT_AUTHENTICATION', {
+          message:
+            'This call requires client authentication: an X-Client-Authentication header or a client certificate.',
+        });
+      },
       schema: {
         tags,
         operationId: 'convertApiKeys',
@@ -100,16 +118,7 @@ export function uiamRoutes(app: FastifyInstance, services: UiamServices): void {
         response: { 200: convertResponseSchema, ...refusals() },
       },
     },
-    async (request) => {
-      if (!services.clientAuthentication.isTrusted(clientProof(request))) {
-        services.callers.countAnonymous(request);
-        throw new IamError('CLIENT_AUTHENTICATION', {
-          message:
-            'This call requires client authentication: an X-Client-Authentication header or a client certificate.',
-        });
-      }
-      return services.conversion.convert(actorOf('client', 'uiam', request), request.body);
-    },
+    (request) => services.conversion.convert(actorOf('client', 'uiam', request), request.body),
   );
 }
 

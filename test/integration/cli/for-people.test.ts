@@ -183,7 +183,24 @@ describe('iam audit', () => {
       'success',
     );
     expect(events).toHaveLength(1);
-    expect((await iam(['audit', '--since', 'yesterday'], environment)).exitCode).toBe(4);
+  });
+
+  it('accepts durations as times in the past', async () => {
+    const key = await newKey();
+    await iam(['keys', 'revoke', '--', key.id], environment);
+    const count = async (...args: string[]) =>
+      (await json('audit', `--target=${key.id}`, ...args)).events.length;
+    expect(await count('--since', '1h')).toBe(1);
+    expect(await count('--until', '1h')).toBe(0);
+    expect(await count('--since', '2026-01-01T01:00:00+01:00')).toBe(1);
+  });
+
+  it('says so if there are no events', async () => {
+    expect(await iam(['audit', '--until', '5000d'], environment)).toEqual({
+      exitCode: 0,
+      stdout: 'no events\n',
+      stderr: '',
+    });
   });
 
   it('follows the trail: each new event once, in order', async () => {

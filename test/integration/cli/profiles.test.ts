@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -9,6 +12,7 @@ import {
 } from '../../support/control-plane.ts';
 import { iam, iamOnTerminal } from '../../support/iam.ts';
 import { type IssuedKey, insertKey } from '../../support/keys.ts';
+import { startRegional } from '../../support/regional.ts';
 
 let controlPlane: TestControlPlane;
 let owner: IssuedKey;
@@ -61,6 +65,23 @@ describe('iam login', () => {
     await expect(readFile(file())).rejects.toThrow('ENOENT');
   });
 
+  it('recognizes that a URL leads to another service, and stores nothing', async () => {
+    const regional = await startRegional(controlPlane.primary.controlPlaneUrl);
+    const page = createServer((_request, response) => response.end('<html></html>'));
+    await once(page.listen(0, '127.0.0.1'), 'listening');
+    const others = [regional.url, `http://127.0.0.1:${(page.address() as AddressInfo).port}`];
+    try {
+      for (const url of others) {
+        const { exitCode, stderr } = await iam(['login', '--url', url], environment, owner.credential);
+        expect([exitCode, stderr]).toEqual([2, expect.stringContaining(`${url} is not a control plane.`)]);
+      }
+    } finally {
+      await regional.close();
+      page.close();
+    }
+    await expect(readFile(file())).rejects.toThrow('ENOENT');
+  });
+
   it('reads the key from a terminal without showing it', async () => {
     const { exitCode, screen } = await iamOnTerminal(['login'], environment, [
       [/URL of the control plane: /, controlPlane.url],
@@ -76,6 +97,60 @@ it('refuses a profile file that other users can read, and says how to fix it', a
   await chmod(file(), 0o640);
   const { exitCode, stderr } = await iam(['whoami'], environment);
   expect([exitCode, stderr]).toEqual([2, expect.stringContaining(`chmod 600 ${file()}`)]);
+});
+
+it('refuses a profile file that other users can replace', async () => {
+  await login(owner.credential);
+  await chmod(join(home, 'iam'), 0o777);
+  const { exitCode, stderr } = await iam(['whoami'], environment);
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining(`chmod 700 ${join(home, 'iam')}`)]);
+});
+
+it.each(['constructor', '__proto__', 'a/b'])('has no profile with the name %s', async (name) => {
+  await login(owner.credential);
+  const { exitCode, stdout } = await iam(['logout'], { ...environment, IAM_PROFILE: name });
+  expect([exitCode, stdout]).toEqual([2, '']);
+});
+
+it('follows no redirect, and shows no control characters of a server', async () => {
+  const { port } = new URL(controlPlane.url);
+  const server = createServer((request, response) => {
+    if (request.method === 'POST') {
+      response.writeHead(307, { location: `http://127.0.0.1:${port}/api/v1/users/auth/keys` }).end();
+    } else {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const text = 'a\u001b[31mb';
+      response.end(
+        JSON.stringify({
+          id: 'id',
+          description: text,
+          organization_id: text,
+          status: 'active',
+          creation_date: '2026-01-01T00:00:00Z',
+          user_id: text,
+          internal: false,
+          role_assignments: {},
+        }),
+      );
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const settings = {
+    ...environment,
+    IAM_CONTROL_PLANE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    IAM_API_KEY: owner.credential,
+  };
+  try {
+    const created = await iam(
+      ['keys', 'create', '--description', 'x', '--project', 'elasticsearch:p=viewer'],
+      settings,
+    );
+    expect([created.exitCode, created.stderr]).toEqual([5, expect.stringContaining('redirect')]);
+    const shown = await iam(['keys', 'show', 'id'], settings);
+    expect([shown.exitCode, shown.stdout.includes('\u001b')]).toEqual([0, false]);
+  } finally {
+    server.close();
+  }
 });
 
 it('shows who a key is, also one that is no owner', async () => {
@@ -97,6 +172,39 @@ it('works on the database if only the URL of a control plane is set beside it', 
   };
   const args = ['keys', 'list', '--organization', owner.organizationId];
   expect(await iam(args, { ...environment, ...settings })).toMatchObject({ exitCode: 0, stderr: '' });
+});
+
+it('uses the default profile if only the same URL is set, however it is written', async () => {
+  await login(owner.credential);
+  for (const url of [controlPlane.url, `${controlPlane.url}/`]) {
+    const { exitCode, stdout } = await iam(['whoami'], { ...environment, IAM_CONTROL_PLANE_URL: url });
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining(owner.id)]);
+  }
+});
+
+it('sends the key of a profile to no other URL, and says what to do', async () => {
+  await login(owner.credential);
+  const { exitCode, stderr } = await iam(['whoami'], {
+    ...environment,
+    IAM_CONTROL_PLANE_URL: 'http://127.0.0.1:1',
+  });
+  expect([exitCode, stderr]).toEqual([
+    2,
+    expect.stringMatching(/--profile default or unset IAM_CONTROL_PLANE_URL/),
+  ]);
+  expect(stderr).not.toContain('iam login');
+});
+
+it('says how to use a profile while a database is set', async () => {
+  const settings = { ...environment, PRIMARY_DATABASE_URL: controlPlane.primary.controlPlaneUrl };
+  expect((await iam(['whoami'], settings)).stderr).toMatch(/run "iam login" and pass --profile default/);
+  await login(owner.credential);
+  const { exitCode, stderr } = await iam(['whoami'], settings);
+  expect([exitCode, stderr]).toEqual([
+    2,
+    expect.stringContaining('To use your profile, pass --profile default.'),
+  ]);
+  expect((await iam(['whoami', '--profile', 'default'], settings)).exitCode).toBe(0);
 });
 
 it.each<[string, Record<string, string>, RegExp]>([

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseEnv } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { predefinedRoles } from '../../../src/roles/predefined.ts';
 import {
@@ -11,6 +12,7 @@ import {
 } from '../../support/dev-project.ts';
 import { findForbidden } from '../../support/forbidden-output.ts';
 import { freePortBase } from '../../support/free-port-base.ts';
+import { startIamService } from '../../support/iam.ts';
 import { authenticate, projectContext } from '../../support/regional.ts';
 
 /** Replication takes milliseconds, but longer on a machine that runs other tests. */
@@ -62,8 +64,22 @@ describe('npm start', { timeout: 60_000 }, () => {
       'IAM_PROJECT_TYPE',
       'IAM_REGIONAL_URL',
     ]);
-    for (const file of ['demo.env', 'cli.env', 'secrets.json']) {
+    for (const file of ['demo.env', 'cli.env', 'regional.env', 'secrets.json']) {
       expect((await stat(join(project.directory, '.iam', file))).mode & 0o777, file).toBe(0o600);
+    }
+  });
+
+  it('writes the settings with which a debugger runs one more regional service beside the stack', async () => {
+    const launch = await readFile(new URL('../../../.vscode/launch.json', import.meta.url), 'utf8');
+    expect(launch).toContain('.iam/regional.env');
+    const settings = parseEnv(await project.state('regional.env')) as Record<string, string>;
+    const { IAM_DEMO_KEY = '' } = await project.demo();
+    const contexts = [projectContext('demo-project', 'demo-organization')];
+    const service = await startIamService('regional', settings);
+    try {
+      expect((await authenticate(service, `ApiKey ${IAM_DEMO_KEY}`, { contexts })).status).toBe(200);
+    } finally {
+      await service.stop();
     }
   });
 

@@ -5,6 +5,7 @@ import { PostgresKeyStore } from '../../../src/keys/postgres-key-store.ts';
 import { Replica } from '../../../src/keys/replica.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { newCredential, projectRoles } from '../../support/keys.ts';
+import { keyRecord } from '../../support/records.ts';
 
 let databases: TestDatabases;
 /** Reads a row as the regional service does. */
@@ -48,12 +49,8 @@ async function readAsControlPlane(id: string): Promise<KeyRecord> {
   return parseKeyObject(rows[0]);
 }
 
-const minimal: Omit<KeyRecord, 'id'> = {
-  organizationId: 'org',
-  description: 'test',
+const minimal = keyRecord('', 1, {
   secretHash: 'a hash',
-  previousSecretHash: null,
-  previousSecretExpiresAtMs: null,
   roleAssignments: {
     project: {
       elasticsearch: [
@@ -66,13 +63,8 @@ const minimal: Omit<KeyRecord, 'id'> = {
       ],
     },
   },
-  internal: false,
-  createdBy: 'user',
   createdAtMs: Date.UTC(2026, 0, 1),
-  expiresAtMs: null,
-  revokedAtMs: null,
-  version: 1,
-};
+});
 
 describe('a row of api_keys', () => {
   it.each<[string, Record<string, unknown>, Partial<KeyRecord>]>([

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { CertificateAuthority } from '../../support/certificates.ts';
 import {
   CLIENT_SECRET,
   callApi,
@@ -8,6 +9,7 @@ import {
 } from '../../support/control-plane.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { insertKey, projectRoles } from '../../support/keys.ts';
+import { metric } from '../../support/pods.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
 
@@ -76,6 +78,35 @@ it('forwards the three key calls with their headers and returns the responses of
   expect(rows.map((row) => row.source_ip)).toEqual(['127.0.0.1', '127.0.0.1']);
 });
 
+it('sends nothing to a control plane whose certificate it cannot verify', async () => {
+  const authority = await CertificateAuthority.create();
+  const { files } = await authority.issue('localhost');
+  const secure = await startTestControlPlane(
+    { TLS_CERT_FILE: files.cert, TLS_KEY_FILE: files.key, FORWARDING_SECRETS: 'forwarding-secret' },
+    { ...controlPlane.primary, close: async () => {} },
+  );
+  const key = await viewer();
+  const settings = {
+    CONTROL_PLANE_URL: secure.url.replace('127.0.0.1', 'localhost'),
+    FORWARDING_SECRETS: 'forwarding-secret',
+  };
+  const grantThrough = async (more: Record<string, string>) => {
+    const through = await startRegional(databases.replicaUrl, { ...settings, ...more });
+    const { status } = await callApi(through, 'POST', `${BASE}/_grant`, key.authorization, { body: GRANT });
+    await through.close();
+    return status;
+  };
+  const forwarded = () => metric(secure, 'iam_forwarded_requests_total{result="accepted"}');
+  try {
+    expect([await grantThrough({}), await forwarded()]).toEqual([503, 0]);
+    const trusting = { CONTROL_PLANE_CA_FILE: authority.certFile };
+    expect([await grantThrough(trusting), await forwarded()]).toEqual([200, 1]);
+  } finally {
+    await secure.close();
+    await authority.remove();
+  }
+});
+
 it('returns 503 with a code, never 500, while the control plane is unreachable; authentication is unaffected', async () => {
   const key = await viewer();
   await databases.replicated();
@@ -94,6 +125,7 @@ it('returns 503 with a code, never 500, while the control plane is unreachable; 
       .map((line) => JSON.parse(line))
       .filter((line) => line['log.level'] === 'error');
     expect(errors).not.toEqual([]);
+    expect(region.logLines.join('')).not.toContain('response errored');
     for (const line of errors)
       expect(line).toMatchObject({ 'error.code': '0x1A1503', suppressed: expect.any(Number) });
     const contexts = [projectContext('shop', key.organizationId)];

@@ -1,20 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { COMMAND_VARIABLES } from '../../../src/cli/command-variables.ts';
 import { settings } from '../../../src/config.ts';
 
 const root = new URL('../../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, root), 'utf8');
-
-/** What migrations and their command read beside the settings of the services. */
-const COMMAND_VARIABLES = [
-  'MIGRATE_DATABASE_URL',
-  'SUBSCRIBE_TO',
-  'SUBSCRIPTION_NAME',
-  'IAM_REGIONAL_PASSWORD',
-  'IAM_CONTROL_PLANE_PASSWORD',
-  'IAM_REPLICATOR_PASSWORD',
-];
 
 it('docker-compose.yml is valid, sets only known variables, and depends only on its own services', async () => {
   const { services } = parse(await read('docker-compose.yml'), { merge: true });
@@ -29,11 +20,12 @@ it('docker-compose.yml is valid, sets only known variables, and depends only on 
       'control-plane',
     ]),
   );
+  const known = [...Object.keys(settings), ...COMMAND_VARIABLES.map((variable) => variable.name)];
   for (const [name, service] of Object.entries<Record<string, unknown>>(services)) {
     for (const other of Object.keys(service.depends_on ?? {})) expect(services, name).toHaveProperty(other);
     if (service.build === undefined) continue;
     for (const variable of Object.keys(service.environment ?? {})) {
-      expect([...Object.keys(settings), ...COMMAND_VARIABLES], name).toContain(variable);
+      expect(known, name).toContain(variable);
     }
   }
 });

@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { renderOpenApi } from '../../../scripts/docs/openapi.ts';
+import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts';
+import { responseSchema } from '../../../src/regional/authentication-schema.ts';
 
 interface Operation {
   operationId?: string;
+  parameters?: { name: string; description?: string }[];
   requestBody?: { content: Record<string, object> };
   responses: Record<string, { content?: Record<string, object> }>;
 }
@@ -28,8 +31,11 @@ describe.each(documents)('%s', (path, text) => {
     Object.values<Operation>,
   );
 
-  it('describes every operation and every response', () => {
+  it('describes every operation, every parameter and every response', () => {
     for (const operation of operations) {
+      for (const parameter of operation.parameters ?? []) {
+        expect(parameter, `${operation.operationId} ${parameter.name}`).toHaveProperty('description');
+      }
       expect(operation).toMatchObject({ summary: expect.any(String), tags: [expect.any(String)] });
       expect(JSON.stringify(operation.responses)).not.toContain('Default Response');
     }
@@ -46,4 +52,10 @@ describe.each(documents)('%s', (path, text) => {
       }
     }
   });
+});
+
+it('the example of _authenticate has every field of a response', () => {
+  const { paths } = JSON.parse(Object.fromEntries(documents)['docs/openapi/regional.json'] ?? '');
+  const { example } = paths[AUTHENTICATE_PATH].post.responses['200'].content['application/json'];
+  expect(responseSchema.safeParse(example).error).toBeUndefined();
 });

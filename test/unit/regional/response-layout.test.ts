@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { Interner } from '../../../src/keys/cache/interner.ts';
 import type { FencedCache, SharedEntry } from '../../../src/keys/cache/redis/fenced-cache.ts';
@@ -7,26 +8,19 @@ import { VerifiedKeys } from '../../../src/keys/cache/redis/verified-keys.ts';
 import { Freshness } from '../../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../../src/keys/change-feed/recent-changes.ts';
 import { ClientAuthentication } from '../../../src/keys/client-authentication.ts';
-import type { KeyRecord } from '../../../src/keys/key-record.ts';
 import { IdentityWriter, joinResponse, writePermissions } from '../../../src/regional/response-writer.ts';
 import { SharedResponses } from '../../../src/regional/shared-responses.ts';
+import { keyRecord } from '../../support/records.ts';
 
 /** A record that sets every field of a response. */
-const record: KeyRecord = {
-  id: 'id',
+const record = keyRecord('id', 1, {
   organizationId: 'org-é',
   secretHash: 'h',
-  previousSecretHash: null,
-  previousSecretExpiresAtMs: null,
   roleAssignments: { organization: [{ role_id: 'organization-admin', organization_id: 'org-é' }] },
   internal: true,
-  createdBy: 'user',
   description: 'é',
-  createdAtMs: 0,
   expiresAtMs: 1,
-  revokedAtMs: null,
-  version: 1,
-};
+});
 const context = { projectId: 'p', projectType: 'elasticsearch', organizationId: 'org-é' } as const;
 const request = {
   contexts: [context],
@@ -53,6 +47,13 @@ it('a change of what pods share in Redis comes with another LAYOUT, so two relea
   const body = joinResponse(permissions, record.id, new IdentityWriter().write(record));
   const payloads = [await responsePayload(permissions, body), await credentialPayload()];
   expect([LAYOUT, ...payloads.map(fingerprint)]).toEqual(['iam6', '73a423b33eda2660', 'bd80648161814f7a']);
+});
+
+it.each([
+  ['docs/operations.md', `~${LAYOUT}:*`],
+  ['CHANGELOG.md', `layout \`${LAYOUT}\``],
+])('%s names the LAYOUT, because operators grant the permission for it', async (page, text) => {
+  expect(await readFile(new URL(`../../../${page}`, import.meta.url), 'utf8')).toContain(text);
 });
 
 const fingerprint = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16);

@@ -273,6 +273,39 @@ describe('a key that cannot be converted fails alone', () => {
       },
     ],
     [
+      'several sets of limits, which mean their intersection',
+      '0x1A3400',
+      () => {
+        key.limited_by = [{ superuser: SUPERUSER }, { none: { cluster: [], indices: [] } }];
+        return native();
+      },
+    ],
+    [
+      'several sets of limits and no own descriptors',
+      '0x1A3400',
+      () => {
+        key.role_descriptors = {};
+        key.limited_by = [{ viewer: { cluster: ['monitor'] } }, { none: { cluster: [], indices: [] } }];
+        return native();
+      },
+    ],
+    [
+      'an expiration that no date can express',
+      '0x1A1400',
+      () => {
+        key.expiration = 1e18;
+        return native();
+      },
+    ],
+    [
+      'an expiration in the year 10000',
+      '0x1A1400',
+      () => {
+        key.expiration = Date.parse('9999-12-31T23:59:59.999Z') + 1;
+        return native();
+      },
+    ],
+    [
       'a creator who sees some documents only',
       '0x1A3400',
       () => {
@@ -325,6 +358,23 @@ describe('a key that cannot be converted fails alone', () => {
       type: expect.stringMatching(/^CONVERSION\./),
     });
   });
+});
+
+it('bounds the description, and keeps the latest expiration that a date of the API can express', async () => {
+  key.expiration = Date.parse('9999-12-31T23:59:59.999Z');
+  for (const [name, description] of [
+    ['x'.repeat(5_000), 'x'.repeat(1_024)],
+    [`${'x'.repeat(1_023)}😀`, 'x'.repeat(1_023)],
+    [' ', `converted from ${NATIVE.id}`],
+  ] as const) {
+    key.name = name;
+    const { body } = await convert([native()]);
+    expect(body.results[0]).toMatchObject({
+      status: 'success',
+      description,
+      expiration_date: '9999-12-31T23:59:59.999Z',
+    });
+  }
 });
 
 it('refuses untrusted callers and malformed bodies', async () => {

@@ -1,5 +1,5 @@
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
@@ -57,7 +57,7 @@ beforeEach(async () => {
 });
 
 /** One instance of the control plane's watch, as after a start. */
-function instance(secret = SECRET) {
+function instance(secret = SECRET, target = url) {
   const lines: string[] = [];
   const registry = new Registry();
   const metrics = new ControlPlaneMetrics(registry, {
@@ -70,7 +70,7 @@ function instance(secret = SECRET) {
     metrics,
     now: () => nowMs,
     checkIntervalMs: 3_600_000,
-    webhook: { url, secret },
+    webhook: { url: target, secret },
   });
   return { check: () => watch.check(), lines, registry };
 }
@@ -179,4 +179,44 @@ it('retries a failed webhook later with the same id, and stops after the first s
   await instance().check();
   expect(received).toHaveLength(2);
   expect(new Set(received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+});
+
+/** A server that answers every connection with these bytes and the request itself. */
+async function echo(head: string): Promise<Server> {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', (request) => socket.end(`${head}${request}`));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server as unknown as Server;
+}
+
+it.each([
+  ['refuses the connection', undefined, 'ECONNREFUSED'],
+  ['closes the connection', '', 'HTTPParserError'],
+  ['does not speak HTTP', 'hello ', 'HTTPParserError'],
+  ['redirects', 'HTTP/1.1 302 Found\r\nlocation: /hook/S3CRET\r\ncontent-length: 0\r\n\r\n', 'status 302'],
+  ['fails', 'HTTP/1.1 500 S3CRET\r\nconnection: close\r\n\r\n', 'status 500'],
+])('logs the reason but not the URL of a webhook that %s', async (_title, head, reason) => {
+  await key('failing', 90);
+  nowMs = START_MS + 60.5 * DAY_MS;
+  const server = await echo(head ?? '');
+  const { port } = server.address() as AddressInfo;
+  if (head === undefined) await new Promise((resolve) => server.close(resolve));
+  const { check, lines } = instance(SECRET, `http://127.0.0.1:${port}/hook/S3CRET?token=S3CRET`);
+  await check();
+  if (head !== undefined) server.close();
+  const failures = lines.filter((line) => line.includes('delivery of an expiry notice failed'));
+  expect(failures).toHaveLength(1);
+  expect(failures[0]).toContain(reason);
+  expect(lines.join('')).not.toContain('S3CRET');
+});
+
+it('does not log a URL that fetch refuses', async () => {
+  await key('unsendable', 90);
+  nowMs = START_MS + 60.5 * DAY_MS;
+  const { check, lines } = instance(SECRET, 'http://user:S3CRET@127.0.0.1/hook');
+  await check();
+  expect(lines.join('')).toContain('the webhook did not respond');
+  expect(lines.join('')).not.toContain('S3CRET');
 });

@@ -107,6 +107,10 @@ describe('_grant', () => {
       },
     ],
     ['an unknown field', { description: 'x', internal: true, role_assignments: LIMIT, all: true }],
+    [
+      'an unknown field of null',
+      { description: 'x', internal: true, role_assignments: { limit: { ...LIMIT.limit, projects: null } } },
+    ],
     ['a wrong expiration', { description: 'x', internal: true, role_assignments: LIMIT, expiration: '2y' }],
   ])('refuses %s', async (_title, body) => {
     expectRefusal(

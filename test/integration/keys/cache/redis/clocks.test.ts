@@ -8,6 +8,7 @@ import { RecentChanges } from '../../../../../src/keys/change-feed/recent-change
 import { ClientAuthentication } from '../../../../../src/keys/client-authentication.ts';
 import type { LoadedKey } from '../../../../../src/keys/key-store.ts';
 import { SharedResponses } from '../../../../../src/regional/shared-responses.ts';
+import { keyRecord } from '../../../../support/records.ts';
 import { startTestRedis, type TestRedis } from '../../../../support/servers/redis.ts';
 
 const LIFE_MS = 900_000;
@@ -55,21 +56,7 @@ function podAhead(byMs: number): SharedResponses {
 
 function keyReadAt(confirmedAtMs: number, id: string): LoadedKey {
   return {
-    record: {
-      id,
-      organizationId: 'o',
-      secretHash: 'h',
-      previousSecretHash: null,
-      previousSecretExpiresAtMs: null,
-      roleAssignments: {},
-      internal: false,
-      description: 'test',
-      createdBy: 'user',
-      createdAtMs: 0,
-      expiresAtMs: null,
-      revokedAtMs: null,
-      version: 1,
-    },
+    record: keyRecord(id, 1),
     tier: 'postgres',
     confirmedAtMs,
     superseded: false,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { credentialDigest } from '../../../../../src/credential/digest.ts';
 import { hashSecret } from '../../../../../src/credential/hash.ts';
-import { RedisKeys } from '../../../../../src/keys/cache/redis/redis-keys.ts';
+import { LAYOUT, RedisKeys } from '../../../../../src/keys/cache/redis/redis-keys.ts';
 import { SealedBox } from '../../../../../src/keys/cache/redis/sealed-box.ts';
 import { callDigest } from '../../../../../src/regional/authentication-call.ts';
 import { createDatabases, type TestDatabases } from '../../../../support/databases.ts';
@@ -15,6 +15,7 @@ import {
   TEST_HASH_PARAMETERS,
 } from '../../../../support/keys.ts';
 import { metric, outcome, type Pods, startPods } from '../../../../support/pods.ts';
+import { keyRecord } from '../../../../support/records.ts';
 import { RedisAdmin } from '../../../../support/redis-contents.ts';
 import { authenticate } from '../../../../support/regional.ts';
 import { startTestRedis, type TestRedis } from '../../../../support/servers/redis.ts';
@@ -141,20 +142,11 @@ it.each(changes)('changes no verdict when every value in Redis is %s', async (_n
 });
 
 it('changes no verdict when Redis holds forged values', async () => {
-  const record = {
-    id: revoked.id,
+  const record = keyRecord(revoked.id, Number.MAX_SAFE_INTEGER, {
     organizationId: 'org-1',
     secretHash: await hashSecret(revoked.secret, TEST_HASH_PARAMETERS),
-    previousSecretHash: null,
-    previousSecretExpiresAtMs: null,
-    roleAssignments: {},
-    internal: false,
     createdBy: 'forged',
-    createdAtMs: 0,
-    expiresAtMs: null,
-    revokedAtMs: null,
-    version: Number.MAX_SAFE_INTEGER,
-  };
+  });
   const { roleAssignments, ...rest } = record;
   const key = { record: rest, confirmedAtMs: Date.now(), verifiedHash: record.secretHash };
   const facts = {
@@ -304,7 +296,6 @@ it('reveals no id, organization, hash, secret or digest to a reader of Redis', a
   expect(contents.length).toBeGreaterThan(1_000);
   expect(sensitive.filter((text) => contents.includes(text))).toEqual([]);
   const names = (await intruder.values()).map(([name]) => name);
-  expect(
-    names.filter((name) => !/^iam6:\{[\w-]{22}\}:(fence|(credential|response):[\w-]{22})$/.test(name)),
-  ).toEqual([]);
+  const opaque = new RegExp(`^${LAYOUT}:\\{[\\w-]{22}\\}:(fence|(credential|response):[\\w-]{22})$`);
+  expect(names.filter((name) => !opaque.test(name))).toEqual([]);
 });

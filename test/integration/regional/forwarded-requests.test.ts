@@ -1,0 +1,180 @@
+import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
+import { call, sendBytes } from '../../support/http-call.ts';
+import { expectRefusal } from '../../support/refusal.ts';
+import { startRegional, type TestRegional } from '../../support/regional.ts';
+
+const KEYS = '/uiam/api/v1/api-keys';
+const SECRET = 'forwarding-secret';
+
+/** Records what the region forwards, in place of a control plane. */
+let controlPlane: Server;
+/** A server to which nothing may be forwarded. */
+let other: Server;
+let region: TestRegional;
+let received: { method: string | undefined; url: string | undefined; headers: IncomingMessage['headers'] }[];
+const reached: string[] = [];
+beforeAll(async () => {
+  controlPlane = createServer((sent, response) => {
+    const { method, url, headers } = sent;
+    received.push({ method, url, headers });
+    response.writeHead(200, {
+      'content-type': 'application/json',
+      'content-length': '2',
+      connection: 'close, x-of-this-connection',
+      'x-of-this-connection': '1',
+      'keep-alive': 'timeout=1',
+      'proxy-authenticate': 'Basic',
+      'x-end-to-end': '1',
+    });
+    response.end('{}');
+  });
+  other = createServer((sent, response) => {
+    reached.push(sent.url ?? '');
+    response.end('{}');
+  });
+  for (const server of [controlPlane, other])
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  region = await startRegional(inject('postgres').region.url, {
+    CONTROL_PLANE_URL: `http://127.0.0.1:${portOf(controlPlane)}`,
+    FORWARDING_SECRETS: SECRET,
+  });
+});
+afterAll(async () => {
+  await region?.close();
+  controlPlane?.close();
+  other?.close();
+});
+beforeEach(() => {
+  received = [];
+});
+
+const portOf = (server: Server) => (server.address() as AddressInfo).port;
+
+/** Sends headers that fetch does not allow. */
+async function grant(headers: Record<string, string>): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      `${region.url}${KEYS}/_grant`,
+      { method: 'POST', headers: { 'content-type': 'application/json', 'x-end-to-end': '1', ...headers } },
+      (response) => {
+        text(response).then(() => resolve(response), reject);
+      },
+    );
+    sent.on('error', reject).end('{}');
+  });
+}
+
+it.each([
+  ['expect', { expect: '100-continue' }],
+  ['keep-alive', { 'keep-alive': '5', connection: 'close' }],
+  ['te', { te: 'trailers' }],
+  ['trailer', { trailer: 'x-checksum' }],
+  ['transfer-encoding', { 'transfer-encoding': 'chunked' }],
+  ['upgrade', { upgrade: 'h2c', connection: 'upgrade, http2-settings', 'http2-settings': 'AAMAAABk' }],
+  ['upgrade', { upgrade: 'h2c', connection: 'close' }],
+  ['proxy-authorization', { 'proxy-authorization': 'Basic eDp5' }],
+  ['proxy-authenticate', { 'proxy-authenticate': 'Basic' }],
+  ['proxy-authentication-info', { 'proxy-authentication-info': 'x' }],
+  ['proxy-connection', { 'proxy-connection': 'keep-alive' }],
+  ['x-of-this-connection', { connection: 'X-Of-This-Connection', 'x-of-this-connection': '1' }],
+])('forwards a call but not its header %s, which is for one connection', async (name, headers) => {
+  const response = await grant(headers as Record<string, string>);
+  expect(response.statusCode).toBe(200);
+  const [forwarded] = received;
+  expect(forwarded?.headers).toMatchObject({ 'x-end-to-end': '1', 'x-iam-forwarding-secret': SECRET });
+  expect(Object.keys(forwarded?.headers ?? {})).not.toContain(name);
+  expect(forwarded?.headers['http2-settings']).toBeUndefined();
+});
+
+it('does not let a client remove the headers of this region with Connection', async () => {
+  await grant({
+    connection: 'x-iam-forwarding-secret, x-iam-client-address, x-request-id, content-length, host',
+  });
+  expect(received[0]?.headers).toMatchObject({
+    'x-iam-forwarding-secret': SECRET,
+    'x-iam-client-address': '127.0.0.1',
+    'x-request-id': expect.stringMatching(/./),
+    'content-length': '2',
+    host: `127.0.0.1:${portOf(controlPlane)}`,
+  });
+});
+
+it('does not return headers that are for the connection to the control plane', async () => {
+  const { headers } = await grant({});
+  expect(headers['x-end-to-end']).toBe('1');
+  expect(headers.connection).not.toContain('close');
+  for (const name of ['x-of-this-connection', 'proxy-authenticate']) expect(headers[name]).toBeUndefined();
+  expect(headers['keep-alive']).not.toBe('timeout=1');
+});
+
+it.each([
+  ['POST', `${KEYS}/_grant`, `${KEYS}/_grant`],
+  ['POST', `${KEYS}/_grant?a=/../&b=%zz&c=x?y`, `${KEYS}/_grant?a=/../&b=%zz&c=x?y`],
+  ['DELETE', `${KEYS}/some%2Bid?force=true`, `${KEYS}/some%2Bid?force=true`],
+  ['POST', `http://OTHER${KEYS}/_convert`, `${KEYS}/_convert`],
+  ['DELETE', `http://OTHER${KEYS}/id?force=true`, `${KEYS}/id?force=true`],
+  ['POST', `HTTP://user:pw@OTHER${KEYS}/_grant`, `${KEYS}/_grant`],
+])('forwards %s %s to the control plane only, as path and query', async (method, target, forwarded) => {
+  const host = `127.0.0.1:${portOf(other)}`;
+  const { status } = await sendBytes(
+    region.url,
+    `${method} ${target.replace('OTHER', host)} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+  );
+  expect(status).toBe(200);
+  expect(received).toMatchObject([{ method, url: forwarded }]);
+  expect(reached).toEqual([]);
+});
+
+it.each([
+  [`${KEYS}/../../../../api/v1/users/auth/keys`, 404],
+  [`${KEYS}/..`, 400],
+  [`${KEYS}/%2e%2e%2f%2e%2e`, 400],
+  [`http://OTHER#${KEYS}/id`, 400],
+  [`http:///${KEYS}/id`, 400],
+  [`//OTHER${KEYS}/id`, 404],
+])('forwards nothing for the target %s', async (target, status) => {
+  const host = `127.0.0.1:${portOf(other)}`;
+  const response = await sendBytes(
+    region.url,
+    `DELETE ${target.replace('OTHER', host)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+  );
+  expectRefusal(response, status, status === 404 ? '0x1A0404' : '0x1A0400');
+  expect([received, reached]).toEqual([[], []]);
+});
+
+it('waits 10 s for a silent control plane, and 60 s for a conversion, and limits the log lines of failures', async () => {
+  const slow = createServer((sent, response) => {
+    // Longer than the timeout of the other calls.
+    if (sent.url?.endsWith('_convert')) setTimeout(() => response.end('{}'), 14_000);
+  });
+  await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
+  const patient = await startRegional(inject('postgres').region.url, {
+    CONTROL_PLANE_URL: `http://127.0.0.1:${portOf(slow)}`,
+  });
+  try {
+    const begun = performance.now();
+    const send = (method: string, path: string) => call(`${patient.url}/uiam/api/v1${path}`, { method });
+    const conversion = send('POST', '/api-keys/_convert');
+    const others = await Promise.all([
+      send('POST', '/api-keys/_grant'),
+      send('DELETE', '/api-keys/id'),
+      send('POST', '/tokens/_refresh'),
+      send('POST', '/tokens/_invalidate'),
+    ]);
+    for (const response of others) expectRefusal(response, 503, '0x1A1503');
+    expect(performance.now() - begun).toBeGreaterThan(9_000);
+    expect(performance.now() - begun).toBeLessThan(13_500);
+    expect((await conversion).status).toBe(200);
+    const failures = patient.logLines.filter((line) => line.includes('0x1A1503'));
+    expect(failures).not.toEqual([]);
+    expect(failures.length).toBeLessThan(others.length);
+    expect(patient.logLines.join('')).not.toContain('response errored');
+  } finally {
+    await patient.close();
+    slow.closeAllConnections();
+    slow.close();
+  }
+}, 30_000);

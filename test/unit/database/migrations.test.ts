@@ -1,0 +1,36 @@
+import { readdir } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { LOGINS } from '../../../src/database/logins.ts';
+
+/**
+ * All migrations in the order in which they were added. Append a new one here. A database that has run all earlier ones
+ * accepts only a higher number, and a file in `shared` applies to every database.
+ */
+const HISTORY = [
+  'shared/0001_replicated_tables.sql',
+  'primary/0002_primary.sql',
+  'region/0002_change_feed.sql',
+  'primary/0003_control_plane.sql',
+  'primary/0004_audit_refusals.sql',
+  'primary/0005_key_counters.sql',
+  'primary/0006_predefined_roles.sql',
+  'primary/0007_audit_targets.sql',
+  'region/0008_change_order.sql',
+  'shared/0009_no_writes_by_default.sql',
+];
+
+const folder = new URL('../../../migrations/', import.meta.url);
+
+it('the list names every migration', async () => {
+  const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.sql'));
+  expect([...HISTORY].sort()).toEqual(files.sort());
+});
+
+it.each([...new Set(LOGINS.map(({ kind }) => kind))])(
+  'every migration of a %s database has a higher number than those added before it',
+  (kind) => {
+    const names = HISTORY.filter((name) => name.startsWith('shared/') || name.startsWith(`${kind}/`));
+    const numbers = names.map((name) => Number(/\/(\d{4})_[a-z0-9_]+\.sql$/.exec(name)?.[1]));
+    expect(numbers.filter((number, index) => !(number > (numbers[index - 1] ?? 0)))).toEqual([]);
+  },
+);
