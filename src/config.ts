@@ -158,6 +158,11 @@ export const settings = {
   MAX_STALENESS_MS: integer(0, 86_400_000)
     .default(900_000)
     .describe('Maximum age of cached records while the replica is unavailable. Older ones get 503.'),
+  MAX_REPLICATION_AGE_MS: integer(10_000, 86_400_000)
+    .optional()
+    .describe(
+      'Age of the newest heartbeat of the primary beyond which a region accepts no credential (503). Bounds how long a revocation can be missed while replication stands still, but makes the region depend on the control plane. If unset, there is no limit.',
+    ),
 
   BODY_LIMIT_BYTES: integer(1_024, 16_777_216).default(1_048_576).describe('Maximum size of a request body.'),
   SHUTDOWN_TIMEOUT_MS: integer(0, 120_000)
@@ -304,6 +309,13 @@ const schema = z.object(settings).superRefine((config, context) => {
       code: 'custom',
       path: ['EXPIRY_WEBHOOK_SECRET'],
       message: 'required with EXPIRY_WEBHOOK_URL',
+    });
+  }
+  if (config.MAX_STALENESS_MS < config.REVALIDATE_AFTER_MS) {
+    context.addIssue({
+      code: 'custom',
+      path: ['MAX_STALENESS_MS'],
+      message: 'must be at least REVALIDATE_AFTER_MS: a younger record is used without a check',
     });
   }
   if (config.TLS_CLIENT_CA_FILE !== undefined && config.TLS_CERT_FILE === undefined) {

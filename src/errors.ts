@@ -277,6 +277,18 @@ export const ERRORS = {
     cloud: cloudUnavailable,
     message: 'The service cannot check the credential at the moment. It may be valid. Try again shortly.',
   },
+  REPLICA_INCOMPLETE: {
+    uiam: uiam('0x1A4503', 503, 'SERVICE.REPLICA_INCOMPLETE'),
+    cloud: cloudUnavailable,
+    message:
+      'The region does not have this API key, but it has not copied all keys yet. The key may be valid. Try again shortly.',
+  },
+  REPLICATION_TOO_OLD: {
+    uiam: uiam('0x1A5503', 503, 'SERVICE.REPLICATION_TOO_OLD'),
+    cloud: cloudUnavailable,
+    message:
+      'The region has received no changes for longer than its operator allows, so it accepts no credential. The key may be valid. Try again shortly.',
+  },
   KEY_QUARANTINED: {
     uiam: uiam('0x1A0513', 503, 'SERVICE.KEY_QUARANTINED'),
     cloud: cloud('root.unavailable', 503),

@@ -31,7 +31,7 @@ export async function run<Result>(
   }
 }
 
-/** Prints a result. @throws Error that names a new key whose credential nobody has seen */
+/** Prints a result. @throws Error that names a new key whose credential is lost */
 async function print(text: string, result: unknown): Promise<void> {
   const written = Promise.withResolvers<void>();
   // Besides the callback, the stream emits the error; without a listener it would end the process with a stack trace.

@@ -1,3 +1,5 @@
+const IS_URL = /^postgres(ql)?:\/\//;
+
 /** Parameters of libpq that name something that only the server, or only libpq, has. */
 const LIBPQ_ONLY = ['service', 'passfile', 'sslcrl', 'sslcrldir', 'sslsni', 'krbsrvname', 'requiressl'];
 
@@ -7,7 +9,7 @@ const LIBPQ_ONLY = ['service', 'passfile', 'sslcrl', 'sslcrldir', 'sslsni', 'krb
  * @returns `undefined` if node-postgres cannot use it: several hosts, or a parameter that only libpq has
  */
 export function asUrl(connectionString: string): URL | undefined {
-  const url = /^postgres(ql)?:\/\//.test(connectionString)
+  const url = IS_URL.test(connectionString)
     ? parsedUrl(connectionString)
     : urlOfPairs(pairs(connectionString));
   if (url === undefined || /,/.test(url.host + (url.searchParams.get('host') ?? ''))) return undefined;
@@ -15,6 +17,32 @@ export function asUrl(connectionString: string): URL | undefined {
   url.searchParams.set('uselibpqcompat', 'true');
   url.searchParams.set('sslmode', url.searchParams.get('sslmode') ?? 'prefer');
   return url;
+}
+
+/**
+ * How soon the server of a region notices a dead connection to the primary: within 10 seconds, when nothing is sent (keepalives)
+ * and when nothing is acknowledged (tcp_user_timeout). Without them, the operating system waits for hours, or 15 minutes.
+ */
+const DEAD_PEER_DETECTION: Readonly<Record<string, string>> = {
+  keepalives: '1',
+  keepalives_idle: '4',
+  keepalives_interval: '1',
+  keepalives_count: '4',
+  tcp_user_timeout: '8000',
+  connect_timeout: '10',
+};
+
+/** A libpq connection string that also detects a dead peer. Parameters that it has already stay. */
+export function withDeadPeerDetection(connectionString: string): string {
+  const missing = Object.entries(DEAD_PEER_DETECTION).filter(
+    ([name]) => !new RegExp(`\\b${name}\\s*=`).test(connectionString),
+  );
+  if (!IS_URL.test(connectionString)) {
+    return [connectionString, ...missing.map(([name, value]) => `${name}=${value}`)].join(' ');
+  }
+  const parameters = missing.map(([name, value]) => `${name}=${value}`).join('&');
+  if (parameters === '') return connectionString;
+  return `${connectionString}${connectionString.includes('?') ? '&' : '?'}${parameters}`;
 }
 
 /** Whether a libpq connection string contains a password. */

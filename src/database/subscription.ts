@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import { withDeadPeerDetection } from './connection-string.ts';
 import { withClient } from './one-client.ts';
 
 /** The publication that the primary's migrations create. */
@@ -30,7 +31,7 @@ export async function subscribeRegion(
 ): Promise<Subscribed> {
   return withClient(regionUrl, 'iam-subscribe', async (client) => {
     const subscription = client.escapeIdentifier(name);
-    const connection = client.escapeLiteral(primaryUrl);
+    const connection = client.escapeLiteral(withDeadPeerDetection(primaryUrl));
     const exists = await isSubscribed(client, name);
     if (exists) {
       await client.query(`ALTER SUBSCRIPTION ${subscription} CONNECTION ${connection}`);

@@ -12,6 +12,8 @@ export interface HealthState {
   closing: boolean;
   /** Reasons why the process cannot serve requests now; empty if it can. */
   obstacles(): readonly string[];
+  /** Further fields of the response of /readyz. */
+  details?(): Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -41,8 +43,9 @@ export async function createManagementApp(options: {
   );
   app.get('/readyz', async (_request, reply) => {
     const obstacles = health.closing ? ['closing'] : health.obstacles();
-    if (obstacles.length === 0 && health.started) return { status: 'ok' };
-    return reply.code(503).send({ status: 'unready', obstacles });
+    const details = health.details?.() ?? {};
+    if (obstacles.length === 0 && health.started) return { status: 'ok', ...details };
+    return reply.code(503).send({ status: 'unready', obstacles, ...details });
   });
   app.get('/metrics', async (_request, reply) =>
     reply.type(registry.contentType).send(await registry.metrics()),

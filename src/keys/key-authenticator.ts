@@ -30,6 +30,8 @@ export interface KeyAuthenticatorDeps {
   secrets: SecretVerifier;
   clientAuthentication: ClientAuthentication;
   now: () => number;
+  /** Whether the store may lack keys that exist, so that an unknown key is no reason for a 401. */
+  mayLackKeys?: () => boolean;
 }
 
 /**
@@ -98,7 +100,10 @@ export class KeyAuthenticator {
     const digest = credentialDigest(credential.id, credential.secret);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const loaded = await keys.get({ id: credential.id, digest });
-      if (loaded === undefined) throw new IamError('API_KEY_MISSING');
+      if (loaded === undefined) {
+        if (this.#deps.mayLackKeys?.()) throw new IamError('REPLICA_INCOMPLETE');
+        throw new IamError('API_KEY_MISSING');
+      }
       const match = await secrets.match(loaded, credential.secret, digest);
       if (loaded.superseded) continue;
       const matches = match === 'current' || (match === 'previous' && !this.#graceIsOver(loaded.record));

@@ -4,11 +4,13 @@ import type { MemoryKeyStore } from './cache/memory-key-store.ts';
 import type { RedisLink } from './cache/redis/redis-link.ts';
 import type { ChangeFeed } from './change-feed/change-feed.ts';
 import type { Freshness } from './change-feed/freshness.ts';
+import type { ReplicationWatch } from './change-feed/replication-watch.ts';
 
 /** The objects that the metrics read. */
 interface RegionDeps {
   feed: ChangeFeed;
   freshness: Freshness;
+  replication: ReplicationWatch;
   hashing: BoundedVerifier;
   keys: MemoryKeyStore;
   redis: RedisLink | undefined;
@@ -29,7 +31,7 @@ export function verifierObserver(registry: Registry): VerifierObserver {
 
 /** Metrics of the caches, the change feed and the verifier, read at each scrape. */
 export function registerRegionMetrics(registry: Registry, region: RegionDeps, now: () => number): void {
-  const { feed, freshness, hashing, keys, redis } = region;
+  const { feed, freshness, replication, hashing, keys, redis } = region;
   const gauge = (name: string, help: string, value: () => number | undefined) =>
     new Gauge({
       name,
@@ -81,12 +83,17 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
     'iam_replication_lag_seconds',
     'Time from the commit of the newest heartbeat on the primary to its arrival in the region.',
     () => {
-      return feed.lag?.applySeconds;
+      return replication.applySeconds;
     },
   );
-  gauge('iam_heartbeat_age_seconds', 'Age of the newest heartbeat in the region.', () => {
-    return feed.lag?.heartbeatAgeSeconds;
-  });
+  gauge(
+    'iam_heartbeat_age_seconds',
+    'Time since the newest heartbeat of the primary arrived in the region.',
+    () => replication.ageMs && replication.ageMs / 1_000,
+  );
+  gauge('iam_replica_complete', '1 if the region has all rows of the primary, else 0.', () =>
+    Number(replication.complete),
+  );
   gauge('iam_cached_keys', 'Number of key records in memory.', () => keys.size);
   counter('iam_cached_keys_evicted_total', 'Key records evicted from memory.', () => keys.evictions);
   gauge('iam_argon2_running', 'Number of running argon2 comparisons.', () => hashing.load.running);

@@ -15,6 +15,7 @@ import { ChangeFeed } from './change-feed/change-feed.ts';
 import { changeSourceFor } from './change-feed/choose-source.ts';
 import { Freshness } from './change-feed/freshness.ts';
 import { RecentChanges } from './change-feed/recent-changes.ts';
+import { ReplicationWatch } from './change-feed/replication-watch.ts';
 import { KeyArrival } from './key-arrival.ts';
 import { PostgresKeyStore } from './postgres-key-store.ts';
 import { PostgresRoleStore } from './postgres-role-store.ts';
@@ -97,11 +98,13 @@ export async function createRegionalKeyServices(
   );
   const roles = new CachedRoleStore(postgresRoles, freshness, changes);
 
+  const replication = new ReplicationWatch({ maxAgeMs: config.MAX_REPLICATION_AGE_MS, logger });
   const arrival = new KeyArrival((ids) => postgresKeys.countExisting(ids));
   const feed = new ChangeFeed({
     source: changeSourceFor(config, logger, now),
     freshness,
     changes,
+    replication,
     listeners: [keys, roles, arrival, ...(fenced ? [fenced] : [])],
     logger,
     now,
@@ -120,6 +123,8 @@ export async function createRegionalKeyServices(
     hashing,
     feed,
     freshness,
+    replication,
+    replica,
     changes,
     fenced,
     redis: redis?.link,

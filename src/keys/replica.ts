@@ -63,8 +63,13 @@ export class Replica {
    * on demand.
    */
   async open(): Promise<void> {
-    const openOne = () => this.#pool.connect().then((client) => client.release(), ignore);
+    const openOne = () => this.query({ text: 'SELECT' }).then(ignore, ignore);
     await Promise.all(Array.from({ length: this.#limits.connections }, openOne));
+  }
+
+  /** Whether a statement has succeeded since the start. */
+  get hasAnswered(): boolean {
+    return this.#breakerPolicy.hasResponded;
   }
 
   /** Whether statements are sent to Postgres. */

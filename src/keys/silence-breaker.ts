@@ -19,6 +19,11 @@ export class SilenceBreaker implements IBreaker {
     return performance.now() - this.#respondedAtMs < this.#limits.silenceMs;
   }
 
+  /** Whether any call has succeeded. */
+  get hasResponded(): boolean {
+    return this.#respondedAtMs !== Number.NEGATIVE_INFINITY;
+  }
+
   success(): void {
     this.#failures = 0;
     this.#respondedAtMs = performance.now();

@@ -22,6 +22,8 @@ export interface AuthenticationServiceDeps {
   sharedResponses: SharedResponses | undefined;
   /** Whether the memory tier has the key with this id, so that a lookup in Redis is unnecessary. */
   isKeyInMemory: (id: string) => boolean;
+  /** Whether the replica is older than the operator allows, so that no credential is accepted. */
+  isReplicationTooOld: () => boolean;
 }
 
 /**
@@ -39,7 +41,7 @@ export class AuthenticationService {
 
   /** The body of a cached, fresh response. @param digest `callDigest` of the call */
   lookup(digest: string): string | undefined {
-    return this.#deps.responses.get(digest);
+    return this.#deps.isReplicationTooOld() ? undefined : this.#deps.responses.get(digest);
   }
 
   /**
@@ -47,6 +49,7 @@ export class AuthenticationService {
    * @throws {IamError} 400, 401 or 403; errors of the stores pass through
    */
   async authenticate(call: AuthenticationCall, digest: string): Promise<AuthenticationResponse> {
+    if (this.#deps.isReplicationTooOld()) throw new IamError('REPLICATION_TOO_OLD');
     try {
       return await this.#resolve(call, digest);
     } catch (error) {

@@ -15,6 +15,7 @@ import { ResponseCache } from './response-cache.ts';
 import { RoleResolver } from './role-resolver.ts';
 import { SharedResponses } from './shared-responses.ts';
 
+const seconds = (ms: number | undefined) => (ms === undefined ? null : Math.round(ms / 100) / 10);
 const because = (failure: string | undefined) => (failure === undefined ? '' : `: ${failure}`);
 
 /** A running regional service. */
@@ -44,6 +45,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
   const region = await createRegionalKeyServices(config, pool, logger, registry, now);
   // Started first, so that it connects while the HTTP servers are built.
   region.feed.start();
+  region.replication.start();
   const clientAuthentication = new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS);
   const authenticator = new KeyAuthenticator({
     acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
@@ -51,6 +53,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     secrets: region.secrets,
     clientAuthentication,
     now,
+    mayLackKeys: () => !region.replication.complete,
   });
   const responses = new ResponseCache(region.freshness, now, {
     maxEntries: config.CACHE_MAX_ENTRIES,
@@ -73,17 +76,34 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     responses,
     sharedResponses,
     isKeyInMemory: (id) => region.keys.has(id),
+    isReplicationTooOld: () => region.replication.isTooOld,
   });
 
+  // A pod that was ready once stays ready: later faults affect all pods of the region alike.
+  let wasReady = false;
+  const obstacles = () => {
+    if (wasReady) return [];
+    const found = [
+      ...(region.feed.caughtUp
+        ? []
+        : [`the change feed has not caught up with the replica yet${because(region.feed.failure)}`]),
+      ...(region.replica.hasAnswered ? [] : ['the replica has not answered a lookup yet']),
+      ...(region.replication.complete
+        ? []
+        : [
+            'the region has not all rows of the primary yet: no heartbeat has arrived since its tables were copied',
+          ]),
+    ];
+    wasReady = found.length === 0;
+    return found;
+  };
   const health: HealthState = {
     closing: false,
     get started() {
       return region.feed.caughtUp;
     },
-    obstacles: () =>
-      region.feed.caughtUp
-        ? []
-        : [`the change feed has not caught up with the replica yet${because(region.feed.failure)}`],
+    obstacles,
+    details: () => ({ replication_age_seconds: seconds(region.replication.ageMs) }),
   };
   const metrics = new AuthenticationMetrics(registry);
   const app = await createRegionalApp(config, logger, { service, metrics, arrival: region.arrival });
@@ -91,6 +111,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
   const close = async () => {
     health.closing = true;
     await app.close();
+    region.replication.stop();
     await region.feed.stop();
     region.redis?.close();
     await pool.end();

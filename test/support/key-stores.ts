@@ -6,6 +6,7 @@ import { ChangeFeed } from '../../src/keys/change-feed/change-feed.ts';
 import { Freshness } from '../../src/keys/change-feed/freshness.ts';
 import { ListenSource } from '../../src/keys/change-feed/listen-source.ts';
 import { RecentChanges } from '../../src/keys/change-feed/recent-changes.ts';
+import { ReplicationWatch } from '../../src/keys/change-feed/replication-watch.ts';
 import type { KeyStore } from '../../src/keys/key-store.ts';
 import { PostgresKeyStore } from '../../src/keys/postgres-key-store.ts';
 import { Replica } from '../../src/keys/replica.ts';
@@ -54,6 +55,7 @@ export async function startKeyStores(
     freshness,
     changes,
     listeners: [memory, { apply: (change) => void applied.push(change) }],
+    replication: new ReplicationWatch({ maxAgeMs: undefined, logger: pino({ level: 'silent' }) }),
     logger: pino({ level: 'silent' }),
     now,
     checkIntervalMs: 200,

@@ -101,6 +101,13 @@ describe('configuration', () => {
     loadConfig(given('https://hook/path?token=S3CRET'));
   });
 
+  it('refuses a bound that would not be honoured', () => {
+    expect(refusal({ MAX_STALENESS_MS: '1000' })).toContain(
+      'MAX_STALENESS_MS: must be at least REVALIDATE_AFTER_MS',
+    );
+    loadConfig({ MAX_STALENESS_MS: '1000', REVALIDATE_AFTER_MS: '1000' });
+  });
+
   it('refuses a database other than 0 of a Redis Cluster', () => {
     const cluster = { REDIS_CLUSTER: 'true', CACHE_KEYS: Buffer.alloc(32).toString('base64') };
     expect(refusal({ ...cluster, REDIS_URL: 'redis://cache:6379/3' })).toContain('only database 0');

@@ -50,6 +50,8 @@ CONVERSION_UNAVAILABLE     0x1A2503 503  root.unavailable 503
 CONTROL_PLANE_UNAVAILABLE  0x1A1503 503  root.unavailable 503
 OVERLOADED                 0x1A0529 503  root.unavailable 503
 UNAVAILABLE                0x1A0503 503  root.unavailable 503
+REPLICA_INCOMPLETE         0x1A4503 503  root.unavailable 503
+REPLICATION_TOO_OLD        0x1A5503 503  root.unavailable 503
 KEY_QUARANTINED            0x1A0513 503  root.unavailable 503
 `;
 

@@ -81,7 +81,7 @@ export class CallerGate {
   /** A revocation must not wait until a busy organization has budget again. */
   #assertWithinBudget(request: FastifyRequest, key: { id: string; organizationId: string }): void {
     const revokes = request.routeOptions.config.audit?.action === 'api_key.revoke';
-    // Without a budget of the organization: a stolen key could use it up, so that nobody could revoke the key.
+    // Without a budget of the organization: a stolen key could use it up and so prevent its own revocation.
     if (revokes) {
       assertWithin(this.#revocations.take(key.id));
     } else {

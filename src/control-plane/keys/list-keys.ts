@@ -4,7 +4,7 @@ import { QuarantinedKeyError } from '../../keys/key-record.ts';
 import { KEY_COLUMNS, parseKeyObject } from '../../keys/key-row.ts';
 import type { Database } from '../database.ts';
 import { parseInput } from '../input.ts';
-import { parseDuration } from './durations.ts';
+import { DAY_MS, parseDuration } from './durations.ts';
 import { type KeyView, keyView } from './key-view.ts';
 
 export const MAX_KEYS_PAGE = 1_000;
@@ -100,6 +100,9 @@ export async function listKeys(
   };
 }
 
+/** More than the longest life of a key that expires. A time far in the future is out of the range of Postgres. */
+const MAX_HORIZON_MS = 10 * 365 * DAY_MS;
+
 function expiryHorizon(text: string, status: string): number {
   const horizonMs = parseDuration(text);
   if (horizonMs === undefined) {
@@ -114,7 +117,7 @@ function expiryHorizon(text: string, status: string): number {
       fields: ['expiring_within'],
     });
   }
-  return horizonMs;
+  return Math.min(horizonMs, MAX_HORIZON_MS);
 }
 
 async function assertCursor(database: Database, organizationId: string, after: string): Promise<void> {

@@ -2,9 +2,10 @@ import type { Logger } from 'pino';
 import { messageOf } from '../../lib/message-of.ts';
 import { Wakeup } from '../../lib/wakeup.ts';
 import type { Change, ChangeListener } from './change.ts';
-import type { ChangeSource, Lag } from './change-source.ts';
+import type { ChangeSource } from './change-source.ts';
 import type { Freshness } from './freshness.ts';
 import type { RecentChanges } from './recent-changes.ts';
+import type { ReplicationWatch } from './replication-watch.ts';
 
 const LAG_INTERVAL_MS = 1_000;
 const MIN_RETRY_DELAY_MS = 50;
@@ -14,6 +15,7 @@ export interface ChangeFeedDeps {
   source: ChangeSource;
   freshness: Freshness;
   changes: RecentChanges;
+  replication: ReplicationWatch;
   /** Receive every change in commit order, after `changes`. */
   listeners: readonly ChangeListener[];
   logger: Logger;
@@ -47,8 +49,6 @@ export class ChangeFeed {
   #connected = false;
   /** Message of the last failure; `undefined` while the feed works. */
   failure: string | undefined;
-  /** The last measurement; `undefined` until the first heartbeat arrives. */
-  lag: Lag | undefined;
   /** Applied changes and lost connections, for metrics. */
   readonly counts = { applied: 0, broken: 0 };
 
@@ -130,7 +130,7 @@ export class ChangeFeed {
 
   /** @param onRead called after each successful read */
   async #follow(onRead: () => void): Promise<void> {
-    const { source, now, checkIntervalMs, freshness } = this.#deps;
+    const { source, now, checkIntervalMs, freshness, replication } = this.#deps;
     if (!this.#caughtUp) await this.#catchUp();
     let lagAtMs = 0;
     while (!this.#stopping) {
@@ -143,9 +143,9 @@ export class ChangeFeed {
       if (more) continue;
       freshness.appliedUntilMs = requestedAtMs;
       onRead();
-      if (now() - lagAtMs >= LAG_INTERVAL_MS) {
+      if (now() - lagAtMs >= LAG_INTERVAL_MS || !replication.complete) {
         lagAtMs = now();
-        this.lag = await source.lag();
+        replication.observe(await source.lag());
       }
       await this.#wakeup.wait(checkIntervalMs);
     }

@@ -17,8 +17,10 @@ export interface Batch {
 export interface Lag {
   /** Time from the commit of the newest heartbeat to its arrival. */
   applySeconds: number;
-  /** Age of the newest heartbeat; grows while replication stands still. */
+  /** Time since the newest heartbeat arrived; on a standby since it was written. Grows while replication stands still. */
   heartbeatAgeSeconds: number;
+  /** Whether the replica had all rows of the primary when the newest heartbeat arrived. */
+  complete: boolean;
 }
 
 /**

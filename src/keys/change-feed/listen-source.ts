@@ -93,11 +93,15 @@ export class ListenSource extends ConnectedSource {
   }
 
   override async lag(): Promise<Lag | undefined> {
-    const [row] = await this.query<{ apply: string; age: string }>(
-      `SELECT extract(epoch FROM received_at - beat_at) AS apply, extract(epoch FROM clock_timestamp() - beat_at) AS age
+    // The age by the clock of one server: that of the primary may differ.
+    const [row] = await this.query<{ apply: string; age: string; complete: boolean }>(
+      `SELECT extract(epoch FROM received_at - beat_at) AS apply, extract(epoch FROM clock_timestamp() - received_at) AS age,
+         complete
        FROM heartbeat`,
     );
-    return row && { applySeconds: Number(row.apply), heartbeatAgeSeconds: Number(row.age) };
+    return (
+      row && { applySeconds: Number(row.apply), heartbeatAgeSeconds: Number(row.age), complete: row.complete }
+    );
   }
 
   /**

@@ -97,7 +97,7 @@ export class PollSource extends ConnectedSource {
     const [row] = await this.query<{ age: string }>(
       'SELECT extract(epoch FROM clock_timestamp() - beat_at) AS age FROM heartbeat',
     );
-    return row && { applySeconds: Number(row.age), heartbeatAgeSeconds: Number(row.age) };
+    return row && { applySeconds: Number(row.age), heartbeatAgeSeconds: Number(row.age), complete: true };
   }
 
   /** Rows that have appeared in the gaps. */

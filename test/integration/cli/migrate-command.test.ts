@@ -125,7 +125,10 @@ describe('a subscription', () => {
         'the schema is up to date\nsubscription region_test updated; it receives changes from the primary\n',
       stderr: '',
     });
-    expect(await connection()).toEqual({ subconninfo: moved, subenabled: true });
+    expect(await connection()).toEqual({
+      subconninfo: expect.stringMatching(/^host=.* keepalives_idle=4 .* tcp_user_timeout=8000/),
+      subenabled: true,
+    });
     await query(
       primaryUrl,
       "INSERT INTO roles (organization_id, project_type, project_id, name, descriptor, version) VALUES ('after', 'security', 'p', 'r', '{}', 0)",

@@ -5,6 +5,7 @@ import { ChangeFeed } from '../../../../src/keys/change-feed/change-feed.ts';
 import type { Batch, ChangeSource, Lag } from '../../../../src/keys/change-feed/change-source.ts';
 import { Freshness } from '../../../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../../../src/keys/change-feed/recent-changes.ts';
+import { ReplicationWatch } from '../../../../src/keys/change-feed/replication-watch.ts';
 
 const key = (id: string, version: number): Change => ({ entity: 'key', id, version });
 
@@ -28,7 +29,7 @@ class ScriptedSource implements ChangeSource {
     return next;
   }
   async lag(): Promise<Lag | undefined> {
-    return undefined;
+    return { applySeconds: 0, heartbeatAgeSeconds: 0, complete: true };
   }
   close(): void {}
 }
@@ -47,6 +48,7 @@ function start(source: ScriptedSource, checkIntervalMs = 60_000) {
     freshness,
     changes,
     listeners: [{ apply: (change) => void applied.push(change) }],
+    replication: new ReplicationWatch({ maxAgeMs: undefined, logger: pino({ level: 'silent' }) }),
     logger: pino({ level: 'silent' }),
     now,
     checkIntervalMs,
