@@ -74,10 +74,3 @@ async function untilReceiving(client: pg.Client, name: string): Promise<void> {
     }
   }
 }
-
-/** Drops a region's subscription and its slot on the primary; an abandoned slot retains WAL without limit. */
-export async function unsubscribeRegion(regionUrl: string, name: string): Promise<void> {
-  await withClient(regionUrl, 'iam-unsubscribe', (client) =>
-    client.query(`DROP SUBSCRIPTION IF EXISTS ${client.escapeIdentifier(name)}`),
-  );
-}

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
-import { subscribeRegion, unsubscribeRegion } from '../../src/database/subscription.ts';
+import { subscribeRegion } from '../../src/database/subscription.ts';
 import { runStatement } from './run-statement.ts';
+import { unsubscribeRegion } from './unsubscribe-region.ts';
 
 /** A primary and a regional database for one test file, with logical replication between them. */
 export interface TestDatabases {

@@ -5,7 +5,6 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PostgresServer } from '../../../dev/postgres/server.ts';
 import { iam } from '../../support/iam.ts';
-import { startPgBouncer } from '../../support/servers/pgbouncer.ts';
 import { createScratchDirectory, startTestPostgres } from '../../support/servers/postgres.ts';
 
 /** Logins belong to a whole server, so this file starts its own servers: other files do not see its passwords. */
@@ -241,28 +240,6 @@ it.each([
   const checked = await iam(['migrate', kind, '--check'], { MIGRATE_DATABASE_URL: url() });
   expect([checked.exitCode, checked.stdout]).toEqual([4, expect.stringContaining(message)]);
   expect((await iam(['migrate', kind], { MIGRATE_DATABASE_URL: url() })).exitCode).toBe(2);
-});
-
-describe('a connection pooler in transaction mode', () => {
-  it('is refused for the database and for the primary, before any change', async () => {
-    const pooler = await startPgBouncer([primaryUrl, as('iam_replicator', primaryUrl)]);
-    try {
-      const { exitCode, stderr } = await iam(['migrate', 'primary'], {
-        MIGRATE_DATABASE_URL: pooler.through(primaryUrl),
-      });
-      expect([exitCode, stderr]).toEqual([
-        2,
-        expect.stringContaining('connection pooler in transaction mode'),
-      ]);
-      const region = await iam(
-        ['migrate', 'region', '--check', '--subscribe-to', pooler.through(as('iam_replicator', primaryUrl))],
-        { MIGRATE_DATABASE_URL: regionUrl },
-      );
-      expect([region.exitCode, region.stdout]).toEqual([4, expect.stringContaining('connection pooler')]);
-    } finally {
-      await pooler.stop();
-    }
-  });
 });
 
 it('reports that the schema is current', async () => {

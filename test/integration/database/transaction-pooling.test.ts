@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { callApi, newOrganization, startTestControlPlane } from '../../support/control-plane.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
+import { iam } from '../../support/iam.ts';
 import { type IssuedKey, insertKey, projectRoles } from '../../support/keys.ts';
 import { createPrimary } from '../../support/primary.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
@@ -80,6 +81,30 @@ describe('a region behind PgBouncer with transaction pooling', () => {
     } finally {
       await deaf.close();
       await tolerant.stop();
+    }
+  });
+
+  it('does not lead to a database that iam migrate or a subscription accepts, before any change', async () => {
+    const toPrimary = await startPgBouncer([databases.primaryUrl]);
+    try {
+      const { exitCode, stderr } = await iam(['migrate', 'primary'], {
+        MIGRATE_DATABASE_URL: toPrimary.through(databases.primaryUrl),
+      });
+      expect([exitCode, stderr]).toEqual([
+        2,
+        expect.stringContaining('connection pooler in transaction mode'),
+      ]);
+      const name = new URL(databases.primaryUrl).pathname.slice(1);
+      const region = await iam(
+        [
+          ...['migrate', 'region', '--check', '--subscription-name', name],
+          ...['--subscribe-to', toPrimary.through(databases.primaryUrl)],
+        ],
+        { MIGRATE_DATABASE_URL: databases.regionUrl },
+      );
+      expect([region.exitCode, region.stdout]).toEqual([4, expect.stringContaining('connection pooler')]);
+    } finally {
+      await toPrimary.stop();
     }
   });
 

@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { migrate } from '../../../src/database/migrate.ts';
-import { subscribeRegion, unsubscribeRegion } from '../../../src/database/subscription.ts';
+import { subscribeRegion } from '../../../src/database/subscription.ts';
 import { authorizationOf, newCredential } from '../../support/keys.ts';
 import { insertKeys } from '../../support/many-keys.ts';
 import { createPrimary, type TestPrimary } from '../../support/primary.ts';
 import { authenticate, startRegional, type TestRegional } from '../../support/regional.ts';
 import { runStatement } from '../../support/run-statement.ts';
+import { unsubscribeRegion } from '../../support/unsubscribe-region.ts';
 
 const KEYS = 2_000;
 

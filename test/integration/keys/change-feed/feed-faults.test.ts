@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hashSecret } from '../../../../src/credential/hash.ts';
-import { subscribeRegion, unsubscribeRegion } from '../../../../src/database/subscription.ts';
+import { subscribeRegion } from '../../../../src/database/subscription.ts';
 import { createDatabases, type TestDatabases } from '../../../support/databases.ts';
 import {
   authorizationOf,
@@ -16,6 +16,7 @@ import { projectContext, startRegional } from '../../../support/regional.ts';
 import { putRole } from '../../../support/roles.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../../../support/servers/tcp-proxy.ts';
+import { unsubscribeRegion } from '../../../support/unsubscribe-region.ts';
 
 const REVALIDATE_AFTER_MS = 2_000;
 const UNKNOWN = '401 0x28D520';
