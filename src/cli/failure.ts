@@ -21,6 +21,7 @@ export async function reportFailure(error: unknown, { json = false } = {}): Prom
   const text = json
     ? JSON.stringify({ errors }, null, 2)
     : messages.map((message) => `error: ${message}`).join('\n');
-  process.stderr.write(`${text}\n`);
+  // A server chooses some of the text, which must not control the terminal.
+  process.stderr.write(`${text.replace(/[^\P{Cc}\n\t]/gu, ' ')}\n`);
   return exitCode;
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -28,11 +29,7 @@ export function readProfiles(file = profilesFile()): Record<string, Profile> {
     if ((statSync(file).mode & OTHERS) !== 0) {
       throw new UsageError(`${file} contains keys, but other users can access it. Run: chmod 600 ${file}`);
     }
-    if ((statSync(dirname(file)).mode & WRITE_OF_OTHERS) !== 0) {
-      throw new UsageError(
-        `Other users can replace ${file}, because they can write to its folder. Run: chmod 700 ${dirname(file)}`,
-      );
-    }
+    assertPrivateFolder(file);
     text = readFileSync(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
@@ -43,12 +40,20 @@ export function readProfiles(file = profilesFile()): Record<string, Profile> {
   return parsed.data;
 }
 
+function assertPrivateFolder(file: string): void {
+  if ((statSync(dirname(file)).mode & WRITE_OF_OTHERS) === 0) return;
+  throw new UsageError(
+    `Other users can replace ${file}, because they can write to its folder. Run: chmod 700 ${dirname(file)}`,
+  );
+}
+
 /** Replaces the file in one step, so that a reader never sees half of it. */
 export function writeProfiles(profiles: Record<string, Profile>, file = profilesFile()): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const next = `${file}.${process.pid}`;
+  assertPrivateFolder(file);
+  const next = `${file}.${randomBytes(8).toString('hex')}`;
   try {
-    writeFileSync(next, `${JSON.stringify(profiles, null, 2)}\n`, { mode: 0o600 });
+    writeFileSync(next, `${JSON.stringify(profiles, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
     chmodSync(next, 0o600);
     renameSync(next, file);
   } catch (error) {

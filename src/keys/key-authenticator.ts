@@ -100,17 +100,19 @@ export class KeyAuthenticator {
     const digest = credentialDigest(credential.id, credential.secret);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const loaded = await keys.get({ id: credential.id, digest });
-      if (loaded === undefined) {
-        if (this.#deps.mayLackKeys?.()) throw new IamError('REPLICA_INCOMPLETE');
-        throw new IamError('API_KEY_MISSING');
-      }
+      if (loaded === undefined) throw this.#missing();
       const match = await secrets.match(loaded, credential.secret, digest);
       if (loaded.superseded) continue;
       const matches = match === 'current' || (match === 'previous' && !this.#graceIsOver(loaded.record));
-      if (!matches) throw new IamError('API_KEY_MISSING');
+      if (!matches) throw this.#missing();
       return { loaded, validUntilMs: validUntilMs(loaded.record, match) };
     }
     throw new StoreUnavailableError('A key with continuous changes');
+  }
+
+  /** The same for an unknown id and a wrong secret, so that a caller without the secret learns no ids. */
+  #missing(): IamError {
+    return new IamError(this.#deps.mayLackKeys?.() ? 'REPLICA_INCOMPLETE' : 'API_KEY_MISSING');
   }
 
   #graceIsOver(record: KeyRecord): boolean {

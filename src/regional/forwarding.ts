@@ -60,9 +60,8 @@ export function forwarding({ controlPlaneUrl, authorities, secret, arrival }: Fo
       );
     };
     const forward = (request: FastifyRequest, reply: FastifyReply, { createsKeys, timeoutMs }: Forwarded) => {
-      const { path, query } = targetOf(request.url);
-      return reply.from(path, {
-        queryString: () => query,
+      return reply.from(pathOf(request), {
+        queryString: () => request.url.split('#')[0]?.split('?').slice(1).join('?') ?? '',
         timeout: timeoutMs,
         // The body is already JSON bytes; without `contentType` the plugin would encode it again.
         body: request.body ?? null,
@@ -110,11 +109,10 @@ const CALLS: readonly (Forwarded & { method: string; path: string })[] = [
   { method: 'POST', path: '/tokens/_invalidate', createsKeys: false, timeoutMs: TIMEOUT_MS },
 ];
 
-/** Splits a request target. It may be a whole URL (RFC 9112, 3.2.2), whose host is not that of the control plane. */
-function targetOf(url: string): { path: string; query: string } {
-  const [target = ''] = url.replace(/^https?:\/\/[^/?#]*/i, '').split('#');
-  const [path = '', ...query] = target.split('?');
-  return { path, query: query.join('?') };
+/** The path of the call, built anew: a path that a client writes can lead to other calls of the control plane. */
+function pathOf({ routeOptions, params }: FastifyRequest): string {
+  const { id } = params as { id?: string };
+  return String(routeOptions.url).replace(':id', encodeURIComponent(id ?? ''));
 }
 
 /** The client cannot set the headers of this region. */

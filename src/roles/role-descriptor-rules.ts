@@ -10,6 +10,11 @@ import { jsonPath, quoted, type Violation } from './violation.ts';
 /** Bounds the comparison of patterns of one descriptor: at most a few hundred milliseconds. A thousand wildcards need less. */
 const MAX_PATTERN_STEPS = 300_000;
 
+/** The work that the patterns of one descriptor may cause, or of several that one caller sends together. */
+export class PatternBudget {
+  readonly terms = new Terms(MAX_PATTERN_STEPS);
+}
+
 type Indices = RoleDescriptor['indices'][number];
 
 /** Elasticsearch reserves top-level metadata keys that start with an underscore. */
@@ -23,8 +28,7 @@ export function reservedMetadata(metadata: object): Violation[] {
 }
 
 /** What Elasticsearch refuses although the types are right. Only new roles must satisfy these rules. */
-export function brokenRules(descriptor: RoleDescriptor): Violation[] {
-  const terms = new Terms(MAX_PATTERN_STEPS);
+export function brokenRules(descriptor: RoleDescriptor, { terms }: PatternBudget): Violation[] {
   const invalidPatterns = patternsOf(descriptor).flatMap(([path, patterns]) =>
     problemsOf(path, patterns, (pattern) => patternProblem(terms, pattern)),
   );

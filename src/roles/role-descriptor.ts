@@ -1,5 +1,5 @@
 import { isObject, normaliseRoleDescriptor, repeatedAliases, sizeProblem } from './role-descriptor-input.ts';
-import { brokenRules, reservedMetadata } from './role-descriptor-rules.ts';
+import { brokenRules, PatternBudget, reservedMetadata } from './role-descriptor-rules.ts';
 import { type RoleDescriptor, roleDescriptorSchema } from './role-descriptor-schema.ts';
 import { unknownPrivileges } from './unknown-privileges.ts';
 import { limited, parseOrViolations, type Violation } from './violation.ts';
@@ -18,7 +18,10 @@ export type CheckedRoleDescriptor =
  * @param input an unchecked JSON value of any size, from a client
  * @param strict whether a warning is a violation
  */
-export function checkRoleDescriptor(input: unknown, { strict = false } = {}): CheckedRoleDescriptor {
+export function checkRoleDescriptor(
+  input: unknown,
+  { strict = false, budget = new PatternBudget() } = {},
+): CheckedRoleDescriptor {
   if (!isObject(input)) return refused([{ path: '', message: 'must be an object' }]);
   const problem = sizeProblem(input);
   if (problem !== undefined) return refused([{ path: '', message: problem }]);
@@ -31,7 +34,12 @@ export function checkRoleDescriptor(input: unknown, { strict = false } = {}): Ch
   if (!parsed.ok) return refused([...repeated, ...parsed.violations, ...reserved]);
 
   const unknown = unknownPrivileges(parsed.value);
-  const violations = [...repeated, ...reserved, ...brokenRules(parsed.value), ...(strict ? unknown : [])];
+  const violations = [
+    ...repeated,
+    ...reserved,
+    ...brokenRules(parsed.value, budget),
+    ...(strict ? unknown : []),
+  ];
   if (violations.length > 0) return refused(violations);
   const warnings = limited(unknown).map(({ path, message }) => `${path}: ${message}; it is stored unchanged`);
   return { ok: true, descriptor: parsed.value, warnings };

@@ -91,9 +91,12 @@ export class RefusalCounter {
     window.count += 1;
     window.last = event;
     const { others } = window;
-    if (others === undefined || event.targetId === undefined || others.targets.has(event.targetId)) return;
-    if (others.targets.size < MAX_TARGETS) others.targets.add(event.targetId);
-    else others.omitted += 1;
+    if (others === undefined) return;
+    for (const target of targetsOf(event)) {
+      if (others.targets.has(target)) continue;
+      if (others.targets.size < MAX_TARGETS) others.targets.add(target);
+      else others.omitted += 1;
+    }
   }
 
   #open(id: string, fields: Omit<Window, 'endsAtMs'>): Window {
@@ -116,6 +119,14 @@ export class RefusalCounter {
       await this.#deps.write({ ...event, count }).catch(this.#deps.onWriteFailed);
     }
   }
+}
+
+/** The target, or the keys of a bulk revocation. */
+function targetsOf({ action, targetId, requested }: AuditEvent): readonly string[] {
+  if (targetId !== undefined) return [targetId];
+  const { keys } = (requested ?? {}) as { keys?: unknown };
+  if (action !== 'api_key.revoke' || !Array.isArray(keys)) return [];
+  return keys.filter((key): key is string => typeof key === 'string');
 }
 
 /** What different refusals have in common. A target or an address of one of them would hide those of the others. */

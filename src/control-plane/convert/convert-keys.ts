@@ -4,6 +4,7 @@ import { IamError } from '../../errors.ts';
 import { toIamError } from '../../http/error-rendering.ts';
 import { predefinedRoles } from '../../roles/predefined.ts';
 import { checkRoleDescriptor, type RoleDescriptor } from '../../roles/role-descriptor.ts';
+import { PatternBudget } from '../../roles/role-descriptor-rules.ts';
 import type { RefusalCounter } from '../audit/refusal-counter.ts';
 import { storableId } from '../audit/requested-view.ts';
 import { parseInput, unstorable } from '../input.ts';
@@ -239,9 +240,11 @@ function permissionsOf(native: NativeKey): readonly RoleDescriptor[] {
   const limits = Object.values(limitedBy ?? {});
   if (limits.length === 0) throw new IamError('CONVERSION_RIGHTS');
   const own = Object.values(native.role_descriptors ?? {});
+  // A native key has as many descriptors as its creator likes; together they get the work of one.
+  const budget = new PatternBudget();
   const effective = effectiveDescriptors(
-    own.map(readDescriptor),
-    limits.map((limit) => readDescriptor(own.length === 0 ? limit : withoutUnused(limit))),
+    own.map((descriptor) => readDescriptor(descriptor, budget)),
+    limits.map((limit) => readDescriptor(own.length === 0 ? limit : withoutUnused(limit), budget)),
   );
   if (effective === undefined) throw new IamError('CONVERSION_RIGHTS');
   return effective;
@@ -256,8 +259,11 @@ function withoutUnused({ run_as: _runAs, global: _global, ...limit }: Record<str
 }
 
 /** Drops the metadata: Elasticsearch writes reserved fields into it that a custom role must not have. */
-function readDescriptor({ metadata: _metadata, ...descriptor }: Record<string, unknown>): RoleDescriptor {
-  const read = checkRoleDescriptor(descriptor);
+function readDescriptor(
+  { metadata: _metadata, ...descriptor }: Record<string, unknown>,
+  budget: PatternBudget,
+): RoleDescriptor {
+  const read = checkRoleDescriptor(descriptor, { budget });
   if (read.ok) return read.descriptor;
   const [first] = read.violations;
   throw new IamError('CONVERSION_RIGHTS', {

@@ -4,7 +4,13 @@ import { IamError } from '../../errors.ts';
 const TIMEOUT_MS = 5_000;
 const MAX_RESPONSE_BYTES = 1_048_576;
 
-const descriptors = z.record(z.string(), z.record(z.string(), z.unknown()));
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Not `z.record`, which drops the name "__proto__": a key without own descriptors has all permissions of its creator. */
+const descriptors = z.custom<Record<string, Record<string, unknown>>>(
+  (value) => isObject(value) && Object.values(value).every(isObject),
+);
 
 const authenticateSchema = z.object({
   authentication_type: z.string(),

@@ -14,7 +14,7 @@ export function uncoveredBy(
 ): readonly string[] | 'too_complex' {
   const equal = new Set(wider);
   if (equal.has('*')) return [];
-  const rest = patterns.filter((pattern) => !equal.has(pattern));
+  const rest = [...new Set(patterns)].filter((pattern) => !equal.has(pattern));
   if (rest.length === 0) return [];
   try {
     const inclusion = new Inclusion(terms, terms.or(wider.map((pattern) => namesOf(terms, pattern))));

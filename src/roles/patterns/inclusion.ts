@@ -22,6 +22,7 @@ export class Inclusion {
   /** Returns whether the wider language contains every text of `narrow`. @throws {TooComplexError} */
   contains(narrow: Term): boolean {
     const bounds = [...new Set([...this.#wideBounds, ...boundsOf(narrow)])];
+    this.#terms.spend(bounds.length);
     const seen = new Set<string>();
     const pending: [Term, Term][] = [[narrow, this.#wide]];
     for (let pair = pending.pop(); pair !== undefined; pair = pending.pop()) {

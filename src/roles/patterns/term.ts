@@ -131,7 +131,9 @@ export class Terms {
   #combine(kind: 'or' | 'and', terms: readonly Term[], neutral: Term, absorbing: Term): Term {
     const parts = new Set<Term>();
     for (const term of terms) {
-      for (const part of term.kind === kind ? term.terms : [term]) {
+      const combined = term.kind === kind ? term.terms : [term];
+      this.spend(combined.length);
+      for (const part of combined) {
         if (part === absorbing || parts.has(this.not(part))) return absorbing;
         if (part !== neutral) parts.add(part);
       }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -104,6 +104,32 @@ it('refuses a profile file that other users can replace', async () => {
   await chmod(join(home, 'iam'), 0o777);
   const { exitCode, stderr } = await iam(['whoami'], environment);
   expect([exitCode, stderr]).toEqual([2, expect.stringContaining(`chmod 700 ${join(home, 'iam')}`)]);
+});
+
+it('stores no key in a folder that other users can write to', async () => {
+  await mkdir(join(home, 'iam'), { mode: 0o777 });
+  await chmod(join(home, 'iam'), 0o777);
+  const { exitCode, stderr } = await login(owner.credential);
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining('chmod 700')]);
+  expect(await readdir(join(home, 'iam'))).toEqual([]);
+});
+
+it('prints no control characters of an error of a server', async () => {
+  const server = createServer((_request, response) => {
+    response.writeHead(400, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ errors: [{ code: 'x', message: 'a\u001b]0;b\u0007c' }] }));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    const { stderr } = await iam(['keys', 'list'], {
+      ...environment,
+      IAM_CONTROL_PLANE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      IAM_API_KEY: owner.credential,
+    });
+    expect(stderr).toBe('error: a ]0;b c\n');
+  } finally {
+    server.close();
+  }
 });
 
 it.each(['constructor', '__proto__', 'a/b'])('has no profile with the name %s', async (name) => {

@@ -114,6 +114,7 @@ it.each([
   ['POST', `${KEYS}/_grant`, `${KEYS}/_grant`],
   ['POST', `${KEYS}/_grant?a=/../&b=%zz&c=x?y`, `${KEYS}/_grant?a=/../&b=%zz&c=x?y`],
   ['DELETE', `${KEYS}/some%2Bid?force=true`, `${KEYS}/some%2Bid?force=true`],
+  ['DELETE', `${KEYS}/x\\..\\..\\api\\v1`, `${KEYS}/x%5C..%5C..%5Capi%5Cv1`],
   ['POST', `http://OTHER${KEYS}/_convert`, `${KEYS}/_convert`],
   ['DELETE', `http://OTHER${KEYS}/id?force=true`, `${KEYS}/id?force=true`],
   ['POST', `HTTP://user:pw@OTHER${KEYS}/_grant`, `${KEYS}/_grant`],

@@ -78,6 +78,9 @@ it('a region that copies refuses no valid key, and becomes ready by the first he
     )
     .toBe(0);
   expect((await readiness()).status).toBe('unready');
+  // A caller without the secret does not learn which ids exist.
+  const guess = { ...newCredential(), id: keys[0]?.id ?? '' };
+  expect(await ask(authorizationOf(guess))).toBe('503 0x1A4503');
   await beat();
   await expect.poll(async () => (await readiness()).status, { timeout: 5_000 }).toBe('ok');
   copying = false;

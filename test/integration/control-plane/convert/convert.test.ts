@@ -273,6 +273,31 @@ describe('a key that cannot be converted fails alone', () => {
       },
     ],
     [
+      'own descriptors under a name that parsers drop',
+      '0x1A3400',
+      () => {
+        key.role_descriptors = JSON.parse('{"__proto__":{"cluster":["monitor"],"indices":"x"}}');
+        return native();
+      },
+    ],
+    [
+      'more patterns than one role may have, in many descriptors',
+      '0x1A3400',
+      () => {
+        const indices = [
+          {
+            names: ['*'],
+            privileges: ['read'],
+            field_security: { grant: ['/a*/'], except: ['/(a?){300}/'] },
+          },
+        ];
+        key.role_descriptors = Object.fromEntries(
+          Array.from({ length: 40 }, (_, at) => [`r${at}`, { cluster: [], indices }]),
+        );
+        return native();
+      },
+    ],
+    [
       'several sets of limits, which mean their intersection',
       '0x1A3400',
       () => {

@@ -80,6 +80,15 @@ describe('equal refusals', () => {
     expect(written).toHaveLength(23);
   });
 
+  it('list the keys of bulk revocations together', async () => {
+    for (let at = 0; at < 22; at += 1) {
+      await counter.record({ ...refusal('a'), targetId: undefined, requested: { keys: [`k${at}`] } });
+    }
+    nowMs += 60_000;
+    await counter.writeEnded();
+    expect(written.at(-1)).toMatchObject({ count: 2, targets: ['k20', 'k21'] });
+  });
+
   it('list at most 1,000 targets together, and count the others', async () => {
     for (let at = 0; at < 1_100; at += 1) await counter.record(refusal('a', `t${at}`));
     nowMs += 60_000;

@@ -5,6 +5,12 @@ import { namesOf } from '../../../../src/roles/patterns/name-pattern.ts';
 import { type Term, Terms } from '../../../../src/roles/patterns/term.ts';
 
 const LIMIT = 300_000;
+/** Patterns with many bounds of character ranges. */
+const WIDE_CLASSES = Array.from(
+  { length: 65 },
+  (_, first) =>
+    `/[${Array.from({ length: 1_018 }, (_, at) => String.fromCodePoint(0x4e00 + 2 * at + first)).join('')}]/`,
+);
 const uncovered = (patterns: string[], wider: string[]) => uncoveredBy(new Terms(LIMIT), patterns, wider);
 
 describe('uncoveredBy', () => {
@@ -73,7 +79,10 @@ describe('uncoveredBy', () => {
       ['/(a{701})*(b&d)/', '/(a{701})*(b&e)/'],
       ['/(a{71})*(b&c)/', '/(a{73})*(b&c)/'],
     ],
-  ])('counts each pair of states against its limit: %j', (patterns, wider) => {
+    [['/(a?){400}/'], ['/a*/']],
+    [['/(a|a?){400}/'], ['/(a?){400}/']],
+    [Array.from({ length: 1_000 }, (_, at) => `b${at}`), WIDE_CLASSES],
+  ])('counts all work against its limit: %#', (patterns, wider) => {
     expect(uncovered(patterns, wider)).toBe('too_complex');
   });
 
