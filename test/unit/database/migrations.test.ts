@@ -17,6 +17,9 @@ const HISTORY = [
   'primary/0007_audit_targets.sql',
   'region/0008_change_order.sql',
   'shared/0009_no_writes_by_default.sql',
+  'shared/0013_digests.sql',
+  'primary/0014_digests.sql',
+  'region/0015_digests.sql',
 ];
 
 const folder = new URL('../../../migrations/', import.meta.url);
