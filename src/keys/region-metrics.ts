@@ -87,6 +87,16 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
   gauge('iam_heartbeat_age_seconds', 'Age of the newest heartbeat in the region.', () => {
     return feed.lag?.heartbeatAgeSeconds;
   });
+  gauge(
+    'iam_diverged_buckets',
+    'Buckets of keys and roles whose rows in the region differ from those of the primary.',
+    () => feed.lag?.divergedBuckets,
+  );
+  gauge(
+    'iam_comparison_age_seconds',
+    'Age of the oldest comparison of a part of the rows with the primary.',
+    () => feed.lag?.comparisonAgeSeconds,
+  );
   gauge('iam_cached_keys', 'Number of key records in memory.', () => keys.size);
   counter('iam_cached_keys_evicted_total', 'Key records evicted from memory.', () => keys.evictions);
   gauge('iam_argon2_running', 'Number of running argon2 comparisons.', () => hashing.load.running);

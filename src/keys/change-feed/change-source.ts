@@ -19,6 +19,10 @@ export interface Lag {
   applySeconds: number;
   /** Age of the newest heartbeat; grows while replication stands still. */
   heartbeatAgeSeconds: number;
+  /** Buckets of rows that differ from the primary. A physical standby compares nothing, as it copies whole pages. */
+  divergedBuckets?: number;
+  /** Age of the oldest comparison of a part; `undefined` before the first comparison. */
+  comparisonAgeSeconds?: number | undefined;
 }
 
 /**

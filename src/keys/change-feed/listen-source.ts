@@ -93,11 +93,20 @@ export class ListenSource extends ConnectedSource {
   }
 
   override async lag(): Promise<Lag | undefined> {
-    const [row] = await this.query<{ apply: string; age: string }>(
-      `SELECT extract(epoch FROM received_at - beat_at) AS apply, extract(epoch FROM clock_timestamp() - beat_at) AS age
+    const [row] = await this.query<{ apply: string; age: string; diverged: number; compared: string | null }>(
+      `SELECT extract(epoch FROM received_at - beat_at) AS apply, extract(epoch FROM clock_timestamp() - beat_at) AS age,
+         (SELECT count(*)::int FROM compared_buckets WHERE state = 'diverged') AS diverged,
+         (SELECT extract(epoch FROM clock_timestamp() - min(checked_at)) FROM compared_parts) AS compared
        FROM heartbeat`,
     );
-    return row && { applySeconds: Number(row.apply), heartbeatAgeSeconds: Number(row.age) };
+    return (
+      row && {
+        applySeconds: Number(row.apply),
+        heartbeatAgeSeconds: Number(row.age),
+        divergedBuckets: row.diverged,
+        comparisonAgeSeconds: row.compared === null ? undefined : Number(row.compared),
+      }
+    );
   }
 
   /**
