@@ -106,4 +106,14 @@ $$;
 CREATE TRIGGER receive_digest AFTER UPDATE ON digests FOR EACH ROW EXECUTE FUNCTION receive_digest();
 ALTER TABLE digests ENABLE ALWAYS TRIGGER receive_digest;
 
+-- A new subscription of an emptied region copies all tables again. Its copy of this one must not fail on the rows of the old copy.
+CREATE FUNCTION replace_digest() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM public.digests WHERE part = NEW.part;
+  RETURN NEW;
+END
+$$;
+CREATE TRIGGER replace_digest BEFORE INSERT ON digests FOR EACH ROW EXECUTE FUNCTION replace_digest();
+ALTER TABLE digests ENABLE ALWAYS TRIGGER replace_digest;
+
 GRANT SELECT ON compared_parts, compared_buckets TO iam_regional;
