@@ -4,7 +4,9 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { startTestControlPlane, type TestControlPlane } from '../../../support/control-plane.ts';
 import { createDatabases, type TestDatabases } from '../../../support/databases.ts';
 import { insertKeys } from '../../../support/many-keys.ts';
+import { metric } from '../../../support/pods.ts';
 import { controlPlaneUrl } from '../../../support/primary.ts';
+import { startRegional, type TestRegional } from '../../../support/regional.ts';
 import { putRole } from '../../../support/roles.ts';
 
 const BOUND_MS = 10_000;
@@ -18,6 +20,7 @@ vi.setConfig({ testTimeout: TEST_TIMEOUT_MS });
 let databases: TestDatabases;
 /** Two share the work. */
 let controlPlanes: TestControlPlane[];
+let pod: TestRegional;
 let keys: string[];
 beforeAll(async () => {
   databases = await createDatabases();
@@ -32,8 +35,10 @@ beforeAll(async () => {
     close: async () => {},
   };
   controlPlanes = await Promise.all([startTestControlPlane({}, primary), startTestControlPlane({}, primary)]);
+  pod = await startRegional(databases.replicaUrl);
 });
 afterAll(async () => {
+  await pod?.close();
   await Promise.all((controlPlanes ?? []).map((controlPlane) => controlPlane.close()));
   await databases?.close();
 });
@@ -141,12 +146,16 @@ it('reports the buckets of all rows that differ within the bound, and no other, 
   const { changed, repair } = await changeRegion();
   await expect.poll(() => buckets('diverged'), { timeout: BOUND_MS }).toEqual(changed);
   expect(await changesOfBuckets()).toBeGreaterThan(before ?? 0);
+  const divergedBuckets = () => metric(pod, 'iam_diverged_buckets');
+  await expect.poll(divergedBuckets, { timeout: BOUND_MS }).toBe(changed.length);
+  expect(await metric(pod, 'iam_comparison_age_seconds')).toBeLessThan(10);
   await comparedTwice();
   expect(await buckets('diverged')).toEqual(changed);
   expect(await buckets('suspected')).toEqual([]);
 
   await repair();
   await expect.poll(() => buckets('diverged'), { timeout: BOUND_MS }).toEqual([]);
+  await expect.poll(divergedBuckets, { timeout: BOUND_MS }).toBe(0);
   await comparedTwice();
   expect(await buckets('suspected')).toEqual([]);
 });
