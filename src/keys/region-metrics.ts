@@ -94,6 +94,16 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
   gauge('iam_replica_complete', '1 if the region has all rows of the primary, else 0.', () =>
     Number(replication.complete),
   );
+  gauge(
+    'iam_diverged_buckets',
+    'Buckets of keys and roles whose rows in the region differ from those of the primary.',
+    () => replication.lag?.divergedBuckets,
+  );
+  gauge(
+    'iam_comparison_age_seconds',
+    'Age of the oldest comparison of a part of the rows with the primary.',
+    () => replication.lag?.comparisonAgeSeconds,
+  );
   gauge('iam_cached_keys', 'Number of key records in memory.', () => keys.size);
   counter('iam_cached_keys_evicted_total', 'Key records evicted from memory.', () => keys.evictions);
   gauge('iam_argon2_running', 'Number of running argon2 comparisons.', () => hashing.load.running);

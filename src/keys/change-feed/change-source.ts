@@ -21,6 +21,10 @@ export interface Lag {
   heartbeatAgeSeconds: number;
   /** Whether the replica had all rows of the primary when the newest heartbeat arrived. */
   complete: boolean;
+  /** Buckets of rows that differ from the primary. A physical standby compares nothing, as it copies whole pages. */
+  divergedBuckets?: number;
+  /** Age of the oldest comparison of a part; `undefined` before the first comparison. */
+  comparisonAgeSeconds?: number | undefined;
 }
 
 /**
