@@ -4,6 +4,9 @@ import { z } from 'zod';
 import { hashBounds } from './credential/hash.ts';
 import { misspeltSettings } from './misspelt-settings.ts';
 
+/** Pods that share a Redis compare their times (`CLOCK_SKEW_MS`), so no setting may allow more. */
+export const MAX_CLOCK_TOLERANCE_MS = 5_000;
+
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const list = z
   .string()
@@ -158,6 +161,12 @@ export const settings = {
   MAX_STALENESS_MS: integer(0, 86_400_000)
     .default(900_000)
     .describe('Maximum age of cached records while the replica is unavailable. Older ones get 503.'),
+
+  CLOCK_TOLERANCE_MS: integer(1_000, MAX_CLOCK_TOLERANCE_MS)
+    .default(MAX_CLOCK_TOLERANCE_MS)
+    .describe(
+      'Maximum difference between the clocks of a pod and its replica. Beyond it, the pod is not ready and does not use Redis.',
+    ),
 
   BODY_LIMIT_BYTES: integer(1_024, 16_777_216).default(1_048_576).describe('Maximum size of a request body.'),
   SHUTDOWN_TIMEOUT_MS: integer(0, 120_000)

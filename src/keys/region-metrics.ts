@@ -3,12 +3,14 @@ import type { BoundedVerifier, VerifierObserver } from './bounded-verifier.ts';
 import type { MemoryKeyStore } from './cache/memory-key-store.ts';
 import type { RedisLink } from './cache/redis/redis-link.ts';
 import type { ChangeFeed } from './change-feed/change-feed.ts';
+import type { ClockCheck } from './change-feed/clock-check.ts';
 import type { Freshness } from './change-feed/freshness.ts';
 
 /** The objects that the metrics read. */
 interface RegionDeps {
   feed: ChangeFeed;
   freshness: Freshness;
+  clock: ClockCheck;
   hashing: BoundedVerifier;
   keys: MemoryKeyStore;
   redis: RedisLink | undefined;
@@ -29,7 +31,7 @@ export function verifierObserver(registry: Registry): VerifierObserver {
 
 /** Metrics of the caches, the change feed and the verifier, read at each scrape. */
 export function registerRegionMetrics(registry: Registry, region: RegionDeps, now: () => number): void {
-  const { feed, freshness, hashing, keys, redis } = region;
+  const { feed, freshness, clock, hashing, keys, redis } = region;
   const gauge = (name: string, help: string, value: () => number | undefined) =>
     new Gauge({
       name,
@@ -87,6 +89,14 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
   gauge('iam_heartbeat_age_seconds', 'Age of the newest heartbeat in the region.', () => {
     return feed.lag?.heartbeatAgeSeconds;
   });
+  gauge(
+    'iam_clock_offset_seconds',
+    "Difference of the pod's clock from the replica's; positive if the pod is ahead.",
+    () => {
+      const { offsetMs } = clock;
+      return offsetMs && offsetMs / 1_000;
+    },
+  );
   gauge('iam_cached_keys', 'Number of key records in memory.', () => keys.size);
   counter('iam_cached_keys_evicted_total', 'Key records evicted from memory.', () => keys.evictions);
   gauge('iam_argon2_running', 'Number of running argon2 comparisons.', () => hashing.load.running);

@@ -13,6 +13,7 @@ import { VerifiedKeys } from './cache/redis/verified-keys.ts';
 import { Revalidation } from './cache/revalidation.ts';
 import { ChangeFeed } from './change-feed/change-feed.ts';
 import { changeSourceFor } from './change-feed/choose-source.ts';
+import { ClockCheck } from './change-feed/clock-check.ts';
 import { Freshness } from './change-feed/freshness.ts';
 import { RecentChanges } from './change-feed/recent-changes.ts';
 import { KeyArrival } from './key-arrival.ts';
@@ -44,6 +45,12 @@ export async function createRegionalKeyServices(
     maxStalenessMs: config.MAX_STALENESS_MS,
   });
   const changes = new RecentChanges(now, { ttlMs: windowMs, maxEntries: policies.recentChanges.maxEntries });
+  const clock = new ClockCheck({
+    now,
+    monotonicNow: () => performance.now(),
+    logger,
+    toleranceMs: config.CLOCK_TOLERANCE_MS,
+  });
   const replica = new Replica(
     pool,
     {
@@ -66,6 +73,7 @@ export async function createRegionalKeyServices(
           config,
           logger,
           now,
+          clock,
         );
   const fenced = redis?.cache;
   const verified = fenced && new VerifiedKeys(fenced, now, config.MAX_STALENESS_MS, shared);
@@ -102,6 +110,7 @@ export async function createRegionalKeyServices(
     source: changeSourceFor(config, logger, now),
     freshness,
     changes,
+    clock,
     listeners: [keys, roles, arrival, ...(fenced ? [fenced] : [])],
     logger,
     now,
@@ -121,6 +130,7 @@ export async function createRegionalKeyServices(
     feed,
     freshness,
     changes,
+    clock,
     fenced,
     redis: redis?.link,
   };

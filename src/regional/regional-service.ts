@@ -27,7 +27,7 @@ export interface RegionalService {
 
 /**
  * Composes the regional service and starts it; resolves when it listens. `/readyz` succeeds once the change feed has
- * caught up for the first time; the feed retries until then.
+ * caught up for the first time and the clock of the pod is right; the feed retries until then.
  */
 export async function startRegionalService(config: Config, logger: Logger): Promise<RegionalService> {
   const now = Date.now;
@@ -82,7 +82,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     },
     obstacles: () =>
       region.feed.caughtUp
-        ? []
+        ? region.clock.obstacles()
         : [`the change feed has not caught up with the replica yet${because(region.feed.failure)}`],
   };
   const metrics = new AuthenticationMetrics(registry);
