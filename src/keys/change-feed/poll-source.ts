@@ -81,16 +81,17 @@ export class PollSource extends ConnectedSource {
     const startedAtMs = this.#now();
     // Gaps first: a version that the second query skips was not committed before it.
     const late = await this.#readGaps();
-    const rows = await this.query<ChangeRow>(`${selectChanged('version > $1')} ORDER BY version LIMIT $2`, [
-      this.#highest,
-      BATCH_ROWS,
-    ]);
+    const { rows, replicaTimeMs } = await this.queryWithClock<ChangeRow>(
+      `${selectChanged('version > $1')} ORDER BY version LIMIT $2`,
+      'version',
+      [this.#highest, BATCH_ROWS],
+    );
     // From here on nothing can fail, so every change that the position moves past is returned.
     const more = Math.max(late.length, rows.length) === BATCH_ROWS;
     for (const row of late) this.#closeGap(Number(row.version));
     if (!more) this.#gaps = this.#gaps.filter((gap) => gap.sinceMs > startedAtMs - OVERLAP_MS);
     for (const row of rows) this.#advance(Number(row.version), startedAtMs);
-    return { changes: [...late, ...rows].map(toChange), more };
+    return { changes: [...late, ...rows].map(toChange), more, replicaTimeMs };
   }
 
   override async lag(): Promise<Lag | undefined> {
