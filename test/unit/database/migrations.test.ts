@@ -17,6 +17,7 @@ const HISTORY = [
   'primary/0007_audit_targets.sql',
   'region/0008_change_order.sql',
   'shared/0009_no_writes_by_default.sql',
+  'primary/0016_version_after_xid.sql',
 ];
 
 const folder = new URL('../../../migrations/', import.meta.url);
