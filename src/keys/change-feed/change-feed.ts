@@ -34,8 +34,8 @@ interface Connection {
 
 /**
  * Keeps the caches of this process in step with the replica. It reads on every notification and at least every
- * `checkIntervalMs`. A successful read proves that every change committed before it is applied, and nothing else moves
- * `freshness.appliedUntilMs`. So the feed detects a lost or silent connection within the interval plus the query timeout.
+ * `checkIntervalMs`. A read that is not behind proves that every change committed before it is applied, and nothing else
+ * moves `freshness.appliedUntilMs`. So the feed detects a lost or silent connection within the interval plus the query timeout.
  */
 export class ChangeFeed {
   readonly #deps: ChangeFeedDeps;
@@ -138,10 +138,10 @@ export class ChangeFeed {
       if (this.#connection.disconnectError !== undefined) throw this.#connection.disconnectError;
       // Read the clock before the replica: a change that commits during the query may be missing from its result.
       const requestedAtMs = now();
-      const { changes, more } = await source.read();
+      const { changes, more, behind } = await source.read();
       for (const change of changes) this.#apply(change);
       if (more) continue;
-      freshness.appliedUntilMs = requestedAtMs;
+      if (!behind) freshness.appliedUntilMs = requestedAtMs;
       onRead();
       if (now() - lagAtMs >= LAG_INTERVAL_MS) {
         lagAtMs = now();

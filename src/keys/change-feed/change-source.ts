@@ -11,6 +11,8 @@ export interface Batch {
   changes: Change[];
   /** The source has more changes: read again at once. */
   more: boolean;
+  /** Changes may be missing that only a later read can return, so this read does not prove the caches complete. */
+  behind?: boolean;
 }
 
 /** How far the replica is behind the primary. */
