@@ -38,8 +38,8 @@ interface Connection {
 
 /**
  * Keeps the caches of this process in step with the replica. It reads on every notification and at least every
- * `checkIntervalMs`. A successful read proves that every change committed before it is applied, and nothing else moves
- * `freshness.appliedUntilMs`. So the feed detects a lost or silent connection within the interval plus the query timeout.
+ * `checkIntervalMs`. A read that is not behind proves that every change committed before it is applied, and nothing else
+ * moves `freshness.appliedUntilMs`. So the feed detects a lost or silent connection within the interval plus the query timeout.
  */
 export class ChangeFeed {
   readonly #deps: ChangeFeedDeps;
@@ -142,13 +142,13 @@ export class ChangeFeed {
       // Read the clock before the replica: a change that commits during the query may be missing from its result.
       const requestedAtMs = now();
       const sentAtMs = clock.monotonicNow();
-      const { changes, more, replicaTimeMs } = await source.read();
+      const { changes, more, behind, replicaTimeMs } = await source.read();
       const clockTurned = replicaTimeMs !== undefined && clock.compare(replicaTimeMs, sentAtMs);
       if (clockTurned) this.#restartTimes();
       for (const change of changes) this.#apply(change);
       // After a turn of the clock `requestedAtMs` may be a time of the former one.
       if (more || clockTurned) continue;
-      freshness.appliedUntilMs = requestedAtMs;
+      if (!behind) freshness.appliedUntilMs = requestedAtMs;
       onRead();
       if (now() - lagAtMs >= LAG_INTERVAL_MS || !replication.complete) {
         lagAtMs = now();

@@ -14,6 +14,8 @@ export interface Batch {
   more: boolean;
   /** The replica's clock during the read; unset if the read did not ask for it. */
   replicaTimeMs?: number | undefined;
+  /** Changes may be missing that only a later read can return, so this read does not prove the caches complete. */
+  behind?: boolean;
 }
 
 /** How far the replica is behind the primary. */

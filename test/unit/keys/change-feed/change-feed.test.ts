@@ -110,6 +110,24 @@ describe('ChangeFeed', () => {
     expect(freshness.appliedUntilMs).toBe(beforeMs);
   });
 
+  it('applies changes but keeps appliedUntilMs while the source is behind', async () => {
+    const source = new ScriptedSource();
+    const { freshness, applied, now, advance } = start(source);
+    await expect.poll(() => freshness.appliedUntilMs).toBe(now());
+    const completeAtMs = now();
+    advance(5_000);
+    source.batches = [{ changes: [key('a', 1)], more: false, behind: true }];
+    source.connections[0]?.onNotify();
+    await expect.poll(() => applied.at(-1)).toEqual(key('a', 1));
+    expect([freshness.appliedUntilMs, feed.counts.broken, feed.failure]).toEqual([
+      completeAtMs,
+      0,
+      undefined,
+    ]);
+    source.connections[0]?.onNotify();
+    await expect.poll(() => freshness.appliedUntilMs).toBe(now());
+  });
+
   it('keeps appliedUntilMs while it cannot read, and catches up on a new connection', async () => {
     const source = new ScriptedSource();
     const { freshness, applied, now, advance } = start(source);
