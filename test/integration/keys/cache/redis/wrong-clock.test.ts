@@ -7,11 +7,20 @@ import { RedisAdmin } from '../../../../support/redis-contents.ts';
 import { authenticate } from '../../../../support/regional.ts';
 import { startTestRedis, type TestRedis } from '../../../../support/servers/redis.ts';
 import { type ShiftedPod, startShiftedPod } from '../../../../support/shifted-pod.ts';
+import { type StandbyRegion, startStandbyRegion } from '../../../../support/standby-region.ts';
 
 const HOUR_MS = 3_600_000;
 const REVOKED = '401 0xD38358';
 
-let databases: TestDatabases;
+type Region = Pick<TestDatabases, 'primary' | 'replicaUrl' | 'replicated'>;
+
+/** A region on a logical replica, whose pods listen. */
+let logical: TestDatabases;
+/**
+ * A region on a physical standby, whose pods poll. Such a pod knows of no change from before its start, so only the times
+ * in Redis tell it what is old.
+ */
+let standby: StandbyRegion;
 let redis: TestRedis;
 let admin: RedisAdmin;
 const started: { stop(): Promise<void> }[] = [];
@@ -21,45 +30,47 @@ const settings = {
   REDIS_TIMEOUT_MS: '1000',
   CACHE_MAX_ENTRIES: '20000',
 };
-/** A pod that polls knows of no change from before its start, so only the times in Redis tell it what is old. */
-const late = { FEED_MODE: 'poll' };
+/** A pod that polls applies a change at its next poll. */
+const SOON = { timeout: 5_000 };
 
 beforeAll(async () => {
-  [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
+  [logical, standby, redis] = await Promise.all([createDatabases(), startStandbyRegion(), startTestRedis()]);
   admin = new RedisAdmin(redis.url);
 });
 afterAll(async () => {
   admin?.close();
   await redis?.stop();
-  await databases?.close();
+  await standby?.close();
+  await logical?.close();
 });
 beforeEach(() => admin.client.flushdb());
 afterEach(async () => {
   await Promise.all(started.splice(0).map((pods) => pods.stop()));
 });
 
-async function healthyPod(more: Record<string, string> = {}): Promise<Pods['all'][number]> {
-  const pods = await startPods(1, databases.replicaUrl, redis.url, { ...settings, ...more });
+async function healthyPod(region: Region): Promise<Pods['all'][number]> {
+  const pods = await startPods(1, region.replicaUrl, redis.url, settings);
   started.push(pods);
   return pods.all[0] as Pods['all'][number];
 }
 
-async function shiftedPod(offsetMs: number, more: Record<string, string> = {}): Promise<ShiftedPod> {
-  const pod = await startShiftedPod(offsetMs, databases.replicaUrl, {
-    ...settings,
-    REDIS_URL: redis.url,
-    ...more,
-  });
+async function shiftedPod(region: Region, offsetMs: number): Promise<ShiftedPod> {
+  const pod = await startShiftedPod(offsetMs, region.replicaUrl, { ...settings, REDIS_URL: redis.url });
   started.push(pod);
   // Before its first read of the feed, a pod would check each value from Redis anyway.
-  await expect.poll(() => metric(pod, 'iam_change_feed_age_seconds')).toBeLessThan(10);
+  await expect.poll(() => metric(pod, 'iam_change_feed_age_seconds'), SOON).toBeLessThan(10);
   return pod;
 }
 
-async function newKey(): Promise<IssuedKey> {
-  const key = await insertKey(databases.primary);
-  await databases.replicated();
+async function newKey(region: Region): Promise<IssuedKey> {
+  const key = await insertKey(region.primary);
+  await region.replicated();
   return key;
+}
+
+async function revoke(region: Region, key: IssuedKey): Promise<void> {
+  await revokeKey(region.primary, key.id);
+  await region.replicated();
 }
 
 const ask = async (pod: { url: string }, key: IssuedKey) =>
@@ -71,16 +82,6 @@ const storedEntries = async () =>
 
 const responsesFromRedis = async (pod: { managementUrl: string }) =>
   (await metric(pod, 'iam_authentication_requests_total{outcome="granted",tier="redis"}')) ?? 0;
-
-/** Revokes a key and makes the region see the revocation as one of five minutes ago. */
-async function revokeFiveMinutesAgo(key: IssuedKey): Promise<void> {
-  await revokeKey(databases.primary, key.id);
-  await newKey(); // a later change, from which the feed looks back
-  await databases.region.query(
-    "UPDATE api_keys SET changed_at = changed_at - interval '5 minutes' WHERE id = $1",
-    [key.id],
-  );
-}
 
 async function readiness(pod: { managementUrl: string }): Promise<{ status: number; obstacles: string[] }> {
   const response = await fetch(`${pod.managementUrl}/readyz`);
@@ -95,51 +96,55 @@ const unready = (difference: string) => ({
 });
 
 it('no pod accepts a revoked key that a pod whose clock is an hour ahead accepted before', async () => {
-  const healthy = await healthyPod();
-  const ahead = await shiftedPod(HOUR_MS);
-  const key = await newKey();
+  const healthy = await healthyPod(standby);
+  const ahead = await shiftedPod(standby, HOUR_MS);
+  const key = await newKey(standby);
   expect(await ask(ahead, key)).toBe('200');
 
-  await revokeFiveMinutesAgo(key);
+  await revoke(standby, key);
   // The late pod first: a pod that refuses the key replaces its entry in Redis.
-  const starting = await healthyPod(late);
-  expect(await ask(starting, key)).toBe(REVOKED);
-  for (const pod of [healthy, ahead]) await expect.poll(() => ask(pod, key)).toBe(REVOKED);
+  const late = await healthyPod(standby);
+  expect(await ask(late, key)).toBe(REVOKED);
+  for (const pod of [healthy, ahead]) await expect.poll(() => ask(pod, key), SOON).toBe(REVOKED);
   expect(await readiness(ahead)).toEqual(unready('3600.0 s ahead of'));
-  expect([await readiness(healthy), await readiness(starting)]).toEqual([READY, READY]);
+  expect([await readiness(healthy), await readiness(late)]).toEqual([READY, READY]);
 });
 
 it('a pod that starts ten minutes behind does not accept a key that was revoked before', async () => {
-  const healthy = await healthyPod();
-  const key = await newKey();
+  const healthy = await healthyPod(standby);
+  const key = await newKey(standby);
   expect(await ask(healthy, key)).toBe('200');
   await expect.poll(storedEntries).toBe(2);
 
-  await revokeFiveMinutesAgo(key);
-  const behind = await shiftedPod(-600_000, late);
+  await revoke(standby, key);
+  const behind = await shiftedPod(standby, -600_000);
   expect(await ask(behind, key)).toBe(REVOKED);
-  await expect.poll(() => ask(healthy, key)).toBe(REVOKED);
-  expect(await readiness(behind)).toEqual(unready('600.0 s behind'));
+  await expect.poll(() => ask(healthy, key), SOON).toBe(REVOKED);
+  await expect.poll(() => readiness(behind)).toEqual(unready('600.0 s behind'));
   expect(await readiness(healthy)).toEqual(READY);
 });
 
-it.each(['listen', 'poll'])(
+it.each([
+  ['listen', () => logical],
+  ['poll', () => standby],
+])(
   'a pod uses Redis and is ready only while its clock is right (%s)',
-  async (mode) => {
-    const warm = await newKey();
-    expect(await ask(await healthyPod(), warm)).toBe('200');
+  async (_mode, regionOf: () => Region) => {
+    const region = regionOf();
+    const warm = await newKey(region);
+    expect(await ask(await healthyPod(region), warm)).toBe('200');
     await expect.poll(storedEntries).toBe(2);
-    const pod = await shiftedPod(HOUR_MS, { FEED_MODE: mode });
-    expect(await readiness(pod)).toEqual(unready('3600.0 s ahead of'));
+    const pod = await shiftedPod(region, HOUR_MS);
+    await expect.poll(() => readiness(pod)).toEqual(unready('3600.0 s ahead of'));
     expect(await metric(pod, 'iam_clock_offset_seconds')).toBeCloseTo(3_600, 0);
-    expect([await ask(pod, warm), await ask(pod, await newKey())]).toEqual(['200', '200']);
+    expect([await ask(pod, warm), await ask(pod, await newKey(region))]).toEqual(['200', '200']);
     expect(await responsesFromRedis(pod), 'no read').toBe(0);
     expect(await storedEntries(), 'no write').toBe(2);
 
     await pod.setClock(0);
     await expect.poll(() => readiness(pod)).toEqual(READY);
     expect(await metric(pod, 'iam_clock_offset_seconds')).toBeCloseTo(0, 0);
-    expect([await ask(pod, warm), await ask(pod, await newKey())]).toEqual(['200', '200']);
+    expect([await ask(pod, warm), await ask(pod, await newKey(region))]).toEqual(['200', '200']);
     expect(await responsesFromRedis(pod), 'read').toBe(1);
     await expect.poll(storedEntries, { message: 'written' }).toBe(4);
 
