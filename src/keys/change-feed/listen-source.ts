@@ -92,12 +92,13 @@ export class ListenSource extends ConnectedSource {
       this.#mustCheckDivergence = false;
       if (diverged) return { changes: [{ entity: 'everything' }], more: true };
     }
-    const rows = await this.query<ChangeRow>(
+    const { rows, replicaTimeMs } = await this.queryWithClock<ChangeRow>(
       'SELECT seq, at::text, entity, id, version FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2',
+      'seq',
       [this.#last.seq, BATCH_ROWS],
     );
     this.#last = rows.at(-1) ?? this.#last;
-    return { changes: rows.map(toChange), more: rows.length === BATCH_ROWS };
+    return { changes: rows.map(toChange), more: rows.length === BATCH_ROWS, replicaTimeMs };
   }
 
   override async lag(): Promise<Lag | undefined> {

@@ -21,6 +21,7 @@ const HISTORY = [
   'shared/0013_digests.sql',
   'primary/0014_digests.sql',
   'region/0015_digests.sql',
+  'primary/0016_version_after_xid.sql',
 ];
 
 const folder = new URL('../../../migrations/', import.meta.url);
