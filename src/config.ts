@@ -4,6 +4,9 @@ import { z } from 'zod';
 import { hashBounds } from './credential/hash.ts';
 import { misspeltSettings } from './misspelt-settings.ts';
 
+/** Pods that share a Redis compare their times (`CLOCK_SKEW_MS`), so no setting may allow more. */
+export const MAX_CLOCK_TOLERANCE_MS = 5_000;
+
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const list = z
   .string()
@@ -162,6 +165,12 @@ export const settings = {
     .optional()
     .describe(
       'Age of the newest heartbeat of the primary beyond which a region accepts no credential (503). Bounds how long a revocation can be missed while replication stands still, but makes the region depend on the control plane. If unset, there is no limit.',
+    ),
+
+  CLOCK_TOLERANCE_MS: integer(1_000, MAX_CLOCK_TOLERANCE_MS)
+    .default(MAX_CLOCK_TOLERANCE_MS)
+    .describe(
+      'Maximum difference between the clocks of a pod and its replica. Beyond it, the pod is not ready and does not use Redis.',
     ),
 
   BODY_LIMIT_BYTES: integer(1_024, 16_777_216).default(1_048_576).describe('Maximum size of a request body.'),

@@ -27,6 +27,7 @@ function controlPlaneMetrics(): Described[] {
   const registry = new Registry();
   new ControlPlaneMetrics(registry, {
     heartbeat: { failures: 0 },
+    digests: { failures: 0 },
     verifier: { load: { running: 0, waiting: 0 } },
   });
   return registry.getMetricsAsArray() as unknown as Described[];

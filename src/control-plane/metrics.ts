@@ -4,6 +4,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 /** Sources of the values that are read at each scrape. */
 export interface MetricSources {
   heartbeat: { failures: number };
+  digests: { failures: number };
   verifier: { load: { running: number; waiting: number } };
 }
 
@@ -51,6 +52,15 @@ export class ControlPlaneMetrics {
       collect() {
         this.reset();
         this.inc(sources.heartbeat.failures);
+      },
+    });
+    new Counter({
+      name: 'iam_digest_failures_total',
+      help: 'Failed attempts to publish the digests that regions compare with their rows.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(sources.digests.failures);
       },
     });
     new Gauge({

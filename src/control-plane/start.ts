@@ -18,6 +18,7 @@ import { RefusalCounter } from './audit/refusal-counter.ts';
 import { KeyConversion } from './convert/convert-keys.ts';
 import { allowedEndpoints } from './convert/endpoints.ts';
 import { Database } from './database.ts';
+import { DigestPublisher } from './digests/digest-publisher.ts';
 import { ExpiryWatch } from './expiry/expiry-watch.ts';
 import type { Webhook } from './expiry/webhook.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -58,6 +59,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     });
   const pool = connect(config.DATABASE_POOL_SIZE);
   const lookups = connect(LOOKUP_CONNECTIONS);
+  const digestConnection = connect(1);
   const database = new Database(pool, auditLog(logger));
   const deps = lifecycleDeps(config, database, { now, randomBytes });
   const verifier = new BoundedVerifier(new Argon2SecretVerifier(now), {
@@ -84,9 +86,10 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     now,
   });
   const heartbeat = new Heartbeat(new Database(lookups), logger);
+  const digests = new DigestPublisher(new Database(digestConnection), logger);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const metrics = new ControlPlaneMetrics(registry, { heartbeat, verifier });
+  const metrics = new ControlPlaneMetrics(registry, { heartbeat, digests, verifier });
   const expiry = new ExpiryWatch({
     database,
     logger,
@@ -132,6 +135,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
   await listenOn(management, config.HOST, config.MANAGEMENT_PORT, 'MANAGEMENT_PORT');
   await listenOn(app, config.HOST, config.CONTROL_PLANE_PORT, 'CONTROL_PLANE_PORT');
   heartbeat.start();
+  digests.start();
   expiry.start();
   refusals.start();
 
@@ -141,8 +145,8 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     close: async () => {
       health.closing = true;
       await app.close();
-      await Promise.all([heartbeat.stop(), expiry.stop(), refusals.stop()]);
-      await Promise.all([pool.end(), lookups.end()]);
+      await Promise.all([heartbeat.stop(), digests.stop(), expiry.stop(), refusals.stop()]);
+      await Promise.all([pool.end(), lookups.end(), digestConnection.end()]);
       await management.close();
     },
   };

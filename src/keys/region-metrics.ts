@@ -3,6 +3,7 @@ import type { BoundedVerifier, VerifierObserver } from './bounded-verifier.ts';
 import type { MemoryKeyStore } from './cache/memory-key-store.ts';
 import type { RedisLink } from './cache/redis/redis-link.ts';
 import type { ChangeFeed } from './change-feed/change-feed.ts';
+import type { ClockCheck } from './change-feed/clock-check.ts';
 import type { Freshness } from './change-feed/freshness.ts';
 import type { ReplicationWatch } from './change-feed/replication-watch.ts';
 
@@ -11,6 +12,7 @@ interface RegionDeps {
   feed: ChangeFeed;
   freshness: Freshness;
   replication: ReplicationWatch;
+  clock: ClockCheck;
   hashing: BoundedVerifier;
   keys: MemoryKeyStore;
   redis: RedisLink | undefined;
@@ -31,7 +33,7 @@ export function verifierObserver(registry: Registry): VerifierObserver {
 
 /** Metrics of the caches, the change feed and the verifier, read at each scrape. */
 export function registerRegionMetrics(registry: Registry, region: RegionDeps, now: () => number): void {
-  const { feed, freshness, replication, hashing, keys, redis } = region;
+  const { feed, freshness, replication, clock, hashing, keys, redis } = region;
   const gauge = (name: string, help: string, value: () => number | undefined) =>
     new Gauge({
       name,
@@ -94,6 +96,24 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
   gauge('iam_replica_complete', '1 if the region has all rows of the primary, else 0.', () =>
     Number(replication.complete),
   );
+  gauge(
+    'iam_diverged_buckets',
+    'Buckets of keys and roles whose rows in the region differ from those of the primary.',
+    () => replication.lag?.divergedBuckets,
+  );
+  gauge(
+    'iam_comparison_age_seconds',
+    'Age of the oldest comparison of a part of the rows with the primary.',
+    () => replication.lag?.comparisonAgeSeconds,
+  );
+  gauge(
+    'iam_clock_offset_seconds',
+    "Difference of the pod's clock from the replica's; positive if the pod is ahead.",
+    () => {
+      const { offsetMs } = clock;
+      return offsetMs && offsetMs / 1_000;
+    },
+  );
   gauge('iam_cached_keys', 'Number of key records in memory.', () => keys.size);
   counter('iam_cached_keys_evicted_total', 'Key records evicted from memory.', () => keys.evictions);
   gauge('iam_argon2_running', 'Number of running argon2 comparisons.', () => hashing.load.running);
@@ -104,7 +124,7 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
       'State of the Redis breaker: 0 closed, 1 half-open, 2 open.',
       () => redis.breakerState,
     );
-    gauge('iam_redis_up', '1 if pods use Redis: it is connected and its breaker is closed. Else 0.', () =>
+    gauge('iam_redis_up', '1 if Redis is connected and its breaker is closed, else 0.', () =>
       Number(redis.isUp),
     );
     labelled('iam_redis_commands_total', 'Redis commands by result.', 'result', () => redis.counts);

@@ -13,6 +13,7 @@ import { VerifiedKeys } from './cache/redis/verified-keys.ts';
 import { Revalidation } from './cache/revalidation.ts';
 import { ChangeFeed } from './change-feed/change-feed.ts';
 import { changeSourceFor } from './change-feed/choose-source.ts';
+import { ClockCheck } from './change-feed/clock-check.ts';
 import { Freshness } from './change-feed/freshness.ts';
 import { RecentChanges } from './change-feed/recent-changes.ts';
 import { ReplicationWatch } from './change-feed/replication-watch.ts';
@@ -45,6 +46,12 @@ export async function createRegionalKeyServices(
     maxStalenessMs: config.MAX_STALENESS_MS,
   });
   const changes = new RecentChanges(now, { ttlMs: windowMs, maxEntries: policies.recentChanges.maxEntries });
+  const clock = new ClockCheck({
+    now,
+    monotonicNow: () => performance.now(),
+    logger,
+    toleranceMs: config.CLOCK_TOLERANCE_MS,
+  });
   const replica = new Replica(
     pool,
     {
@@ -67,6 +74,7 @@ export async function createRegionalKeyServices(
           config,
           logger,
           now,
+          clock,
         );
   const fenced = redis?.cache;
   const verified = fenced && new VerifiedKeys(fenced, now, config.MAX_STALENESS_MS, shared);
@@ -105,6 +113,7 @@ export async function createRegionalKeyServices(
     freshness,
     changes,
     replication,
+    clock,
     listeners: [keys, roles, arrival, ...(fenced ? [fenced] : [])],
     logger,
     now,
@@ -126,6 +135,7 @@ export async function createRegionalKeyServices(
     replication,
     replica,
     changes,
+    clock,
     fenced,
     redis: redis?.link,
   };

@@ -28,7 +28,7 @@ export interface RegionalService {
 
 /**
  * Composes the regional service and starts it; resolves when it listens. `/readyz` succeeds once the change feed has
- * caught up for the first time; the feed retries until then.
+ * caught up for the first time and the clock of the pod is right; the feed retries until then.
  */
 export async function startRegionalService(config: Config, logger: Logger): Promise<RegionalService> {
   const now = Date.now;
@@ -102,7 +102,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     get started() {
       return region.feed.caughtUp;
     },
-    obstacles,
+    obstacles: () => [...region.clock.obstacles(), ...obstacles()],
     details: () => ({ replication_age_seconds: seconds(region.replication.ageMs) }),
   };
   const metrics = new AuthenticationMetrics(registry);

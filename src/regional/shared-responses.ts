@@ -63,7 +63,7 @@ export class SharedResponses {
     const origin = JSON.parse(payload.toString('utf8', 0, endOfLine)) as Origin;
     // The digest covers the client's proof, but this pod's settings decide whether it is accepted.
     if (origin.id !== id || !clientAuthentication.allows(origin.internal, client)) return undefined;
-    // If the clock of the other pod were far ahead, the response would outlive the recent changes.
+    // From a pod whose clock was wrong: the response would outlive the recent changes.
     if (origin.confirmedAtMs > now() + CLOCK_SKEW_MS) return undefined;
     const startOfIdentity = endOfLine + 1 + origin.permissionsLength;
     const response = new SharedResponse(
@@ -116,6 +116,7 @@ export class SharedResponses {
       version,
       digest,
       payload: `${JSON.stringify(origin)}\n${body}`,
+      confirmedAtMs: origin.confirmedAtMs,
       expiresAtMs: Math.min(validUntilMs, origin.confirmedAtMs + ttlMs),
     });
   }

@@ -1,28 +1,37 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createDatabases, type TestDatabases } from '../support/databases.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDatabases } from '../support/databases.ts';
 import { report } from '../support/figures.ts';
 import { insertKey, revokeKey } from '../support/keys.ts';
 import { outcome, type Pods, startPods } from '../support/pods.ts';
 import { authenticate } from '../support/regional.ts';
 import { startTestRedis, type TestRedis } from '../support/servers/redis.ts';
+import { startStandbyRegion } from '../support/standby-region.ts';
 
 const FLOOD = 100_000;
 const REVOKED = '401 0xD38358';
 
-let databases: TestDatabases;
 let redis: TestRedis;
 let pods: Pods;
 
 beforeAll(async () => {
-  [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
+  redis = await startTestRedis();
 });
-afterEach(() => pods?.stop());
-afterAll(async () => {
-  await redis?.stop();
-  await databases?.close();
-});
+afterAll(() => redis?.stop());
 
-describe.each(['listen', 'poll'])('with a change feed in the mode %s', (mode) => {
+describe.each([
+  { mode: 'listen', start: createDatabases },
+  { mode: 'poll', start: startStandbyRegion },
+])('with a change feed in the mode $mode', ({ mode, start }) => {
+  let databases: Awaited<ReturnType<typeof start>>;
+
+  beforeAll(async () => {
+    databases = await start();
+  });
+  afterAll(async () => {
+    await pods?.stop();
+    await databases?.close();
+  });
+
   it('a transaction of 100,000 changes delays a revocation but loses none; warm traffic continues and pods start after it', async () => {
     pods = await startPods(2, databases.replicaUrl, redis.url, { FEED_MODE: mode });
     const [warm, revoked] = [await insertKey(databases.primary), await insertKey(databases.primary)];

@@ -3,6 +3,7 @@ import { MemoryKeyStore } from '../../src/keys/cache/memory-key-store.ts';
 import { Revalidation } from '../../src/keys/cache/revalidation.ts';
 import type { Change } from '../../src/keys/change-feed/change.ts';
 import { ChangeFeed } from '../../src/keys/change-feed/change-feed.ts';
+import { ClockCheck } from '../../src/keys/change-feed/clock-check.ts';
 import { Freshness } from '../../src/keys/change-feed/freshness.ts';
 import { ListenSource } from '../../src/keys/change-feed/listen-source.ts';
 import { RecentChanges } from '../../src/keys/change-feed/recent-changes.ts';
@@ -35,6 +36,7 @@ export async function startKeyStores(
   Changes: typeof RecentChanges = RecentChanges,
 ): Promise<KeyStores> {
   const now = Date.now;
+  const logger = pino({ level: 'silent' });
   const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
   const changes = new Changes(now, { ttlMs: 1_200_000, maxEntries: 10_000 });
   const postgres = new PostgresKeyStore(
@@ -54,9 +56,10 @@ export async function startKeyStores(
     source: new ListenSource(databases.replicaUrl, { connectTimeoutMs: 1_000, queryTimeoutMs: 1_000 }, now),
     freshness,
     changes,
+    clock: new ClockCheck({ now, monotonicNow: () => performance.now(), logger, toleranceMs: 5_000 }),
     listeners: [memory, { apply: (change) => void applied.push(change) }],
-    replication: new ReplicationWatch({ maxAgeMs: undefined, logger: pino({ level: 'silent' }) }),
-    logger: pino({ level: 'silent' }),
+    replication: new ReplicationWatch({ maxAgeMs: undefined, logger }),
+    logger,
     now,
     checkIntervalMs: 200,
     windowMs: 1_200_000,

@@ -17,6 +17,19 @@ export interface TestPrimary {
 
 const PASSWORD = 'control-plane-test-password';
 
+/** Lets the control plane log in. @returns the URL of a primary with its login */
+export async function controlPlaneUrl(primaryUrl: string): Promise<string> {
+  // Roles belong to the whole server, which test files share, so the changes are serialized.
+  await runStatement(
+    inject('postgres').primary.url,
+    `BEGIN; SELECT pg_advisory_xact_lock(1); ALTER ROLE iam_control_plane LOGIN PASSWORD '${PASSWORD}'; COMMIT`,
+  );
+  const login = new URL(primaryUrl);
+  login.username = 'iam_control_plane';
+  login.password = PASSWORD;
+  return login.href;
+}
+
 export async function createPrimary(): Promise<TestPrimary> {
   const server = inject('postgres').primary.url;
   const name = `primary_${randomBytes(6).toString('hex')}`;
@@ -24,14 +37,6 @@ export async function createPrimary(): Promise<TestPrimary> {
   const url = new URL(server);
   url.pathname = `/${name}`;
   await migrate(url.href, 'primary');
-  // Roles belong to the whole server, which test files share, so the changes are serialized.
-  await runStatement(
-    server,
-    `BEGIN; SELECT pg_advisory_xact_lock(1); ALTER ROLE iam_control_plane LOGIN PASSWORD '${PASSWORD}'; COMMIT`,
-  );
-  const login = new URL(url);
-  login.username = 'iam_control_plane';
-  login.password = PASSWORD;
   const pool = new pg.Pool({ connectionString: url.href, max: 4 });
   // Some tests terminate backends on purpose, and the database is dropped while connections close.
   pool.on('error', () => {});
@@ -39,7 +44,7 @@ export async function createPrimary(): Promise<TestPrimary> {
   return {
     pool,
     url: url.href,
-    controlPlaneUrl: login.href,
+    controlPlaneUrl: await controlPlaneUrl(url.href),
     close: async () => {
       await pool.end();
       await runStatement(server, `DROP DATABASE ${name} WITH (FORCE)`);

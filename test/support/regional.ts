@@ -10,6 +10,17 @@ export interface TestRegional extends RegionalService {
   logLines: string[];
 }
 
+/** The settings of a regional service on free ports. */
+export function regionalSettings(replicaUrl: string): Record<string, string> {
+  return {
+    REPLICA_DATABASE_URL: replicaUrl,
+    REGIONAL_PORT: '0',
+    MANAGEMENT_PORT: '0',
+    CREDENTIAL_PREFIX: 'essu_dev',
+    CLIENT_AUTHENTICATION_SECRETS: CLIENT_SECRET,
+  };
+}
+
 /** Starts the regional service on free ports. */
 export async function startRegional(
   replicaUrl: string,
@@ -20,14 +31,7 @@ export async function startRegional(
     { level: 'debug', serviceName: 'iam-regional' },
     { write: (line) => void logLines.push(line) },
   );
-  const config = loadConfig({
-    REPLICA_DATABASE_URL: replicaUrl,
-    REGIONAL_PORT: '0',
-    MANAGEMENT_PORT: '0',
-    CREDENTIAL_PREFIX: 'essu_dev',
-    CLIENT_AUTHENTICATION_SECRETS: CLIENT_SECRET,
-    ...settings,
-  });
+  const config = loadConfig({ ...regionalSettings(replicaUrl), ...settings });
   const service = await startRegionalService(config, logger);
   return { ...service, logLines };
 }

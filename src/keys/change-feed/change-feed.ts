@@ -3,6 +3,7 @@ import { messageOf } from '../../lib/message-of.ts';
 import { Wakeup } from '../../lib/wakeup.ts';
 import type { Change, ChangeListener } from './change.ts';
 import type { ChangeSource } from './change-source.ts';
+import type { ClockCheck } from './clock-check.ts';
 import type { Freshness } from './freshness.ts';
 import type { RecentChanges } from './recent-changes.ts';
 import type { ReplicationWatch } from './replication-watch.ts';
@@ -16,6 +17,7 @@ export interface ChangeFeedDeps {
   freshness: Freshness;
   changes: RecentChanges;
   replication: ReplicationWatch;
+  clock: ClockCheck;
   /** Receive every change in commit order, after `changes`. */
   listeners: readonly ChangeListener[];
   logger: Logger;
@@ -36,8 +38,8 @@ interface Connection {
 
 /**
  * Keeps the caches of this process in step with the replica. It reads on every notification and at least every
- * `checkIntervalMs`. A successful read proves that every change committed before it is applied, and nothing else moves
- * `freshness.appliedUntilMs`. So the feed detects a lost or silent connection within the interval plus the query timeout.
+ * `checkIntervalMs`. A read that is not behind proves that every change committed before it is applied, and nothing else
+ * moves `freshness.appliedUntilMs`. So the feed detects a lost or silent connection within the interval plus the query timeout.
  */
 export class ChangeFeed {
   readonly #deps: ChangeFeedDeps;
@@ -89,6 +91,7 @@ export class ChangeFeed {
         if (this.#stopping) return;
         this.counts.broken += 1;
         this.#reportFailure(error);
+        if (this.#deps.clock.judge()) this.#restartTimes();
         this.#deps.onFailure?.();
       } finally {
         this.#connected = false;
@@ -130,7 +133,7 @@ export class ChangeFeed {
 
   /** @param onRead called after each successful read */
   async #follow(onRead: () => void): Promise<void> {
-    const { source, now, checkIntervalMs, freshness, replication } = this.#deps;
+    const { source, now, checkIntervalMs, freshness, replication, clock } = this.#deps;
     if (!this.#caughtUp) await this.#catchUp();
     let lagAtMs = 0;
     while (!this.#stopping) {
@@ -138,10 +141,14 @@ export class ChangeFeed {
       if (this.#connection.disconnectError !== undefined) throw this.#connection.disconnectError;
       // Read the clock before the replica: a change that commits during the query may be missing from its result.
       const requestedAtMs = now();
-      const { changes, more } = await source.read();
+      const sentAtMs = clock.monotonicNow();
+      const { changes, more, behind, replicaTimeMs } = await source.read();
+      const clockTurned = replicaTimeMs !== undefined && clock.compare(replicaTimeMs, sentAtMs);
+      if (clockTurned) this.#restartTimes();
       for (const change of changes) this.#apply(change);
-      if (more) continue;
-      freshness.appliedUntilMs = requestedAtMs;
+      // After a turn of the clock `requestedAtMs` may be a time of the former one.
+      if (more || clockTurned) continue;
+      if (!behind) freshness.appliedUntilMs = requestedAtMs;
       onRead();
       if (now() - lagAtMs >= LAG_INTERVAL_MS || !replication.complete) {
         lagAtMs = now();
@@ -161,6 +168,17 @@ export class ChangeFeed {
     for (const listener of listeners) listener.apply({ entity: 'everything' });
     this.#caughtUp = true;
     onCaughtUp?.();
+  }
+
+  /**
+   * The clock of this pod became wrong, or right again. A copy with a time of the former clock may look fresh later, so
+   * none is kept.
+   */
+  #restartTimes(): void {
+    const { freshness, changes, listeners } = this.#deps;
+    freshness.appliedUntilMs = Number.NEGATIVE_INFINITY;
+    changes.restartTimes();
+    for (const listener of listeners) listener.apply({ entity: 'everything' });
   }
 
   #apply(change: Change): void {

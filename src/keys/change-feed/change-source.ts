@@ -1,7 +1,8 @@
+import { MAX_CLOCK_TOLERANCE_MS } from '../../config.ts';
 import type { Change } from './change.ts';
 
-/** Maximum clock skew between pods that share a Redis. */
-export const CLOCK_SKEW_MS = 5_000;
+/** Maximum clock skew between pods that use Redis: one may be ahead of its replica and another behind. */
+export const CLOCK_SKEW_MS = 2 * MAX_CLOCK_TOLERANCE_MS;
 
 /** Maximum rows of one read. */
 export const BATCH_ROWS = 1_000;
@@ -11,6 +12,10 @@ export interface Batch {
   changes: Change[];
   /** The source has more changes: read again at once. */
   more: boolean;
+  /** The replica's clock during the read; unset if the read did not ask for it. */
+  replicaTimeMs?: number | undefined;
+  /** Changes may be missing that only a later read can return, so this read does not prove the caches complete. */
+  behind?: boolean;
 }
 
 /** How far the replica is behind the primary. */
@@ -21,6 +26,10 @@ export interface Lag {
   heartbeatAgeSeconds: number;
   /** Whether the replica had all rows of the primary when the newest heartbeat arrived. */
   complete: boolean;
+  /** Buckets of rows that differ from the primary. A physical standby compares nothing, as it copies whole pages. */
+  divergedBuckets?: number;
+  /** Age of the oldest comparison of a part; `undefined` before the first comparison. */
+  comparisonAgeSeconds?: number | undefined;
 }
 
 /**

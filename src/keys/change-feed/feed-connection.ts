@@ -104,6 +104,26 @@ export abstract class ConnectedSource implements ChangeSource {
     if (await this.#connection?.pooled) this.#options.onPooled?.();
   }
 
+  /**
+   * Runs a SELECT and returns the replica's clock with its rows: one row of nulls if there are no others.
+   * @param key column that orders the rows and is never NULL
+   */
+  protected async queryWithClock<Row extends object>(
+    select: string,
+    key: keyof Row & string,
+    values: unknown[],
+  ): Promise<{ rows: Row[]; replicaTimeMs: number }> {
+    const rows = await this.query<Row & { replica_time: string }>(
+      `SELECT found.*, extract(epoch FROM clock_timestamp()) AS replica_time
+       FROM (SELECT) AS always LEFT JOIN (${select}) AS found ON true ORDER BY found.${key}`,
+      values,
+    );
+    return {
+      rows: rows.filter((row) => row[key] !== null),
+      replicaTimeMs: Number(rows[0]?.replica_time) * 1_000,
+    };
+  }
+
   protected query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]> {
     if (this.#connection === undefined) throw new Error('the change feed is not connected');
     return this.#connection.query<Row>(text, values);

@@ -21,6 +21,14 @@ interface ChangeRow extends Position {
   version: string;
 }
 
+interface LagRow {
+  apply: string;
+  age: string;
+  complete: boolean;
+  diverged: number;
+  compared: string | null;
+}
+
 /**
  * Follows the `changes` table of a logical replica. NOTIFY only wakes the reader; the table is authoritative. Its seq
  * order is commit order (see the migration), so a reader at seq N has missed no change before N.
@@ -84,23 +92,32 @@ export class ListenSource extends ConnectedSource {
       this.#mustCheckDivergence = false;
       if (diverged) return { changes: [{ entity: 'everything' }], more: true };
     }
-    const rows = await this.query<ChangeRow>(
+    const { rows, replicaTimeMs } = await this.queryWithClock<ChangeRow>(
       'SELECT seq, at::text, entity, id, version FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2',
+      'seq',
       [this.#last.seq, BATCH_ROWS],
     );
     this.#last = rows.at(-1) ?? this.#last;
-    return { changes: rows.map(toChange), more: rows.length === BATCH_ROWS };
+    return { changes: rows.map(toChange), more: rows.length === BATCH_ROWS, replicaTimeMs };
   }
 
   override async lag(): Promise<Lag | undefined> {
     // The age by the clock of one server: that of the primary may differ.
-    const [row] = await this.query<{ apply: string; age: string; complete: boolean }>(
+    const [row] = await this.query<LagRow>(
       `SELECT extract(epoch FROM received_at - beat_at) AS apply, extract(epoch FROM clock_timestamp() - received_at) AS age,
-         complete
+         complete,
+         (SELECT count(*)::int FROM compared_buckets WHERE state = 'diverged') AS diverged,
+         (SELECT extract(epoch FROM clock_timestamp() - min(checked_at)) FROM compared_parts) AS compared
        FROM heartbeat`,
     );
     return (
-      row && { applySeconds: Number(row.apply), heartbeatAgeSeconds: Number(row.age), complete: row.complete }
+      row && {
+        applySeconds: Number(row.apply),
+        heartbeatAgeSeconds: Number(row.age),
+        complete: row.complete,
+        divergedBuckets: row.diverged,
+        comparisonAgeSeconds: row.compared === null ? undefined : Number(row.compared),
+      }
     );
   }
 

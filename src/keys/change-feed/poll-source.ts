@@ -1,18 +1,13 @@
 import type { Change } from './change.ts';
 import { BATCH_ROWS, type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
 import { ConnectedSource, type FeedConnectionOptions } from './feed-connection.ts';
+import { VersionGaps } from './version-gaps.ts';
 
-/**
- * Maximum time on the primary from the assignment of a version to the commit of its transaction. The source looks for
- * a skipped version for so long.
- */
-const OVERLAP_MS = 30_000;
+/** More gaps make a poll slow. They grow while a transaction stays open and others leave versions unused. */
+const MAX_GAPS = 1_000;
 
-interface Gap {
-  first: number;
-  last: number;
-  sinceMs: number;
-}
+const NOT_A_STANDBY =
+  'FEED_MODE=poll needs a physical standby of the primary; set FEED_MODE to auto, or to listen for a logical replica';
 
 interface ChangeRow {
   entity: 'key' | 'roles';
@@ -20,24 +15,62 @@ interface ChangeRow {
   version: string;
 }
 
-/** @param where condition on the rows of both tables */
-const selectChanged = (where: string) => `
+/** Transactions at the time of a statement's snapshot. */
+interface Horizon {
+  /** No transaction with a lower id is running. */
+  oldest: string;
+  /** At least the next transaction id that the replica expects. */
+  next: string;
+  /** At least the position of the snapshot in the WAL. */
+  wal: string;
+  /** The replica's clock. */
+  replica_time_ms: string;
+}
+
+interface PolledRow extends Horizon {
+  /** NULL if no row is new. */
+  entity: ChangeRow['entity'] | null;
+  id: string;
+  version: string;
+}
+
+/**
+ * One snapshot and what it knows of transactions. On a standby, the list of running transactions in the snapshot is empty,
+ * but its bounds are right. `xmax` is not above every running transaction, but the counter behind `age` is.
+ */
+const HORIZON = `
+  SELECT pg_snapshot_xmin(snapshot)::text AS oldest,
+    (pg_snapshot_xmax(snapshot)::text::bigint + age(pg_snapshot_xmax(snapshot)::xid))::text AS next,
+    (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0')::text AS wal,
+    extract(epoch FROM clock_timestamp()) * 1000 AS replica_time_ms
+  FROM pg_current_snapshot() AS snapshot`;
+
+const HIGHEST =
+  'coalesce(greatest((SELECT max(version) FROM api_keys), (SELECT max(version) FROM roles)), 0)';
+
+/** @param where condition on the rows of both tables; @param limit parameter with the maximum number of rows */
+const selectChanged = (where: string, limit: string) => `
   SELECT 'key' AS entity, id, version FROM api_keys WHERE ${where}
   UNION ALL
-  SELECT 'roles', json_build_array(organization_id, project_type, project_id)::text, version FROM roles WHERE ${where}`;
+  SELECT 'roles', json_build_array(organization_id, project_type, project_id)::text, version FROM roles WHERE ${where}
+  ORDER BY version LIMIT ${limit}`;
 
 /**
  * Follows a physical standby, which is read-only and supports neither LISTEN nor triggers that fill `changes`. The
- * source polls rows by version. It keeps looking for a missing version for a while, since a transaction with a lower
- * version may commit later. A change arrives with the delay of the poll interval.
+ * source polls rows by version. A transaction with a lower version may commit later, however long it takes. So the
+ * source looks for each missing version until every transaction that may have it has ended; docs/adr/0013 has the
+ * argument. A change arrives with the delay of the poll interval.
  *
  * Not safe for hard-deleted rows: they leave no version behind. The login of the control plane cannot delete.
  */
 export class PollSource extends ConnectedSource {
   readonly #now: () => number;
+  /** Every version up to it was reported, or is in a gap, or has no row any more, or is unknown; see `#unknownBefore`. */
   #highest = 0;
-  /** Versions below the highest that no row has had yet: their transaction commits late, or was overwritten. */
-  #gaps: Gap[] = [];
+  readonly #gaps = new VersionGaps();
+  /** Transactions with a lower id may have versions up to `#highest` that are in no gap: the source is behind. */
+  #unknownBefore: number | undefined;
+  #wal = 0n;
   #mustCheckDivergence = false;
 
   constructor(url: string, options: FeedConnectionOptions, now: () => number) {
@@ -46,6 +79,11 @@ export class PollSource extends ConnectedSource {
   }
 
   protected override async prepare(): Promise<void> {
+    // The transactions of a logical replica are not those of the primary, so they say nothing about its versions.
+    const [row] = await this.query<{ standby: boolean }>(
+      `SELECT to_regclass('public.version_seq') IS NOT NULL AS standby`,
+    );
+    if (row?.standby !== true) throw new Error(NOT_A_STANDBY);
     this.#mustCheckDivergence = true;
   }
 
@@ -54,20 +92,8 @@ export class PollSource extends ConnectedSource {
    * time of its change on the primary, not of its arrival on this standby, so no window of rows proves a copy fresh.
    */
   override async readBacklog(): Promise<{ changes: Change[]; trustedSinceMs: number }> {
-    // The overlap ends at the newest row, not now: a lagging standby will still receive rows that are older than now.
-    const [oldEnough] = await this.query<{ version: string | null }>(
-      `SELECT greatest(
-         (SELECT max(version) FROM api_keys WHERE changed_at <= until),
-         (SELECT max(version) FROM roles WHERE changed_at <= until)
-       ) AS version
-       FROM (SELECT least(now(), greatest(
-         (SELECT max(changed_at) FROM api_keys),
-         (SELECT max(changed_at) FROM roles)
-       )) - make_interval(secs => $1) AS until) AS overlap`,
-      [OVERLAP_MS / 1_000],
-    );
-    this.#highest = Number(oldEnough?.version ?? 0);
-    this.#gaps = [];
+    const { version, horizon } = await this.#readPosition();
+    this.#startAt(version, horizon);
     this.#mustCheckDivergence = false;
     return { changes: [], trustedSinceMs: this.#now() + CLOCK_SKEW_MS };
   }
@@ -78,19 +104,35 @@ export class PollSource extends ConnectedSource {
       this.#mustCheckDivergence = false;
       if (diverged) return { changes: [{ entity: 'everything' }], more: true };
     }
-    const startedAtMs = this.#now();
-    // Gaps first: a version that the second query skips was not committed before it.
+    const polled = await this.query<PolledRow>(
+      `SELECT horizon.*, changed.* FROM (${HORIZON}) AS horizon
+       LEFT JOIN (${selectChanged('version > $1', '$2')}) AS changed ON true`,
+      [this.#highest, BATCH_ROWS],
+    );
+    // After the first query, so that its snapshot shows every transaction that had ended by then.
     const late = await this.#readGaps();
-    const rows = await this.query<ChangeRow>(`${selectChanged('version > $1')} ORDER BY version LIMIT $2`, [
-      this.#highest,
-      BATCH_ROWS,
-    ]);
     // From here on nothing can fail, so every change that the position moves past is returned.
-    const more = Math.max(late.length, rows.length) === BATCH_ROWS;
-    for (const row of late) this.#closeGap(Number(row.version));
-    if (!more) this.#gaps = this.#gaps.filter((gap) => gap.sinceMs > startedAtMs - OVERLAP_MS);
-    for (const row of rows) this.#advance(Number(row.version), startedAtMs);
-    return { changes: [...late, ...rows].map(toChange), more };
+    const { oldest, next, wal, replicaTimeMs } = horizonOf(polled);
+    const rows = polled.filter(isChange).sort((a, b) => Number(a.version) - Number(b.version));
+    this.#wal = wal;
+    this.#gaps.fill(late.map((row) => Number(row.version)));
+    if (late.length < BATCH_ROWS) this.#gaps.forget(oldest);
+    for (const row of rows) this.#advance(Number(row.version), { oldest, next });
+    const changes = [...late, ...rows].map(toChange);
+    if (this.#unknownBefore !== undefined && this.#unknownBefore <= oldest) {
+      this.#unknownBefore = undefined;
+      changes.unshift({ entity: 'everything' });
+    }
+    if (this.#gaps.size > MAX_GAPS) {
+      this.#gaps.clear();
+      this.#unknownBefore = next;
+    }
+    return {
+      changes,
+      more: Math.max(late.length, rows.length) === BATCH_ROWS,
+      behind: this.#unknownBefore !== undefined,
+      replicaTimeMs,
+    };
   }
 
   override async lag(): Promise<Lag | undefined> {
@@ -102,42 +144,62 @@ export class PollSource extends ConnectedSource {
 
   /** Rows that have appeared in the gaps. */
   async #readGaps(): Promise<ChangeRow[]> {
-    if (this.#gaps.length === 0) return [];
+    if (this.#gaps.size === 0) return [];
+    const { firsts, lasts } = this.#gaps.ranges;
     return await this.query<ChangeRow>(
       `SELECT late.* FROM unnest($1::bigint[], $2::bigint[]) AS gap (first, last)
-       CROSS JOIN LATERAL (${selectChanged('version BETWEEN first AND last')}) AS late
+       CROSS JOIN LATERAL (${selectChanged('version BETWEEN first AND last', '$3')}) AS late
        LIMIT $3`,
-      [this.#gaps.map(({ first }) => first), this.#gaps.map(({ last }) => last), BATCH_ROWS],
+      [firsts, lasts, BATCH_ROWS],
     );
   }
 
-  #advance(version: number, sinceMs: number): void {
-    if (version > this.#highest + 1) {
-      this.#gaps.push({ first: this.#highest + 1, last: version - 1, sinceMs });
-    }
+  /** @param horizon of the snapshot that shows the version */
+  #advance(version: number, { oldest, next }: { oldest: number; next: number }): void {
+    // Without a running transaction, a version that the snapshot does not show will never appear.
+    if (version > this.#highest + 1 && oldest < next) this.#gaps.add(this.#highest + 1, version - 1, next);
     this.#highest = version;
   }
 
-  #closeGap(version: number): void {
-    this.#gaps = this.#gaps.flatMap((gap) => {
-      if (version < gap.first || version > gap.last) return [gap];
-      const around = [
-        { ...gap, last: version - 1 },
-        { ...gap, first: version + 1 },
-      ];
-      return around.filter(({ first, last }) => first <= last);
-    });
+  /** The position of a snapshot. Transactions that were running may have any version up to it. */
+  #startAt(version: number, { oldest, next, wal }: ReturnType<typeof horizonOf>): void {
+    this.#highest = version;
+    this.#gaps.clear();
+    this.#unknownBefore = oldest < next ? next : undefined;
+    this.#wal = wal;
   }
 
-  /** Versions only grow, unless the primary was restored from a backup: then the source starts again. */
+  /**
+   * Whether the replica shows an earlier state than the last read: it was restored from a backup, or is another standby
+   * that lags. Then the source starts again.
+   */
   async #hasDiverged(): Promise<boolean> {
-    const [row] = await this.query<{ version: string | null }>(
-      'SELECT greatest((SELECT max(version) FROM api_keys), (SELECT max(version) FROM roles)) AS version',
-    );
-    if (Number(row?.version ?? 0) >= this.#highest) return false;
-    await this.readBacklog();
+    const { version, horizon } = await this.#readPosition();
+    if (version >= this.#highest && horizon.wal >= this.#wal) return false;
+    this.#startAt(version, horizon);
     return true;
   }
+
+  async #readPosition() {
+    const rows = await this.query<Horizon & { version: string }>(
+      `SELECT horizon.*, ${HIGHEST} AS version FROM (${HORIZON}) AS horizon`,
+    );
+    return { version: Number(rows[0]?.version), horizon: horizonOf(rows) };
+  }
+}
+
+function horizonOf([row]: Horizon[]) {
+  if (row === undefined) throw new Error('the replica returned no snapshot');
+  return {
+    oldest: Number(row.oldest),
+    next: Number(row.next),
+    wal: BigInt(row.wal),
+    replicaTimeMs: Number(row.replica_time_ms),
+  };
+}
+
+function isChange(row: PolledRow): row is PolledRow & ChangeRow {
+  return row.entity !== null;
 }
 
 function toChange(row: ChangeRow): Change {

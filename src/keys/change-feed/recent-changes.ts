@@ -47,6 +47,15 @@ export class RecentChanges implements ChangeListener {
     this.trustedSinceMs = sinceMs;
   }
 
+  /** The clock of this pod was set: no time recorded so far can be compared with a later one. */
+  restartTimes(): void {
+    const nowMs = this.#now();
+    this.trustedSinceMs = nowMs + CLOCK_SKEW_MS;
+    // A read that began before fails at `generation`.
+    this.forgottenUntilMs = Math.min(this.forgottenUntilMs, nowMs);
+    this.generation += 1;
+  }
+
   apply(change: Change): void {
     const atMs = this.#now();
     if (change.entity === 'everything') {

@@ -21,7 +21,8 @@ export interface ReplicationWatchOptions {
 export class ReplicationWatch {
   readonly #options: ReplicationWatchOptions;
   readonly #now: () => number;
-  #lag: Lag | undefined;
+  /** The last measurement; `undefined` before the first heartbeat. */
+  lag: Lag | undefined;
   #measuredAt = 0;
   #loggedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -41,23 +42,23 @@ export class ReplicationWatch {
 
   /** @param lag as just measured; `undefined` if the replica has no heartbeat */
   observe(lag: Lag | undefined): void {
-    this.#lag = lag;
+    this.lag = lag;
     this.#measuredAt = this.#now();
   }
 
   /** Whether the replica has had every row of the primary, as of some heartbeat. Without it, an unknown key may be valid. */
   get complete(): boolean {
-    return this.#lag?.complete === true;
+    return this.lag?.complete === true;
   }
 
   /** Time from the commit of the newest heartbeat to its arrival. */
   get applySeconds(): number | undefined {
-    return this.#lag?.applySeconds;
+    return this.lag?.applySeconds;
   }
 
   /** Age of the newest heartbeat now; `undefined` before the first. */
   get ageMs(): number | undefined {
-    return this.#lag && this.#lag.heartbeatAgeSeconds * 1_000 + this.#now() - this.#measuredAt;
+    return this.lag && this.lag.heartbeatAgeSeconds * 1_000 + this.#now() - this.#measuredAt;
   }
 
   /** Whether the newest heartbeat is older than MAX_REPLICATION_AGE_MS allows. */

@@ -15,6 +15,7 @@ import { type PostgresAccess, startTestPostgres } from './postgres.ts';
 export async function startStandby(
   primary: { server: PostgresServer; access: PostgresAccess },
   dataDirectory: string,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<{ server: PostgresServer; url: string }> {
   await baseBackup(primary, dataDirectory);
   await writeServerFile(join(dataDirectory, 'standby.signal'), '');
@@ -22,6 +23,7 @@ export async function startStandby(
   const { server, access } = await startTestPostgres(dataDirectory, {
     primary_conninfo: `host=${host} port=${port} user=${user} password=${password}`,
     hot_standby: 'on',
+    ...settings,
   });
   const url = new URL(access.url);
   url.password = password; // the standby has the accounts of the primary

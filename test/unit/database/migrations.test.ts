@@ -18,6 +18,10 @@ const HISTORY = [
   'region/0008_change_order.sql',
   'shared/0009_no_writes_by_default.sql',
   'region/0010_complete_replica.sql',
+  'shared/0013_digests.sql',
+  'primary/0014_digests.sql',
+  'region/0015_digests.sql',
+  'primary/0016_version_after_xid.sql',
 ];
 
 const folder = new URL('../../../migrations/', import.meta.url);

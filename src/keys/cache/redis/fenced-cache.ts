@@ -1,4 +1,6 @@
 import type { Change, ChangeListener } from '../../change-feed/change.ts';
+import { CLOCK_SKEW_MS } from '../../change-feed/change-source.ts';
+import type { ClockVerdict } from '../../change-feed/clock-check.ts';
 import { policies } from '../policies.ts';
 import { FenceQueue } from './fence-queue.ts';
 import { type EntryKind, RedisKeys } from './redis-keys.ts';
@@ -15,6 +17,8 @@ export interface SharedEntry {
   /** Digest of the rest of the cache key: the credential or the request. */
   digest: string;
   payload: string;
+  /** When the payload was last known to be valid. */
+  confirmedAtMs: number;
   expiresAtMs: number;
 }
 
@@ -31,12 +35,17 @@ export interface FoundEntry {
  * The cache that the pods of a region share (L2). Its values are sealed and its Redis keys are keyed digests. A store
  * loses against a newer version of the same API key. A hit proves only that a pod wrote the entry: the reader must
  * check that it is not superseded.
+ *
+ * Entries contain times that all pods compare. While the clock of this pod is not known to be right, every read is a
+ * miss and nothing is stored. Fences contain no times, so they are still raised.
  */
 export class FencedCache implements ChangeListener {
   readonly #link: RedisLink;
   readonly #redisKeys: RedisKeys;
   readonly #box: SealedBox;
   readonly #now: () => number;
+  readonly #clock: ClockVerdict;
+  readonly #maxTtlMs: Record<EntryKind, number>;
   readonly #fenceTtlMs: number;
   readonly #fences: FenceQueue;
 
@@ -44,11 +53,19 @@ export class FencedCache implements ChangeListener {
    * @param secrets for sealing and for Redis keys: the first writes, all read
    * @param recordTtlMs maximum age of a record that Postgres does not confirm, `MAX_STALENESS_MS`
    */
-  constructor(link: RedisLink, secrets: readonly Buffer[], now: () => number, recordTtlMs: number) {
+  constructor(
+    link: RedisLink,
+    secrets: readonly Buffer[],
+    now: () => number,
+    clock: ClockVerdict,
+    recordTtlMs: number,
+  ) {
     this.#link = link;
     this.#redisKeys = new RedisKeys(secrets);
     this.#box = new SealedBox(secrets, now);
     this.#now = now;
+    this.#clock = clock;
+    this.#maxTtlMs = { credential: policies.secretMemo.ttlMs, response: recordTtlMs };
     // A fence must outlive every read that may have begun before the change.
     this.#fenceTtlMs = recordTtlMs + policies.recentChanges.marginMs;
     this.#fences = new FenceQueue((id, version) => this.#raise(id, version));
@@ -56,19 +73,31 @@ export class FencedCache implements ChangeListener {
 
   /** Takes one round trip, also during the rotation of a sealing key. */
   async read(kind: EntryKind, id: string, digest: string): Promise<FoundEntry | undefined> {
+    if (!this.#clock.isRight) return undefined;
     const [newest = '', ...older] = this.#redisKeys.entries(kind, id, digest);
-    if (older.length === 0) return this.#open(await this.#link.read(newest), newest, false);
+    if (older.length === 0) return this.#open(kind, await this.#link.read(newest), newest, false);
     const redisKeys = [newest, ...older];
     const values = await Promise.all(redisKeys.map((redisKey) => this.#link.read(redisKey)));
     for (const [index, redisKey] of redisKeys.entries()) {
-      const found = this.#open(values[index], redisKey, index > 0);
+      const found = this.#open(kind, values[index], redisKey, index > 0);
       if (found !== undefined) return found;
     }
     return undefined;
   }
 
-  async store({ kind, id, version, digest, payload, expiresAtMs }: SharedEntry): Promise<void> {
-    const ttlMs = Math.ceil(expiresAtMs - this.#now());
+  async store({
+    kind,
+    id,
+    version,
+    digest,
+    payload,
+    confirmedAtMs,
+    expiresAtMs,
+  }: SharedEntry): Promise<void> {
+    const nowMs = this.#now();
+    // The clock may have been corrected since the time of the payload.
+    if (!this.#clock.isRight || confirmedAtMs > nowMs) return;
+    const ttlMs = Math.ceil(expiresAtMs - nowMs);
     const [redisKey] = this.#redisKeys.entries(kind, id, digest);
     const [fence] = this.#redisKeys.fences(id);
     if (ttlMs <= 0 || redisKey === undefined || fence === undefined) return;
@@ -92,11 +121,16 @@ export class FencedCache implements ChangeListener {
   }
 
   #open(
+    kind: EntryKind,
     value: Buffer | null | undefined,
     redisKey: string,
     sealedByOlderKey: boolean,
   ): FoundEntry | undefined {
     const opened = value === null || value === undefined ? undefined : this.#box.open(value, redisKey);
-    return opened && { payload: opened.payload, expiresAtMs: opened.expiresAtMs, sealedByOlderKey };
+    if (opened === undefined) return undefined;
+    const { payload, expiresAtMs } = opened;
+    // No pod whose clock is right could have written this expiry.
+    if (expiresAtMs > this.#now() + this.#maxTtlMs[kind] + CLOCK_SKEW_MS) return undefined;
+    return { payload, expiresAtMs, sealedByOlderKey };
   }
 }

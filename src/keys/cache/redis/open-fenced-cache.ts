@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../../config.ts';
 import { readAuthorities } from '../../../setting-file.ts';
+import type { ClockVerdict } from '../../change-feed/clock-check.ts';
 import { FencedCache } from './fenced-cache.ts';
 import { RedisLink } from './redis-link.ts';
 
@@ -10,6 +11,7 @@ export function openFencedCache(
   config: Config,
   logger: Logger,
   now: () => number,
+  clock: ClockVerdict,
 ): { link: RedisLink; cache: FencedCache } {
   const link = new RedisLink({
     url,
@@ -29,5 +31,5 @@ export function openFencedCache(
       ),
   });
   const secrets = config.CACHE_KEYS.map((key) => Buffer.from(key, 'base64'));
-  return { link, cache: new FencedCache(link, secrets, now, config.MAX_STALENESS_MS) };
+  return { link, cache: new FencedCache(link, secrets, now, clock, config.MAX_STALENESS_MS) };
 }

@@ -1,3 +1,4 @@
+import { CLOCK_SKEW_MS } from '../../change-feed/change-source.ts';
 import type { KeyRecord } from '../../key-record.ts';
 import type { Interner } from '../interner.ts';
 import { policies } from '../policies.ts';
@@ -48,6 +49,8 @@ export class VerifiedKeys {
     const endOfLine = payload.indexOf('\n');
     const { record, confirmedAtMs, verifiedHash } = JSON.parse(payload.slice(0, endOfLine)) as FirstLine;
     if (record.id !== id) return undefined;
+    // From a pod whose clock was wrong: the record would outlive the recent changes.
+    if (confirmedAtMs > this.#now() + CLOCK_SKEW_MS) return undefined;
     const roleAssignments = this.#shared.assignments(record.organizationId, payload.slice(endOfLine + 1));
     const key = {
       record: { ...record, roleAssignments },
@@ -69,6 +72,6 @@ export class VerifiedKeys {
     const line: FirstLine = { record: rest, confirmedAtMs, verifiedHash };
     const { id, version } = record;
     const payload = `${JSON.stringify(line)}\n${JSON.stringify(roleAssignments)}`;
-    await this.#cache.store({ kind: 'credential', id, version, digest, payload, expiresAtMs });
+    await this.#cache.store({ kind: 'credential', id, version, digest, payload, confirmedAtMs, expiresAtMs });
   }
 }

@@ -62,6 +62,7 @@ function instance(secret = SECRET, target = url) {
   const registry = new Registry();
   const metrics = new ControlPlaneMetrics(registry, {
     heartbeat: { failures: 0 },
+    digests: { failures: 0 },
     verifier: { load: { running: 0, waiting: 0 } },
   });
   const watch = new ExpiryWatch({

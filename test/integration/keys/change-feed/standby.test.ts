@@ -1,68 +1,34 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { PostgresServer } from '../../../../dev/postgres/server.ts';
-import { migrate } from '../../../../src/database/migrate.ts';
 import { report } from '../../../support/figures.ts';
 import { type IssuedKey, insertKey, projectRoles, revokeKey } from '../../../support/keys.ts';
 import { metric, type Pods, startPods } from '../../../support/pods.ts';
 import { projectContext } from '../../../support/regional.ts';
 import { putRole } from '../../../support/roles.ts';
-import { createScratchDirectory, startTestPostgres } from '../../../support/servers/postgres.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
-import { startStandby } from '../../../support/servers/standby.ts';
+import { type StandbyRegion, startStandbyRegion } from '../../../support/standby-region.ts';
 
 /** A region on a physical standby: read-only, so that the change feed has to poll. */
 const REVOKED = '401 0xD38358';
 
-const servers: PostgresServer[] = [];
-let directory: string;
-let primary: pg.Pool;
-let standby: pg.Pool;
-let replicaUrl: string;
+let region: StandbyRegion;
 let redis: TestRedis;
 let pods: Pods;
 
 beforeAll(async () => {
-  directory = await createScratchDirectory('standby');
-  const first = await startTestPostgres(join(directory, 'primary'));
-  servers.push(first.server);
-  await migrate(first.access.url, 'primary');
-  primary = new pg.Pool({ connectionString: first.access.url, max: 4 });
-  await primary.query("ALTER ROLE iam_regional LOGIN PASSWORD 'regional-test-password'");
-  const second = await startStandby(first, join(directory, 'standby'));
-  servers.unshift(second.server);
-  standby = new pg.Pool({ connectionString: second.url, max: 2 });
-  for (const pool of [primary, standby]) pool.on('error', () => {});
-  const url = new URL(second.url);
-  url.username = 'iam_regional';
-  url.password = 'regional-test-password';
-  replicaUrl = url.href;
-  redis = await startTestRedis();
+  [region, redis] = await Promise.all([startStandbyRegion(), startTestRedis()]);
   // So late that nothing but the feed itself can drop a key.
-  pods = await startPods(2, replicaUrl, redis.url, { REVALIDATE_AFTER_MS: '60000' });
+  pods = await startPods(2, region.replicaUrl, redis.url, { REVALIDATE_AFTER_MS: '60000' });
 });
 afterAll(async () => {
   await pods?.stop();
   await redis?.stop();
-  await Promise.all([primary?.end(), standby?.end()]);
-  for (const server of servers) await server.stop('immediate');
-  await rm(directory, { recursive: true, force: true });
+  await region?.close();
 });
-
-/** Resolves when the standby shows everything that is committed on the primary now. */
-async function replicated(): Promise<void> {
-  const { rows } = await primary.query<{ lsn: string }>('SELECT pg_current_wal_lsn() AS lsn');
-  const arrived = () =>
-    standby.query<{ ok: boolean }>('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS ok', [rows[0]?.lsn]);
-  while ((await arrived()).rows[0]?.ok !== true);
-}
 
 /** A key that both pods have in memory. */
 async function warmKey(fields: Parameters<typeof insertKey>[1] = {}): Promise<IssuedKey> {
-  const key = await insertKey(primary, fields);
-  await replicated();
+  const key = await insertKey(region.primary, fields);
+  await region.replicated();
   await both('200', key);
   return key;
 }
@@ -75,14 +41,14 @@ async function both(expected: string, key: IssuedKey): Promise<void> {
 
 it('detects a standby and follows it', async () => {
   for (const pod of pods.all) expect(await metric(pod, 'iam_change_feed_connected')).toBe(1);
-  await expect(standby.query('LISTEN iam_changes')).rejects.toThrow('during recovery');
+  await expect(region.standby.query('LISTEN iam_changes')).rejects.toThrow('during recovery');
 });
 
 it('refuses a revoked key within the poll interval plus the replication delay', async () => {
   const delaysMs: number[] = [];
   for (let round = 0; round < 10; round += 1) {
     const key = await warmKey();
-    await revokeKey(primary, key.id);
+    await revokeKey(region.primary, key.id);
     const committedAtMs = performance.now();
     await both(REVOKED, key);
     delaysMs.push(performance.now() - committedAtMs);
@@ -91,13 +57,15 @@ it('refuses a revoked key within the poll interval plus the replication delay', 
 });
 
 it('applies the deletion of a role on every pod', async () => {
-  const key = await insertKey(primary, { roleAssignments: projectRoles('elasticsearch', 'p1', ['reader']) });
-  await putRole(primary, key.organizationId, 'reader', { cluster: ['monitor'] });
-  await replicated();
+  const key = await insertKey(region.primary, {
+    roleAssignments: projectRoles('elasticsearch', 'p1', ['reader']),
+  });
+  await putRole(region.primary, key.organizationId, 'reader', { cluster: ['monitor'] });
+  await region.replicated();
   const ask = () =>
     pods.outcomes(key.authorization, { contexts: [projectContext('p1', key.organizationId)] });
   await expect.poll(ask, { timeout: 5_000 }).toEqual(['200', '200']);
-  await primary.query('UPDATE roles SET deleted_at = clock_timestamp() WHERE organization_id = $1', [
+  await region.primary.query('UPDATE roles SET deleted_at = clock_timestamp() WHERE organization_id = $1', [
     key.organizationId,
   ]);
   await expect.poll(ask, { timeout: 5_000 }).toEqual(['403 0x93B121', '403 0x93B121']);
@@ -105,11 +73,11 @@ it('applies the deletion of a role on every pod', async () => {
 
 it('applies a revocation that gets its version first and commits last, also on a pod that starts in between', async () => {
   const [late, early] = [await warmKey(), await warmKey()];
-  const transaction = await primary.connect();
+  const transaction = await region.primary.connect();
   try {
     await transaction.query('BEGIN');
     await transaction.query('UPDATE api_keys SET revoked_at = clock_timestamp() WHERE id = $1', [late.id]);
-    await revokeKey(primary, early.id);
+    await revokeKey(region.primary, early.id);
     await both(REVOKED, early);
     await both('200', late);
     await pods.restart();
@@ -124,8 +92,8 @@ it('applies a revocation that gets its version first and commits last, also on a
 it('refuses a key that was revoked while every pod was down on the first request after the restart', async () => {
   const key = await warmKey();
   await pods.stop();
-  await revokeKey(primary, key.id);
-  await replicated();
+  await revokeKey(region.primary, key.id);
+  await region.replicated();
   await pods.restart();
   expect(await pods.outcomes(key.authorization)).toEqual([REVOKED, REVOKED]);
 });
@@ -134,9 +102,9 @@ it('shows in the metrics that a standby has stopped replaying; authentication co
   const key = await warmKey();
   const [pod] = pods.all;
   if (pod === undefined) throw new Error('no pod');
-  await primary.query('UPDATE heartbeat SET beat_at = clock_timestamp()');
-  await standby.query('SELECT pg_wal_replay_pause()');
+  await region.primary.query('UPDATE heartbeat SET beat_at = clock_timestamp()');
+  await region.standby.query('SELECT pg_wal_replay_pause()');
   await expect.poll(() => metric(pod, 'iam_replication_lag_seconds'), { timeout: 10_000 }).toBeGreaterThan(2);
   await both('200', key);
-  await standby.query('SELECT pg_wal_replay_resume()');
+  await region.standby.query('SELECT pg_wal_replay_resume()');
 });

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Change } from '../../../../src/keys/change-feed/change.ts';
 import { ChangeFeed } from '../../../../src/keys/change-feed/change-feed.ts';
 import type { Batch, ChangeSource, Lag } from '../../../../src/keys/change-feed/change-source.ts';
+import { ClockCheck } from '../../../../src/keys/change-feed/clock-check.ts';
 import { Freshness } from '../../../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../../../src/keys/change-feed/recent-changes.ts';
 import { ReplicationWatch } from '../../../../src/keys/change-feed/replication-watch.ts';
@@ -43,13 +44,17 @@ function start(source: ScriptedSource, checkIntervalMs = 60_000) {
   const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
   const changes = new RecentChanges(now, { ttlMs: 60_000, maxEntries: 100 });
   const applied: Change[] = [];
+  const logger = pino({ level: 'silent' });
+  // The clock that nobody can set stands still, so `advance` sets the clock of the pod.
+  const clock = new ClockCheck({ now, monotonicNow: () => 0, logger, toleranceMs: 5_000 });
   feed = new ChangeFeed({
     source,
     freshness,
     changes,
+    clock,
     listeners: [{ apply: (change) => void applied.push(change) }],
-    replication: new ReplicationWatch({ maxAgeMs: undefined, logger: pino({ level: 'silent' }) }),
-    logger: pino({ level: 'silent' }),
+    replication: new ReplicationWatch({ maxAgeMs: undefined, logger }),
+    logger,
     now,
     checkIntervalMs,
     windowMs: 60_000,
@@ -59,7 +64,7 @@ function start(source: ScriptedSource, checkIntervalMs = 60_000) {
   const advance = (ms: number) => {
     nowMs += ms;
   };
-  return { freshness, changes, applied, now, advance };
+  return { freshness, changes, applied, now, advance, clock };
 }
 
 describe('ChangeFeed', () => {
@@ -105,6 +110,24 @@ describe('ChangeFeed', () => {
     expect(freshness.appliedUntilMs).toBe(beforeMs);
   });
 
+  it('applies changes but keeps appliedUntilMs while the source is behind', async () => {
+    const source = new ScriptedSource();
+    const { freshness, applied, now, advance } = start(source);
+    await expect.poll(() => freshness.appliedUntilMs).toBe(now());
+    const completeAtMs = now();
+    advance(5_000);
+    source.batches = [{ changes: [key('a', 1)], more: false, behind: true }];
+    source.connections[0]?.onNotify();
+    await expect.poll(() => applied.at(-1)).toEqual(key('a', 1));
+    expect([freshness.appliedUntilMs, feed.counts.broken, feed.failure]).toEqual([
+      completeAtMs,
+      0,
+      undefined,
+    ]);
+    source.connections[0]?.onNotify();
+    await expect.poll(() => freshness.appliedUntilMs).toBe(now());
+  });
+
   it('keeps appliedUntilMs while it cannot read, and catches up on a new connection', async () => {
     const source = new ScriptedSource();
     const { freshness, applied, now, advance } = start(source);
@@ -121,6 +144,52 @@ describe('ChangeFeed', () => {
     await expect.poll(() => applied.at(-1)).toEqual(key('a', 7));
     expect([feed.counts.broken, source.connections.length]).toEqual([1, 2]);
     expect(freshness.appliedUntilMs).toBe(now());
+  });
+
+  it('drops every entry and every time when the clock becomes wrong, and when it becomes right again', async () => {
+    const source = new ScriptedSource();
+    const replicaTimeMs = 1_000_000;
+    source.batches = [{ changes: [], more: false, replicaTimeMs }];
+    const { freshness, changes, applied, now, advance, clock } = start(source);
+    await expect.poll(() => freshness.appliedUntilMs).toBe(now());
+    expect(clock.isRight).toBe(true);
+    applied.length = 0;
+
+    advance(3_600_000);
+    source.batches = [{ changes: [key('a', 1)], more: false, replicaTimeMs }];
+    source.connections[0]?.onNotify();
+    await expect.poll(() => freshness.appliedUntilMs).toBe(now());
+    expect(clock.isRight).toBe(false);
+    expect(applied).toEqual([{ entity: 'everything' }, key('a', 1)]);
+
+    advance(-3_600_000);
+    source.batches = [{ changes: [], more: false, replicaTimeMs }];
+    source.connections[0]?.onNotify();
+    await expect.poll(() => freshness.appliedUntilMs).toBe(now());
+    expect(clock.isRight).toBe(true);
+    expect(applied.at(-1)).toEqual({ entity: 'everything' });
+    expect(changes.trustedSinceMs, 'no copy from before').toBeGreaterThan(now());
+    expect(changes.trustedSinceMs, 'not a time of the wrong clock').toBeLessThan(now() + 60_000);
+  });
+
+  it('keeps no time of a wrong clock that is corrected while the replica is unreachable', async () => {
+    const source = new ScriptedSource();
+    const replicaTimeMs = 1_000_000;
+    source.batches = [{ changes: [], more: false, replicaTimeMs }];
+    const { freshness, applied, now, advance } = start(source);
+    await expect.poll(() => freshness.appliedUntilMs).toBe(now());
+    advance(3_600_000);
+    source.batches = [{ changes: [], more: false, replicaTimeMs }];
+    source.connections[0]?.onNotify();
+    await expect.poll(() => freshness.appliedUntilMs).toBe(now());
+    applied.length = 0;
+
+    advance(-3_600_000);
+    source.connect = () => Promise.reject(new Error('unreachable'));
+    source.connections[0]?.onDisconnect(new Error('cut'));
+    await expect.poll(() => applied).toEqual([{ entity: 'everything' }]);
+    advance(3_600_000);
+    expect(freshness.judge(now() - 3_600_000), 'an hour later').toBe('expired');
   });
 
   it('ignores the end of an earlier connection while the next one is in use', async () => {

@@ -1,7 +1,10 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { FencedCache } from '../../../../../src/keys/cache/redis/fenced-cache.ts';
+import { Interner } from '../../../../../src/keys/cache/interner.ts';
+import { policies } from '../../../../../src/keys/cache/policies.ts';
+import { FencedCache, type SharedEntry } from '../../../../../src/keys/cache/redis/fenced-cache.ts';
 import { RedisLink } from '../../../../../src/keys/cache/redis/redis-link.ts';
+import { VerifiedKeys } from '../../../../../src/keys/cache/redis/verified-keys.ts';
 import { CLOCK_SKEW_MS } from '../../../../../src/keys/change-feed/change-source.ts';
 import { Freshness } from '../../../../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../../../../src/keys/change-feed/recent-changes.ts';
@@ -37,6 +40,13 @@ afterAll(async () => {
   await redis?.stop();
 });
 
+const RIGHT = { isRight: true };
+
+const cacheAhead = (byMs: number, clock = RIGHT) =>
+  new FencedCache(link, [cacheKey], () => Date.now() + byMs, clock, LIFE_MS);
+const credentialsAhead = (byMs: number) =>
+  new VerifiedKeys(cacheAhead(byMs), () => Date.now() + byMs, LIFE_MS, new Interner(10));
+
 /** A pod's view of shared responses, with a clock ahead of ours and a complete change feed. */
 function podAhead(byMs: number): SharedResponses {
   const now = () => Date.now() + byMs;
@@ -45,7 +55,7 @@ function podAhead(byMs: number): SharedResponses {
   const changes = new RecentChanges(now, { ttlMs: LIFE_MS, maxEntries: 100 });
   changes.startAt(0);
   return new SharedResponses({
-    cache: new FencedCache(link, [cacheKey], now, LIFE_MS),
+    cache: cacheAhead(byMs),
     changes,
     freshness,
     clientAuthentication: new ClientAuthentication([]),
@@ -75,4 +85,71 @@ it.each([
   await podAhead(aheadMs).store('digest', key, permissions, body, Number.POSITIVE_INFINITY);
   expect((await podAhead(aheadMs).read(id, 'digest', NOBODY))?.body).toBe(body);
   expect((await podAhead(0).read(id, 'digest', NOBODY))?.body).toBe(used ? body : undefined);
+});
+
+it.each([
+  ['a little is used', CLOCK_SKEW_MS - 1_000, true],
+  ['further than two right clocks can differ is not', CLOCK_SKEW_MS + 10_000, false],
+])('a credential of a pod whose clock is ahead %s', async (_name, aheadMs, used) => {
+  const { record, confirmedAtMs } = keyReadAt(Date.now() + aheadMs, `credential-${aheadMs}`);
+  const inADayMs = Date.now() + policies.secretMemo.ttlMs;
+  await credentialsAhead(aheadMs).store({ record, confirmedAtMs, verifiedHash: 'h' }, 'digest', inADayMs);
+  expect((await credentialsAhead(aheadMs).read(record.id, 'digest'))?.record).toEqual(record);
+  expect((await credentialsAhead(0).read(record.id, 'digest'))?.record).toEqual(used ? record : undefined);
+});
+
+/** An entry of a key that is confirmed now and expires as late as a pod with a right clock allows. */
+function entry(kind: 'credential' | 'response', more: Partial<SharedEntry> = {}): SharedEntry {
+  const ttlMs = { credential: policies.secretMemo.ttlMs, response: LIFE_MS }[kind];
+  const [confirmedAtMs, expiresAtMs] = [Date.now(), Date.now() + ttlMs];
+  return {
+    kind,
+    id: randomUUID(),
+    version: 1,
+    digest: 'd',
+    payload: 'p',
+    confirmedAtMs,
+    expiresAtMs,
+    ...more,
+  };
+}
+
+it.each(['credential', 'response'] as const)(
+  'a %s that expires too late for a right clock is not used',
+  async (kind) => {
+    const kept = entry(kind);
+    const late = entry(kind, { expiresAtMs: kept.expiresAtMs + CLOCK_SKEW_MS + 60_000 });
+    for (const one of [kept, late]) await cacheAhead(0).store(one);
+    expect((await cacheAhead(0).read(kind, kept.id, 'd'))?.payload.toString()).toBe('p');
+    expect(await cacheAhead(0).read(kind, late.id, 'd')).toBeUndefined();
+    expect((await cacheAhead(120_000).read(kind, late.id, 'd'))?.payload.toString(), 'the entry exists').toBe(
+      'p',
+    );
+  },
+);
+
+it('a pod whose clock is not right reads and stores nothing, but raises fences', async () => {
+  const clock = { isRight: true };
+  const pod = cacheAhead(0, clock);
+  const [stored, unstored] = [entry('credential'), entry('credential')];
+  await pod.store(stored);
+  clock.isRight = false;
+  expect(await pod.read('credential', stored.id, 'd')).toBeUndefined();
+  await pod.store(unstored);
+  expect(await cacheAhead(0).read('credential', unstored.id, 'd')).toBeUndefined();
+
+  pod.apply({ entity: 'key', id: unstored.id, version: 2 });
+  const storesAnOlderVersion = async () => {
+    await cacheAhead(0).store(unstored);
+    return await cacheAhead(0).read('credential', unstored.id, 'd');
+  };
+  await expect.poll(storesAnOlderVersion).toBeUndefined();
+  clock.isRight = true;
+  expect((await pod.read('credential', stored.id, 'd'))?.payload.toString()).toBe('p');
+});
+
+it('a pod stores nothing that was confirmed by its clock before the clock was set back', async () => {
+  const former = entry('credential', { confirmedAtMs: Date.now() + 60_000 });
+  await cacheAhead(0).store(former);
+  expect(await cacheAhead(0).read('credential', former.id, 'd')).toBeUndefined();
 });

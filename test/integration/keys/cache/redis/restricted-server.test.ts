@@ -8,7 +8,7 @@ import { LAYOUT } from '../../../../../src/keys/cache/redis/redis-keys.ts';
 import { CertificateAuthority } from '../../../../support/certificates.ts';
 import { createDatabases, type TestDatabases } from '../../../../support/databases.ts';
 import { type IssuedKey, insertKey } from '../../../../support/keys.ts';
-import { metric } from '../../../../support/pods.ts';
+import { metric, ready } from '../../../../support/pods.ts';
 import { authenticate, startRegional, type TestRegional } from '../../../../support/regional.ts';
 import { redisBinary } from '../../../../support/servers/redis.ts';
 
@@ -57,14 +57,21 @@ async function setUser(name: string, permissions: string): Promise<string> {
   return redis.url.replace('redis://', `redis://${name}:pass@`);
 }
 
-const start = (url: string, settings: Record<string, string> = {}) =>
-  startRegional(databases.replicaUrl, {
+/** Starts a pod; resolves when it is ready. Before its clock is compared with the replica's, it stores nothing in Redis. */
+async function start(url: string, settings: Record<string, string> = {}): Promise<TestRegional> {
+  const pod = await startRegional(databases.replicaUrl, {
     REDIS_URL: url,
     CACHE_KEYS: cacheKey,
     REDIS_TIMEOUT_MS: '1000',
     DATABASE_CONNECT_TIMEOUT_MS: '5000',
     ...settings,
   });
+  await ready(pod);
+  return pod;
+}
+
+const connected = (pod: TestRegional) =>
+  expect.poll(() => metric(pod, 'iam_redis_up'), { timeout: 5_000 }).toBe(1);
 const granted = (pod: TestRegional, tier: string) =>
   metric(pod, `iam_authentication_requests_total{outcome="granted",tier="${tier}"}`);
 
@@ -73,7 +80,7 @@ async function documentedPermissions(): Promise<string> {
   return /^ACL SETUSER iam on ><password> (.+)$/m.exec(page)?.[1] ?? '';
 }
 
-/** One pod fills the cache, a second one answers from it. The first calls may come before the connection to Redis. */
+/** One pod fills the cache, a second one answers from it. */
 async function expectSharedCache(
   url: string,
   settings?: Record<string, string>,
@@ -83,6 +90,7 @@ async function expectSharedCache(
   await admin.select(database);
   const first = await start(url, settings);
   try {
+    await connected(first);
     for (const key of keys) await authenticate(first, key.authorization);
     await expect.poll(async () => (await admin.keys('*:response:*')).length).toBeGreaterThan(KEYS / 2);
     expect(first.logLines.join('')).not.toContain('lacks a permission');
@@ -91,6 +99,7 @@ async function expectSharedCache(
   }
   const second = await start(url, settings);
   try {
+    await connected(second);
     for (const key of keys) expect((await authenticate(second, key.authorization)).status).toBe(200);
     expect(await granted(second, 'redis')).toBeGreaterThan(0);
     expect(second.logLines.join('')).not.toContain('lacks a permission');
@@ -107,10 +116,13 @@ describe.skipIf(binary === undefined)('a Redis user with only the documented per
   it.each(['+mget', '+evalsha +eval', '+set', '+getrange', KEY_PATTERN])(
     'needs %s: without it a log line says so, and requests succeed',
     async (removed) => {
+      // A pod that finds the entries of another test stores none.
+      await admin.flushall();
       const pod = await start(
         await setUser('less', PERMISSIONS.replace(removed, '').replace(/ +/g, ' ').trim()),
       );
       try {
+        await connected(pod);
         for (const key of keys) expect((await authenticate(pod, key.authorization)).status).toBe(200);
         await expect.poll(() => pod.logLines.join('')).toContain('the Redis user lacks a permission');
         const lines = pod.logLines.filter((line) => line.includes('lacks a permission'));

@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { regionalSettings } from './regional.ts';
+
+const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+const shiftedClock = new URL('./shifted-clock.ts', import.meta.url).href;
+
+/** A regional service in a process of its own, whose clock the test sets. */
+export interface ShiftedPod {
+  url: string;
+  managementUrl: string;
+  /** Every log line so far. */
+  logLines: string[];
+  setClock(offsetMs: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a regional service whose clock differs from the real one; resolves when it listens.
+ * @param offsetMs positive: the clock is ahead
+ */
+export async function startShiftedPod(
+  offsetMs: number,
+  replicaUrl: string,
+  settings: Record<string, string>,
+): Promise<ShiftedPod> {
+  const directory = await mkdtemp(join(tmpdir(), 'iam-clock-'));
+  const file = join(directory, 'offset');
+  const setClock = async (newOffsetMs: number) => {
+    // The process must never read a file that is half written.
+    await writeFile(`${file}.new`, String(newOffsetMs));
+    await rename(`${file}.new`, file);
+  };
+  await setClock(offsetMs);
+  const child = spawn(process.execPath, ['--import', shiftedClock, main, 'regional'], {
+    env: {
+      PATH: process.env.PATH,
+      SHIFTED_CLOCK_FILE: file,
+      ...regionalSettings(replicaUrl),
+      ...settings,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await exited;
+    await rm(directory, { recursive: true });
+  };
+  const logLines: string[] = [];
+  const urls = await new Promise<{ url: string; managementUrl: string }>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      logLines.push(line);
+      const [, url, managementUrl] = /listening on (\S+), management on ([^\s"]+)/.exec(line) ?? [];
+      if (url !== undefined && managementUrl !== undefined) resolve({ url, managementUrl });
+    });
+    void exited.then(() => reject(new Error('the pod exited before it listened')));
+  });
+  return { ...urls, logLines, setClock, stop };
+}
