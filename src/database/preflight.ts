@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import pg from 'pg';
 import type { Findings, Problem } from './findings.ts';
 import { type DatabaseKind, LOGINS, type Login } from './logins.ts';
 import { PUBLICATION } from './subscription.ts';
@@ -46,7 +46,7 @@ interface Facts extends SubscriptionFacts {
  * Finds everything that would make a migration fail, before it changes anything: rights, server settings, version and
  * state of the schema. docs/install.md explains the required rights.
  */
-export async function preflight(client: ClientBase, plan: MigrationPlan): Promise<Findings> {
+export async function preflight(client: pg.ClientBase, plan: MigrationPlan): Promise<Findings> {
   const facts = await readFacts(client, plan.subscription?.name);
   const subscription = plan.subscription && (await subscriptionFindings(facts, plan.subscription));
   return {
@@ -63,7 +63,7 @@ export async function preflight(client: ClientBase, plan: MigrationPlan): Promis
   };
 }
 
-async function readFacts(client: ClientBase, subscriptionName = ''): Promise<Facts> {
+async function readFacts(client: pg.ClientBase, subscriptionName = ''): Promise<Facts> {
   const names = LOGINS.map(({ name }) => name);
   const { rows } = await client.query<Omit<Facts, 'alterable'> & { administered: string[] }>(
     `SELECT current_setting('server_version_num')::int / 10000 AS version,
@@ -161,7 +161,7 @@ function rightsProblems({
   return [
     {
       message: `"${user}" may not create everything that the schema needs in the database "${database}".`,
-      fix: `ALTER DATABASE ${quoted(database)} OWNER TO ${quoted(user)};`,
+      fix: `ALTER DATABASE ${pg.escapeIdentifier(database)} OWNER TO ${pg.escapeIdentifier(user)};`,
     },
   ];
 }
@@ -247,11 +247,7 @@ function schemaProblems(
   return [
     {
       message: `The tables belong to "${owner}", not to "${user}".`,
-      fix: `Use a URL with the login ${quoted(owner)}.`,
+      fix: `Use a URL with the login ${pg.escapeIdentifier(owner)}.`,
     },
   ];
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { messageOf } from '../lib/message-of.ts';
 import { asUrl, hasPassword } from './connection-string.ts';
 import type { Findings, Problem } from './findings.ts';
@@ -92,7 +92,7 @@ function rightsProblems(
     return [
       {
         message: `The subscription "${name}" exists and belongs to another login than "${user}".`,
-        fix: `Leave out --subscribe-to if its connection is right, else: ALTER SUBSCRIPTION ${quoted(name)} CONNECTION '…'; with that login.`,
+        fix: `Leave out --subscribe-to if its connection is right, else: ALTER SUBSCRIPTION ${pg.escapeIdentifier(name)} CONNECTION '…'; with that login.`,
       },
     ];
   }
@@ -100,7 +100,7 @@ function rightsProblems(
     return [
       {
         message: `Postgres ${version} lets only superusers create subscriptions.`,
-        fix: `As a superuser: CREATE SUBSCRIPTION ${quoted(name)} CONNECTION '…' PUBLICATION ${PUBLICATION} WITH (streaming = on); then run this command again without --subscribe-to.`,
+        fix: `As a superuser: CREATE SUBSCRIPTION ${pg.escapeIdentifier(name)} CONNECTION '…' PUBLICATION ${PUBLICATION} WITH (streaming = on); then run this command again without --subscribe-to.`,
       },
     ];
   }
@@ -110,7 +110,7 @@ function rightsProblems(
       : [
           {
             message: `"${user}" may not create subscriptions.`,
-            fix: `GRANT pg_create_subscription TO ${quoted(user)};`,
+            fix: `GRANT pg_create_subscription TO ${pg.escapeIdentifier(user)};`,
           },
         ]),
     ...(hasPassword(connection)
@@ -187,7 +187,7 @@ function problemsOf(primary: PrimaryFacts, name: string, createsSlot: boolean): 
   add(
     !primary.replication,
     `"${primary.user}" may not replicate from the primary.`,
-    `On the primary: ALTER ROLE ${quoted(primary.user)} REPLICATION;`,
+    `On the primary: ALTER ROLE ${pg.escapeIdentifier(primary.user)} REPLICATION;`,
   );
   add(
     primary.standby,
@@ -225,8 +225,4 @@ function problemsOf(primary: PrimaryFacts, name: string, createsSlot: boolean): 
     'Correct the connection string if it leads to another primary. Else subscribe a new database and move the pods to it.',
   );
   return problems;
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

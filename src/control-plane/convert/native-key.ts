@@ -1,11 +1,9 @@
 import { z } from 'zod';
 import { IamError } from '../../errors.ts';
+import { isObject } from '../../roles/role-descriptor-input.ts';
 
 const TIMEOUT_MS = 5_000;
 const MAX_RESPONSE_BYTES = 1_048_576;
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Not `z.record`, which drops the name "__proto__": a key without own descriptors has all permissions of its creator. */
 const descriptors = z.custom<Record<string, Record<string, unknown>>>(
