@@ -41,18 +41,21 @@ async function print(text: string, result: unknown): Promise<void> {
     await written.promise;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EPIPE' && credentialIn(result) === undefined) return; // the reader has enough, as in `| head`
-    const id = credentialIn(result);
-    const lost =
-      id === undefined ? '' : ` The credential of the key ${id} is lost: rotate or revoke this key.`;
-    throw new Error(`The output cannot be written (${code}).${lost}`);
+    const id = keyWithCredential(result);
+    if (id !== undefined) {
+      throw new Error(
+        `The output cannot be written (${code}). The credential of the key ${id} is lost: rotate or revoke this key.`,
+      );
+    }
+    // With EPIPE the reader has enough, as in `| head`.
+    if (code !== 'EPIPE') throw new Error(`The output cannot be written (${code}).`);
   }
 }
 
 /** The id of the key whose credential a result contains. */
-function credentialIn(result: unknown): string | undefined {
+function keyWithCredential(result: unknown): string | undefined {
   if (typeof result !== 'object' || result === null) return undefined;
   const { id, key } = result as { id?: unknown; key?: unknown };
   if (typeof id === 'string' && typeof key === 'string') return id;
-  return credentialIn(key);
+  return keyWithCredential(key);
 }

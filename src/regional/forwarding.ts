@@ -61,7 +61,7 @@ export function forwarding({ controlPlaneUrl, authorities, secret, arrival }: Fo
     };
     const forward = (request: FastifyRequest, reply: FastifyReply, { createsKeys, timeoutMs }: Forwarded) => {
       return reply.from(pathOf(request), {
-        queryString: () => request.url.split('#')[0]?.split('?').slice(1).join('?') ?? '',
+        queryString: () => queryOf(request.url),
         timeout: timeoutMs,
         // The body is already JSON bytes; without `contentType` the plugin would encode it again.
         body: request.body ?? null,
@@ -109,10 +109,16 @@ const CALLS: readonly (Forwarded & { method: string; path: string })[] = [
   { method: 'POST', path: '/tokens/_invalidate', createsKeys: false, timeoutMs: TIMEOUT_MS },
 ];
 
-/** The path of the call, built anew: a path that a client writes can lead to other calls of the control plane. */
+/** The path of the call, from its route. The path in the request could lead to other calls of the control plane. */
 function pathOf({ routeOptions, params }: FastifyRequest): string {
   const { id } = params as { id?: string };
   return String(routeOptions.url).replace(':id', encodeURIComponent(id ?? ''));
+}
+
+/** The query of a request target, without the fragment that some clients send. */
+function queryOf(url: string): string {
+  const [target = ''] = url.split('#');
+  return target.split('?').slice(1).join('?');
 }
 
 /** The client cannot set the headers of this region. */
