@@ -1,6 +1,6 @@
 -- Up Migration
 -- The order of the changes. Every login of a database can hold any advisory lock, so a stolen read-only login could stop the
--- apply worker with it. Nobody has a permission on this table, so only its owner can lock it.
+-- apply worker with it. No login has a permission on this table, so only its owner can lock it.
 
 CREATE TABLE change_order ();
 

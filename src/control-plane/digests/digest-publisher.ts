@@ -10,7 +10,7 @@ const PAUSE_MS = 100;
 
 /**
  * Publishes the digest of every part of `api_keys` and `roles` about every four seconds. Regions compare it with their rows.
- * Several control planes share the work: whoever claims a part publishes it.
+ * Several control planes share the work: the process that claims a part publishes it.
  */
 export class DigestPublisher {
   readonly #database: Queries;

@@ -7,7 +7,7 @@ export interface ClockVerdict {
 
 export interface ClockCheckDeps {
   now: () => number;
-  /** Milliseconds of a clock that nobody can set. */
+  /** Milliseconds of a monotonic clock. */
   monotonicNow: () => number;
   logger: Logger;
   /** Maximum difference from the clock of the replica, `CLOCK_TOLERANCE_MS`. */

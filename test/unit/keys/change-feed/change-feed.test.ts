@@ -45,7 +45,7 @@ function start(source: ScriptedSource, checkIntervalMs = 60_000) {
   const changes = new RecentChanges(now, { ttlMs: 60_000, maxEntries: 100 });
   const applied: Change[] = [];
   const logger = pino({ level: 'silent' });
-  // The clock that nobody can set stands still, so `advance` sets the clock of the pod.
+  // The monotonic clock stands still, so `advance` sets the clock of the pod.
   const clock = new ClockCheck({ now, monotonicNow: () => 0, logger, toleranceMs: 5_000 });
   feed = new ChangeFeed({
     source,
