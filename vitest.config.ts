@@ -17,11 +17,14 @@ export default defineConfig({
           globalSetup: ['test/support/global-setup.ts'],
           setupFiles: ['test/support/output-guard.ts'],
           testTimeout: 30_000,
+          // Several files share two processors, and the default is one second.
+          expect: { poll: { timeout: 15_000 } },
           hookTimeout: 60_000,
         },
       },
     ],
     pool: 'forks',
-    maxWorkers: 2,
+    // Most tests wait for servers, so two processors do the work of three.
+    maxWorkers: 3,
   },
 });

@@ -8,6 +8,7 @@ import { cliEnvironment, demoEnvironment, regionalEnvironment } from './demo-env
 import { startDevPostgres } from './dev-postgres.ts';
 import { startDevRedis } from './dev-redis.ts';
 import { startDevServices } from './dev-services.ts';
+import { assertKeysRemain, emptyRedisOfLostRegion } from './lost-data.ts';
 import { passedSettings } from './passed-settings.ts';
 import { portPlan, wantedPorts } from './port-plan.ts';
 import { assertPortsFree } from './ports.ts';
@@ -55,7 +56,7 @@ export async function startStack(options: StackOptions): Promise<void> {
 
   say('Starting Postgres: a primary and a regional server.');
   const [servers, redisUrl] = await settleBoth(
-    startDevPostgres(state, plan, secrets, processes),
+    startDevPostgres({ state, plan, secrets, processes, say }),
     environment.REDIS_URL
       ? Promise.resolve(environment.REDIS_URL)
       : startDevRedis(state, plan, secrets, processes, redisBinary),
@@ -66,7 +67,12 @@ export async function startStack(options: StackOptions): Promise<void> {
   signal.throwIfAborted();
 
   say('Migrating the region, then the primary; subscribing the region.');
-  const urls = await prepareDatabases(servers.primary, servers.region, secrets);
+  const pause = async () => {
+    signal.throwIfAborted();
+    await sleep(20);
+  };
+  const databases = { ...servers, say, pause };
+  const urls = await prepareDatabases(databases, secrets);
   signal.throwIfAborted();
 
   say('Starting the control plane and the regional service.');
@@ -76,10 +82,7 @@ export async function startStack(options: StackOptions): Promise<void> {
     seed(urls.primary, config, secrets, save),
     startDevServices({ ...services, state, processes }),
   );
-  await untilReplicated(servers.primary, servers.region, async () => {
-    signal.throwIfAborted();
-    await sleep(20);
-  });
+  await untilReplicated(databases);
   await writePrivateFile(join(state.directory, 'demo.env'), demoEnvironment(plan, secrets));
   await writePrivateFile(
     join(state.directory, 'cli.env'),
@@ -101,10 +104,12 @@ async function stopLeftovers(state: StateDirectory): Promise<void> {
   ]);
 }
 
-/** Reads the secrets of earlier runs. Without them the databases are inaccessible, so it empties the directory. */
+/** Reads the secrets of earlier runs. Without them it starts from scratch. @throws Error when keys of earlier runs are lost */
 async function openState({ state, reset }: StackOptions): Promise<DevSecrets> {
   const existing = reset ? undefined : await readSecrets(state.directory);
+  if (!reset) await assertKeysRemain(state, existing);
   if (existing === undefined) await emptyStateDirectory(state);
+  else await emptyRedisOfLostRegion(state);
   await mkdir(join(state.directory, 'logs'), { recursive: true, mode: 0o700 });
   await mkdir(state.postgresDirectory, { recursive: true });
   await chmod(state.postgresDirectory, 0o711);

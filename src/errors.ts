@@ -78,6 +78,11 @@ export const ERRORS = {
     cloud: cloudUnauthenticated,
     message: 'The API key is valid, but the client authentication is not.',
   },
+  REGION_UNAUTHENTICATED: {
+    uiam: uiam('0x1A0401', 401, 'AUTHENTICATION.REGION'),
+    cloud: cloudUnauthenticated,
+    message: 'Only regions may send this call, with a secret of FORWARDING_SECRETS.',
+  },
   CREDENTIAL_UNDECODABLE: {
     uiam: uiam('0xD00DF3', 401, 'AUTHENTICATION.CREDENTIAL'),
     cloud: cloudUnauthenticated,
@@ -281,13 +286,25 @@ export const ERRORS = {
     uiam: uiam('0x1A4503', 503, 'SERVICE.REPLICA_INCOMPLETE'),
     cloud: cloudUnavailable,
     message:
-      'The region does not have this API key, but it has not copied all keys yet. The key may be valid. Try again shortly.',
+      'The region does not have this API key with this secret, but it has not received all changes yet. The key may be valid. Try again shortly.',
+  },
+  REPLICA_UNCONFIRMED: {
+    uiam: uiam('0x1A6503', 503, 'SERVICE.REPLICA_UNCONFIRMED'),
+    cloud: cloudUnavailable,
+    message:
+      'The region cannot confirm that its copy of this API key equals the primary. The key may be valid. Try again shortly.',
   },
   REPLICATION_TOO_OLD: {
     uiam: uiam('0x1A5503', 503, 'SERVICE.REPLICATION_TOO_OLD'),
     cloud: cloudUnavailable,
     message:
       'The region has received no changes for longer than its operator allows, so it accepts no credential. The key may be valid. Try again shortly.',
+  },
+  EXPIRY_UNDECIDABLE: {
+    uiam: uiam('0x1A8503', 503, 'SERVICE.EXPIRY_UNDECIDABLE'),
+    cloud: cloudUnavailable,
+    message:
+      'The service cannot tell whether the API key or its previous secret has expired, because its clock is wrong. The key may be valid. Try again shortly.',
   },
   KEY_QUARANTINED: {
     uiam: uiam('0x1A0513', 503, 'SERVICE.KEY_QUARANTINED'),

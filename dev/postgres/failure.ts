@@ -1,3 +1,10 @@
+/** Postgres cannot use its data directory, because files are missing or damaged. */
+export class DamagedDataDirectory extends Error {}
+
+/** Checked after the known causes: a full disk can end in a PANIC too. */
+const DAMAGE =
+  /PANIC: |No such file or directory|incorrect checksum|valid checkpoint record|read \d+ of \d+|required WAL directory/;
+
 /** Known causes of a failed initdb or Postgres start, each with what to do. */
 const CAUSES: readonly [pattern: RegExp, sentence: (directory: string) => string][] = [
   [
@@ -28,10 +35,13 @@ const CAUSES: readonly [pattern: RegExp, sentence: (directory: string) => string
  * Explains a failed initdb or Postgres start in one sentence if its cause is known. The output follows in any case.
  * @param what such as `initdb failed`
  */
-export function explainPostgresFailure(what: string, directory: string, output: string): string {
+export function postgresFailure(what: string, directory: string, output: string): Error {
   const cause = CAUSES.find(([pattern]) => pattern.test(output));
-  const first = cause === undefined ? `${what} for ${directory}.` : cause[1](directory);
-  return `${first}\n${cause === undefined ? '' : `${what}. `}Last lines of its output:\n${lastLines(output)}`;
+  if (cause !== undefined) {
+    return new Error(`${cause[1](directory)}\n${what}. Last lines of its output:\n${lastLines(output)}`);
+  }
+  const text = `${what} for ${directory}.\nLast lines of its output:\n${lastLines(output)}`;
+  return DAMAGE.test(output) ? new DamagedDataDirectory(text) : new Error(text);
 }
 
 const MAX_LINES = 20;

@@ -4,7 +4,7 @@ import { chown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { runCommand } from '../child-process.ts';
 import type { PostgresBinaries } from './binaries.ts';
-import { explainPostgresFailure } from './failure.ts';
+import { DamagedDataDirectory, postgresFailure } from './failure.ts';
 import type { ServerUser } from './server-user.ts';
 
 export const SUPERUSER = 'postgres';
@@ -23,7 +23,7 @@ export async function initializeCluster(
 ): Promise<boolean> {
   if (existsSync(join(dataDirectory, 'PG_VERSION'))) return false;
   if (existsSync(dataDirectory) && (await readdir(dataDirectory)).length > 0) {
-    throw new Error(`${dataDirectory} is neither empty nor a Postgres data directory.`);
+    throw new DamagedDataDirectory(`${dataDirectory} is neither empty nor a Postgres data directory.`);
   }
   const parent = dirname(dataDirectory);
   await mkdir(parent, { recursive: true });
@@ -56,7 +56,7 @@ export async function initializeCluster(
       user ? { uid: user.uid, gid: user.gid } : {},
     );
     if (result.exitCode !== 0) {
-      throw new Error(explainPostgresFailure('initdb failed', dataDirectory, result.output));
+      throw postgresFailure('initdb failed', dataDirectory, result.output);
     }
     await rm(dataDirectory, { recursive: true, force: true });
     await rename(draft, dataDirectory);

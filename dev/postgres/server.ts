@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { childEnvironment, type ServerExit, type StopStep, stopChild } from '../child-process.ts';
 import { LogLines } from '../log-lines.ts';
 import { type PostgresBinaries, usableBinaries } from './binaries.ts';
-import { explainPostgresFailure } from './failure.ts';
+import { postgresFailure } from './failure.ts';
 import { initializeCluster, SUPERUSER } from './initialize.ts';
 import { stopLeftoverPostmaster } from './leftover.ts';
 import { resolveServerUser, type ServerUser } from './server-user.ts';
@@ -56,7 +56,7 @@ const ORPHANS_GRACE_MS = 5_000;
 /**
  * Starts Postgres on 127.0.0.1 and resolves when it accepts connections. It first stops a postmaster that a killed run
  * left on the same directory, and creates the cluster if the directory is empty.
- * @throws Error with the end of the server's log when it does not come up
+ * @throws DamagedDataDirectory when files are missing or damaged; other errors too have the end of the server's log
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
   const user = options.user ?? (await resolveServerUser());
@@ -70,12 +70,12 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   // After a SIGKILL of the postmaster its backends need a moment to exit.
   while (
     'failure' in launched &&
-    launched.failure.includes('shared memory block') &&
+    launched.failure.message.includes('shared memory block') &&
     performance.now() < retryUntil
   ) {
     launched = await launch(binaries, options, user);
   }
-  if ('failure' in launched) throw new Error(launched.failure);
+  if ('failure' in launched) throw launched.failure;
 
   const { child, pid, exited } = launched;
   return {
@@ -94,7 +94,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   };
 }
 
-type Launched = { child: ChildProcess; pid: number; exited: Promise<ServerExit> } | { failure: string };
+type Launched = { child: ChildProcess; pid: number; exited: Promise<ServerExit> } | { failure: Error };
 
 async function launch(
   binaries: PostgresBinaries,
@@ -135,11 +135,7 @@ async function launch(
   if (outcome === 'timeout') await stopChild(child, exited, stopSteps('immediate'));
   const what = outcome === 'timeout' ? `was not ready after ${timeoutMs} ms` : 'did not start';
   return {
-    failure: explainPostgresFailure(
-      `Postgres on port ${options.port} ${what}`,
-      options.dataDirectory,
-      log.last(),
-    ),
+    failure: postgresFailure(`Postgres on port ${options.port} ${what}`, options.dataDirectory, log.last()),
   };
 }
 

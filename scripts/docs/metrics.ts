@@ -28,6 +28,8 @@ function controlPlaneMetrics(): Described[] {
   new ControlPlaneMetrics(registry, {
     heartbeat: { failures: 0 },
     digests: { failures: 0 },
+    slots: { current: undefined },
+    repairs: { published: 0, failures: 0 },
     verifier: { load: { running: 0, waiting: 0 } },
   });
   return registry.getMetricsAsArray() as unknown as Described[];

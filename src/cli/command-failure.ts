@@ -1,5 +1,6 @@
 import { ConfigError } from '../config.ts';
 import { isRefusedByPooler } from '../database/pooler.ts';
+import { NotARegionError } from '../database/region/region-state.ts';
 import { IamError } from '../errors.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { StoreUnavailableError } from '../keys/key-store.ts';
@@ -9,6 +10,16 @@ import { EXIT } from './exit-codes.ts';
 /** An invalid command line that commander does not detect. */
 export class UsageError extends Error {
   override name = 'UsageError';
+}
+
+/** What a command refuses to do because of the state that it found. */
+export class RefusedError extends Error {
+  override name = 'RefusedError';
+}
+
+/** What a command was to work on does not exist. */
+export class NotFoundError extends Error {
+  override name = 'NotFoundError';
 }
 
 /** An error response of the control plane. */
@@ -44,6 +55,9 @@ export function failureOf(error: unknown): CommandFailure {
   }
   if (error instanceof RemoteError) return { exitCode: ofStatus(error.status), errors: error.errors };
   if (error instanceof UsageError) return one(EXIT.usage, 'cli.usage', error.message);
+  if (error instanceof NotARegionError) return one(EXIT.usage, 'cli.usage', error.message);
+  if (error instanceof RefusedError) return one(EXIT.refused, 'cli.refused', error.message);
+  if (error instanceof NotFoundError) return one(EXIT.notFound, 'cli.not_found', error.message);
   if (error instanceof ConfigError) return one(EXIT.usage, 'cli.configuration', error.message);
   if (error instanceof StoreUnavailableError) return unavailable(error.cause);
   if (isUnreachable(error)) return unavailable(error);

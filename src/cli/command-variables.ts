@@ -13,21 +13,21 @@ export interface CommandVariable {
 export const COMMAND_VARIABLES: readonly CommandVariable[] = [
   {
     name: 'MIGRATE_DATABASE_URL',
-    command: 'migrate',
+    command: 'migrate, region',
     secret: true,
     description: 'Database URL with the login of its owner, like --database-url.',
   },
   {
     name: 'SUBSCRIBE_TO',
-    command: 'migrate region',
+    command: 'migrate region, region',
     secret: true,
-    description: 'Connection string of the primary, like --subscribe-to.',
+    description: 'Connection string of the primary, like --subscribe-to and --primary.',
   },
   {
     name: 'SUBSCRIPTION_NAME',
-    command: 'migrate region',
+    command: 'migrate region, region',
     secret: false,
-    description: 'Name of the subscription, like --subscription-name.',
+    description: 'Name of the subscription, like --subscription-name and --name.',
   },
   ...LOGINS.map(({ name, kind, passwordVariable }) => ({
     name: passwordVariable,

@@ -46,7 +46,7 @@ export function registerMigrateCommand(program: Command): void {
     .addOption(
       new Option(
         '--subscribe-to <connection>',
-        'connection string of the primary, with a replication login',
+        'connection string of the primary, with a replication login; "iam region add" does the same, and waits for the copy',
       ).env('SUBSCRIBE_TO'),
     )
     .addOption(
@@ -105,22 +105,30 @@ async function migrateDatabase(kind: DatabaseKind, options: Options): Promise<Mi
   if (findings.problems.length > 0) {
     throw new UsageError(`Nothing was changed.\n${findings.problems.map(problemText).join('\n')}`);
   }
-  const applied = await migrate(databaseUrl, kind);
+  const applied = await migrate(databaseUrl, kind, { report });
   for (const login of logins)
     await setLoginPassword(databaseUrl, login, process.env[login.passwordVariable] ?? '');
   const change = subscribeTo ? await subscribeRegion(databaseUrl, subscribeTo, subscriptionName) : undefined;
   return {
     database: kind,
+    warnings: findings.warnings,
     applied,
     logins: logins.map(({ name }) => name),
     ...(change === undefined ? { subscription: null } : { subscription: subscriptionName, change }),
   };
 }
 
-function text({ problems, unchecked = [], applied, logins, subscription, change }: Migration): string {
+/** On standard error, so that the output stays clean. */
+function report(message: string): void {
+  process.stderr.write(`${message}\n`);
+}
+
+function text(migration: Migration): string {
+  const { problems, warnings = [], unchecked = [], applied, logins, subscription, change } = migration;
   if (problems !== undefined) {
     return [
       ...(problems.length === 0 ? ['the migration can succeed'] : problems.map(problemText)),
+      ...warnings.map(warningText),
       ...unchecked.map((what) => `- Not checked: ${what}`),
     ].join('\n');
   }
@@ -130,9 +138,14 @@ function text({ problems, unchecked = [], applied, logins, subscription, change 
     ...(subscription === null
       ? []
       : [`subscription ${subscription} ${change}; it receives changes from the primary`]),
+    ...warnings.map(warningText),
   ].join('\n');
 }
 
 function problemText({ message, fix }: Problem): string {
   return `- ${message}\n  Fix: ${fix}`;
+}
+
+function warningText({ message, fix }: Problem): string {
+  return `- Warning: ${message}\n  Fix: ${fix}`;
 }

@@ -14,6 +14,7 @@ const commands: Record<string, () => Promise<Register>> = {
   roles: async () => (await import('./roles.ts')).registerRolesCommands,
   'control-plane': async () => (await import('./services.ts')).registerControlPlaneCommand,
   migrate: async () => (await import('./migrate.ts')).registerMigrateCommand,
+  region: async () => (await import('./region.ts')).registerRegionCommands,
   audit: async () => (await import('./audit.ts')).registerAuditCommand,
   login: async () => (await import('./login.ts')).registerLoginCommand,
   logout: async () => (await import('./login.ts')).registerLogoutCommand,

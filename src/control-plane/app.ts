@@ -22,6 +22,7 @@ import { auditRoute } from './routes/audit.ts';
 import { ELASTICSEARCH_ROLES, elasticsearchRoleRoutes } from './routes/elasticsearch-roles.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { organizationRoutes } from './routes/organizations.ts';
+import { repairRoute } from './routes/repairs.ts';
 import { roleRoutes } from './routes/roles.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { type UiamServices, uiamRoutes } from './routes/uiam.ts';
@@ -112,6 +113,7 @@ export async function createControlPlaneApp(
     { prefix: '/uiam/api/v1/api-keys' },
   );
   await app.register(async (uiam) => tokenRoutes(uiam, services.callers), { prefix: '/uiam/api/v1/tokens' });
+  await app.register(async (internal) => repairRoute(internal, services));
   return app;
 }
 

@@ -1,60 +1,58 @@
 import type { Logger } from 'pino';
-import { messageOf } from '../lib/message-of.ts';
+import { RepeatedTask } from '../lib/repeated-task.ts';
 import type { Queries } from './database.ts';
 
 const INTERVAL_MS = 1_000;
 
+/** There are 8,191, and each is a promotion, a restore or the work of a thief. */
+const MANY_EPOCHS = 1_000;
+
+/** Where the primary is in its history (docs/adr/0015). */
+interface Beat {
+  epoch: number;
+  /** int8, as a text. */
+  counter: string;
+}
+
 /**
- * Writes the current time into the row of `heartbeat` every second. The age of that row in a region is the replication lag.
- * Several control planes can do this at the same time.
+ * Writes the row of `heartbeat` every second. The age of that row in a region is the replication lag, and its epoch and counter
+ * show a region whether it has missed something. Several control planes can do this at the same time.
  */
-export class Heartbeat {
+export class Heartbeat extends RepeatedTask {
   readonly #database: Queries;
   readonly #logger: Logger;
-  #timer: NodeJS.Timeout | undefined;
-  #currentWrite: Promise<void> = Promise.resolve();
-  #failing = false;
-  /** Whether a write has succeeded since the start. */
-  hasSucceeded = false;
-  failures = 0;
-  /** Message of the last failure. */
-  lastFailure: string | undefined;
+  #newest: Beat = { epoch: 0, counter: '0' };
 
   constructor(database: Queries, logger: Logger) {
+    super({
+      intervalMs: INTERVAL_MS,
+      logger,
+      messages: { failed: 'heartbeat write failed', recovered: 'heartbeat writes succeed again' },
+    });
     this.#database = database;
     this.#logger = logger;
   }
 
-  start(): void {
-    this.#schedule(0);
-  }
-
-  async stop(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    await this.#currentWrite;
-    clearTimeout(this.#timer);
-  }
-
-  #schedule(delayMs: number): void {
-    this.#timer = setTimeout(() => {
-      this.#currentWrite = this.#write();
-    }, delayMs);
-  }
-
-  async #write(): Promise<void> {
-    try {
-      await this.#database.query('UPDATE heartbeat SET beat_at = clock_timestamp()');
-      if (this.#failing) this.#logger.info('heartbeat writes succeed again');
-      this.#failing = false;
-      this.hasSucceeded = true;
-    } catch (error) {
-      this.failures += 1;
-      this.lastFailure = messageOf(error);
-      // One line per outage instead of one per second.
-      if (!this.#failing) this.#logger.error({ err: error }, 'heartbeat write failed');
-      this.#failing = true;
+  /** A primary that is older than a heartbeat of this process was restored, and starts the next epoch. */
+  protected async turn(): Promise<void> {
+    const { epoch, counter } = this.#newest;
+    const [beat] = await this.#database.query<Beat>('SELECT epoch, counter FROM beat($1, $2)', [
+      epoch,
+      counter,
+    ]);
+    if (beat === undefined) return;
+    this.#newest = beat;
+    if (beat.epoch !== epoch && beat.epoch > MANY_EPOCHS) {
+      this.#logger.error(
+        { epoch: beat.epoch },
+        'most primaries have few epochs, and there are 8,191; docs/failover.md, "Begin an epoch", says what to check',
+      );
     }
-    if (this.#timer !== undefined) this.#schedule(INTERVAL_MS);
+    if (this.hasSucceeded && beat.epoch !== epoch) {
+      this.#logger.error(
+        { epoch: beat.epoch },
+        'the primary is another server than before, or has lost changes; a new epoch begins and every region compares its rows',
+      );
+    }
   }
 }

@@ -1,10 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { registerSlotMetrics, type SlotWatch } from './slot-watch.ts';
 
 /** Sources of the values that are read at each scrape. */
 export interface MetricSources {
   heartbeat: { failures: number };
   digests: { failures: number };
+  slots: Pick<SlotWatch, 'current'>;
+  repairs: { published: number; failures: number };
   verifier: { load: { running: number; waiting: number } };
 }
 
@@ -63,6 +66,17 @@ export class ControlPlaneMetrics {
         this.inc(sources.digests.failures);
       },
     });
+    new Counter({
+      name: 'iam_repairs_total',
+      help: 'Repairs of buckets that differ in a region, by result: published, or failed attempts.',
+      labelNames: ['result'] as const,
+      registers,
+      collect() {
+        this.reset();
+        this.inc({ result: 'published' }, sources.repairs.published);
+        this.inc({ result: 'failed' }, sources.repairs.failures);
+      },
+    });
     new Gauge({
       name: 'iam_control_plane_argon2_running',
       help: 'Argon2 verifications in progress.',
@@ -79,6 +93,7 @@ export class ControlPlaneMetrics {
         this.set(sources.verifier.load.waiting);
       },
     });
+    registerSlotMetrics(registry, sources.slots);
   }
 
   /** Measures the duration of every request of a server. */

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { createPool } from '../database/pool.ts';
+import { SchemaCheck } from '../database/schema-check.ts';
 import { listeningUrl, listenOn } from '../http/listening-url.ts';
 import { createManagementApp, type HealthState } from '../http/management-app.ts';
 import { BoundedVerifier } from '../keys/bounded-verifier.ts';
@@ -28,7 +29,9 @@ import { RefusalTrail } from './http/refusal-trail.ts';
 import { KeyLifecycle } from './keys/key-lifecycle.ts';
 import { lifecycleDeps } from './keys/lifecycle-deps.ts';
 import { ControlPlaneMetrics } from './metrics.ts';
+import { RepairPublisher } from './repairs/repair-publisher.ts';
 import { CustomRoles } from './roles/custom-roles.ts';
+import { SlotWatch } from './slot-watch.ts';
 
 /**
  * Connections for authentication, separate from those for changes. Changes of one organization wait for its lock; without this
@@ -48,6 +51,8 @@ export interface ControlPlane {
 /** Builds and starts the control plane. Resolves when it listens, even if the primary is not available. */
 export async function startControlPlane(config: Config, logger: Logger): Promise<ControlPlane> {
   const now = Date.now;
+  // This process sets the times of expiry itself, so its clock decides.
+  const hasPassed = (atMs: number) => atMs <= now();
   const connect = (size: number) =>
     createPool(config.PRIMARY_DATABASE_URL ?? '', {
       applicationName: 'iam-control-plane',
@@ -59,10 +64,10 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     });
   const pool = connect(config.DATABASE_POOL_SIZE);
   const lookups = connect(LOOKUP_CONNECTIONS);
-  const digestConnection = connect(1);
+  const comparisons = connect(1);
   const database = new Database(pool, auditLog(logger));
   const deps = lifecycleDeps(config, database, { now, randomBytes });
-  const verifier = new BoundedVerifier(new Argon2SecretVerifier(now), {
+  const verifier = new BoundedVerifier(new Argon2SecretVerifier(hasPassed), {
     concurrency: config.ARGON2_CONCURRENCY,
     queueLimit: config.ARGON2_QUEUE_LIMIT,
   });
@@ -83,13 +88,17 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     ),
     secrets: verifier,
     clientAuthentication,
-    now,
+    hasPassed,
   });
-  const heartbeat = new Heartbeat(new Database(lookups), logger);
-  const digests = new DigestPublisher(new Database(digestConnection), logger);
+  const lookupDatabase = new Database(lookups);
+  const heartbeat = new Heartbeat(lookupDatabase, logger);
+  const schema = new SchemaCheck((text) => lookupDatabase.query(text), 'primary');
+  const digests = new DigestPublisher(new Database(comparisons), logger);
+  const repairs = new RepairPublisher(new Database(comparisons), logger);
+  const slots = new SlotWatch(lookupDatabase, logger);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const metrics = new ControlPlaneMetrics(registry, { heartbeat, digests, verifier });
+  const metrics = new ControlPlaneMetrics(registry, { heartbeat, digests, repairs, slots, verifier });
   const expiry = new ExpiryWatch({
     database,
     logger,
@@ -126,16 +135,21 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
       return heartbeat.hasSucceeded;
     },
     // A later outage of the primary does not affect readiness: all instances share the primary.
-    obstacles: () =>
-      heartbeat.hasSucceeded
+    obstacles: () => [
+      ...(heartbeat.hasSucceeded
         ? []
-        : [`no heartbeat was written yet: ${heartbeat.lastFailure ?? 'the primary has not responded'}`],
+        : [`no heartbeat was written yet: ${heartbeat.lastFailure ?? 'the primary has not responded'}`]),
+      ...schema.obstacles,
+    ],
   };
   const management = await createManagementApp({ health, registry, logger });
   await listenOn(management, config.HOST, config.MANAGEMENT_PORT, 'MANAGEMENT_PORT');
   await listenOn(app, config.HOST, config.CONTROL_PLANE_PORT, 'CONTROL_PLANE_PORT');
-  heartbeat.start();
+  schema.start();
+  heartbeat.start(0);
   digests.start();
+  slots.start();
+  repairs.start();
   expiry.start();
   refusals.start();
 
@@ -145,8 +159,9 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     close: async () => {
       health.closing = true;
       await app.close();
-      await Promise.all([heartbeat.stop(), digests.stop(), expiry.stop(), refusals.stop()]);
-      await Promise.all([pool.end(), lookups.end(), digestConnection.end()]);
+      schema.stop();
+      await Promise.all([heartbeat, digests, repairs, slots, expiry, refusals].map((task) => task.stop()));
+      await Promise.all([pool.end(), lookups.end(), comparisons.end()]);
       await management.close();
     },
   };

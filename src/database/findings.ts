@@ -7,6 +7,8 @@ export interface Problem {
 /** The result of a preflight. */
 export interface Findings {
   problems: readonly Problem[];
+  /** What works, but not within the promised times, or not after a failover. */
+  warnings: readonly Problem[];
   /** What only the migration itself will show. */
   unchecked: readonly string[];
 }

@@ -1,4 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import type pg from 'pg';
 import { withClient } from './one-client.ts';
 
 /** The primary, or the database of a region. */
@@ -46,7 +47,22 @@ function scramVerifier(password: string, salt: Buffer): string {
   return `SCRAM-SHA-256$${ITERATIONS}:${salt.toString('base64')}$${storedKey}:${serverKey}`;
 }
 
-/** Sets the password of a login. @param databaseUrl with a user that may alter roles */
+/**
+ * How soon the primary notices that a region is unreachable: within 10 seconds, when it has sent something (tcp_user_timeout) and
+ * when it has not (keepalives). Until then the slot is in use, and the region cannot connect again. A short wal_sender_timeout
+ * would do the same, but also end the connections of regions that apply a large transaction.
+ */
+const DEAD_REGION_DETECTION: Readonly<Record<string, string>> = {
+  tcp_user_timeout: '7s',
+  tcp_keepalives_idle: '4',
+  tcp_keepalives_interval: '1',
+  tcp_keepalives_count: '3',
+};
+
+/**
+ * Sets the password of a login. The login of the regions also gets settings that detect a dead connection, unless it has its own.
+ * @param databaseUrl with a user that may alter roles
+ */
 export async function setLoginPassword(databaseUrl: string, login: Login, password: string): Promise<void> {
   await withClient(databaseUrl, 'iam-migrate', async (client) => {
     const verifier = client.escapeLiteral(scramVerifier(password, randomBytes(16)));
@@ -54,5 +70,17 @@ export async function setLoginPassword(databaseUrl: string, login: Login, passwo
     await client.query(
       `ALTER ROLE ${client.escapeIdentifier(login.name)} LOGIN${replication} PASSWORD ${verifier}`,
     );
+    if (login.mayReplicate) await detectDeadRegions(client, login.name);
   });
+}
+
+async function detectDeadRegions(client: pg.Client, login: string): Promise<void> {
+  const { rows } = await client.query<{ setting: string }>(
+    'SELECT unnest(rolconfig) AS setting FROM pg_roles WHERE rolname = $1',
+    [login],
+  );
+  for (const [name, value] of Object.entries(DEAD_REGION_DETECTION)) {
+    if (rows.some(({ setting }) => setting.startsWith(`${name}=`))) continue;
+    await client.query(`ALTER ROLE ${client.escapeIdentifier(login)} SET ${name} = '${value}'`);
+  }
 }

@@ -1,15 +1,23 @@
-import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import type pg from 'pg';
 import { predefinedSet } from '../roles/predefined.ts';
 import type { Findings } from './findings.ts';
 import type { DatabaseKind } from './logins.ts';
+import { MIGRATIONS } from './migration-files.ts';
+import { waitForTurn, withShortLockWaits } from './migration-locks.ts';
 import { withClient } from './one-client.ts';
 import { usesTransactionPooling } from './pooler.ts';
 import { loadPredefinedRoles } from './predefined-roles.ts';
 import { type MigrationPlan, preflight } from './preflight.ts';
 
-const directory = fileURLToPath(new URL('../../migrations', import.meta.url));
+/** How long a migration tries to get the locks that it needs. */
+const GIVE_UP_AFTER_MS = 60_000;
+
+export interface MigrationOptions {
+  /** Receives messages while the migration waits for other sessions. */
+  report?: (message: string) => void;
+  giveUpAfterMs?: number;
+}
 
 /**
  * Migrates a database to the current schema. Safe to repeat and to run concurrently: a session advisory lock serialises
@@ -21,21 +29,52 @@ const directory = fileURLToPath(new URL('../../migrations', import.meta.url));
 export async function migrate(
   databaseUrl: string,
   kind: DatabaseKind,
-  log: (message: string) => void = () => {},
+  { report = () => {}, giveUpAfterMs = GIVE_UP_AFTER_MS }: MigrationOptions = {},
 ): Promise<string[]> {
   return withClient(databaseUrl, 'iam-migrate', async (client) => {
-    const applied = await runner({
-      dbClient: client,
-      dir: [`${directory}/shared/*.sql`, `${directory}/${kind}/*.sql`],
-      useGlob: true,
-      direction: 'up',
-      migrationsTable: 'schema_migrations',
-      advisoryLockMode: 'wait',
-      log,
+    await waitForTurn(client, report);
+    const before = await appliedMigrations(client);
+    await withShortLockWaits(client, { databaseUrl, giveUpAfterMs, report }, async () => {
+      await runner({
+        dbClient: client,
+        dir: [`${MIGRATIONS}/shared/*.sql`, `${MIGRATIONS}/${kind}/*.sql`],
+        useGlob: true,
+        direction: 'up',
+        migrationsTable: 'schema_migrations',
+        noLock: true,
+        log: () => {},
+      });
+      await refuseTemporaryTables(client);
+      if (kind === 'primary') await loadRelease(client);
     });
-    if (kind === 'primary') await loadRelease(client);
-    return applied.map((migration) => migration.name);
+    return (await appliedMigrations(client)).filter((name) => !before.includes(name));
   });
+}
+
+/** A login could fill the disk with them. Restored and copied databases have them again; only the owner may change it. */
+async function refuseTemporaryTables(client: pg.Client): Promise<void> {
+  await client.query(`DO $$
+    DECLARE
+      own pg_catalog.pg_database;
+    BEGIN
+      SELECT * INTO own FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database();
+      IF pg_catalog.has_database_privilege('public', own.oid, 'TEMPORARY') AND pg_catalog.pg_has_role(own.datdba, 'USAGE') THEN
+        EXECUTE pg_catalog.format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', own.datname);
+      END IF;
+    END
+  $$`);
+}
+
+/** The names of the applied migrations, in their order. */
+async function appliedMigrations(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ migrated: boolean }>(
+    "SELECT to_regclass('public.schema_migrations') IS NOT NULL AS migrated",
+  );
+  if (rows[0]?.migrated !== true) return [];
+  const applied = await client.query<{ name: string }>(
+    'SELECT name FROM public.schema_migrations ORDER BY id',
+  );
+  return applied.rows.map(({ name }) => name);
 }
 
 const POOLED: Findings = {
@@ -45,6 +84,7 @@ const POOLED: Findings = {
       fix: 'Use the URL of the server itself: a migration holds a lock for its session.',
     },
   ],
+  warnings: [],
   unchecked: [],
 };
 

@@ -10,6 +10,8 @@ export interface PoolOptions {
   transactionPooling?: boolean;
   /** Receives errors of idle connections. Without a listener, node-postgres ends the process. */
   onIdleError: (error: Error) => void;
+  /** Runs on each new connection, before its first use. If it rejects, the connection is not used. */
+  onConnect?: (client: pg.ClientBase) => Promise<void>;
 }
 
 /**
@@ -27,6 +29,8 @@ export function createPool(connectionString: string, options: PoolOptions): pg.P
     query_timeout: options.queryTimeoutMs + 100,
     idleTimeoutMillis: 0, // keep connections: logins are expensive during a storm
     keepAlive: true,
+    // The pool waits for the promise, which its types do not show.
+    ...(options.onConnect && { onConnect: options.onConnect as (client: pg.ClientBase) => void }),
   });
   pool.on('error', options.onIdleError);
   // The pool does not listen for errors of a connection that is checked out or closing, and an unhandled error event

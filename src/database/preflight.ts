@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Findings, Problem } from './findings.ts';
+import { type LoginFacts, loginWarnings } from './login-warnings.ts';
 import { type DatabaseKind, LOGINS, type Login } from './logins.ts';
 import { PUBLICATION } from './subscription.ts';
 import {
@@ -20,14 +21,15 @@ export interface MigrationPlan {
 
 const MIN_VERSION = 15;
 
-interface Facts extends SubscriptionFacts {
-  database: string;
+interface Facts extends SubscriptionFacts, LoginFacts {
   createrole: boolean;
   replication: boolean;
   standby: boolean;
   wal_level: string;
   slots: number;
   senders: number;
+  /** WAL that a slot may retain, in MB; -1 without a limit. */
+  slot_limit: number;
   apply_workers: number;
   create_in_database: boolean;
   create_in_schema: boolean;
@@ -59,6 +61,11 @@ export async function preflight(client: pg.ClientBase, plan: MigrationPlan): Pro
       ...schemaProblems(facts, plan.kind),
       ...(subscription?.problems ?? []),
     ],
+    warnings: [
+      ...limitWarnings(facts, plan.kind),
+      ...loginWarnings(facts),
+      ...(subscription?.warnings ?? []),
+    ],
     unchecked: subscription?.unchecked ?? [],
   };
 }
@@ -73,6 +80,7 @@ async function readFacts(client: pg.ClientBase, subscriptionName = ''): Promise<
        current_setting('wal_level') AS wal_level,
        current_setting('max_replication_slots')::int AS slots,
        current_setting('max_wal_senders')::int AS senders,
+       (SELECT setting::int FROM pg_settings WHERE name = 'max_slot_wal_keep_size') AS slot_limit,
        current_setting('max_logical_replication_workers')::int AS apply_workers,
        has_database_privilege(current_database(), 'CREATE') AS create_in_database,
        has_schema_privilege('public', 'CREATE') AS create_in_schema,
@@ -83,6 +91,12 @@ async function readFacts(client: pg.ClientBase, subscriptionName = ''): Promise<
          'may_replicate', rolreplication OR rolsuper)) FROM pg_roles WHERE rolname = ANY($1)), '[]') AS logins,
        ARRAY(SELECT login.rolname::text FROM pg_roles AS login WHERE login.rolname = ANY($1)
          AND pg_has_role(login.oid, 'MEMBER WITH ADMIN OPTION')) AS administered,
+       COALESCE((SELECT jsonb_agg(DISTINCT jsonb_build_object('login', rolname, 'name', split_part(setting, '=', 1)))
+         FROM pg_db_role_setting JOIN pg_roles AS login ON login.oid = setrole CROSS JOIN unnest(setconfig) AS setting
+         WHERE rolname = ANY($1)
+           AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))), '[]') AS login_settings,
+       (SELECT has_database_privilege('public', oid, 'TEMPORARY') AND NOT pg_has_role(datdba, 'USAGE')
+         FROM pg_database WHERE datname = current_database()) AS leaves_temporary,
        (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('public.api_keys')) AS table_owner,
        COALESCE((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('public.api_keys')), true) AS owns_tables,
        to_regclass('public.schema_migrations') IS NOT NULL AS migrated,
@@ -148,6 +162,18 @@ function serverProblems(facts: Facts, kind: DatabaseKind): Problem[] {
     });
   }
   return problems;
+}
+
+/** A region that is down makes the primary keep WAL for it. */
+function limitWarnings({ slot_limit: limit }: Facts, kind: DatabaseKind): Problem[] {
+  if (kind !== 'primary' || limit !== -1) return [];
+  return [
+    {
+      message:
+        'max_slot_wal_keep_size is -1, so a region that is down for long can fill the disk of the primary.',
+      fix: 'ALTER SYSTEM SET max_slot_wal_keep_size to less than the free disk space. "iam region resync" rebuilds a region that falls behind by more.',
+    },
+  ];
 }
 
 function rightsProblems({

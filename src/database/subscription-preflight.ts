@@ -1,9 +1,11 @@
 import pg from 'pg';
 import { messageOf } from '../lib/message-of.ts';
-import { asUrl, hasPassword } from './connection-string.ts';
+import { asUrls, hasPassword, hasSeveralHosts } from './connection-string.ts';
+import { failoverWarnings } from './failover-warnings.ts';
 import type { Findings, Problem } from './findings.ts';
-import { withClient } from './one-client.ts';
 import { isPooled } from './pooler.ts';
+import { withPrimary } from './primary-connection.ts';
+import { readReplicationSlots } from './replication-slots.ts';
 import { PUBLICATION } from './subscription.ts';
 
 /** A subscription that a migration creates or changes. */
@@ -28,6 +30,7 @@ export interface SubscriptionFacts {
 }
 
 interface PrimaryFacts {
+  version: number;
   user: string;
   replication: boolean;
   standby: boolean;
@@ -36,6 +39,7 @@ interface PrimaryFacts {
   readable: boolean;
   free_slots: number;
   slot: boolean;
+  tcp_user_timeout_ms: number;
 }
 
 /** The first version in which others than superusers may create subscriptions. */
@@ -47,16 +51,18 @@ export async function subscriptionFindings(
   planned: PlannedSubscription,
 ): Promise<Findings> {
   const region = regionProblems(facts, planned);
-  const url = asUrl(planned.connection);
-  if (url === undefined) {
+  const urls = asUrls(planned.connection);
+  if (urls === undefined) {
     return {
       problems: region,
+      warnings: [],
       unchecked: [
         'The primary of --subscribe-to: only the server of the region can use this connection string.',
       ],
     };
   }
-  return { problems: [...region, ...(await primaryProblems(url, facts, planned))], unchecked: [] };
+  const primary = await primaryFindings(urls, facts, planned);
+  return { problems: [...region, ...primary.problems], warnings: primary.warnings, unchecked: [] };
 }
 
 /** As Postgres requires for the name of a replication slot. */
@@ -125,25 +131,61 @@ function rightsProblems(
   ];
 }
 
-async function primaryProblems(
-  url: URL,
-  { subscription, slot }: SubscriptionFacts,
-  { name }: PlannedSubscription,
-): Promise<Problem[]> {
+type PrimaryFindings = Omit<Findings, 'unchecked'>;
+
+async function primaryFindings(
+  urls: readonly URL[],
+  { subscription, slot, version }: SubscriptionFacts,
+  { name, connection }: PlannedSubscription,
+): Promise<PrimaryFindings> {
+  const ownSlot = slot ?? name;
   try {
-    return await withPrimary(url, async (client) =>
-      (await isPooled(client))
-        ? [POOLED]
-        : problemsOf(await readPrimary(client, slot ?? name), slot ?? name, subscription === 'none'),
-    );
+    return await withPrimary(urls, 'iam-migrate', async (client): Promise<PrimaryFindings> => {
+      if (await isPooled(client)) return { problems: [POOLED], warnings: [] };
+      const primary = await readPrimary(client, ownSlot);
+      const slots = await readReplicationSlots(
+        async <Row>(text: string) => (await client.query(text)).rows as Row[],
+      );
+      return {
+        problems: problemsOf(primary, ownSlot, subscription === 'none'),
+        warnings: [
+          ...(detectsDeadRegions(primary) ? [] : [slowDetection(primary.user)]),
+          ...failoverWarnings({
+            ...slots,
+            primaryVersion: primary.version,
+            regionVersion: version,
+            slot: ownSlot,
+          }),
+        ],
+      };
+    });
   } catch (error) {
-    return [
-      {
-        message: `The primary of --subscribe-to cannot be used (${messageOf(error)}).`,
-        fix: 'Correct the connection string, or start this command where the primary is reachable. The server of the region connects in the same way.',
-      },
-    ];
+    return {
+      problems: [
+        {
+          message: hasSeveralHosts(connection)
+            ? `No host of --subscribe-to can be used as the primary (${messageOf(error)}).`
+            : `The primary of --subscribe-to cannot be used (${messageOf(error)}).`,
+          fix: 'Correct the connection string, or start this command where the primary is reachable. The server of the region connects in the same way.',
+        },
+      ],
+      warnings: [],
+    };
   }
+}
+
+const MAX_DETECTION_MS = 10_000;
+
+/** 0 is the default of the operating system, which retries for 15 minutes. Postgres then ends a silent connection after a minute. */
+function detectsDeadRegions({ tcp_user_timeout_ms: timeoutMs }: PrimaryFacts): boolean {
+  return timeoutMs > 0 && timeoutMs <= MAX_DETECTION_MS;
+}
+
+function slowDetection(user: string): Problem {
+  return {
+    message: `The primary notices a dead connection of "${user}" only after wal_sender_timeout (a minute by default). Until then its slot is in use, and the region cannot connect again.`,
+    fix: `On the primary: ALTER ROLE ${pg.escapeIdentifier(user)} SET tcp_user_timeout = '7s';`,
+  };
 }
 
 const POOLED: Problem = {
@@ -151,28 +193,17 @@ const POOLED: Problem = {
   fix: 'Use the address of the primary itself: replication needs a connection of its own.',
 };
 
-/** With `sslmode=prefer`, the default of libpq, a server without TLS is right too. */
-async function withPrimary<Result>(url: URL, work: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  try {
-    return await withClient(url.href, 'iam-migrate', work);
-  } catch (error) {
-    if (url.searchParams.get('sslmode') !== 'prefer' || !/not support SSL/.test(messageOf(error)))
-      throw error;
-    const plain = new URL(url);
-    plain.searchParams.set('sslmode', 'disable');
-    return await withClient(plain.href, 'iam-migrate', work);
-  }
-}
-
 async function readPrimary(client: pg.Client, slot: string): Promise<PrimaryFacts> {
   const { rows } = await client.query<PrimaryFacts>(
-    `SELECT current_user AS user, rolreplication OR rolsuper AS replication, pg_is_in_recovery() AS standby,
+    `SELECT current_setting('server_version_num')::int / 10000 AS version,
+       current_user AS user, rolreplication OR rolsuper AS replication, pg_is_in_recovery() AS standby,
        current_setting('wal_level') AS wal_level,
        EXISTS (SELECT FROM pg_publication WHERE pubname = $1) AS publication,
        COALESCE((SELECT bool_and(has_table_privilege(format('%I.%I', schemaname, tablename), 'SELECT'))
          FROM pg_publication_tables WHERE pubname = $1), true) AS readable,
        current_setting('max_replication_slots')::int - (SELECT count(*)::int FROM pg_replication_slots) AS free_slots,
-       EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $2) AS slot
+       EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $2) AS slot,
+       current_setting('tcp_user_timeout')::int AS tcp_user_timeout_ms
      FROM pg_roles WHERE rolname = current_user`,
     [PUBLICATION, slot],
   );
@@ -222,7 +253,7 @@ function problemsOf(primary: PrimaryFacts, name: string, createsSlot: boolean): 
   add(
     !createsSlot && !primary.slot,
     `The region is subscribed, but the primary has no replication slot "${name}" (any more), so the region misses changes.`,
-    'Correct the connection string if it leads to another primary. Else subscribe a new database and move the pods to it.',
+    'Correct the connection string if it leads to another primary. Else run "iam region resync".',
   );
   return problems;
 }

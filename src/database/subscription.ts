@@ -1,10 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { withDeadPeerDetection } from './connection-string.ts';
+import { messageOf } from '../lib/message-of.ts';
+import { subscriptionConnection } from './connection-string.ts';
 import { withClient } from './one-client.ts';
 
 /** The publication that the primary's migrations create. */
 export const PUBLICATION = 'iam';
+
+/** The first version that copies logical slots to standbys. Both servers must have it. */
+export const FAILOVER_SLOTS = 17;
 
 /** How long a subscription may take to connect to the primary. */
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -16,6 +20,8 @@ export type Subscribed = 'created' | 'updated';
 /**
  * Subscribes a region to the primary. An existing subscription gets the connection string and is enabled; it continues
  * where it was. Returns when the region receives changes.
+ *
+ * Since Postgres 17, standbys of the primary copy the slot (`failover = true`), so that the region can follow a promoted one.
  *
  * The single apply worker spools and applies large transactions (`streaming = on`). Parallel workers would break the
  * order of the change feed.
@@ -30,23 +36,73 @@ export async function subscribeRegion(
   name: string,
 ): Promise<Subscribed> {
   return withClient(regionUrl, 'iam-subscribe', async (client) => {
-    const subscription = client.escapeIdentifier(name);
-    const connection = client.escapeLiteral(withDeadPeerDetection(primaryUrl));
+    const connection = client.escapeLiteral(subscriptionConnection(primaryUrl));
     const exists = await isSubscribed(client, name);
-    if (exists) {
-      await client.query(`ALTER SUBSCRIPTION ${subscription} CONNECTION ${connection}`);
-      await client.query(`ALTER SUBSCRIPTION ${subscription} ENABLE`);
-      // Connects to the primary, so a wrong connection string is an error here.
-      await client.query(`ALTER SUBSCRIPTION ${subscription} REFRESH PUBLICATION`);
-    } else {
-      await client.query(
-        `CREATE SUBSCRIPTION ${subscription} CONNECTION ${connection}
-         PUBLICATION ${PUBLICATION} WITH (streaming = on, copy_data = true)`,
-      );
-    }
+    if (exists) await updateSubscription(client, name, connection);
+    else await createSubscription(client, name, connection);
     await untilReceiving(client, name);
     return exists ? 'updated' : 'created';
   });
+}
+
+async function createSubscription(client: pg.Client, name: string, connection: string): Promise<void> {
+  const create = (failover: string) =>
+    client.query(
+      `CREATE SUBSCRIPTION ${client.escapeIdentifier(name)} CONNECTION ${connection}
+       PUBLICATION ${PUBLICATION} WITH (streaming = on, copy_data = true${failover})`,
+    );
+  if (!(await hasFailoverSlots(client))) {
+    await create('');
+    return;
+  }
+  try {
+    await create(', failover = true');
+  } catch (error) {
+    if (!isOlderPrimary(error)) throw error;
+    await create('');
+  }
+}
+
+async function updateSubscription(client: pg.Client, name: string, connection: string): Promise<void> {
+  const subscription = client.escapeIdentifier(name);
+  await client.query(`ALTER SUBSCRIPTION ${subscription} CONNECTION ${connection}`);
+  if (await lacksFailover(client, name)) await setFailover(client, subscription);
+  await client.query(`ALTER SUBSCRIPTION ${subscription} ENABLE`);
+  // Connects to the primary, so a wrong connection string is an error here.
+  await client.query(`ALTER SUBSCRIPTION ${subscription} REFRESH PUBLICATION`);
+}
+
+/** Postgres sets it, also on the slot, only while the subscription is disabled. Changes wait for that moment. */
+async function setFailover(client: pg.Client, subscription: string): Promise<void> {
+  await client.query(`ALTER SUBSCRIPTION ${subscription} DISABLE`);
+  try {
+    await client.query(`ALTER SUBSCRIPTION ${subscription} SET (failover = true)`);
+  } catch (error) {
+    if (isOlderPrimary(error)) return;
+    await client.query(`ALTER SUBSCRIPTION ${subscription} ENABLE`);
+    throw error;
+  }
+}
+
+async function lacksFailover(client: pg.Client, name: string): Promise<boolean> {
+  if (!(await hasFailoverSlots(client))) return false;
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_subscription WHERE subname = $1 AND NOT subfailover AND ${HERE}`,
+    [name],
+  );
+  return rowCount === 1;
+}
+
+async function hasFailoverSlots(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ version: number }>(
+    "SELECT current_setting('server_version_num')::int / 10000 AS version",
+  );
+  return (rows[0]?.version ?? 0) >= FAILOVER_SLOTS;
+}
+
+/** Whether the primary refused `failover`, an option (CREATE) and a command (ALTER) that it does not have before Postgres 17. */
+function isOlderPrimary(error: unknown): boolean {
+  return /"ALTER_REPLICATION_SLOT"|: failover\s*$/.test(messageOf(error));
 }
 
 /** Other databases of the server may have subscriptions of the same name. */
@@ -59,7 +115,8 @@ async function isSubscribed(client: pg.Client, name: string): Promise<boolean> {
   return rowCount === 1;
 }
 
-async function untilReceiving(client: pg.Client, name: string): Promise<void> {
+/** Resolves when the apply worker has received a message. @throws Error if it receives none */
+export async function untilReceiving(client: pg.Client, name: string): Promise<void> {
   for (const endsAt = Date.now() + CONNECT_TIMEOUT_MS; ; await sleep(CHECK_INTERVAL_MS)) {
     const { rowCount } = await client.query(
       `SELECT FROM pg_stat_subscription JOIN pg_subscription ON oid = subid

@@ -2,6 +2,7 @@ import { credentialDigest } from '../credential/digest.ts';
 import { type Credential, decodeCredential, decodeFailureMessage } from '../credential/format.ts';
 import { IamError } from '../errors.ts';
 import type { ClientAuthentication, ClientProof } from './client-authentication.ts';
+import type { HasPassed } from './expiry.ts';
 import type { KeyRecord } from './key-record.ts';
 import { type KeyStore, type LoadedKey, StoreUnavailableError } from './key-store.ts';
 import type { SecretMatch, SecretVerifier } from './secret-verifier.ts';
@@ -29,7 +30,7 @@ export interface KeyAuthenticatorDeps {
   keys: KeyStore;
   secrets: SecretVerifier;
   clientAuthentication: ClientAuthentication;
-  now: () => number;
+  hasPassed: HasPassed;
   /** Whether the store may lack keys that exist, so that an unknown key is no reason for a 401. */
   mayLackKeys?: () => boolean;
 }
@@ -59,7 +60,7 @@ export class KeyAuthenticator {
     const authenticated = await this.#prove(credential);
     const { record } = authenticated.loaded;
     if (record.revokedAtMs !== null) throw new IamError('API_KEY_REVOKED', { resource: record.id });
-    if (record.expiresAtMs !== null && record.expiresAtMs <= this.#deps.now()) {
+    if (record.expiresAtMs !== null && this.#hasPassed(record.expiresAtMs)) {
       throw new IamError('API_KEY_EXPIRED', { resource: record.id });
     }
     if (!this.#deps.clientAuthentication.allows(record.internal, client)) {
@@ -115,8 +116,15 @@ export class KeyAuthenticator {
     return new IamError(this.#deps.mayLackKeys?.() ? 'REPLICA_INCOMPLETE' : 'API_KEY_MISSING');
   }
 
-  #graceIsOver(record: KeyRecord): boolean {
-    return record.previousSecretExpiresAtMs === null || record.previousSecretExpiresAtMs <= this.#deps.now();
+  #graceIsOver({ previousSecretExpiresAtMs }: KeyRecord): boolean {
+    return previousSecretExpiresAtMs === null || this.#hasPassed(previousSecretExpiresAtMs);
+  }
+
+  /** @throws {IamError} 503 if the clocks disagree: the key may be valid */
+  #hasPassed(atMs: number): boolean {
+    const passed = this.#deps.hasPassed(atMs);
+    if (passed === undefined) throw new IamError('EXPIRY_UNDECIDABLE');
+    return passed;
   }
 }
 

@@ -5,6 +5,7 @@ import type { RedisLink } from './cache/redis/redis-link.ts';
 import type { ChangeFeed } from './change-feed/change-feed.ts';
 import type { ClockCheck } from './change-feed/clock-check.ts';
 import type { Freshness } from './change-feed/freshness.ts';
+import type { ReplicaTrust } from './change-feed/replica-trust.ts';
 import type { ReplicationWatch } from './change-feed/replication-watch.ts';
 
 /** The objects that the metrics read. */
@@ -12,6 +13,7 @@ interface RegionDeps {
   feed: ChangeFeed;
   freshness: Freshness;
   replication: ReplicationWatch;
+  trust: ReplicaTrust;
   clock: ClockCheck;
   hashing: BoundedVerifier;
   keys: MemoryKeyStore;
@@ -33,7 +35,7 @@ export function verifierObserver(registry: Registry): VerifierObserver {
 
 /** Metrics of the caches, the change feed and the verifier, read at each scrape. */
 export function registerRegionMetrics(registry: Registry, region: RegionDeps, now: () => number): void {
-  const { feed, freshness, replication, clock, hashing, keys, redis } = region;
+  const { feed, freshness, replication, trust, clock, hashing, keys, redis } = region;
   const gauge = (name: string, help: string, value: () => number | undefined) =>
     new Gauge({
       name,
@@ -93,8 +95,23 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
     'Time since the newest heartbeat of the primary arrived in the region.',
     () => replication.ageMs && replication.ageMs / 1_000,
   );
+  counter(
+    'iam_apply_errors_total',
+    'Changes of the primary that the region failed to apply or to copy; each attempt counts. The log of its server has the error.',
+    () => replication.lag?.subscription?.errors ?? 0,
+  );
   gauge('iam_replica_complete', '1 if the region has all rows of the primary, else 0.', () =>
     Number(replication.complete),
+  );
+  gauge(
+    'iam_replica_trusted',
+    '1 if the replica has all that this region had before, else 0: then every key gets 503.',
+    () => Number(trust.isTrusted),
+  );
+  gauge(
+    'iam_unverified_buckets',
+    'Buckets of keys and roles that were not compared with the primary since a break of its history.',
+    () => trust.unverifiedBuckets,
   );
   gauge(
     'iam_diverged_buckets',

@@ -2,12 +2,14 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
+import { SchemaCheck } from '../database/schema-check.ts';
 import { BoundedVerifier } from './bounded-verifier.ts';
 import { CachedRoleStore } from './cache/cached-role-store.ts';
 import { Interner } from './cache/interner.ts';
 import { MemoizedVerifier } from './cache/memoized-verifier.ts';
 import { MemoryKeyStore } from './cache/memory-key-store.ts';
 import { policies } from './cache/policies.ts';
+import { HeartbeatCounters } from './cache/redis/heartbeat-counters.ts';
 import { RedisKeyStore } from './cache/redis/redis-key-store.ts';
 import { VerifiedKeys } from './cache/redis/verified-keys.ts';
 import { Revalidation } from './cache/revalidation.ts';
@@ -16,7 +18,10 @@ import { changeSourceFor } from './change-feed/choose-source.ts';
 import { ClockCheck } from './change-feed/clock-check.ts';
 import { Freshness } from './change-feed/freshness.ts';
 import { RecentChanges } from './change-feed/recent-changes.ts';
+import { ReplicaTrust } from './change-feed/replica-trust.ts';
 import { ReplicationWatch } from './change-feed/replication-watch.ts';
+import { confirmedKeys, confirmedRoles } from './confirmed-stores.ts';
+import type { HasPassed } from './expiry.ts';
 import { KeyArrival } from './key-arrival.ts';
 import { PostgresKeyStore } from './postgres-key-store.ts';
 import { PostgresRoleStore } from './postgres-role-store.ts';
@@ -52,6 +57,7 @@ export async function createRegionalKeyServices(
     logger,
     toleranceMs: config.CLOCK_TOLERANCE_MS,
   });
+  const hasPassed: HasPassed = (atMs) => clock.hasPassed(atMs);
   const replica = new Replica(
     pool,
     {
@@ -64,7 +70,6 @@ export async function createRegionalKeyServices(
 
   const shared = new Interner(policies.sharedTexts.maxEntries);
   const postgresKeys = new PostgresKeyStore(replica, now, shared);
-  const revalidation = new Revalidation(postgresKeys, freshness, now);
   const redis =
     config.REDIS_URL === undefined
       ? undefined
@@ -75,14 +80,18 @@ export async function createRegionalKeyServices(
           logger,
           now,
           clock,
+          changes,
+          freshness,
         );
   const fenced = redis?.cache;
-  const verified = fenced && new VerifiedKeys(fenced, now, config.MAX_STALENESS_MS, shared);
+  const revalidation = new Revalidation(postgresKeys, freshness, now, redis?.fences);
+  const verified = fenced && new VerifiedKeys(fenced, now, changes, config.MAX_STALENESS_MS, shared);
+  const trust = new ReplicaTrust({ shared: fenced && new HeartbeatCounters(fenced, now), logger });
   const sharedKeys = verified
     ? new RedisKeyStore({ inner: postgresKeys, verified, freshness, changes, revalidation })
     : postgresKeys;
   const keys = new MemoryKeyStore({
-    inner: sharedKeys,
+    inner: confirmedKeys(sharedKeys, trust),
     freshness,
     changes,
     revalidation,
@@ -92,37 +101,48 @@ export async function createRegionalKeyServices(
   });
 
   const hashing = new BoundedVerifier(
-    new Argon2SecretVerifier(now),
+    new Argon2SecretVerifier(hasPassed),
     {
       concurrency: config.ARGON2_CONCURRENCY,
       queueLimit: config.ARGON2_QUEUE_LIMIT,
     },
     verifierObserver(registry),
   );
-  const secrets = new MemoizedVerifier(hashing, verified, now, config.CACHE_MAX_ENTRIES);
+  const secrets = new MemoizedVerifier(hashing, verified, hasPassed, config.CACHE_MAX_ENTRIES);
 
   const postgresRoles = new PostgresRoleStore(replica, now, (role) =>
     logger.error({ role }, 'the stored descriptor of a role does not parse; the role grants nothing'),
   );
-  const roles = new CachedRoleStore(postgresRoles, freshness, changes);
+  const roles = new CachedRoleStore(confirmedRoles(postgresRoles, trust), freshness, changes, redis?.fences);
 
   const replication = new ReplicationWatch({ maxAgeMs: config.MAX_REPLICATION_AGE_MS, logger });
   const arrival = new KeyArrival((ids) => postgresKeys.countExisting(ids));
+  const schema = new SchemaCheck((text) => replica.query({ text }), 'region');
   const feed = new ChangeFeed({
     source: changeSourceFor(config, logger, now),
     freshness,
     changes,
     replication,
+    trust,
     clock,
-    listeners: [keys, roles, arrival, ...(fenced ? [fenced] : [])],
+    listeners: [keys, roles, arrival, ...(redis ? [redis.fences] : [])],
     logger,
     now,
     checkIntervalMs: config.FEED_CHECK_INTERVAL_MS,
     windowMs,
     windowLimit: policies.recentChanges.maxEntries,
-    onFailure: () => replica.suspect(),
+    connectTimeoutMs: config.DATABASE_CONNECT_TIMEOUT_MS,
+    slowAfterMs: config.DATABASE_QUERY_TIMEOUT_MS,
+    onFailure: () => {
+      replica.suspect();
+      // The schema may be the reason.
+      schema.start();
+    },
     // Only now: many logins would delay the feed's own connection, for which the start waits.
-    onCaughtUp: () => void replica.open(),
+    onCaughtUp: () => {
+      void replica.open();
+      schema.start();
+    },
   });
   const region = {
     keys,
@@ -133,10 +153,15 @@ export async function createRegionalKeyServices(
     feed,
     freshness,
     replication,
+    trust,
     replica,
+    schema,
     changes,
     clock,
+    hasPassed,
     fenced,
+    fences: redis?.fences,
+    confirmation: redis?.confirmation,
     redis: redis?.link,
   };
   registerRegionMetrics(registry, region, now);

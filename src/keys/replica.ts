@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CircuitState, circuitBreaker, handleAll } from 'cockatiel';
+import { CircuitState, circuitBreaker, handleAll, isBrokenCircuitError } from 'cockatiel';
 import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg';
 import { PreparedLookup, type TextRow } from '../database/prepared-lookup.ts';
 import { Slots } from '../lib/slots.ts';
@@ -43,6 +43,8 @@ export class Replica {
     breaker: this.#breakerPolicy,
   });
   #recovering = false;
+  /** Callers that are refused while the breaker is open get this cause. */
+  #lastFailure: unknown;
   #suspecting = false;
 
   constructor(pool: Pool, limits: ReplicaLimits, names: StatementNames = 'named') {
@@ -119,7 +121,9 @@ export class Replica {
         this.#assertClosed();
         return await this.#breaker.execute(() => this.#execute(work));
       } catch (error) {
-        throw error instanceof StoreUnavailableError ? error : new StoreUnavailableError('Postgres', error);
+        if (error instanceof StoreUnavailableError) throw error;
+        if (!isBrokenCircuitError(error)) this.#lastFailure = error;
+        throw new StoreUnavailableError('Postgres', this.#lastFailure);
       }
     });
   }
@@ -148,7 +152,7 @@ export class Replica {
   }
 
   #assertClosed(): void {
-    if (!this.isAvailable) throw new StoreUnavailableError('Postgres');
+    if (!this.isAvailable) throw new StoreUnavailableError('Postgres', this.#lastFailure);
   }
 
   /** Probes until Postgres responds, so that the breaker is closed before the next caller. */

@@ -1,4 +1,5 @@
 import { BrokenHashError, verifySecret } from '../credential/hash.ts';
+import type { HasPassed } from './expiry.ts';
 import { type KeyRecord, QuarantinedKeyError } from './key-record.ts';
 import type { LoadedKey } from './key-store.ts';
 
@@ -16,17 +17,17 @@ export interface SecretVerifier {
  * call costs milliseconds of a thread and mebibytes of memory, so wrap it in a bounded queue.
  */
 export class Argon2SecretVerifier implements SecretVerifier {
-  readonly #now: () => number;
+  readonly #hasPassed: HasPassed;
 
-  constructor(now: () => number) {
-    this.#now = now;
+  constructor(hasPassed: HasPassed) {
+    this.#hasPassed = hasPassed;
   }
 
   async match({ record }: LoadedKey, secret: string): Promise<SecretMatch> {
     if (await verify(record, record.secretHash, 'secret_hash', secret)) return 'current';
     const { previousSecretHash, previousSecretExpiresAtMs } = record;
     if (previousSecretHash === null || previousSecretExpiresAtMs === null) return 'none';
-    if (previousSecretExpiresAtMs <= this.#now()) return 'none';
+    if (this.#hasPassed(previousSecretExpiresAtMs)) return 'none';
     return (await verify(record, previousSecretHash, 'previous_secret_hash', secret)) ? 'previous' : 'none';
   }
 }

@@ -22,6 +22,10 @@ export interface AuthenticationServiceDeps {
   sharedResponses: SharedResponses | undefined;
   /** Whether the memory tier has the key with this id, so that a lookup in Redis is unnecessary. */
   isKeyInMemory: (id: string) => boolean;
+  /** @throws {IamError} 503 if the region cannot confirm its row of the key */
+  assertConfirmed: (id: string) => void;
+  /** Whether lookups reach the replica. */
+  isReplicaAvailable: () => boolean;
   /** Whether the replica is older than the operator allows, so that no credential is accepted. */
   isReplicationTooOld: () => boolean;
 }
@@ -53,18 +57,28 @@ export class AuthenticationService {
     try {
       return await this.#resolve(call, digest);
     } catch (error) {
-      // A pod may have the response of another pod but not its key record: it serves that response without Postgres.
-      const body = error instanceof StoreUnavailableError && this.#deps.responses.getUnconfirmed(digest);
-      if (body) return { body, tier: 'memory' };
-      throw error;
+      const response = error instanceof StoreUnavailableError ? await this.#unconfirmed(digest) : undefined;
+      if (response === undefined) throw error;
+      return response;
     }
   }
 
+  /** The response that this pod sent before, or that another pod stored: it needs no key record in memory. */
+  async #unconfirmed(digest: string): Promise<AuthenticationResponse | undefined> {
+    const body = await this.#deps.responses.getUnconfirmed(digest);
+    return body === undefined ? undefined : { body, tier: 'memory' };
+  }
+
   async #resolve(call: AuthenticationCall, digest: string): Promise<AuthenticationResponse> {
-    const { authenticator, permissions, responses, sharedResponses, isKeyInMemory } = this.#deps;
+    const { authenticator, permissions, responses, sharedResponses } = this.#deps;
+    const { isKeyInMemory, isReplicaAvailable, assertConfirmed } = this.#deps;
     this.#refuseTokenRequest(call);
     // The credential is checked before the body, so a caller without a key learns nothing about the service.
     const credential = authenticator.decode(call.authorization);
+    assertConfirmed(credential.id);
+    // One check of the fences for the whole response, instead of one for the key and another for its roles.
+    const unconfirmed = isReplicaAvailable() ? undefined : await this.#unconfirmed(digest);
+    if (unconfirmed !== undefined) return unconfirmed;
     if (sharedResponses !== undefined && !isKeyInMemory(credential.id)) {
       const shared = await sharedResponses.read(credential.id, digest, call.client);
       if (shared !== undefined) {

@@ -5,12 +5,16 @@ import { createPool } from '../database/pool.ts';
 import { listeningUrl, listenOn } from '../http/listening-url.ts';
 import { createManagementApp, type HealthState } from '../http/management-app.ts';
 import { ClientAuthentication } from '../keys/client-authentication.ts';
+import { assertKeyCounts } from '../keys/confirmed-stores.ts';
 import { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { createRegionalKeyServices } from '../keys/regional-key-services.ts';
+import { readAuthorities } from '../setting-file.ts';
 import { createRegionalApp } from './app.ts';
 import { AuthenticationMetrics } from './authentication-metrics.ts';
 import { AuthenticationService } from './authentication-service.ts';
+import { LoneOutage } from './lone-outage.ts';
 import { PermissionsResolver } from './permissions.ts';
+import { type RepairControlPlane, RepairRequests } from './repair-requests.ts';
 import { ResponseCache } from './response-cache.ts';
 import { RoleResolver } from './role-resolver.ts';
 import { SharedResponses } from './shared-responses.ts';
@@ -28,7 +32,8 @@ export interface RegionalService {
 
 /**
  * Composes the regional service and starts it; resolves when it listens. `/readyz` succeeds once the change feed has
- * caught up for the first time and the clock of the pod is right; the feed retries until then.
+ * caught up for the first time and the clock of the pod is right; the feed retries until then. Later it fails while this
+ * pod alone cannot reach the replica.
  */
 export async function startRegionalService(config: Config, logger: Logger): Promise<RegionalService> {
   const now = Date.now;
@@ -41,24 +46,38 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
     transactionPooling: config.DATABASE_TRANSACTION_POOLING,
     onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to the replica failed'),
+    onConnect: async (client) => {
+      const { rows } = await client.query<{ at: string }>('SELECT pg_postmaster_start_time()::text AS at');
+      if (region.trust.connectedTo(rows[0]?.at ?? '')) region.changes.repeatReads();
+    },
   });
   const region = await createRegionalKeyServices(config, pool, logger, registry, now);
   // Started first, so that it connects while the HTTP servers are built.
   region.feed.start();
   region.replication.start();
+  const repairs = new RepairRequests({
+    replica: region.replica,
+    divergedBuckets: () => region.replication.lag?.divergedBuckets,
+    controlPlane: controlPlaneFrom(config),
+    logger,
+  });
+  repairs.start();
+  region.confirmation?.start();
   const clientAuthentication = new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS);
   const authenticator = new KeyAuthenticator({
     acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
     keys: region.keys,
     secrets: region.secrets,
     clientAuthentication,
-    now,
-    mayLackKeys: () => !region.replication.complete,
+    hasPassed: region.hasPassed,
+    mayLackKeys: () => region.replication.mayLackKeys,
   });
-  const responses = new ResponseCache(region.freshness, now, {
-    maxEntries: config.CACHE_MAX_ENTRIES,
-    maxBytes: config.CACHE_MAX_BYTES,
-  });
+  const responses = new ResponseCache(
+    region.freshness,
+    region.hasPassed,
+    { maxEntries: config.CACHE_MAX_ENTRIES, maxBytes: config.CACHE_MAX_BYTES },
+    region.fences,
+  );
   const permissions = new PermissionsResolver(new RoleResolver(region.roles), region.freshness);
   const sharedResponses =
     region.fenced &&
@@ -68,6 +87,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
       freshness: region.freshness,
       clientAuthentication,
       now,
+      hasPassed: region.hasPassed,
       ttlMs: config.MAX_STALENESS_MS,
     });
   const service = new AuthenticationService({
@@ -76,14 +96,23 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     responses,
     sharedResponses,
     isKeyInMemory: (id) => region.keys.has(id),
+    assertConfirmed: (id) => assertKeyCounts(region.trust, id),
+    isReplicaAvailable: () => region.replica.isAvailable,
     isReplicationTooOld: () => region.replication.isTooOld,
   });
 
-  // A pod that was ready once stays ready: later faults affect all pods of the region alike.
+  const loneOutage = new LoneOutage({
+    now,
+    appliedUntilMs: () => region.freshness.appliedUntilMs,
+    isReplicaAvailable: () => region.replica.isAvailable,
+    othersConfirmedAtMs: () => region.confirmation?.othersConfirmedAtMs,
+  });
+  // What a pod needs to be ready for the first time. A later fault counts only if it affects this pod alone.
   let wasReady = false;
   const obstacles = () => {
     if (wasReady) return [];
     const found = [
+      ...region.schema.obstacles,
       ...(region.feed.caughtUp
         ? []
         : [`the change feed has not caught up with the replica yet${because(region.feed.failure)}`]),
@@ -93,6 +122,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
         : [
             'the region has not all rows of the primary yet: no heartbeat has arrived since its tables were copied',
           ]),
+      ...region.trust.obstacles,
     ];
     wasReady = found.length === 0;
     return found;
@@ -102,7 +132,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     get started() {
       return region.feed.caughtUp;
     },
-    obstacles: () => [...region.clock.obstacles(), ...obstacles()],
+    obstacles: () => [...region.clock.obstacles(), ...obstacles(), ...loneOutage.obstacles()],
     details: () => ({ replication_age_seconds: seconds(region.replication.ageMs) }),
   };
   const metrics = new AuthenticationMetrics(registry);
@@ -112,7 +142,11 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     health.closing = true;
     await app.close();
     region.replication.stop();
+    await repairs.stop();
+    region.confirmation?.stop();
+    region.schema.stop();
     await region.feed.stop();
+    region.fences?.close();
     region.redis?.close();
     await pool.end();
     await management.close();
@@ -126,4 +160,12 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     throw error;
   }
   return { url: listeningUrl(app), managementUrl: listeningUrl(management), close };
+}
+
+/** The control plane that repairs buckets of this region; it must know the region. */
+function controlPlaneFrom(config: Config): RepairControlPlane | undefined {
+  const { CONTROL_PLANE_URL: url, CONTROL_PLANE_CA_FILE: file } = config;
+  const [secret] = config.FORWARDING_SECRETS;
+  if (url === undefined || secret === undefined) return undefined;
+  return { url, secret, authorities: file ? readAuthorities('CONTROL_PLANE_CA_FILE', file) : undefined };
 }

@@ -1,4 +1,6 @@
+import { type CopyOrigin, type Fences, noFences } from '../keys/cache/fences.ts';
 import type { Freshness } from '../keys/change-feed/freshness.ts';
+import type { HasPassed } from '../keys/expiry.ts';
 import type { LoadedKey } from '../keys/key-store.ts';
 import { BoundedCache } from '../lib/bounded-cache.ts';
 import type { Permissions } from './permissions.ts';
@@ -16,6 +18,8 @@ export interface CachedResponse {
    * @param isFreshAt whether data that was confirmed at a time (milliseconds since the epoch) may still be used
    */
   isValid(isFreshAt: (atMs: number) => boolean): boolean;
+  /** What the response derives from; `confirmedAtMs` is that of its oldest part. */
+  origin(): CopyOrigin;
 }
 
 /** Longer permissions are seldom shared between keys. */
@@ -60,6 +64,16 @@ export class LocalResponse implements CachedResponse, Identity {
       if (loaded.stale || !isFreshAt(loaded.confirmedAtMs)) return false;
     return true;
   }
+
+  origin(): CopyOrigin {
+    const { record, confirmedAtMs } = this.#key;
+    const { derivedFrom } = this.#permissions;
+    return {
+      key: { id: record.id, version: record.version },
+      scopes: derivedFrom.map(({ scopeId }) => scopeId),
+      confirmedAtMs: Math.min(confirmedAtMs, ...derivedFrom.map((loaded) => loaded.confirmedAtMs)),
+    };
+  }
 }
 
 /** Approximate size of an entry without its own text. */
@@ -68,12 +82,21 @@ const ENTRY_BYTES = 300;
 /** Whole responses by `callDigest`. A hit is sent only while it is valid by the freshness contract. */
 export class ResponseCache {
   readonly #entries: BoundedCache<string, CachedResponse>;
-  readonly #now: () => number;
+  readonly #freshness: Freshness;
+  readonly #fences: Fences;
+  readonly #hasPassed: HasPassed;
   readonly #isFresh: (atMs: number) => boolean;
   readonly #isNotExpired: (atMs: number) => boolean;
 
-  constructor(freshness: Freshness, now: () => number, limits: { maxEntries: number; maxBytes: number }) {
-    this.#now = now;
+  constructor(
+    freshness: Freshness,
+    hasPassed: HasPassed,
+    limits: { maxEntries: number; maxBytes: number },
+    fences: Fences = noFences,
+  ) {
+    this.#freshness = freshness;
+    this.#fences = fences;
+    this.#hasPassed = hasPassed;
     this.#isFresh = (atMs) => freshness.judge(atMs) === 'fresh';
     this.#isNotExpired = (atMs) => freshness.judge(atMs) !== 'expired';
     this.#entries = new BoundedCache({
@@ -84,23 +107,34 @@ export class ResponseCache {
 
   /** The body of a fresh response. */
   get(digest: string): string | undefined {
-    return this.#find(digest, this.#isFresh);
+    return this.#find(digest, this.#isFresh)?.body;
   }
 
-  /** The body of a response that is due for revalidation but not expired: for when Postgres is unavailable. */
-  getUnconfirmed(digest: string): string | undefined {
-    return this.#find(digest, this.#isNotExpired);
+  /**
+   * The body of a response that is due for revalidation, but neither expired nor behind a fence: for when Postgres is
+   * unavailable.
+   */
+  async getUnconfirmed(digest: string): Promise<string | undefined> {
+    const found = this.#find(digest, this.#isNotExpired);
+    if (found === undefined) return undefined;
+    const origin = found.origin();
+    const confirmedAtMs = this.#freshness.validAtMs(origin.confirmedAtMs);
+    if (!(await this.#fences.supersede({ ...origin, confirmedAtMs })))
+      // The change feed may have applied a change meanwhile.
+      return this.#find(digest, this.#isNotExpired)?.body;
+    this.#entries.delete(digest);
+    return undefined;
   }
 
   set(digest: string, response: CachedResponse): void {
     this.#entries.set(digest, response);
   }
 
-  #find(digest: string, isFreshAt: (atMs: number) => boolean): string | undefined {
+  #find(digest: string, isFreshAt: (atMs: number) => boolean): CachedResponse | undefined {
     const response = this.#entries.get(digest);
     if (response === undefined) return undefined;
     const { validUntilMs } = response;
-    if (validUntilMs !== undefined && validUntilMs <= this.#now()) return undefined;
-    return response.isValid(isFreshAt) ? response.body : undefined;
+    if (validUntilMs !== undefined && this.#hasPassed(validUntilMs) !== false) return undefined;
+    return response.isValid(isFreshAt) ? response : undefined;
   }
 }

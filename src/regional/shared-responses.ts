@@ -1,10 +1,12 @@
 import { hash } from 'node:crypto';
+import type { CopyOrigin } from '../keys/cache/fences.ts';
 import { policies } from '../keys/cache/policies.ts';
 import type { FencedCache } from '../keys/cache/redis/fenced-cache.ts';
 import { CLOCK_SKEW_MS } from '../keys/change-feed/change-source.ts';
 import type { Freshness } from '../keys/change-feed/freshness.ts';
 import type { RecentChanges } from '../keys/change-feed/recent-changes.ts';
 import type { ClientAuthentication, ClientProof } from '../keys/client-authentication.ts';
+import type { HasPassed } from '../keys/expiry.ts';
 import type { LoadedKey } from '../keys/key-store.ts';
 import { BoundedCache } from '../lib/bounded-cache.ts';
 import type { Permissions } from './permissions.ts';
@@ -36,8 +38,14 @@ export interface SharedResponsesDeps {
   freshness: Freshness;
   clientAuthentication: ClientAuthentication;
   now: () => number;
+  hasPassed: HasPassed;
   /** How long a response may be used without Postgres, `MAX_STALENESS_MS`. */
   ttlMs: number;
+}
+
+/** A response of another history is not found. */
+function inHistory({ history }: RecentChanges, digest: string): string {
+  return `${history} ${digest}`;
 }
 
 /** Whole responses in Redis, shared between the pods of a region. */
@@ -54,8 +62,8 @@ export class SharedResponses {
 
   /** @param digest `callDigest` of a call whose credential has this key id */
   async read(id: string, digest: string, client: ClientProof): Promise<SharedResponse | undefined> {
-    const { cache, clientAuthentication, now, ttlMs } = this.#deps;
-    const found = await cache.read('response', id, digest);
+    const { cache, changes, clientAuthentication, now, hasPassed, ttlMs } = this.#deps;
+    const found = await cache.read('response', id, inHistory(changes, digest));
     // A miss makes the caller look the credential up, which seals it with the new key.
     if (found === undefined || found.sealedByOlderKey) return undefined;
     const { payload } = found;
@@ -75,9 +83,11 @@ export class SharedResponses {
       payload.toString('latin1', startOfIdentity),
       origin,
       Math.min(origin.validUntilMs, origin.confirmedAtMs + ttlMs),
-      this.#deps.changes,
+      changes,
     );
-    return response.validUntilMs > now() && response.isValid(this.#isFresh) ? response : undefined;
+    return hasPassed(response.validUntilMs) === false && response.isValid(this.#isFresh)
+      ? response
+      : undefined;
   }
 
   /**
@@ -91,7 +101,7 @@ export class SharedResponses {
     body: string,
     validUntilMs: number,
   ): Promise<void> {
-    const { cache, freshness, ttlMs } = this.#deps;
+    const { cache, changes, freshness, ttlMs } = this.#deps;
     if (body.length > MAX_SHARED_BYTES) return;
     if (key.stale || permissions.derivedFrom.some(({ stale }) => stale)) return;
     const readAtMs = Math.min(
@@ -114,7 +124,7 @@ export class SharedResponses {
       kind: 'response',
       id,
       version,
-      digest,
+      digest: inHistory(changes, digest),
       payload: `${JSON.stringify(origin)}\n${body}`,
       confirmedAtMs: origin.confirmedAtMs,
       expiresAtMs: Math.min(validUntilMs, origin.confirmedAtMs + ttlMs),
@@ -158,6 +168,11 @@ class SharedResponse implements CachedResponse {
 
   get ownBytes(): number {
     return ownBytes(this.#permissions, this.#identity.length);
+  }
+
+  origin(): CopyOrigin {
+    const { id, version, scopes, confirmedAtMs } = this.#origin;
+    return { key: { id, version }, scopes, confirmedAtMs };
   }
 
   isValid(isFreshAt: (atMs: number) => boolean): boolean {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { migrate } from '../../src/database/migrate.ts';
@@ -22,6 +23,9 @@ export interface TestDatabases {
 }
 
 const REGIONAL_PASSWORD = 'regional-test-password';
+
+/** Without a pause, a loop of queries takes both processors from the replication that it waits for. */
+const POLL_MS = 5;
 
 /** Creates both databases on the servers of the run, migrates them and starts replication. */
 export async function createDatabases(): Promise<TestDatabases> {
@@ -54,6 +58,7 @@ export async function createDatabases(): Promise<TestDatabases> {
     for (;;) {
       const copied = await region.query("SELECT FROM pg_subscription_rel WHERE srsubstate <> 'r'");
       if (copied.rowCount === 0) break;
+      await sleep(POLL_MS);
     }
     const { rows } = await primary.query(
       'UPDATE heartbeat SET beat_at = clock_timestamp() RETURNING beat_at::text',
@@ -63,9 +68,15 @@ export async function createDatabases(): Promise<TestDatabases> {
         rows[0].beat_at,
       ]);
       if (arrived.rowCount === 1) return;
+      await sleep(POLL_MS);
     }
   };
   await replicated();
+  // Stands for the control plane: without heartbeats, pods would soon refuse no key as unknown. Some tests stop the primary.
+  const beating = setInterval(
+    () => void primary.query('UPDATE heartbeat SET beat_at = clock_timestamp()').catch(() => {}),
+    1_000,
+  );
 
   return {
     primary,
@@ -75,6 +86,7 @@ export async function createDatabases(): Promise<TestDatabases> {
     replicaUrl: replica.href,
     replicated,
     close: async () => {
+      clearInterval(beating);
       await unsubscribeRegion(regionUrl, name);
       await Promise.all([primary.end(), region.end()]);
       await dropDatabase(servers.region.url, name);

@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseEnv, promisify } from 'node:util';
 import { createScratchDirectory } from './servers/postgres.ts';
@@ -138,5 +139,5 @@ export async function stillRunning(pids: readonly number[]): Promise<number[]> {
 
 /** Resolves when all these processes have exited. */
 export async function untilGone(pids: readonly number[]): Promise<void> {
-  while ((await stillRunning(pids)).length > 0);
+  while ((await stillRunning(pids)).length > 0) await sleep(20);
 }

@@ -7,6 +7,7 @@ import { ClockCheck } from '../../src/keys/change-feed/clock-check.ts';
 import { Freshness } from '../../src/keys/change-feed/freshness.ts';
 import { ListenSource } from '../../src/keys/change-feed/listen-source.ts';
 import { RecentChanges } from '../../src/keys/change-feed/recent-changes.ts';
+import { ReplicaTrust } from '../../src/keys/change-feed/replica-trust.ts';
 import { ReplicationWatch } from '../../src/keys/change-feed/replication-watch.ts';
 import type { KeyStore } from '../../src/keys/key-store.ts';
 import { PostgresKeyStore } from '../../src/keys/postgres-key-store.ts';
@@ -59,11 +60,14 @@ export async function startKeyStores(
     clock: new ClockCheck({ now, monotonicNow: () => performance.now(), logger, toleranceMs: 5_000 }),
     listeners: [memory, { apply: (change) => void applied.push(change) }],
     replication: new ReplicationWatch({ maxAgeMs: undefined, logger }),
+    trust: new ReplicaTrust({ shared: undefined, logger }),
     logger,
     now,
     checkIntervalMs: 200,
     windowMs: 1_200_000,
     windowLimit: 10_000,
+    connectTimeoutMs: 1_000,
+    slowAfterMs: 1_000,
   });
   feed.start();
   while (!feed.caughtUp) await new Promise((resolve) => setTimeout(resolve, 5));

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { PostgresServer } from '../../dev/postgres/server.ts';
 import { migrate } from '../../src/database/migrate.ts';
@@ -39,18 +40,22 @@ export async function startStandbyRegion(
   servers.unshift(second.server);
   const standby = new pg.Pool({ connectionString: second.url, max: 2 });
   for (const pool of [primary, standby]) pool.on('error', () => {});
+  const replicated = async () => {
+    const { rows } = await primary.query<{ lsn: string }>('SELECT pg_current_wal_lsn() AS lsn');
+    const arrived = () =>
+      standby.query<{ ok: boolean }>('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS ok', [rows[0]?.lsn]);
+    while ((await arrived()).rows[0]?.ok !== true) await sleep(5);
+  };
+  // A standby that started may be an older copy until it has a heartbeat from after its start.
+  await primary.query('SELECT beat()');
+  await replicated();
   return {
     primary,
     standby,
     replicaUrl: asRegional(second.url),
     primaryUrl: asRegional(first.access.url),
     superuserUrl: first.access.url,
-    replicated: async () => {
-      const { rows } = await primary.query<{ lsn: string }>('SELECT pg_current_wal_lsn() AS lsn');
-      const arrived = () =>
-        standby.query<{ ok: boolean }>('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS ok', [rows[0]?.lsn]);
-      while ((await arrived()).rows[0]?.ok !== true);
-    },
+    replicated,
     close: async () => {
       await Promise.all([primary.end(), standby.end()]);
       for (const server of servers) await server.stop('immediate');

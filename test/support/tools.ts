@@ -6,6 +6,7 @@ import { findRedisBinary } from '../../dev/redis/binary.ts';
 import { findChromium } from './find-chromium.ts';
 import { OTHER_SHELLS } from './other-shells.ts';
 import { canInstallPackages, findProgram, installPackage, installService } from './servers/apt.ts';
+import { mayCreateHosts } from './servers/distant-host.ts';
 import { installRedis } from './servers/install-redis.ts';
 import { hasContainerEngine } from './servers/redis-provider.ts';
 
@@ -19,6 +20,8 @@ interface Tool {
   isPresent(): Promise<boolean>;
   install(): Promise<unknown>;
   remedy: string;
+  /** What no package brings. Without it the tests are skipped, with `CI=true` too. */
+  permission?: { isGranted(): Promise<boolean>; remedy: string };
 }
 
 const TOOLS: readonly Tool[] = [
@@ -54,6 +57,20 @@ const TOOLS: readonly Tool[] = [
     },
     remedy: `install ${OTHER_SHELLS.join(' and ')}`,
   },
+  {
+    name: 'network namespaces',
+    module: 'test/support/servers/distant-host.ts',
+    isPresent: async () =>
+      (await findProgram('ip')) !== undefined && (await findProgram('nsenter')) !== undefined,
+    install: async () => {
+      for (const name of ['iproute2', 'util-linux']) await installPackage(name);
+    },
+    remedy: 'install iproute2 and util-linux',
+    permission: {
+      isGranted: mayCreateHosts,
+      remedy: 'run the tests as root with CAP_NET_ADMIN and CAP_SYS_ADMIN, on Linux',
+    },
+  },
 ];
 
 /** Test files that cannot run on this machine. */
@@ -66,11 +83,17 @@ export interface SkippedFiles {
 
 /**
  * Finds the test files under `folder` whose tool is missing. As root on Debian it installs the tool instead.
- * @throws Error with `CI=true`: a skipped test proves nothing
+ * @throws Error with `CI=true`, unless only a permission is missing: a skipped test proves nothing
  */
 export async function skipFilesWithoutTools(folder: string): Promise<SkippedFiles[]> {
   const skipped: SkippedFiles[] = [];
+  const notPermitted: SkippedFiles[] = [];
   for (const tool of TOOLS) {
+    if (tool.permission !== undefined && !(await tool.permission.isGranted())) {
+      const files = filesThatImport(tool.module, folder);
+      notPermitted.push({ tool: tool.name, reason: tool.permission.remedy, files });
+      continue;
+    }
     const reason = await whyMissing(tool);
     if (reason !== undefined)
       skipped.push({ tool: tool.name, reason, files: filesThatImport(tool.module, folder) });
@@ -80,7 +103,7 @@ export async function skipFilesWithoutTools(folder: string): Promise<SkippedFile
       skipped.map(({ tool, reason }) => `CI=true and ${tool} is missing: ${reason}.`).join('\n'),
     );
   }
-  return skipped;
+  return [...skipped, ...notPermitted];
 }
 
 async function whyMissing(tool: Tool): Promise<string | undefined> {

@@ -13,6 +13,7 @@ API_KEY_EXPIRED            0xE436AE 401  root.unauthenticated 401
 API_KEY_REVOKED            0xD38358 401  root.unauthenticated 401
 UNAUTHENTICATED            0xD38358 401  root.unauthenticated 401
 CLIENT_AUTHENTICATION      0x8560B2 401  root.unauthenticated 401
+REGION_UNAUTHENTICATED 0x1A0401 401 root.unauthenticated 401
 CREDENTIAL_UNDECODABLE     0xD00DF3 401  root.unauthenticated 401
 PERMISSION_DENIED          0x93B121 403  root.permission_denied 403
 INVALID_INPUT              0x1A0400 400  api_keys.invalid_input 400
@@ -51,7 +52,9 @@ CONTROL_PLANE_UNAVAILABLE  0x1A1503 503  root.unavailable 503
 OVERLOADED                 0x1A0529 503  root.unavailable 503
 UNAVAILABLE                0x1A0503 503  root.unavailable 503
 REPLICA_INCOMPLETE         0x1A4503 503  root.unavailable 503
+REPLICA_UNCONFIRMED        0x1A6503 503  root.unavailable 503
 REPLICATION_TOO_OLD        0x1A5503 503  root.unavailable 503
+EXPIRY_UNDECIDABLE         0x1A8503 503  root.unavailable 503
 KEY_QUARANTINED            0x1A0513 503  root.unavailable 503
 `;
 

@@ -24,6 +24,8 @@ declare module 'fastify' {
     clientAddress: string;
     /** What limits count by. */
     clientNetwork: string;
+    /** Whether a region sent the request: it has a secret of FORWARDING_SECRETS. */
+    isRegion: boolean;
   }
 }
 
@@ -37,6 +39,7 @@ export const clientAddress = fp<ClientAddressOptions>(
     const regions = new ClientAuthentication(forwardingSecrets);
     app.decorateRequest('clientAddress', '');
     app.decorateRequest('clientNetwork', '');
+    app.decorateRequest('isRegion', false);
     app.addHook('onRequest', async (request) => {
       const { [FORWARDING_SECRET_HEADER]: secret, [CLIENT_ADDRESS_HEADER]: address } = request.headers;
       const isRegion = typeof secret === 'string' && regions.isTrusted({ secret, certificate: false });
@@ -47,6 +50,7 @@ export const clientAddress = fp<ClientAddressOptions>(
           'FORWARDING_SECRETS does not contain the secret of a region; all its clients count as one address',
         );
       }
+      request.isRegion = isRegion;
       request.clientAddress = isRegion && typeof address === 'string' ? address : request.ip;
       request.clientNetwork = clientNetwork(request.clientAddress);
     });

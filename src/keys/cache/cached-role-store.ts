@@ -11,6 +11,7 @@ import {
   type RoleStore,
   roleScopeId,
 } from '../role-store.ts';
+import { type Fences, noFences } from './fences.ts';
 import { policies } from './policies.ts';
 
 const MAX_FILL_ATTEMPTS = 3;
@@ -41,13 +42,15 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
   readonly #inner: RoleStore;
   readonly #freshness: Freshness;
   readonly #changes: RecentChanges;
+  readonly #fences: Fences;
   readonly #entries: BoundedCache<string, Entry>;
   readonly #flights = new SingleFlight<LoadedRoles>();
 
-  constructor(inner: RoleStore, freshness: Freshness, changes: RecentChanges) {
+  constructor(inner: RoleStore, freshness: Freshness, changes: RecentChanges, fences: Fences = noFences) {
     this.#inner = inner;
     this.#freshness = freshness;
     this.#changes = changes;
+    this.#fences = fences;
     this.#entries = new BoundedCache({
       ...policies.roles,
       onDrop: (entry) => {
@@ -64,14 +67,26 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
       return await this.#flights.run(id, () => this.#fill(id, scope));
     } catch (error) {
       const usable =
-        entry !== undefined && !entry.stale && this.#freshness.judge(entry.confirmedAtMs) !== 'expired';
-      if (usable && error instanceof StoreUnavailableError) return entry;
+        error instanceof StoreUnavailableError && entry !== undefined && (await this.#isUsable(entry));
+      if (usable) return entry;
       throw error;
     }
   }
 
+  /** Whether an entry that Postgres cannot confirm may be used. Drops an entry that is behind its fence. */
+  async #isUsable(entry: Entry): Promise<boolean> {
+    if (entry.stale || this.#freshness.judge(entry.confirmedAtMs) === 'expired') return false;
+    const { scopeId, confirmedAtMs } = entry;
+    const superseded = await this.#fences.supersede({
+      scopes: [scopeId],
+      confirmedAtMs: this.#freshness.validAtMs(confirmedAtMs),
+    });
+    if (superseded && this.#entries.peek(scopeId) === entry) this.#entries.delete(scopeId);
+    return !superseded && !entry.stale;
+  }
+
   apply(change: Change): void {
-    if (change.entity === 'everything') this.#entries.clear();
+    if (change.entity === 'everything' || change.entity === 'history') this.#entries.clear();
     else if (change.entity === 'roles') this.#entries.delete(change.id);
   }
 

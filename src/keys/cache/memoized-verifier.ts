@@ -1,6 +1,7 @@
 import { hashDigest } from '../../credential/digest.ts';
 import { BoundedCache } from '../../lib/bounded-cache.ts';
 import { SingleFlight } from '../../lib/single-flight.ts';
+import type { HasPassed } from '../expiry.ts';
 import { type KeyRecord, ownHash } from '../key-record.ts';
 import type { LoadedKey } from '../key-store.ts';
 import type { SecretMatch, SecretVerifier } from '../secret-verifier.ts';
@@ -23,17 +24,22 @@ export interface SharedMemos {
 export class MemoizedVerifier implements SecretVerifier {
   readonly #inner: SecretVerifier;
   readonly #shared: SharedMemos | undefined;
-  readonly #now: () => number;
+  readonly #hasPassed: HasPassed;
   /** The hash that a credential matched: the record's own string, so it takes no extra memory. */
   readonly #verified: BoundedCache<string, string>;
   readonly #wrong: BoundedCache<string, string>;
   readonly #flights = new SingleFlight<SecretMatch>();
 
   /** @param shared memos in Redis; `undefined` without Redis */
-  constructor(inner: SecretVerifier, shared: SharedMemos | undefined, now: () => number, maxEntries: number) {
+  constructor(
+    inner: SecretVerifier,
+    shared: SharedMemos | undefined,
+    hasPassed: HasPassed,
+    maxEntries: number,
+  ) {
     this.#inner = inner;
     this.#shared = shared;
-    this.#now = now;
+    this.#hasPassed = hasPassed;
     this.#verified = new BoundedCache({ maxEntries, ttlMs: policies.secretMemo.ttlMs });
     this.#wrong = new BoundedCache(policies.wrongSecret);
   }
@@ -73,12 +79,14 @@ export class MemoizedVerifier implements SecretVerifier {
 
   #previousHash(record: KeyRecord): string | undefined {
     const { previousSecretHash, previousSecretExpiresAtMs } = record;
-    const inGrace = previousSecretExpiresAtMs !== null && previousSecretExpiresAtMs > this.#now();
+    // The secret still counts if the end is undecidable; the authenticator then refuses it with 503 instead of 401.
+    const inGrace = previousSecretExpiresAtMs !== null && !this.#hasPassed(previousSecretExpiresAtMs);
     return previousSecretHash !== null && inGrace ? previousSecretHash : undefined;
   }
 
-  #store({ record, confirmedAtMs }: LoadedKey, digest: string, verifiedHash: string): void {
+  #store({ record, confirmedAtMs, stale }: LoadedKey, digest: string, verifiedHash: string): void {
     this.#verified.set(digest, verifiedHash);
-    void this.#shared?.store({ record, confirmedAtMs, verifiedHash }, digest);
+    // A stale record may belong to a former history.
+    if (!stale) void this.#shared?.store({ record, confirmedAtMs, verifiedHash }, digest);
   }
 }

@@ -138,7 +138,7 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
   }
 
   apply(change: Change): void {
-    if (change.entity === 'everything') {
+    if (change.entity === 'everything' || change.entity === 'history') {
       this.#entries.clear();
       this.#absentIds.clear();
     } else if (change.entity === 'key') {

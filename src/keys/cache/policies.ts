@@ -5,6 +5,8 @@
 export const policies = {
   /** Long, because a match never becomes wrong: the entry names the hash that matched, the record decides if it counts. */
   secretMemo: { ttlMs: 24 * 60 * 60_000 },
+  /** Long enough for a pod that starts during a long outage of the primary. */
+  heartbeatCounter: { ttlMs: 24 * 60 * 60_000 },
   /** Spares argon2 a repeated wrong secret. Each entry names the hashes it failed against, so a rotation is visible. */
   wrongSecret: { ttlMs: 30_000, maxEntries: 20_000 },
   /** Spares Postgres a repeated unknown id. Short, although the change feed removes the entry when the key arrives. */

@@ -2,21 +2,27 @@ import type { Logger } from 'pino';
 import { messageOf } from '../../lib/message-of.ts';
 import { Wakeup } from '../../lib/wakeup.ts';
 import type { Change, ChangeListener } from './change.ts';
-import type { ChangeSource } from './change-source.ts';
+import { type ChangeSource, PATIENCE_MS } from './change-source.ts';
 import type { ClockCheck } from './clock-check.ts';
 import type { Freshness } from './freshness.ts';
 import type { RecentChanges } from './recent-changes.ts';
+import type { ReplicaTrust } from './replica-trust.ts';
 import type { ReplicationWatch } from './replication-watch.ts';
 
-const LAG_INTERVAL_MS = 1_000;
+const EVIDENCE_INTERVAL_MS = 1_000;
 const MIN_RETRY_DELAY_MS = 50;
 const MAX_RETRY_DELAY_MS = 1_000;
+/** Each failed attempt to connect gives the next one more time, up to `PATIENCE_MS`. */
+const CONNECT_TIMEOUT_GROWTH = 4;
+/** Reads the evidence less often if the replica is slow, since changes wait for it. */
+const READS_PER_EVIDENCE = 5;
 
 export interface ChangeFeedDeps {
   source: ChangeSource;
   freshness: Freshness;
   changes: RecentChanges;
   replication: ReplicationWatch;
+  trust: ReplicaTrust;
   clock: ClockCheck;
   /** Receive every change in commit order, after `changes`. */
   listeners: readonly ChangeListener[];
@@ -26,7 +32,11 @@ export interface ChangeFeedDeps {
   /** Age of the oldest change in the backlog. */
   windowMs: number;
   windowLimit: number;
-  /** Called after each failure: the replica may be silent for lookups too. */
+  /** Timeout of the first attempt to connect. */
+  connectTimeoutMs: number;
+  /** A response that takes longer is slow. */
+  slowAfterMs: number;
+  /** Called after each failure, and while a response is slow: the replica may be silent for lookups too. */
   onFailure?: () => void;
   /** Called once, after the feed has read its backlog. */
   onCaughtUp?: () => void;
@@ -39,12 +49,13 @@ interface Connection {
 /**
  * Keeps the caches of this process in step with the replica. It reads on every notification and at least every
  * `checkIntervalMs`. A read that is not behind proves that every change committed before it is applied, and nothing else
- * moves `freshness.appliedUntilMs`. So the feed detects a lost or silent connection within the interval plus the query timeout.
+ * moves `freshness.appliedUntilMs`. So the feed detects a lost or silent connection within the interval plus `slowAfterMs`.
  */
 export class ChangeFeed {
   readonly #deps: ChangeFeedDeps;
   readonly #wakeup = new Wakeup();
-  #stopping = false;
+  readonly #stop = new AbortController();
+  #connectTimeoutMs: number;
   #connection: Connection = { disconnectError: undefined };
   #caughtUp = false;
   #running: Promise<void> | undefined;
@@ -56,6 +67,7 @@ export class ChangeFeed {
 
   constructor(deps: ChangeFeedDeps) {
     this.#deps = deps;
+    this.#connectTimeoutMs = deps.connectTimeoutMs;
   }
 
   /** The feed has read its backlog: entries that are cached from now on are protected by it. */
@@ -72,10 +84,14 @@ export class ChangeFeed {
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stop.abort();
     this.#deps.source.close();
     this.#wakeup.notify();
     await this.#running;
+  }
+
+  get #stopping(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   async #run(): Promise<void> {
@@ -83,9 +99,9 @@ export class ChangeFeed {
     while (!this.#stopping) {
       try {
         await this.#connect();
-        await this.#follow(() => {
+        await this.#follow((inTime) => {
           retryDelayMs = MIN_RETRY_DELAY_MS;
-          this.#reportRecovery();
+          if (inTime) this.#reportRecovery();
         });
       } catch (error) {
         if (this.#stopping) return;
@@ -106,7 +122,10 @@ export class ChangeFeed {
   async #connect(): Promise<void> {
     const connection: Connection = { disconnectError: undefined };
     this.#connection = connection;
-    await this.#deps.source.connect(
+    const timeoutMs = this.#connectTimeoutMs;
+    // Until this attempt has succeeded, the next one gets more time.
+    this.#connectTimeoutMs = Math.min(CONNECT_TIMEOUT_GROWTH * timeoutMs, PATIENCE_MS);
+    const connecting = this.#deps.source.connect(
       () => this.#wakeup.notify(),
       (error) => {
         // A closed connection may report its end late, while the next one is in use.
@@ -114,8 +133,31 @@ export class ChangeFeed {
         // A failed connect reports its end too, and must not shorten the delay before the next attempt.
         if (this.#connected) this.#wakeup.notify();
       },
+      { timeoutMs, signal: this.#stop.signal },
     );
+    await this.#await(connecting);
     this.#connected = true;
+    this.#connectTimeoutMs = this.#deps.connectTimeoutMs;
+  }
+
+  /** Waits for the source; reports when that takes long. */
+  async #await<T>(response: Promise<T>): Promise<T> {
+    const { slowAfterMs, onFailure } = this.#deps;
+    const timer = setInterval(() => {
+      this.#reportSlowness();
+      onFailure?.();
+    }, slowAfterMs);
+    try {
+      return await response;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  #reportSlowness(): void {
+    if (this.failure !== undefined) return;
+    this.failure = 'the replica responds slowly';
+    this.#deps.logger.warn('the replica responds slowly; the change feed waits for it');
   }
 
   /** One line per outage and cause, because the feed retries every second. */
@@ -132,35 +174,47 @@ export class ChangeFeed {
   }
 
   /** @param onRead called after each successful read */
-  async #follow(onRead: () => void): Promise<void> {
-    const { source, now, checkIntervalMs, freshness, replication, clock } = this.#deps;
+  async #follow(onRead: (inTime: boolean) => void): Promise<void> {
+    const { source, now, checkIntervalMs, freshness, replication, trust, clock, slowAfterMs } = this.#deps;
+    // On a new connection the replica may be another server, or a restored one.
+    await this.#examine();
+    let evidenceDueAtMs = now() + EVIDENCE_INTERVAL_MS;
     if (!this.#caughtUp) await this.#catchUp();
-    let lagAtMs = 0;
     while (!this.#stopping) {
       this.#wakeup.reset();
       if (this.#connection.disconnectError !== undefined) throw this.#connection.disconnectError;
       // Read the clock before the replica: a change that commits during the query may be missing from its result.
       const requestedAtMs = now();
       const sentAtMs = clock.monotonicNow();
-      const { changes, more, behind, replicaTimeMs } = await source.read();
+      const { changes, more, behind, hasNewEvidence, replicaTimeMs } = await this.#await(source.read());
+      const readMs = clock.monotonicNow() - sentAtMs;
       const clockTurned = replicaTimeMs !== undefined && clock.compare(replicaTimeMs, sentAtMs);
       if (clockTurned) this.#restartTimes();
+      const isDue = now() >= evidenceDueAtMs || !replication.complete || !trust.isTrusted;
+      if (hasNewEvidence || isDue) {
+        evidenceDueAtMs = now() + Math.max(EVIDENCE_INTERVAL_MS, READS_PER_EVIDENCE * readMs);
+        await this.#examine();
+      }
       for (const change of changes) this.#apply(change);
       // After a turn of the clock `requestedAtMs` may be a time of the former one.
       if (more || clockTurned) continue;
       if (!behind) freshness.appliedUntilMs = requestedAtMs;
-      onRead();
-      if (now() - lagAtMs >= LAG_INTERVAL_MS || !replication.complete) {
-        lagAtMs = now();
-        replication.observe(await source.lag());
-      }
+      onRead(readMs < slowAfterMs);
       await this.#wakeup.wait(checkIntervalMs);
     }
   }
 
+  /** Before the changes of the read are applied: what does not count any more is refused first, then dropped. */
+  async #examine(): Promise<void> {
+    const { source, replication, trust } = this.#deps;
+    const lag = await this.#await(source.lag());
+    replication.observe(lag);
+    for (const change of await trust.observe(lag?.evidence)) this.#apply(change);
+  }
+
   async #catchUp(): Promise<void> {
     const { source, changes, listeners, windowMs, windowLimit, onCaughtUp } = this.#deps;
-    const backlog = await source.readBacklog(windowMs, windowLimit);
+    const backlog = await this.#await(source.readBacklog(windowMs, windowLimit));
     changes.startAt(backlog.trustedSinceMs);
     for (const change of backlog.changes) changes.apply(change);
     // Any entry cached so far may be older than the backlog, so drop all. No replay: a starting pod must not repeat

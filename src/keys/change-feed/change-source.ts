@@ -1,11 +1,19 @@
 import { MAX_CLOCK_TOLERANCE_MS } from '../../config.ts';
 import type { Change } from './change.ts';
+import type { ReplicaEvidence } from './replica-trust.ts';
+import type { SubscriptionState } from './subscription-state.ts';
 
 /** Maximum clock skew between pods that use Redis: one may be ahead of its replica and another behind. */
 export const CLOCK_SKEW_MS = 2 * MAX_CLOCK_TOLERANCE_MS;
 
 /** Maximum rows of one read. */
 export const BATCH_ROWS = 1_000;
+
+/**
+ * How long the feed waits for one response before it reconnects. Much longer than lookups wait: with a shorter timeout,
+ * a replica that responds slowly would never report a change.
+ */
+export const PATIENCE_MS = 10_000;
 
 export interface Batch {
   /** In commit order. */
@@ -16,6 +24,8 @@ export interface Batch {
   replicaTimeMs?: number | undefined;
   /** Changes may be missing that only a later read can return, so this read does not prove the caches complete. */
   behind?: boolean;
+  /** The evidence of the replica has changed: read `lag` before anything else is used. */
+  hasNewEvidence?: boolean;
 }
 
 /** How far the replica is behind the primary. */
@@ -30,6 +40,16 @@ export interface Lag {
   divergedBuckets?: number;
   /** Age of the oldest comparison of a part; `undefined` before the first comparison. */
   comparisonAgeSeconds?: number | undefined;
+  evidence: ReplicaEvidence;
+  /** A physical standby has no subscription. */
+  subscription?: SubscriptionState | undefined;
+}
+
+/** Limits of one attempt to connect. */
+export interface ConnectLimits {
+  timeoutMs: number;
+  /** Ends the attempt. */
+  signal: AbortSignal;
 }
 
 /**
@@ -38,7 +58,7 @@ export interface Lag {
  */
 export interface ChangeSource {
   /** @param onNotify there may be new changes; @param onDisconnect the connection has ended */
-  connect(onNotify: () => void, onDisconnect: (error: Error) => void): Promise<void>;
+  connect(onNotify: () => void, onDisconnect: (error: Error) => void, limits?: ConnectLimits): Promise<void>;
   /**
    * The first read of a process: returns the changes of the last `windowMs` and sets the position for `read`.
    * @returns `trustedSinceMs`: the backlog contains every change since then

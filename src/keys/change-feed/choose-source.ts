@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config.ts';
 import type { Change } from './change.ts';
-import type { Batch, ChangeSource, Lag } from './change-source.ts';
+import { type Batch, type ChangeSource, type ConnectLimits, type Lag, PATIENCE_MS } from './change-source.ts';
 import { type ConnectedSource, FeedConnection, type FeedConnectionOptions } from './feed-connection.ts';
 import { ListenSource } from './listen-source.ts';
 import { PollSource } from './poll-source.ts';
@@ -14,7 +14,7 @@ export function changeSourceFor(config: Config, logger: Logger, now: () => numbe
   const url = config.CHANGE_FEED_DATABASE_URL ?? config.REPLICA_DATABASE_URL ?? '';
   const options: FeedConnectionOptions = {
     connectTimeoutMs: config.DATABASE_CONNECT_TIMEOUT_MS,
-    queryTimeoutMs: config.DATABASE_QUERY_TIMEOUT_MS,
+    queryTimeoutMs: Math.max(config.DATABASE_QUERY_TIMEOUT_MS, PATIENCE_MS),
     onPooled: once(() => logger.warn(POOLED)),
   };
   const listen = () => new ListenSource(url, options, now);
@@ -40,9 +40,14 @@ class DetectedSource implements ChangeSource {
     this.#choose = choose;
   }
 
-  async connect(onNotify: () => void, onDisconnect: (error: Error) => void): Promise<void> {
-    if (this.#chosen !== undefined) return await this.#chosen.connect(onNotify, onDisconnect);
-    const connection = await FeedConnection.open(this.#url, this.#options, { onNotify, onDisconnect });
+  async connect(
+    onNotify: () => void,
+    onDisconnect: (error: Error) => void,
+    limits?: ConnectLimits,
+  ): Promise<void> {
+    if (this.#chosen !== undefined) return await this.#chosen.connect(onNotify, onDisconnect, limits);
+    const listeners = { onNotify, onDisconnect };
+    const connection = await FeedConnection.open(this.#url, this.#options, listeners, limits);
     try {
       const [row] = await connection.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
       this.#chosen = this.#choose(row?.standby === true);

@@ -43,6 +43,22 @@ export class ClockCheck implements ClockVerdict {
     return now() - monotonicNow() - this.#replicaOriginMs;
   }
 
+  /**
+   * Whether a time has passed: by the replica's clock, which a monotonic clock continues, so that all pods agree and a step of
+   * their own clocks changes nothing. If the clock of this pod differs by more than the tolerance, either of both may be wrong:
+   * then only what both say counts, and `undefined` means that they disagree.
+   */
+  hasPassed(atMs: number): boolean | undefined {
+    if (this.#replicaOriginMs === undefined) return undefined;
+    // Warm requests call this, and a system call per clock is most of its time: one read of each.
+    const ownMs = this.#deps.now();
+    const replicaMs = this.#deps.monotonicNow() + this.#replicaOriginMs;
+    const passedOnReplica = atMs <= replicaMs;
+    const differenceMs = Math.abs(ownMs - replicaMs) + this.#errorMs;
+    if (differenceMs <= this.#deps.toleranceMs) return passedOnReplica;
+    return atMs <= ownMs === passedOnReplica ? passedOnReplica : undefined;
+  }
+
   /** Why the pod must not serve requests now; empty if its clock is right. */
   obstacles(): string[] {
     if (this.isRight) return [];

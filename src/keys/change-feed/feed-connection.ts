@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { isPooled, isRefusedByPooler } from '../../database/pooler.ts';
 import type { Change } from './change.ts';
-import type { Batch, ChangeSource, Lag } from './change-source.ts';
+import type { Batch, ChangeSource, ConnectLimits, Lag } from './change-source.ts';
 
 const POOLED =
   'the URL of the change feed leads to a connection pooler; set CHANGE_FEED_DATABASE_URL to the server itself';
@@ -25,11 +25,12 @@ export class FeedConnection {
     url: string,
     options: FeedConnectionOptions,
     listeners: { onNotify: () => void; onDisconnect: (error: Error) => void },
+    limits?: ConnectLimits,
   ): Promise<FeedConnection> {
     const client = new pg.Client({
       connectionString: url,
       application_name: 'iam-change-feed',
-      connectionTimeoutMillis: options.connectTimeoutMs,
+      connectionTimeoutMillis: limits?.timeoutMs ?? options.connectTimeoutMs,
       statement_timeout: options.queryTimeoutMs,
       query_timeout: options.queryTimeoutMs,
       keepAlive: true,
@@ -38,12 +39,16 @@ export class FeedConnection {
     client.on('error', listeners.onDisconnect);
     client.on('end', () => listeners.onDisconnect(new Error('the connection of the change feed ended')));
     const connection = new FeedConnection(client);
+    const abort = () => connection.close();
+    limits?.signal.addEventListener('abort', abort);
     try {
       await client.connect();
     } catch (error) {
       connection.close();
       if (isRefusedByPooler(error)) throw new Error(POOLED, { cause: error });
       throw error;
+    } finally {
+      limits?.signal.removeEventListener('abort', abort);
     }
     return connection;
   }
@@ -84,8 +89,12 @@ export abstract class ConnectedSource implements ChangeSource {
   /** Runs on every new connection, before the first read. */
   protected abstract prepare(): Promise<void>;
 
-  async connect(onNotify: () => void, onDisconnect: (error: Error) => void): Promise<void> {
-    await this.take(await FeedConnection.open(this.#url, this.#options, { onNotify, onDisconnect }));
+  async connect(
+    onNotify: () => void,
+    onDisconnect: (error: Error) => void,
+    limits?: ConnectLimits,
+  ): Promise<void> {
+    await this.take(await FeedConnection.open(this.#url, this.#options, { onNotify, onDisconnect }, limits));
   }
 
   /** As `connect`, over a connection that is already open. */

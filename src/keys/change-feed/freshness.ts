@@ -33,6 +33,15 @@ export class Freshness {
     if (ageMs <= this.#bounds.revalidateAfterMs) return 'fresh';
     return ageMs <= this.#bounds.maxStalenessMs ? 'revalidate' : 'expired';
   }
+
+  /**
+   * When a copy that no change has invalidated was last valid.
+   * @param confirmedAtMs as for `judge`
+   */
+  validAtMs(confirmedAtMs: number): number {
+    const nowMs = this.#now();
+    return nowMs - Math.min(age(nowMs, confirmedAtMs), age(nowMs, this.appliedUntilMs));
+  }
 }
 
 function age(nowMs: number, atMs: number): number {

@@ -1,6 +1,7 @@
 import type { Change } from './change.ts';
 import { BATCH_ROWS, type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
 import { ConnectedSource, type FeedConnectionOptions } from './feed-connection.ts';
+import { SUBSCRIPTION_STATE, type SubscriptionState } from './subscription-state.ts';
 
 /** Maximum rows of one read of the backlog. */
 const BACKLOG_PAGE_ROWS = 5_000;
@@ -25,9 +26,30 @@ interface LagRow {
   apply: string;
   age: string;
   complete: boolean;
-  diverged: number;
   compared: string | null;
+  generation: string;
+  counter: string;
+  contacted: boolean;
+  started: string;
+  keys: number[];
+  roles: number[];
+  unverified: number;
+  subscription: SubscriptionState;
 }
+
+const LAG = `
+  SELECT extract(epoch FROM received_at - beat_at) AS apply, extract(epoch FROM clock_timestamp() - received_at) AS age, complete,
+    (SELECT extract(epoch FROM clock_timestamp() - min(checked_at)) FROM compared_parts) AS compared,
+    (SELECT generation FROM history_breaks ORDER BY seq DESC LIMIT 1) AS generation,
+    counter, received_at > pg_postmaster_start_time() AS contacted, pg_postmaster_start_time()::text AS started,
+    ${SUBSCRIPTION_STATE} AS subscription,
+    refused.*
+  FROM heartbeat CROSS JOIN (
+    SELECT coalesce(array_agg(bucket) FILTER (WHERE kind = 'keys'), '{}') AS keys,
+      coalesce(array_agg(bucket) FILTER (WHERE kind = 'roles'), '{}') AS roles,
+      count(*) FILTER (WHERE state = 'unverified')::int AS unverified
+    FROM compared_buckets WHERE state IN ('diverged', 'unverified')
+  ) AS refused`;
 
 /**
  * Follows the `changes` table of a logical replica. NOTIFY only wakes the reader; the table is authoritative. Its seq
@@ -70,10 +92,12 @@ export class ListenSource extends ConnectedSource {
       for (const row of rows) {
         // All rows of a transaction become visible at its commit, even rows that it wrote before the window.
         complete ||= !row.recent && row.transaction !== transaction;
+        // Nothing that is cached in the current history is older than its beginning.
+        complete ||= row.entity === 'history';
         if (complete) break;
         transaction = row.transaction;
         before = row.seq;
-        changes.push(toChange(row));
+        if (isChange(row)) changes.push(toChange(row));
       }
       complete ||= rows.length < BACKLOG_PAGE_ROWS;
     }
@@ -98,25 +122,34 @@ export class ListenSource extends ConnectedSource {
       [this.#last.seq, BATCH_ROWS],
     );
     this.#last = rows.at(-1) ?? this.#last;
-    return { changes: rows.map(toChange), more: rows.length === BATCH_ROWS, replicaTimeMs };
+    return {
+      changes: rows.filter(isChange).map(toChange),
+      more: rows.length === BATCH_ROWS,
+      hasNewEvidence: !rows.every(isChange),
+      replicaTimeMs,
+    };
   }
 
   override async lag(): Promise<Lag | undefined> {
     // The age by the clock of one server: that of the primary may differ.
-    const [row] = await this.query<LagRow>(
-      `SELECT extract(epoch FROM received_at - beat_at) AS apply, extract(epoch FROM clock_timestamp() - received_at) AS age,
-         complete,
-         (SELECT count(*)::int FROM compared_buckets WHERE state = 'diverged') AS diverged,
-         (SELECT extract(epoch FROM clock_timestamp() - min(checked_at)) FROM compared_parts) AS compared
-       FROM heartbeat`,
-    );
+    const [row] = await this.query<LagRow>(LAG);
     return (
       row && {
         applySeconds: Number(row.apply),
         heartbeatAgeSeconds: Number(row.age),
         complete: row.complete,
-        divergedBuckets: row.diverged,
+        divergedBuckets: row.keys.length + row.roles.length - row.unverified,
         comparisonAgeSeconds: row.compared === null ? undefined : Number(row.compared),
+        evidence: {
+          generation: row.generation,
+          counter: Number(row.counter),
+          isContacted: row.contacted,
+          serverStartedAt: row.started,
+          keyBuckets: row.keys,
+          roleBuckets: row.roles,
+          unverifiedBuckets: row.unverified,
+        },
+        subscription: row.subscription,
       }
     );
   }
@@ -138,6 +171,11 @@ export class ListenSource extends ConnectedSource {
     const [row] = await this.query<Position>('SELECT seq, at::text FROM changes ORDER BY seq DESC LIMIT 1');
     return row ?? { seq: '0', at: '' };
   }
+}
+
+/** The other rows say that the evidence has changed. */
+function isChange({ entity }: { entity: string }): boolean {
+  return entity !== 'history' && entity !== 'buckets';
 }
 
 function toChange(row: Omit<ChangeRow, 'at'>): Change {

@@ -15,6 +15,14 @@ interface ChangeRow {
   version: string;
 }
 
+interface LagRow {
+  age: string;
+  nonce: string;
+  counter: string;
+  contacted: boolean;
+  started: string;
+}
+
 /** Transactions at the time of a statement's snapshot. */
 interface Horizon {
   /** No transaction with a lower id is running. */
@@ -136,10 +144,27 @@ export class PollSource extends ConnectedSource {
   }
 
   override async lag(): Promise<Lag | undefined> {
-    const [row] = await this.query<{ age: string }>(
-      'SELECT extract(epoch FROM clock_timestamp() - beat_at) AS age FROM heartbeat',
+    const [row] = await this.query<LagRow>(
+      `SELECT extract(epoch FROM clock_timestamp() - beat_at) AS age, nonce, counter,
+         beat_at > pg_postmaster_start_time() AS contacted, pg_postmaster_start_time()::text AS started FROM heartbeat`,
     );
-    return row && { applySeconds: Number(row.age), heartbeatAgeSeconds: Number(row.age), complete: true };
+    return (
+      row && {
+        applySeconds: Number(row.age),
+        heartbeatAgeSeconds: Number(row.age),
+        complete: true,
+        // A standby copies pages, so it has the history of its primary, and nothing is compared.
+        evidence: {
+          generation: row.nonce,
+          counter: Number(row.counter),
+          isContacted: row.contacted,
+          serverStartedAt: row.started,
+          keyBuckets: [],
+          roleBuckets: [],
+          unverifiedBuckets: 0,
+        },
+      }
+    );
   }
 
   /** Rows that have appeared in the gaps. */

@@ -22,6 +22,8 @@ export class RecentChanges implements ChangeListener {
   forgottenUntilMs = Number.NEGATIVE_INFINITY;
   /** Grows when every cached entry may be stale. No cache stores a read during which it grew. */
   generation = 0;
+  /** Name of the history that the replica's rows belong to (docs/adr/0015). No copy of another history is used. */
+  history = '';
   readonly #now: () => number;
   readonly #keys: BoundedCache<string, RecordedChange>;
   readonly #roles: BoundedCache<string, RecordedChange>;
@@ -42,6 +44,11 @@ export class RecentChanges implements ChangeListener {
     this.#roles = cache();
   }
 
+  /** Reads that have begun may have reached another server: they are repeated. */
+  repeatReads(): void {
+    this.generation += 1;
+  }
+
   /** Starts recording; the caller applies every change since `sinceMs` next. */
   startAt(sinceMs: number): void {
     this.trustedSinceMs = sinceMs;
@@ -58,8 +65,14 @@ export class RecentChanges implements ChangeListener {
 
   apply(change: Change): void {
     const atMs = this.#now();
-    if (change.entity === 'everything') {
-      // Recorded changes stay: the replica may now be another one, which is behind the former.
+    if (change.entity === 'history') {
+      // Versions of the former history cannot be compared with those of this one.
+      this.#keys.clear();
+      this.#roles.clear();
+      this.history = change.generation;
+    }
+    if (change.entity === 'everything' || change.entity === 'history') {
+      // Without a new history, recorded changes stay: the replica may now be another one, which is behind the former.
       this.trustedSinceMs = Math.max(this.trustedSinceMs, atMs + CLOCK_SKEW_MS);
       this.generation += 1;
     } else if (change.entity === 'roles') {

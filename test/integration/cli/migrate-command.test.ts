@@ -70,6 +70,7 @@ it('migrates a region and a primary and subscribes the region, without psql', as
   });
   expect(JSON.parse(joined.stdout)).toEqual({
     database: 'region',
+    warnings: [],
     applied: [],
     logins: [],
     subscription: 'region_test',
@@ -125,7 +126,7 @@ describe('a subscription', () => {
       stderr: '',
     });
     expect(await connection()).toEqual({
-      subconninfo: expect.stringMatching(/^host=.* keepalives_idle=4 .* tcp_user_timeout=8000/),
+      subconninfo: expect.stringMatching(/^host=.* keepalives_idle=4 .* tcp_user_timeout=7000/),
       subenabled: true,
     });
     await query(
@@ -138,6 +139,26 @@ describe('a subscription', () => {
         { timeout: 10_000 },
       )
       .toBe(1);
+  });
+
+  it('gets a warning if the primary notices a dead connection late, and keeps what the operator has set', async () => {
+    const [before] = await query(
+      primaryUrl,
+      "SELECT rolconfig FROM pg_roles WHERE rolname = 'iam_replicator'",
+    );
+    expect(before).toEqual({ rolconfig: expect.arrayContaining(['tcp_user_timeout=7s']) });
+    await query(primaryUrl, "ALTER ROLE iam_replicator SET tcp_user_timeout = '2min'");
+    await iam(['migrate', 'primary'], {
+      MIGRATE_DATABASE_URL: primaryUrl,
+      IAM_REPLICATOR_PASSWORD: password,
+    });
+    const { exitCode, stdout } = await subscribe(as('iam_replicator', primaryUrl), '--check');
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(
+      `- Warning: The primary notices a dead connection of "iam_replicator" only after wal_sender_timeout`,
+    );
+    expect(stdout).toContain(`Fix: On the primary: ALTER ROLE "iam_replicator" SET tcp_user_timeout = '7s';`);
+    await query(primaryUrl, 'ALTER ROLE iam_replicator RESET ALL');
   });
 
   it.each([
@@ -221,15 +242,65 @@ describe('a subscription', () => {
     expect(await query(third.href, "SELECT FROM pg_class WHERE relname = 'api_keys'")).toEqual([]);
   });
 
-  it('with several hosts is used by the server, and not checked before', async () => {
-    const several = `${asPairs(as('iam_replicator', primaryUrl))
-      .replace('host=', 'host=127.0.0.1,')
-      .replace('port=', `port=${new URL(primaryUrl).port},`)}`;
-    expect(await subscribe(several, '--check')).toMatchObject({
-      exitCode: 0,
-      stdout: expect.stringContaining('Not checked: The primary of --subscribe-to'),
+  describe('with several hosts', () => {
+    const several = (port: string) =>
+      asPairs(as('iam_replicator', primaryUrl))
+        .replace('host=', 'host=127.0.0.1,')
+        .replace('port=', `port=${port},`);
+
+    it('uses the one that is the primary, and keeps that choice', async () => {
+      expect(await subscribe(several('1'), '--check')).toEqual({
+        exitCode: 0,
+        stdout: expect.stringMatching(/^the migration can succeed\n/),
+        stderr: '',
+      });
+      expect((await subscribe(several('1'))).exitCode).toBe(0);
+      expect((await connection())?.subconninfo).toContain('target_session_attrs=read-write');
     });
-    expect((await subscribe(several)).exitCode).toBe(0);
+
+    it('is refused with the reason of every host, if none is a primary', async () => {
+      const { exitCode, stdout } = await subscribe(several('1').replace(/port=\S+/, 'port=1,2'), '--check');
+      expect([exitCode, stdout]).toEqual([
+        4,
+        expect.stringMatching(/No host .*127\.0\.0\.1:1: .*ECONNREFUSED.* 127\.0\.0\.1:2: .*ECONNREFUSED/),
+      ]);
+    });
+  });
+
+  it('that standbys could not copy is changed, also on the primary, and continues', async () => {
+    await query(regionUrl, 'ALTER SUBSCRIPTION region_test DISABLE');
+    await query(regionUrl, 'ALTER SUBSCRIPTION region_test SET (failover = false)');
+    await query(regionUrl, 'ALTER SUBSCRIPTION region_test ENABLE');
+    const failover = async () => [
+      ...(await query(regionUrl, 'SELECT subfailover AS failover FROM pg_subscription')),
+      ...(await query(
+        primaryUrl,
+        "SELECT failover FROM pg_replication_slots WHERE slot_name = 'region_test'",
+      )),
+    ];
+    expect(await failover()).toEqual([{ failover: false }, { failover: false }]);
+    expect((await subscribe(as('iam_replicator', primaryUrl))).exitCode).toBe(0);
+    expect(await failover()).toEqual([{ failover: true }, { failover: true }]);
+    expect((await connection())?.subenabled).toBe(true);
+  });
+
+  it('of a primary whose standby would not get everything first is reported, and not refused', async () => {
+    await query(primaryUrl, "SELECT pg_create_physical_replication_slot('standby')");
+    const checked = await subscribe(as('iam_replicator', primaryUrl), '--check');
+    expect([checked.exitCode, checked.stdout]).toEqual([
+      0,
+      expect.stringContaining('Warning: synchronized_standby_slots of the primary is empty'),
+    ]);
+    await query(primaryUrl, "ALTER SYSTEM SET synchronized_standby_slots = 'standby'");
+    await query(primaryUrl, 'SELECT pg_reload_conf()');
+    await expect
+      .poll(async () => (await subscribe(as('iam_replicator', primaryUrl), '--check')).stdout, {
+        timeout: 20_000,
+      })
+      .toContain('Warning: No standby uses the slot "standby"');
+    await query(primaryUrl, 'ALTER SYSTEM RESET synchronized_standby_slots');
+    await query(primaryUrl, 'SELECT pg_reload_conf()');
+    await query(primaryUrl, "SELECT pg_drop_replication_slot('standby')");
   });
 });
 
@@ -246,7 +317,7 @@ it('reports that the schema is current', async () => {
   const again = await iam(['migrate', 'primary'], { MIGRATE_DATABASE_URL: primaryUrl });
   expect(again).toEqual({
     exitCode: 0,
-    stdout: 'the schema is up to date\n',
+    stdout: expect.stringMatching(/^the schema is up to date\n- Warning: max_slot_wal_keep_size is -1/),
     stderr: '',
   });
 });

@@ -3,6 +3,7 @@ import { callApi, newOrganization, startTestControlPlane } from '../../support/c
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { iam } from '../../support/iam.ts';
 import { type IssuedKey, insertKey, projectRoles } from '../../support/keys.ts';
+import { metric, ready } from '../../support/pods.ts';
 import { createPrimary } from '../../support/primary.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
 import { putRole } from '../../support/roles.ts';
@@ -34,6 +35,7 @@ describe('a region behind PgBouncer with transaction pooling', () => {
       DATABASE_QUERY_TIMEOUT_MS: '5000',
       DATABASE_CONNECT_TIMEOUT_MS: '5000',
     });
+    await ready(regional);
   });
   afterAll(async () => {
     await regional?.close();
@@ -113,6 +115,7 @@ describe('a region behind PgBouncer with transaction pooling', () => {
       CHANGE_FEED_DATABASE_URL: databases.replicaUrl,
     });
     try {
+      await expect.poll(() => metric(direct, 'iam_replica_trusted')).toBe(1);
       const { status, body } = await authenticate(direct, keys[1]?.authorization);
       expect([status, body.error.code]).toEqual([503, '0x1A0503']);
       expect(direct.logLines.join('')).toContain('unsupported startup parameter: statement_timeout');

@@ -77,7 +77,8 @@ describe('npm start', { timeout: 60_000 }, () => {
     const contexts = [projectContext('demo-project', 'demo-organization')];
     const service = await startIamService('regional', settings);
     try {
-      expect((await authenticate(service, `ApiKey ${IAM_DEMO_KEY}`, { contexts })).status).toBe(200);
+      const demo = async () => (await authenticate(service, `ApiKey ${IAM_DEMO_KEY}`, { contexts })).status;
+      await expect.poll(demo, PATIENT).toBe(200);
     } finally {
       await service.stop();
     }

@@ -72,9 +72,9 @@ describe.each(stores)('KeyStore contract: %s', (_name, tier, pick) => {
       onAvailable: () => {},
       onRefused: () => {},
     });
-    const fenced = new FencedCache(link, [randomBytes(32)], Date.now, { isRight: true }, 900_000);
-    const verified = new VerifiedKeys(fenced, Date.now, 900_000, new Interner(1_000));
     const { postgres, changes, freshness } = stores;
+    const fenced = new FencedCache(link, [randomBytes(32)], Date.now, { isRight: true }, changes, 900_000);
+    const verified = new VerifiedKeys(fenced, Date.now, changes, 900_000, new Interner(1_000));
     const revalidation = new Revalidation(postgres, freshness, Date.now);
     const redisStore = new RedisKeyStore({ inner: postgres, verified, freshness, changes, revalidation });
     store = pick({ stores, redisStore: verifying(redisStore, verified) });

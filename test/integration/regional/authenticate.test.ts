@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { predefinedRoles } from '../../../src/roles/predefined.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { authorizationOf, insertKey, newCredential, projectRoles, revokeKey } from '../../support/keys.ts';
-import { changesApplied } from '../../support/pods.ts';
+import { changesApplied, ready } from '../../support/pods.ts';
 import {
   authenticate,
   CLIENT_SECRET,
@@ -18,6 +18,7 @@ let regional: TestRegional;
 beforeAll(async () => {
   databases = await createDatabases();
   regional = await startRegional(databases.replicaUrl);
+  await ready(regional);
 });
 afterAll(async () => {
   await regional?.close();
@@ -251,7 +252,7 @@ describe('an invalid key is refused with 401 and the code of the reason', () => 
     expect(await code(key.authorization)).toEqual([401, '0xD38358']);
   });
 
-  it('refuses an expired key from the moment of its expiry', async () => {
+  it('refuses an expired key from its expiry, by the clock of the replica as far as the pod can read it', async () => {
     const expiresAt = new Date(Date.now() + 1_000);
     const key = await insertKey(databases.primary, { expiresAt });
     await databases.replicated();
@@ -259,8 +260,11 @@ describe('an invalid key is refused with 401 and the code of the reason', () => 
     expect([before.status, before.body.credentials.expiration]).toEqual([200, expiresAt.toISOString()]);
     let response = before;
     while (Date.now() < expiresAt.getTime()) response = await authenticate(regional, key.authorization);
-    response = await authenticate(regional, key.authorization);
-    expect([response.status, response.body.error.code]).toEqual([401, '0xE436AE']);
+    expect(response.status === 200 || response.body.error.code === '0xE436AE').toBe(true);
+    // The round trip to the replica bounds the error.
+    await expect
+      .poll(() => code(key.authorization), { timeout: 1_000, interval: 5 })
+      .toEqual([401, '0xE436AE']);
   });
 
   it('reveals that a key is revoked or expired only to a caller with its secret', async () => {

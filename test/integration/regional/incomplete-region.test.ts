@@ -63,6 +63,7 @@ it('a region without a subscription is not ready, and refuses no key as unknown'
 it('a region that copies refuses no valid key, and becomes ready by the first heartbeat after the copy', async () => {
   const keys = await insertKeys(primary.pool, KEYS);
   pod = await startRegional(replicaUrl, { ARGON2_QUEUE_LIMIT: '10000' });
+  await expect.poll(() => ask(keys[0]?.authorization ?? '')).toBe('503 0x1A4503');
   const seen = new Set<string>();
   let copying = true;
   const asking = (async () => {

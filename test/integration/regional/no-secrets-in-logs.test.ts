@@ -114,8 +114,8 @@ describe('in any failure, no credential, hash or secret appears', () => {
     url.password = 'a-wrong-database-password';
     const other = await startRegional(url.href);
     expect((await authenticate(other, keys[0]?.authorization)).status).toBe(503);
+    await expect.poll(() => other.logLines.join('\n')).toMatch(/password authentication failed/);
     await other.close();
-    expect(other.logLines.join('\n')).toMatch(/password authentication failed/);
     expect(other.logLines.join('\n')).not.toContain('a-wrong-database-password');
   });
 

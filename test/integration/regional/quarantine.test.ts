@@ -11,8 +11,11 @@ let healthy: IssuedKey;
 
 beforeAll(async () => {
   databases = await createDatabases();
-  // The first connection can be slow on a busy machine.
-  regional = await startRegional(databases.replicaUrl, { DATABASE_CONNECT_TIMEOUT_MS: '10000' });
+  // Lookups can be slow on a busy machine.
+  regional = await startRegional(databases.replicaUrl, {
+    DATABASE_CONNECT_TIMEOUT_MS: '10000',
+    DATABASE_QUERY_TIMEOUT_MS: '10000',
+  });
   healthy = await insertKey(databases.primary, {
     roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer']),
   });

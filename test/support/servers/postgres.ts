@@ -93,11 +93,13 @@ function isRunning(pid: number): boolean {
 export async function startTestPostgres(
   dataDirectory: string,
   settings: Readonly<Record<string, string>> = {},
+  /** For a server that starts again: as it was at its first start. For a standby: the password of its primary. */
+  fixed: { port?: number; password?: string } = {},
 ): Promise<{ server: PostgresServer; access: PostgresAccess }> {
-  const password = randomBytes(12).toString('hex');
+  const password = fixed.password ?? randomBytes(12).toString('hex');
   const server = await startPostgres({
     dataDirectory,
-    port: await freePort(),
+    port: fixed.port ?? (await freePort()),
     superuserPassword: password,
     settings: { ...testSettings, ...settings },
   });

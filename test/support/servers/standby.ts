@@ -1,10 +1,17 @@
-import { chown, rm, writeFile } from 'node:fs/promises';
+import { chown, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { runCommand } from '../../../dev/child-process.ts';
 import type { PostgresServer } from '../../../dev/postgres/server.ts';
 import { resolveServerUser } from '../../../dev/postgres/server-user.ts';
+import { runStatement } from '../run-statement.ts';
 import { type PostgresAccess, startTestPostgres } from './postgres.ts';
+
+/** A server, and its superuser. */
+export interface ServerWithAccess {
+  server: PostgresServer;
+  access: PostgresAccess;
+}
 
 /**
  * Starts a physical standby from a low-level base backup of the primary, because the npm packages contain no
@@ -13,28 +20,59 @@ import { type PostgresAccess, startTestPostgres } from './postgres.ts';
  * @returns the server, and the URL of its database `postgres` as the primary's superuser
  */
 export async function startStandby(
-  primary: { server: PostgresServer; access: PostgresAccess },
+  primary: ServerWithAccess,
   dataDirectory: string,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<{ server: PostgresServer; url: string }> {
+  const { server, access } = await startFollowing(primary, dataDirectory, settings);
+  return { server, url: access.url };
+}
+
+/**
+ * Starts a standby that may be promoted: it has a slot on the primary, and copies the slots of the regions (docs/failover.md).
+ * @param name of the standby (`synchronous_standby_names`) and of its slot
+ */
+export async function startFailoverStandby(
+  primary: ServerWithAccess,
+  dataDirectory: string,
+  { name, port }: { name: string; port?: number },
+): Promise<ServerWithAccess> {
+  await runStatement(primary.access.url, `SELECT pg_create_physical_replication_slot('${name}', true)`);
+  return startFollowing(
+    primary,
+    dataDirectory,
+    {
+      primary_conninfo: `${conninfo(primary.access)} dbname=postgres application_name=${name}`,
+      primary_slot_name: name,
+      hot_standby_feedback: 'on',
+      sync_replication_slots: 'on',
+    },
+    port,
+  );
+}
+
+async function startFollowing(
+  primary: ServerWithAccess,
+  dataDirectory: string,
+  settings: Readonly<Record<string, string>>,
+  port?: number,
+): Promise<ServerWithAccess> {
   await baseBackup(primary, dataDirectory);
   await writeServerFile(join(dataDirectory, 'standby.signal'), '');
-  const { host, port, user, password } = primary.access;
-  const { server, access } = await startTestPostgres(dataDirectory, {
-    primary_conninfo: `host=${host} port=${port} user=${user} password=${password}`,
-    hot_standby: 'on',
-    ...settings,
-  });
-  const url = new URL(access.url);
-  url.password = password; // the standby has the accounts of the primary
-  return { server, url: url.href };
+  return startTestPostgres(
+    dataDirectory,
+    { primary_conninfo: conninfo(primary.access), hot_standby: 'on', ...settings },
+    // The standby has the accounts of the primary.
+    { password: primary.access.password, ...(port !== undefined && { port }) },
+  );
+}
+
+function conninfo({ host, port, user, password }: PostgresAccess): string {
+  return `host=${host} port=${port} user=${user} password=${password}`;
 }
 
 /** Copies a running server's files between the calls that make the copy consistent. */
-async function baseBackup(
-  { server, access }: { server: PostgresServer; access: PostgresAccess },
-  target: string,
-): Promise<void> {
+async function baseBackup({ server, access }: ServerWithAccess, target: string): Promise<void> {
   const client = new pg.Client({ connectionString: access.url });
   await client.connect();
   try {
@@ -44,6 +82,9 @@ async function baseBackup(
     const { rows } = await client.query<{ labelfile: string }>('SELECT labelfile FROM pg_backup_stop(false)');
     await writeServerFile(join(target, 'backup_label'), rows[0]?.labelfile ?? '');
     for (const file of ['postmaster.pid', 'postmaster.opts']) await rm(join(target, file), { force: true });
+    // As pg_basebackup does: a standby has no slots of its own.
+    for (const slot of await readdir(join(target, 'pg_replslot')))
+      await rm(join(target, 'pg_replslot', slot), { recursive: true });
   } finally {
     await client.end();
   }

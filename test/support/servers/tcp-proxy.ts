@@ -18,6 +18,8 @@ export interface TcpProxy {
   delay(delayMs: number): void;
   /** Forwards again. Resets connections that lost bytes, because their streams have gaps. */
   restore(): Promise<void>;
+  /** Resets every connection and leads new ones to another server, like a name or address that moves. */
+  retarget(port: number): void;
   /** Number of open client connections. */
   connections(): number;
   close(): Promise<void>;
@@ -31,7 +33,8 @@ interface Pair {
 
 /** Starts a TCP proxy in front of a real server, so that a test can break the network and not the server. */
 export async function startTcpProxy(options: { targetPort: number; targetHost?: string }): Promise<TcpProxy> {
-  const { targetPort, targetHost = '127.0.0.1' } = options;
+  const { targetHost = '127.0.0.1' } = options;
+  let { targetPort } = options;
   const pairs = new Set<Pair>();
   let dropped: readonly Direction[] = [];
   let delayMs = 0;
@@ -97,6 +100,10 @@ export async function startTcpProxy(options: { targetPort: number; targetHost?: 
       delayMs = 0;
       drop([]);
       if (!server.listening) await listen(port);
+    },
+    retarget: (to) => {
+      targetPort = to;
+      for (const pair of pairs) pair.reset();
     },
     connections: () => pairs.size,
     close: cut,

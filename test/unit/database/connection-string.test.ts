@@ -1,27 +1,43 @@
 import { describe, expect, it } from 'vitest';
-import { asUrl, hasPassword, withDeadPeerDetection } from '../../../src/database/connection-string.ts';
+import {
+  asUrls,
+  hasPassword,
+  subscriptionConnection,
+  withDeadPeerDetection,
+} from '../../../src/database/connection-string.ts';
 
-describe('asUrl', () => {
+const hosts = (text: string) => asUrls(text)?.map((url) => `${url.searchParams.get('host')}:${url.port}`);
+
+describe('asUrls', () => {
   it.each([
     ['postgres://u:p%40@h:1/iam?sslmode=require', 'u', 'p%40', '/iam', 'require'],
     ["host=h dbname=iam user=u password='it\\'s @'", 'u', "it's%20%40", '/iam', 'prefer'],
     ['user=u  dbname = iam', 'u', '', '/iam', 'prefer'],
+    ['postgres://u:a:b+c@h/iam', 'u', 'a%3Ab%2Bc', '/iam', 'prefer'],
   ])('understands %s', (text, user, password, path, sslmode) => {
-    const url = asUrl(text);
+    const [url] = asUrls(text) ?? [];
     expect([url?.username, url?.password, url?.pathname]).toEqual([user, password, path]);
     expect(url?.searchParams.get('sslmode')).toBe(sslmode);
   });
 
   it.each([
-    'host=a,b dbname=x',
-    'postgres://a:1,b:2/x',
-    "host='x",
-    'service=iam',
-    'host=h passfile=/x',
-    'nonsense',
-  ])('leaves %s to libpq', (text) => {
-    expect(asUrl(text)).toBeUndefined();
+    ['host=a,b dbname=x', ['a:', 'b:']],
+    ['host=a,b port=1,2 dbname=x', ['a:1', 'b:2']],
+    ['host=a,b hostaddr=127.0.0.1,127.0.0.2 port=1', ['127.0.0.1:1', '127.0.0.2:1']],
+    ['postgres://u:p@a:1,b/x', ['a:1', 'b:']],
+    ['postgres:///x?host=a,b&port=1,2', ['a:1', 'b:2']],
+    ['postgres://[::1]:1,a:2/x', ['::1:1', 'a:2']],
+    ['postgres:///x', ['localhost:']],
+  ])('has one URL per host of %s', (text, expected) => {
+    expect(hosts(text)).toEqual(expected);
   });
+
+  it.each(["host='x", 'service=iam', 'host=h passfile=/x', 'nonsense', 'postgres://u:%zz@h/x'])(
+    'leaves %s to libpq',
+    (text) => {
+      expect(asUrls(text)).toBeUndefined();
+    },
+  );
 });
 
 it.each([
@@ -39,8 +55,8 @@ describe('withDeadPeerDetection', () => {
     (text) => {
       const detecting = withDeadPeerDetection(text);
       expect(detecting.startsWith(text)).toBe(true);
-      expect(detecting).toContain('tcp_user_timeout=8000');
-      const url = asUrl(detecting);
+      expect(detecting).toContain('tcp_user_timeout=7000');
+      const [url] = asUrls(detecting) ?? [];
       expect(url?.searchParams.get('keepalives_idle')).toBe('4');
       expect(withDeadPeerDetection(detecting)).toBe(detecting);
     },
@@ -48,5 +64,22 @@ describe('withDeadPeerDetection', () => {
 
   it('keeps parameters that the operator chose', () => {
     expect(withDeadPeerDetection('host=h keepalives_idle=30')).not.toContain('keepalives_idle=4');
+  });
+});
+
+describe('the connection string of a subscription', () => {
+  it.each(['host=a,b user=u', 'postgres://u@a,b:2/iam', 'postgres://u@a,b/iam?sslmode=require'])(
+    'leads to the host that accepts writes: %s',
+    (text) => {
+      const [url] = asUrls(subscriptionConnection(text)) ?? [];
+      expect(url?.searchParams.get('target_session_attrs')).toBe('read-write');
+    },
+  );
+
+  it('keeps the choice of the operator, and a single host as it is', () => {
+    const chosen = subscriptionConnection('host=a,b target_session_attrs=primary');
+    expect(chosen).toContain('target_session_attrs=primary');
+    expect(chosen).not.toContain('read-write');
+    expect(subscriptionConnection('host=a user=u')).not.toContain('target_session_attrs');
   });
 });

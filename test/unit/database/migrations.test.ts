@@ -22,6 +22,15 @@ const HISTORY = [
   'primary/0014_digests.sql',
   'region/0015_digests.sql',
   'primary/0016_version_after_xid.sql',
+  'shared/0017_history.sql',
+  'primary/0018_epoch.sql',
+  'region/0019_history.sql',
+  'shared/0020_repairs.sql',
+  'primary/0021_repairs.sql',
+  'region/0022_repairs.sql',
+  'region/0030_readable_schema_version.sql',
+  'primary/0031_readable_schema_version.sql',
+  'region/0032_bounded_wakeups.sql',
 ];
 
 const folder = new URL('../../../migrations/', import.meta.url);

@@ -46,7 +46,7 @@ it('a change of what pods share in Redis comes with another LAYOUT, so two relea
   );
   const body = joinResponse(permissions, record.id, new IdentityWriter().write(record));
   const payloads = [await responsePayload(permissions, body), await credentialPayload()];
-  expect([LAYOUT, ...payloads.map(fingerprint)]).toEqual(['iam6', '73a423b33eda2660', 'bd80648161814f7a']);
+  expect([LAYOUT, ...payloads.map(fingerprint)]).toEqual(['iam7', '73a423b33eda2660', '9e5062a57d6e1c6c']);
 });
 
 it.each([
@@ -75,6 +75,7 @@ async function responsePayload(text: string, body: string): Promise<string> {
     freshness: new Freshness(now, { revalidateAfterMs: 1, maxStalenessMs: 1 }),
     clientAuthentication: new ClientAuthentication([]),
     now,
+    hasPassed: (atMs) => atMs <= now(),
     ttlMs: 1,
   });
   const key = { record, tier: 'postgres', confirmedAtMs: 1_000, superseded: false, stale: false } as const;
@@ -86,7 +87,7 @@ async function responsePayload(text: string, body: string): Promise<string> {
 /** A verified credential: its record and the hash that matched. */
 async function credentialPayload(): Promise<string> {
   const { cache, payload } = recordingCache();
-  const keys = new VerifiedKeys(cache, now, 1, new Interner(1));
+  const keys = new VerifiedKeys(cache, now, { history: 'h' }, 1, new Interner(1));
   await keys.store({ record, confirmedAtMs: 1_000, verifiedHash: 'h' }, 'digest');
   return payload();
 }

@@ -1,11 +1,10 @@
-import type { Change, ChangeListener } from '../../change-feed/change.ts';
 import { CLOCK_SKEW_MS } from '../../change-feed/change-source.ts';
 import type { ClockVerdict } from '../../change-feed/clock-check.ts';
 import { policies } from '../policies.ts';
-import { FenceQueue } from './fence-queue.ts';
 import { type EntryKind, RedisKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { SealedBox } from './sealed-box.ts';
+import { fenceTtlMs } from './shared-fences.ts';
 
 /** A value derived from an API key and shared with the other pods. */
 export interface SharedEntry {
@@ -37,20 +36,21 @@ export interface FoundEntry {
  * check that it is not superseded.
  *
  * Entries contain times that all pods compare. While the clock of this pod is not known to be right, every read is a
- * miss and nothing is stored. Fences contain no times, so they are still raised.
+ * miss and nothing is stored.
  */
-export class FencedCache implements ChangeListener {
+export class FencedCache {
   readonly #link: RedisLink;
   readonly #redisKeys: RedisKeys;
   readonly #box: SealedBox;
   readonly #now: () => number;
   readonly #clock: ClockVerdict;
+  readonly #changes: { readonly history: string };
   readonly #maxTtlMs: Record<EntryKind, number>;
   readonly #fenceTtlMs: number;
-  readonly #fences: FenceQueue;
 
   /**
    * @param secrets for sealing and for Redis keys: the first writes, all read
+   * @param changes names the history that the versions belong to
    * @param recordTtlMs maximum age of a record that Postgres does not confirm, `MAX_STALENESS_MS`
    */
   constructor(
@@ -58,6 +58,7 @@ export class FencedCache implements ChangeListener {
     secrets: readonly Buffer[],
     now: () => number,
     clock: ClockVerdict,
+    changes: { readonly history: string },
     recordTtlMs: number,
   ) {
     this.#link = link;
@@ -65,15 +66,24 @@ export class FencedCache implements ChangeListener {
     this.#box = new SealedBox(secrets, now);
     this.#now = now;
     this.#clock = clock;
-    this.#maxTtlMs = { credential: policies.secretMemo.ttlMs, response: recordTtlMs };
-    // A fence must outlive every read that may have begun before the change.
-    this.#fenceTtlMs = recordTtlMs + policies.recentChanges.marginMs;
-    this.#fences = new FenceQueue((id, version) => this.#raise(id, version));
+    this.#changes = changes;
+    this.#maxTtlMs = {
+      credential: policies.secretMemo.ttlMs,
+      response: recordTtlMs,
+      counter: policies.heartbeatCounter.ttlMs,
+    };
+    this.#fenceTtlMs = fenceTtlMs(recordTtlMs);
+  }
+
+  /** Whether Redis is connected, and in use. */
+  get isUp(): boolean {
+    return this.#link.isUp;
   }
 
   /** Takes one round trip, also during the rotation of a sealing key. */
   async read(kind: EntryKind, id: string, digest: string): Promise<FoundEntry | undefined> {
-    if (!this.#clock.isRight) return undefined;
+    // A counter is no time.
+    if (!this.#clock.isRight && kind !== 'counter') return undefined;
     const [newest = '', ...older] = this.#redisKeys.entries(kind, id, digest);
     if (older.length === 0) return this.#open(kind, await this.#link.read(newest), newest, false);
     const redisKeys = [newest, ...older];
@@ -99,25 +109,13 @@ export class FencedCache implements ChangeListener {
     if (!this.#clock.isRight || confirmedAtMs > nowMs) return;
     const ttlMs = Math.ceil(expiresAtMs - nowMs);
     const [redisKey] = this.#redisKeys.entries(kind, id, digest);
-    const [fence] = this.#redisKeys.fences(id);
+    const [fence] = this.#redisKeys.fences(id, this.#changes.history);
     if (ttlMs <= 0 || redisKey === undefined || fence === undefined) return;
     await this.#link.store({ redisKey: fence, ttlMs: this.#fenceTtlMs }, version, {
       redisKey,
       sealed: this.#box.seal(payload, redisKey, expiresAtMs),
       ttlMs,
     });
-  }
-
-  /** Raises the fence of a changed key, so that a slower pod cannot store what it read before the change. */
-  apply(change: Change): void {
-    if (change.entity === 'key') this.#fences.enqueue(change.id, change.version);
-  }
-
-  async #raise(id: string, version: number): Promise<void> {
-    const ttlMs = this.#fenceTtlMs;
-    await Promise.all(
-      this.#redisKeys.fences(id).map((redisKey) => this.#link.raiseFence({ redisKey, ttlMs }, version)),
-    );
   }
 
   #open(

@@ -1,18 +1,24 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../../config.ts';
 import { readAuthorities } from '../../../setting-file.ts';
-import type { ClockVerdict } from '../../change-feed/clock-check.ts';
+import type { ClockCheck } from '../../change-feed/clock-check.ts';
+import type { Freshness } from '../../change-feed/freshness.ts';
 import { FencedCache } from './fenced-cache.ts';
+import { RedisKeys } from './redis-keys.ts';
 import { RedisLink } from './redis-link.ts';
+import { RegionConfirmation } from './region-confirmation.ts';
+import { fenceTtlMs, SharedFences } from './shared-fences.ts';
 
-/** Connects to the Redis at `url` and opens the shared cache of the region on it. */
+/** Connects to the Redis at `url` and opens what the pods of the region share in it. */
 export function openFencedCache(
   url: string,
   config: Config,
   logger: Logger,
   now: () => number,
-  clock: ClockVerdict,
-): { link: RedisLink; cache: FencedCache } {
+  clock: ClockCheck,
+  changes: { readonly history: string },
+  freshness: Freshness,
+) {
   const link = new RedisLink({
     url,
     cluster: config.REDIS_CLUSTER,
@@ -31,5 +37,12 @@ export function openFencedCache(
       ),
   });
   const secrets = config.CACHE_KEYS.map((key) => Buffer.from(key, 'base64'));
-  return { link, cache: new FencedCache(link, secrets, now, clock, config.MAX_STALENESS_MS) };
+  const redisKeys = new RedisKeys(secrets);
+  const ttlMs = fenceTtlMs(config.MAX_STALENESS_MS);
+  return {
+    link,
+    cache: new FencedCache(link, secrets, now, clock, changes, config.MAX_STALENESS_MS),
+    fences: new SharedFences({ link, redisKeys, now, clock, changes, ttlMs }),
+    confirmation: new RegionConfirmation({ link, redisKeys, freshness, clock }),
+  };
 }

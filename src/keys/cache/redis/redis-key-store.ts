@@ -26,7 +26,8 @@ export class RedisKeyStore implements KeyStore {
   }
 
   async get(query: KeyQuery): Promise<LoadedKey | undefined> {
-    const { inner, verified } = this.#deps;
+    const { inner, verified, changes } = this.#deps;
+    const { history } = changes;
     const cached = await verified.read(query.id, query.digest);
     if (cached?.recordIsUsable) {
       const loaded = new RedisKey(cached);
@@ -36,7 +37,7 @@ export class RedisKeyStore implements KeyStore {
     if (loaded === undefined || cached === undefined) return loaded;
     const { record, confirmedAtMs } = loaded;
     const verifiedHash = ownHash(record, cached.verifiedHash);
-    if (verifiedHash !== undefined) {
+    if (verifiedHash !== undefined && history === changes.history) {
       void verified.store({ record, confirmedAtMs, verifiedHash }, query.digest, cached.expiresAtMs);
     }
     return { ...loaded, verifiedHash };

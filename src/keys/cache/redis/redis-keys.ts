@@ -1,13 +1,13 @@
 import { hash, hkdfSync } from 'node:crypto';
 
-/** What an entry caches: a verified credential, or the response to a request. */
-export type EntryKind = 'credential' | 'response';
+/** What an entry is: a verified credential, the response to a request, or a heartbeat counter of a generation. */
+export type EntryKind = 'credential' | 'response' | 'counter';
 
 /**
  * Version of the stored format, response bodies included. Raise it with every change of that format: during a
  * deployment pods of two releases share a Redis and must not read each other's entries.
  */
-export const LAYOUT = 'iam6';
+export const LAYOUT = 'iam7';
 
 /** Base64url characters per digest: 132 bits make a collision of two keys negligible. */
 const DIGEST_LENGTH = 22;
@@ -34,9 +34,14 @@ export class RedisKeys {
     });
   }
 
-  /** Redis keys of the fence of an API key, in the same order. */
-  fences(id: string): string[] {
-    return this.#keys.map((key) => `${LAYOUT}:{${keyed(key, `id:${id}`)}}:fence`);
+  /** Redis keys of the fence of an API key, in the same order. Versions of different histories cannot be compared. */
+  fences(id: string, history: string): string[] {
+    return this.#keys.map((key) => `${LAYOUT}:{${keyed(key, `id:${id}`)}}:fence:${history}`);
+  }
+
+  /** Redis keys of a time that pods share, such as the fence of a role scope, in the same order. */
+  times(name: string): string[] {
+    return this.#keys.map((key) => `${LAYOUT}:${keyed(key, `time:${name}`)}:time`);
   }
 }
 

@@ -13,14 +13,18 @@ export interface VerifiedKey {
 
 /** A credential that a pod of the region has verified. */
 export interface SharedKey extends VerifiedKey {
-  /** `false` if the record is too old: then only `verifiedHash` is of use. */
+  /** `false` if the record is too old or of another history: then only `verifiedHash` is of use. */
   recordIsUsable: boolean;
   /** The secret counts as verified until then. */
   expiresAtMs: number;
 }
 
 /** First line of the payload. Role assignments follow as text, since many keys share the same ones. */
-type FirstLine = Omit<VerifiedKey, 'record'> & { record: Omit<KeyRecord, 'roleAssignments'> };
+type FirstLine = Omit<VerifiedKey, 'record'> & {
+  record: Omit<KeyRecord, 'roleAssignments'>;
+  /** The history that the record belongs to. */
+  history: string;
+};
 
 /**
  * Shares verified credentials between the pods of a region. The record is usable for a short time; the hash that the
@@ -29,13 +33,24 @@ type FirstLine = Omit<VerifiedKey, 'record'> & { record: Omit<KeyRecord, 'roleAs
 export class VerifiedKeys {
   readonly #cache: FencedCache;
   readonly #now: () => number;
+  readonly #changes: { readonly history: string };
   readonly #recordTtlMs: number;
   readonly #shared: Interner;
 
-  /** @param recordTtlMs maximum age of a record that Postgres does not confirm, `MAX_STALENESS_MS` */
-  constructor(cache: FencedCache, now: () => number, recordTtlMs: number, shared: Interner) {
+  /**
+   * @param changes names the current history
+   * @param recordTtlMs maximum age of a record that Postgres does not confirm, `MAX_STALENESS_MS`
+   */
+  constructor(
+    cache: FencedCache,
+    now: () => number,
+    changes: { readonly history: string },
+    recordTtlMs: number,
+    shared: Interner,
+  ) {
     this.#cache = cache;
     this.#now = now;
+    this.#changes = changes;
     this.#recordTtlMs = recordTtlMs;
     this.#shared = shared;
   }
@@ -47,7 +62,9 @@ export class VerifiedKeys {
     const { expiresAtMs } = found;
     const payload = found.payload.toString();
     const endOfLine = payload.indexOf('\n');
-    const { record, confirmedAtMs, verifiedHash } = JSON.parse(payload.slice(0, endOfLine)) as FirstLine;
+    const { record, confirmedAtMs, verifiedHash, history } = JSON.parse(
+      payload.slice(0, endOfLine),
+    ) as FirstLine;
     if (record.id !== id) return undefined;
     // From a pod whose clock was wrong: the record would outlive the recent changes.
     if (confirmedAtMs > this.#now() + CLOCK_SKEW_MS) return undefined;
@@ -56,10 +73,11 @@ export class VerifiedKeys {
       record: { ...record, roleAssignments },
       confirmedAtMs,
       verifiedHash,
-      recordIsUsable: confirmedAtMs + this.#recordTtlMs > this.#now(),
+      recordIsUsable: history === this.#changes.history && confirmedAtMs + this.#recordTtlMs > this.#now(),
       expiresAtMs,
     };
-    if (found.sealedByOlderKey) void this.store(key, digest, expiresAtMs);
+    if (found.sealedByOlderKey && history === this.#changes.history)
+      void this.store(key, digest, expiresAtMs);
     return key;
   }
 
@@ -69,7 +87,7 @@ export class VerifiedKeys {
     expiresAtMs = this.#now() + policies.secretMemo.ttlMs,
   ): Promise<void> {
     const { roleAssignments, ...rest } = record;
-    const line: FirstLine = { record: rest, confirmedAtMs, verifiedHash };
+    const line: FirstLine = { record: rest, confirmedAtMs, verifiedHash, history: this.#changes.history };
     const { id, version } = record;
     const payload = `${JSON.stringify(line)}\n${JSON.stringify(roleAssignments)}`;
     await this.#cache.store({ kind: 'credential', id, version, digest, payload, confirmedAtMs, expiresAtMs });

@@ -63,6 +63,8 @@ function instance(secret = SECRET, target = url) {
   const metrics = new ControlPlaneMetrics(registry, {
     heartbeat: { failures: 0 },
     digests: { failures: 0 },
+    slots: { current: undefined },
+    repairs: { published: 0, failures: 0 },
     verifier: { load: { running: 0, waiting: 0 } },
   });
   const watch = new ExpiryWatch({

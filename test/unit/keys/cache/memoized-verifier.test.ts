@@ -42,7 +42,7 @@ function loaded(fields: Partial<KeyRecord> = {}): LoadedKey {
 
 function verifier(shared?: SharedMemos) {
   const argon2 = new CountingVerifier();
-  const memoized = new MemoizedVerifier(argon2, shared, now, 100);
+  const memoized = new MemoizedVerifier(argon2, shared, (atMs) => atMs <= now(), 100);
   const match = (key: LoadedKey, secret: string) => memoized.match(key, secret, `digest of ${secret}`);
   return { argon2, match };
 }

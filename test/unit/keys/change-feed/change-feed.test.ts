@@ -2,11 +2,18 @@ import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Change } from '../../../../src/keys/change-feed/change.ts';
 import { ChangeFeed } from '../../../../src/keys/change-feed/change-feed.ts';
-import type { Batch, ChangeSource, Lag } from '../../../../src/keys/change-feed/change-source.ts';
+import type {
+  Batch,
+  ChangeSource,
+  ConnectLimits,
+  Lag,
+} from '../../../../src/keys/change-feed/change-source.ts';
 import { ClockCheck } from '../../../../src/keys/change-feed/clock-check.ts';
 import { Freshness } from '../../../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../../../src/keys/change-feed/recent-changes.ts';
+import { ReplicaTrust } from '../../../../src/keys/change-feed/replica-trust.ts';
 import { ReplicationWatch } from '../../../../src/keys/change-feed/replication-watch.ts';
+import { goodEvidence } from '../../../support/evidence.ts';
 
 const key = (id: string, version: number): Change => ({ entity: 'key', id, version });
 
@@ -17,7 +24,11 @@ class ScriptedSource implements ChangeSource {
   batches: (Batch | Error)[] = [];
   reads = 0;
 
-  async connect(onNotify: () => void, onDisconnect: (error: Error) => void): Promise<void> {
+  async connect(
+    onNotify: () => void,
+    onDisconnect: (error: Error) => void,
+    _limits?: ConnectLimits,
+  ): Promise<void> {
     this.connections.push({ onNotify, onDisconnect });
   }
   async readBacklog() {
@@ -30,7 +41,7 @@ class ScriptedSource implements ChangeSource {
     return next;
   }
   async lag(): Promise<Lag | undefined> {
-    return { applySeconds: 0, heartbeatAgeSeconds: 0, complete: true };
+    return { applySeconds: 0, heartbeatAgeSeconds: 0, complete: true, evidence: goodEvidence };
   }
   close(): void {}
 }
@@ -38,12 +49,13 @@ class ScriptedSource implements ChangeSource {
 let feed: ChangeFeed;
 afterEach(() => feed.stop());
 
-function start(source: ScriptedSource, checkIntervalMs = 60_000) {
+function start(source: ScriptedSource, checkIntervalMs = 60_000, slowAfterMs = 1_000) {
   let nowMs = 1_000_000;
   const now = () => nowMs;
   const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
   const changes = new RecentChanges(now, { ttlMs: 60_000, maxEntries: 100 });
   const applied: Change[] = [];
+  const failures = { count: 0 };
   const logger = pino({ level: 'silent' });
   // The monotonic clock stands still, so `advance` sets the clock of the pod.
   const clock = new ClockCheck({ now, monotonicNow: () => 0, logger, toleranceMs: 5_000 });
@@ -54,17 +66,23 @@ function start(source: ScriptedSource, checkIntervalMs = 60_000) {
     clock,
     listeners: [{ apply: (change) => void applied.push(change) }],
     replication: new ReplicationWatch({ maxAgeMs: undefined, logger }),
+    trust: new ReplicaTrust({ shared: undefined, logger }),
     logger,
     now,
     checkIntervalMs,
     windowMs: 60_000,
     windowLimit: 100,
+    connectTimeoutMs: 500,
+    slowAfterMs,
+    onFailure: () => {
+      failures.count += 1;
+    },
   });
   feed.start();
   const advance = (ms: number) => {
     nowMs += ms;
   };
-  return { freshness, changes, applied, now, advance, clock };
+  return { freshness, changes, applied, now, advance, clock, failures };
 }
 
 describe('ChangeFeed', () => {
@@ -86,7 +104,10 @@ describe('ChangeFeed', () => {
     const { changes, applied } = start(source);
     await expect.poll(() => feed.caughtUp).toBe(true);
     expect([changes.keyVersion('a'), changes.keyVersion('b')]).toEqual([3, 4]);
-    expect(applied, 'no replay of the backlog to the caches').toEqual([{ entity: 'everything' }]);
+    expect(applied, 'no replay of the backlog to the caches').toEqual([
+      { entity: 'history', generation: 'g1' },
+      { entity: 'everything' },
+    ]);
   });
 
   it('moves appliedUntilMs only after the last batch, to the time before the read', async () => {
@@ -97,7 +118,7 @@ describe('ChangeFeed', () => {
     ];
     const { freshness, applied, now, advance } = start(source);
     await expect.poll(() => freshness.appliedUntilMs).toBe(now());
-    expect(applied.slice(1)).toEqual([key('a', 1), key('a', 2)]);
+    expect(applied.slice(2)).toEqual([key('a', 1), key('a', 2)]);
 
     const read = source.read.bind(source);
     const beforeMs = now();
@@ -144,6 +165,36 @@ describe('ChangeFeed', () => {
     await expect.poll(() => applied.at(-1)).toEqual(key('a', 7));
     expect([feed.counts.broken, source.connections.length]).toEqual([1, 2]);
     expect(freshness.appliedUntilMs).toBe(now());
+  });
+
+  it('reports a slow replica before it responds, and applies its changes without a new connection', async () => {
+    const source = new ScriptedSource();
+    const { applied, failures } = start(source, 60_000, 20);
+    await expect.poll(() => source.reads).toBe(1);
+    expect(failures.count).toBe(0);
+    const response = Promise.withResolvers<Batch>();
+    source.read = () => response.promise;
+    source.connections[0]?.onNotify();
+    await expect.poll(() => failures.count).toBeGreaterThan(1);
+    expect(feed.failure).toBe('the replica responds slowly');
+    source.read = async () => ({ changes: [], more: false });
+    response.resolve({ changes: [key('a', 7)], more: false });
+    await expect.poll(() => applied.at(-1)).toEqual(key('a', 7));
+    expect([source.connections.length, feed.counts.broken]).toEqual([1, 0]);
+  });
+
+  it('gives each attempt to connect more time until one succeeds', async () => {
+    const source = new ScriptedSource();
+    const timeoutsMs: (number | undefined)[] = [];
+    source.connect = async (onNotify, onDisconnect, limits) => {
+      timeoutsMs.push(limits?.timeoutMs);
+      if (timeoutsMs.length <= 4) throw new Error('timeout');
+      source.connections.push({ onNotify, onDisconnect });
+    };
+    start(source);
+    await expect.poll(() => source.reads, { timeout: 5_000 }).toBe(1);
+    source.connections[0]?.onDisconnect(new Error('the connection ended'));
+    await expect.poll(() => timeoutsMs).toEqual([500, 2_000, 8_000, 10_000, 10_000, 500]);
   });
 
   it('drops every entry and every time when the clock becomes wrong, and when it becomes right again', async () => {

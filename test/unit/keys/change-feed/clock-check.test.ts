@@ -53,6 +53,28 @@ describe('ClockCheck', () => {
     );
   });
 
+  it.each([
+    [0, [true, false]],
+    [4_000, [true, false]],
+    [-4_000, [true, false]],
+    [3_600_000, [true, undefined]],
+    [-3_600_000, [undefined, false]],
+  ])(
+    'with a clock %i ms ahead, times a minute ago and in a minute have passed or not by the replica, or are undecidable',
+    (aheadMs, expected) => {
+      const { clock, state, compare } = start(0);
+      expect(clock.hasPassed(REPLICA_MS)).toBeUndefined();
+      compare(0);
+      state.aheadMs = aheadMs;
+      const minuteMs = 60_000;
+      expect([REPLICA_MS - minuteMs, REPLICA_MS + minuteMs].map((atMs) => clock.hasPassed(atMs))).toEqual(
+        expected,
+      );
+      const [past, future] = [REPLICA_MS - 7_200_000, REPLICA_MS + 7_200_000];
+      expect([clock.hasPassed(past), clock.hasPassed(future)]).toEqual([true, false]);
+    },
+  );
+
   it('keeps the former comparison after a response that says too little', () => {
     const { clock, compare } = start(1_000);
     compare();

@@ -1,6 +1,7 @@
 import { type Logger, pino } from 'pino';
 import { beforeEach, expect, it } from 'vitest';
 import { ReplicationWatch } from '../../../../src/keys/change-feed/replication-watch.ts';
+import { goodEvidence } from '../../../support/evidence.ts';
 
 let nowMs: number;
 let lines: string[];
@@ -16,6 +17,7 @@ const heartbeat = (heartbeatAgeSeconds: number) => ({
   applySeconds: 0.01,
   heartbeatAgeSeconds,
   complete: true,
+  evidence: goodEvidence,
 });
 
 it('is incomplete until it has seen a heartbeat of a complete replica', () => {
@@ -56,8 +58,90 @@ it('logs one error line per minute while replication stands still', () => {
     nowMs += 1_000;
     watch.check();
   }
-  expect(lines.map((line) => JSON.parse(line).replication_age_seconds)).toEqual([31, 91, 151]);
+  expect(lines.map((line) => JSON.parse(line).replication_age_seconds)).toEqual([16, 76, 136]);
   watch.observe(heartbeat(0));
   watch.check();
   expect(lines).toHaveLength(3);
+});
+
+const subscription = {
+  enabled: 1,
+  disabled: 0,
+  worker: 17 as number | null,
+  errors: 7,
+  conflicts: {},
+  blockedBy: [] as number[],
+};
+
+it.each([
+  ['disabled', { enabled: 0, disabled: 1 }, /the subscription is disabled/],
+  ['absent', { enabled: 0 }, /the region has no subscription/],
+  ['blocked', { blockedBy: [12, 13] }, /waits for a lock that session 12, 13 holds/],
+  ['failing', { errors: 9, conflicts: { insert_exists: 2 } }, /fails to apply a change.*insert_exists 2/],
+  ['not connected', { worker: null }, /does not receive from the primary/],
+  ['idle', {}, /the control plane is down/],
+])('names the cause: a subscription that is %s', (_name, fault, message) => {
+  const watch = watchWith();
+  watch.observe({ ...heartbeat(0), subscription });
+  watch.observe({ ...heartbeat(31), subscription: { ...subscription, ...fault } });
+  watch.check();
+  expect(lines.map((line) => JSON.parse(line).msg)).toEqual([expect.stringMatching(message)]);
+});
+
+it('may lack keys from the loss of the connection until a heartbeat has arrived over the next one', () => {
+  const watch = watchWith();
+  const observe = (ageSeconds: number, worker: number | null) => {
+    nowMs += 1_000;
+    watch.observe({ ...heartbeat(ageSeconds), subscription: { ...subscription, worker } });
+    return watch.mayLackKeys;
+  };
+  expect(observe(0.5, 17)).toBe(false);
+  expect(observe(1.5, null)).toBe(true);
+  expect(observe(2.5, 18)).toBe(true);
+  expect(observe(0.1, 18)).toBe(false);
+  expect(observe(1.1, 19), 'the connection was lost and opened again between two measurements').toBe(true);
+  expect(observe(0.1, 19)).toBe(false);
+});
+
+it('a worker that is started again and again, and cannot connect, is not connected', () => {
+  const watch = watchWith();
+  watch.observe({ ...heartbeat(0), subscription });
+  watch.observe({ ...heartbeat(30), subscription: { ...subscription, worker: 18 } });
+  nowMs += 1_000;
+  watch.observe({ ...heartbeat(31), subscription });
+  watch.check();
+  expect(lines.map((line) => JSON.parse(line).msg)).toEqual([expect.stringMatching(/does not receive/)]);
+});
+
+it('logs failures to apply before replication counts as stopped, and the next outage at once', () => {
+  const watch = watchWith();
+  const observe = (ageSeconds: number, errors: number) => {
+    nowMs += 1_000;
+    watch.observe({ ...heartbeat(ageSeconds), subscription: { ...subscription, errors } });
+    watch.check();
+  };
+  // Age of the heartbeat and errors: two outages with retries, and between them a connection that was lost.
+  const seconds = [
+    [0, 7],
+    [1, 7],
+    [4, 8],
+    [5, 9],
+    [0, 9],
+    [4, 10],
+    [5, 10],
+    [0, 10],
+    [4, 11],
+    [5, 12],
+  ] as const;
+  for (const [ageSeconds, errors] of seconds) observe(ageSeconds, errors);
+  expect(lines.map((line) => JSON.parse(line).apply_errors)).toEqual([9, 12]);
+});
+
+it('may lack keys until the replica is complete, and once no heartbeat arrives for ten seconds', () => {
+  const watch = watchWith();
+  expect(watch.mayLackKeys).toBe(true);
+  watch.observe(heartbeat(0));
+  expect(watch.mayLackKeys).toBe(false);
+  nowMs += 10_001;
+  expect(watch.mayLackKeys).toBe(true);
 });

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { Interner } from '../../../../../src/keys/cache/interner.ts';
 import { policies } from '../../../../../src/keys/cache/policies.ts';
 import { FencedCache, type SharedEntry } from '../../../../../src/keys/cache/redis/fenced-cache.ts';
+import { RedisKeys } from '../../../../../src/keys/cache/redis/redis-keys.ts';
 import { RedisLink } from '../../../../../src/keys/cache/redis/redis-link.ts';
+import { fenceTtlMs, SharedFences } from '../../../../../src/keys/cache/redis/shared-fences.ts';
 import { VerifiedKeys } from '../../../../../src/keys/cache/redis/verified-keys.ts';
 import { CLOCK_SKEW_MS } from '../../../../../src/keys/change-feed/change-source.ts';
 import { Freshness } from '../../../../../src/keys/change-feed/freshness.ts';
@@ -41,11 +43,12 @@ afterAll(async () => {
 });
 
 const RIGHT = { isRight: true };
+const ONE_HISTORY = { history: 'h' };
 
 const cacheAhead = (byMs: number, clock = RIGHT) =>
-  new FencedCache(link, [cacheKey], () => Date.now() + byMs, clock, LIFE_MS);
+  new FencedCache(link, [cacheKey], () => Date.now() + byMs, clock, ONE_HISTORY, LIFE_MS);
 const credentialsAhead = (byMs: number) =>
-  new VerifiedKeys(cacheAhead(byMs), () => Date.now() + byMs, LIFE_MS, new Interner(10));
+  new VerifiedKeys(cacheAhead(byMs), () => Date.now() + byMs, ONE_HISTORY, LIFE_MS, new Interner(10));
 
 /** A pod's view of shared responses, with a clock ahead of ours and a complete change feed. */
 function podAhead(byMs: number): SharedResponses {
@@ -60,6 +63,7 @@ function podAhead(byMs: number): SharedResponses {
     freshness,
     clientAuthentication: new ClientAuthentication([]),
     now,
+    hasPassed: (atMs) => atMs <= now(),
     ttlMs: LIFE_MS,
   });
 }
@@ -128,7 +132,7 @@ it.each(['credential', 'response'] as const)(
   },
 );
 
-it('a pod whose clock is not right reads and stores nothing, but raises fences', async () => {
+it('a pod whose clock is not right reads and stores nothing, but raises the fences of keys', async () => {
   const clock = { isRight: true };
   const pod = cacheAhead(0, clock);
   const [stored, unstored] = [entry('credential'), entry('credential')];
@@ -138,7 +142,15 @@ it('a pod whose clock is not right reads and stores nothing, but raises fences',
   await pod.store(unstored);
   expect(await cacheAhead(0).read('credential', unstored.id, 'd')).toBeUndefined();
 
-  pod.apply({ entity: 'key', id: unstored.id, version: 2 });
+  const fences = new SharedFences({
+    link,
+    redisKeys: new RedisKeys([cacheKey]),
+    now: Date.now,
+    changes: ONE_HISTORY,
+    clock,
+    ttlMs: fenceTtlMs(LIFE_MS),
+  });
+  fences.apply({ entity: 'key', id: unstored.id, version: 2 });
   const storesAnOlderVersion = async () => {
     await cacheAhead(0).store(unstored);
     return await cacheAhead(0).read('credential', unstored.id, 'd');

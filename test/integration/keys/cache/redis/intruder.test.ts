@@ -33,9 +33,14 @@ let pods: Pods;
 let good: IssuedKey;
 let other: IssuedKey;
 let revoked: IssuedKey;
+let history: string;
 
 beforeAll(async () => {
   [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
+  const { rows } = await databases.region.query(
+    'SELECT generation FROM history_breaks ORDER BY seq DESC LIMIT 1',
+  );
+  history = rows[0].generation;
   intruder = new RedisAdmin(redis.url);
   pods = await startPods(1, databases.replicaUrl, redis.url, {
     CACHE_KEYS: cacheKey.toString('base64'),
@@ -94,8 +99,8 @@ function redisKeysOf({ id, secret }: { id: string; secret: string }): RedisKeysO
   const authorization = authorizationOf({ id, secret, layout: 'v1' });
   const client = { secret: undefined, certificate: false };
   const call = callDigest({ authorization, client, rawQuery: '', body: undefined });
-  const [response] = redisKeys.entries('response', id, call) as [string];
-  const [fence] = redisKeys.fences(id) as [string];
+  const [response] = redisKeys.entries('response', id, `${history} ${call}`) as [string];
+  const [fence] = redisKeys.fences(id, history) as [string];
   return { fence, credential, response };
 }
 
@@ -296,6 +301,8 @@ it('reveals no id, organization, hash, secret or digest to a reader of Redis', a
   expect(contents.length).toBeGreaterThan(1_000);
   expect(sensitive.filter((text) => contents.includes(text))).toEqual([]);
   const names = (await intruder.values()).map(([name]) => name);
-  const opaque = new RegExp(`^${LAYOUT}:\\{[\\w-]{22}\\}:(fence|(credential|response):[\\w-]{22})$`);
+  const opaque = new RegExp(
+    `^${LAYOUT}:\\{[\\w-]{22}\\}:(fence:[0-9a-f-]{36}|(credential|response|counter):[\\w-]{22})$`,
+  );
   expect(names.filter((name) => !opaque.test(name))).toEqual([]);
 });

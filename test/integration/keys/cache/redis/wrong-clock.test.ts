@@ -76,9 +76,9 @@ async function revoke(region: Region, key: IssuedKey): Promise<void> {
 const ask = async (pod: { url: string }, key: IssuedKey) =>
   outcome(await authenticate(pod, key.authorization));
 
-/** Entries of credentials and responses in Redis; fences do not count. */
+/** Entries of credentials and responses in Redis. */
 const storedEntries = async () =>
-  (await admin.client.keys('*')).filter((name) => !name.endsWith(':fence')).length;
+  (await admin.client.keys('*')).filter((name) => /:(credential|response):/.test(name)).length;
 
 const responsesFromRedis = async (pod: { managementUrl: string }) =>
   (await metric(pod, 'iam_authentication_requests_total{outcome="granted",tier="redis"}')) ?? 0;

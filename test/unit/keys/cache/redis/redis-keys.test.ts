@@ -7,7 +7,7 @@ const secret = randomBytes(32);
 const redisKeys = new RedisKeys([secret]);
 
 function keysOf(id: string, digest: string): [fence: string, entry: string] {
-  const [fence, entry] = [redisKeys.fences(id)[0], redisKeys.entries('credential', id, digest)[0]];
+  const [fence, entry] = [redisKeys.fences(id, 'h')[0], redisKeys.entries('credential', id, digest)[0]];
   return [fence as string, entry as string];
 }
 
@@ -39,7 +39,7 @@ it('derives distinct Redis keys for a credential and a response with the same di
 it('derives 20,000 distinct fences for 20,000 API keys', () => {
   const names = new Set<string>();
   for (let index = 0; index < 20_000; index += 1)
-    for (const name of redisKeys.fences(`key-${index}`)) names.add(name);
+    for (const name of redisKeys.fences(`key-${index}`, 'h')) names.add(name);
   expect(names.size).toBe(20_000);
 });
 
@@ -60,7 +60,7 @@ it('hides ids and digests from a reader without the secret', () => {
   const text = keysOf(id, digest).join(' ');
   expect(text).not.toContain(id);
   expect(text).not.toContain(digest);
-  expect(new RedisKeys([randomBytes(32)]).fences(id)).not.toEqual(redisKeys.fences(id));
+  expect(new RedisKeys([randomBytes(32)]).fences(id, 'h')).not.toEqual(redisKeys.fences(id, 'h'));
 });
 
 it('writes with the first secret and reads with all of them during a rotation', () => {
@@ -68,6 +68,6 @@ it('writes with the first secret and reads with all of them during a rotation', 
   const [first, second] = new RedisKeys([newer, secret]).entries('credential', 'id', 'digest');
   expect(first).toEqual(new RedisKeys([newer]).entries('credential', 'id', 'digest')[0]);
   expect(second).toEqual(redisKeys.entries('credential', 'id', 'digest')[0]);
-  const tagged = (redisKey?: string) => `${redisKey?.split('}')[0]}}:fence`;
-  expect(new RedisKeys([newer, secret]).fences('id')).toEqual([tagged(first), tagged(second)]);
+  const tagged = (redisKey?: string) => `${redisKey?.split('}')[0]}}:fence:h`;
+  expect(new RedisKeys([newer, secret]).fences('id', 'h')).toEqual([tagged(first), tagged(second)]);
 });

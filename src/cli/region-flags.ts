@@ -1,0 +1,65 @@
+import type { Problem } from '../database/findings.ts';
+import { UsageError } from './command-failure.ts';
+import type { CommonOptions } from './run.ts';
+import { canAsk, confirm } from './terminal.ts';
+
+export interface ListFlags extends CommonOptions {
+  primary?: string;
+}
+
+export interface RegionFlags extends ListFlags {
+  databaseUrl?: string;
+}
+
+interface Destructive {
+  name?: string;
+  yes?: boolean;
+}
+
+export interface AddFlags extends RegionFlags, Destructive {
+  emptyFirst?: boolean;
+  wait: boolean;
+  timeout: string;
+}
+
+export interface ResyncFlags extends RegionFlags, Destructive {
+  dryRun?: boolean;
+}
+
+export interface RemoveFlags extends ResyncFlags {
+  regionGone?: boolean;
+  primaryGone?: boolean;
+  force?: boolean;
+}
+
+/** @throws UsageError */
+export function regionUrl({ databaseUrl }: RegionFlags): string {
+  if (databaseUrl) return databaseUrl;
+  throw new UsageError('No database of a region is set. Set MIGRATE_DATABASE_URL or use --database-url.');
+}
+
+/** @throws UsageError */
+export function primaryConnection({ primary }: ListFlags): string {
+  if (primary) return primary;
+  throw new UsageError('No primary is set. Set SUBSCRIBE_TO or use --primary.');
+}
+
+/** Asks on a terminal. @throws UsageError if the answer is not yes */
+export async function consent(flags: CommonOptions & Destructive, question: string): Promise<void> {
+  const mustAsk = flags.yes !== true && flags.json !== true && canAsk();
+  if (mustAsk && !(await confirm(question))) throw new UsageError('Nothing was changed.');
+}
+
+/** Progress goes to standard error, so that the output stays the result. */
+export function report(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Problems, in the words of `iam region`. */
+export function problemLines(problems: readonly Problem[]): string {
+  return problems
+    .map(({ message, fix }) => `- ${message}\n  Fix: ${fix}`)
+    .join('\n')
+    .replaceAll('--subscribe-to', '--primary')
+    .replaceAll('--subscription-name', '--name');
+}

@@ -1,0 +1,113 @@
+import type { Logger } from 'pino';
+import { Gauge, type Registry } from 'prom-client';
+import { type ReplicationSlots, readReplicationSlots } from '../database/replication-slots.ts';
+import type { Queries } from './database.ts';
+
+const INTERVAL_MS = 10_000;
+
+/**
+ * Reads the replication slots of the primary every ten seconds, so that a scrape never waits for the primary. While the primary
+ * does not respond, the values are unknown and their series are missing.
+ */
+export class SlotWatch {
+  readonly #database: Pick<Queries, 'query'>;
+  readonly #logger: Logger;
+  #timer: NodeJS.Timeout | undefined;
+  #work: Promise<void> = Promise.resolve();
+  #missing = '';
+  #ahead = '';
+  /** The last reading; `undefined` if it failed. */
+  current: ReplicationSlots | undefined;
+
+  constructor(database: Pick<Queries, 'query'>, logger: Logger) {
+    this.#database = database;
+    this.#logger = logger;
+  }
+
+  start(): void {
+    this.#schedule(0);
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#work;
+  }
+
+  #schedule(delayMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#work = this.#read();
+    }, delayMs);
+  }
+
+  async #read(): Promise<void> {
+    try {
+      this.current = await readReplicationSlots((text) => this.#database.query(text));
+      this.#logMissing(this.current.missingStandbySlots.join(', '));
+      this.#logAhead(this.current.slots.filter(({ aheadBytes }) => aheadBytes > 0).map(({ name }) => name));
+    } catch {
+      // The heartbeat logs that the primary does not respond.
+      this.current = undefined;
+    }
+    if (this.#timer !== undefined) this.#schedule(INTERVAL_MS);
+  }
+
+  #logAhead(names: readonly string[]): void {
+    const ahead = names.join(', ');
+    if (ahead !== '' && ahead !== this.#ahead) {
+      this.#logger.error(
+        { slots: ahead },
+        'regions receive nothing: they have applied changes that this primary lacks. Run "iam region resync" for each (docs/failover.md)',
+      );
+    }
+    this.#ahead = ahead;
+  }
+
+  #logMissing(missing: string): void {
+    if (missing === this.#missing) return;
+    this.#missing = missing;
+    if (missing === '') this.#logger.info('all slots of synchronized_standby_slots are in use again');
+    else
+      this.#logger.error(
+        { standby_slots: missing },
+        'regions receive nothing: no standby uses a slot of synchronized_standby_slots (docs/failover.md)',
+      );
+  }
+}
+
+/** Registers the metrics of the primary's replication slots. */
+export function registerSlotMetrics(registry: Registry, watch: Pick<SlotWatch, 'current'>): void {
+  const registers = [registry];
+  const ofSlots = (name: string, help: string, value: (slot: ReplicationSlots['slots'][number]) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['slot'] as const,
+      registers,
+      collect() {
+        this.reset();
+        for (const slot of watch.current?.slots ?? []) this.set({ slot: slot.name }, value(slot));
+      },
+    });
+  ofSlots(
+    'iam_slot_retained_bytes',
+    'WAL that the primary keeps for a replication slot of a region or a standby.',
+    ({ retainedBytes }) => retainedBytes,
+  );
+  ofSlots(
+    'iam_slot_ahead_bytes',
+    'WAL that a region has applied and the primary lacks. Unless it is 0, the region receives nothing.',
+    ({ aheadBytes }) => aheadBytes,
+  );
+  ofSlots('iam_slot_usable', '0 if a replication slot has lost WAL that it needs, else 1.', ({ usable }) =>
+    Number(usable),
+  );
+  new Gauge({
+    name: 'iam_standby_slots_missing',
+    help: 'Slots of synchronized_standby_slots that no standby uses. Unless it is 0, regions receive nothing.',
+    registers,
+    collect() {
+      this.set(watch.current?.missingStandbySlots.length ?? Number.NaN);
+    },
+  });
+}

@@ -1,0 +1,54 @@
+import type pg from 'pg';
+import { messageOf } from '../../lib/message-of.ts';
+import type { Problem } from '../findings.ts';
+import { type PrimaryState, readPrimaryState } from './primary-state.ts';
+import { onPrimary } from './reach-primary.ts';
+import { type RegionState, readRegionState, storedConnection } from './region-state.ts';
+import { problemsOf } from './verdict.ts';
+
+/** The state of a region, with a verdict. The names are those of `--json`. */
+export interface RegionStatus {
+  in_step: boolean;
+  /** The cause first. */
+  problems: readonly Problem[];
+  region: RegionState;
+  /** Null if it was not reached; `primary_unreachable` says why. */
+  primary: PrimaryState | null;
+  primary_unreachable?: string;
+}
+
+/**
+ * Reads the state of a region, also from the primary if it can be reached.
+ * @param connection of the primary; by default the one of the subscription
+ * @param name of the slot if the region has no subscription
+ */
+export async function readRegionStatus(
+  region: pg.ClientBase,
+  connection?: string,
+  name = '',
+): Promise<RegionStatus> {
+  const state = await readRegionState(region);
+  const { subscription } = state;
+  const seen = await tryPrimary(connection ?? (await storedConnection(region)), (primary) =>
+    readPrimaryState(primary, region, {
+      ...(subscription !== null && { name: subscription.name }),
+      slot: subscription?.slot ?? subscription?.name ?? name,
+    }),
+  );
+  const problems = problemsOf(state, seen.primary ?? undefined);
+  return { in_step: problems.length === 0, problems, region: state, ...seen };
+}
+
+async function tryPrimary(
+  connection: string | undefined,
+  read: (primary: pg.Client) => Promise<PrimaryState>,
+): Promise<Pick<RegionStatus, 'primary' | 'primary_unreachable'>> {
+  if (connection === undefined) {
+    return { primary: null, primary_unreachable: 'The connection string of the primary is not known.' };
+  }
+  try {
+    return { primary: await onPrimary(connection, read) };
+  } catch (error) {
+    return { primary: null, primary_unreachable: messageOf(error) };
+  }
+}

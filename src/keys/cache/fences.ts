@@ -1,0 +1,24 @@
+/** What a cached copy derives from. */
+export interface CopyOrigin {
+  /** Unset if the copy contains only roles. */
+  key?: { id: string; version: number };
+  /** `roleScopeId` of the roles in the copy. */
+  scopes: readonly string[];
+  /** When the whole copy was last known to be valid; milliseconds since the epoch. */
+  confirmedAtMs: number;
+}
+
+/**
+ * The changes that any pod of the region has applied. A pod that can confirm nothing asks here before it uses an old
+ * copy: others may know of a change that the pod itself cannot see.
+ */
+export interface Fences {
+  /**
+   * Whether a pod has applied a change that the copy may lack. Takes one round trip. `false` if Redis is unavailable:
+   * then only `MAX_STALENESS_MS` bounds the use of the copy.
+   */
+  supersede(copy: CopyOrigin): Promise<boolean>;
+}
+
+/** For a service without Redis. */
+export const noFences: Fences = { supersede: async () => false };

@@ -1,0 +1,104 @@
+import type { Change, ChangeListener } from '../../change-feed/change.ts';
+import { CLOCK_SKEW_MS } from '../../change-feed/change-source.ts';
+import type { ClockVerdict } from '../../change-feed/clock-check.ts';
+import type { CopyOrigin, Fences } from '../fences.ts';
+import { policies } from '../policies.ts';
+import { FenceQueue } from './fence-queue.ts';
+import type { RedisKeys } from './redis-keys.ts';
+import type { RedisLink } from './redis-link.ts';
+import { RisingNumbers } from './rising-numbers.ts';
+
+/** Stands in for fences that were shed, and for all of another history. */
+const REGION = 'region';
+
+/**
+ * A fence must outlive every copy from before its change, and every read that may have begun before it.
+ * @param recordTtlMs maximum age of a record that Postgres does not confirm, `MAX_STALENESS_MS`
+ */
+export function fenceTtlMs(recordTtlMs: number): number {
+  return recordTtlMs + policies.recentChanges.marginMs;
+}
+
+export interface SharedFencesDeps {
+  link: RedisLink;
+  redisKeys: RedisKeys;
+  now: () => number;
+  clock: ClockVerdict;
+  /** Names the history that the versions belong to. */
+  changes: { readonly history: string };
+  ttlMs: number;
+}
+
+/**
+ * The fences of a region in Redis. Every pod raises the fence of each key and role scope that changes, so that a slower
+ * pod cannot store what it read before the change, and a pod that is cut off from the replica learns of it.
+ *
+ * The fence of a key is a version. Roles of one scope have no common version, because they may commit in another order,
+ * so their fence is the time at which a pod applied the change. A pod whose clock is wrong does not raise it.
+ */
+export class SharedFences implements ChangeListener, Fences {
+  readonly #deps: SharedFencesDeps;
+  readonly #numbers: RisingNumbers;
+  readonly #keys: FenceQueue;
+  readonly #scopes: FenceQueue;
+  readonly #region: FenceQueue;
+  #history: string | undefined;
+
+  constructor(deps: SharedFencesDeps) {
+    const { link, redisKeys, ttlMs } = deps;
+    this.#deps = deps;
+    this.#numbers = new RisingNumbers(link);
+    const times = (name: string, atMs: number) => this.#numbers.raise(redisKeys.times(name), atMs, ttlMs);
+    this.#region = new FenceQueue(times);
+    const onShed = () => this.#raiseForRegion();
+    this.#keys = new FenceQueue(
+      (name, version) => this.#numbers.raise(redisKeys.fences(...splitName(name)), version, ttlMs),
+      onShed,
+    );
+    this.#scopes = new FenceQueue(times, onShed);
+  }
+
+  apply(change: Change): void {
+    const { changes, clock, now } = this.#deps;
+    if (change.entity === 'key') this.#keys.enqueue(nameOf(change.id, changes.history), change.version);
+    else if (change.entity === 'roles' && clock.isRight) this.#scopes.enqueue(change.id, now());
+    else if (change.entity === 'history') this.#beginHistory(change.generation);
+  }
+
+  async supersede({ key, scopes, confirmedAtMs }: CopyOrigin): Promise<boolean> {
+    const { redisKeys, clock, changes } = this.#deps;
+    // The times of the copy cannot be compared with those of the fences.
+    if (!clock.isRight) return true;
+    const times = [REGION, ...scopes].map((name) => redisKeys.times(name));
+    const versions = key === undefined ? [] : [redisKeys.fences(key.id, changes.history)];
+    const found = await this.#numbers.read([...times, ...versions]);
+    if (found === undefined) return false;
+    const changedAtMs = Math.max(...found.slice(0, times.length));
+    const version = found[times.length] ?? Number.NEGATIVE_INFINITY;
+    return changedAtMs + CLOCK_SKEW_MS >= confirmedAtMs || (key !== undefined && version > key.version);
+  }
+
+  /** Versions of the former history mean nothing now. A pod that is cut off may still have copies of it. */
+  #beginHistory(history: string): void {
+    if (this.#history !== undefined && this.#history !== history) this.#raiseForRegion();
+    this.#history = history;
+  }
+
+  #raiseForRegion(): void {
+    if (this.#deps.clock.isRight) this.#region.enqueue(REGION, this.#deps.now());
+  }
+
+  close(): void {
+    for (const queue of [this.#keys, this.#scopes, this.#region]) queue.close();
+  }
+}
+
+/** A version counts only in its history, which may end before the fence is raised. */
+function nameOf(id: string, history: string): string {
+  return `${history}\n${id}`;
+}
+
+function splitName(name: string): [id: string, history: string] {
+  const end = name.indexOf('\n');
+  return [name.slice(end + 1), name.slice(0, end)];
+}

@@ -1,0 +1,104 @@
+import { request as httpsRequest } from 'node:https';
+import type { Logger } from 'pino';
+import { FORWARDING_SECRET_HEADER } from '../http/forwarding-headers.ts';
+import { request as httpRequest } from '../http/node-http.ts';
+import { REPAIRS_PATH } from '../http/repair-call.ts';
+import type { Replica } from '../keys/replica.ts';
+import { RepeatedTask } from '../lib/repeated-task.ts';
+
+const INTERVAL_MS = 2_000;
+const TIMEOUT_MS = 5_000;
+
+/** Where a region asks for repairs. */
+export interface RepairControlPlane {
+  /** Base URL, such as `http://control-plane:8081`. */
+  url: string;
+  /** Proves that the call comes from a region. */
+  secret: string;
+  /** PEM certificate authorities of an `https://` control plane; `undefined` for those of Node.js. */
+  authorities: Buffer | undefined;
+}
+
+export interface RepairRequestsDeps {
+  replica: Replica;
+  /** How many buckets differ from the primary, as last measured; `undefined` if that is not known. */
+  divergedBuckets: () => number | undefined;
+  /** `undefined` if this region has no control plane, or no secret for it. */
+  controlPlane: RepairControlPlane | undefined;
+  logger: Logger;
+}
+
+/**
+ * Asks the control plane for the rows of buckets that differ from the primary, until none differs (docs/adr/0016). Every pod of a
+ * region asks: the control plane counts a bucket once.
+ */
+export class RepairRequests extends RepeatedTask {
+  readonly #deps: RepairRequestsDeps;
+  #differs = false;
+
+  constructor(deps: RepairRequestsDeps) {
+    super({
+      intervalMs: INTERVAL_MS,
+      logger: deps.logger,
+      messages: {
+        failed: 'the repair of buckets that differ from the primary could not be requested',
+        recovered: 'the repair of buckets that differ from the primary is requested again',
+      },
+    });
+    this.#deps = deps;
+  }
+
+  protected async turn(): Promise<void> {
+    const { replica, divergedBuckets, controlPlane } = this.#deps;
+    const buckets = divergedBuckets() ?? 0;
+    const differed = this.#differs;
+    this.#differs = buckets > 0;
+    if (!this.#differs) return;
+    if (!differed) this.#logStart(buckets);
+    if (controlPlane === undefined) return;
+    const rows = await replica.query<{ kind: string; buckets: number[] }>({
+      text: "SELECT kind, array_agg(bucket::int) AS buckets FROM compared_buckets WHERE state = 'diverged' GROUP BY kind",
+    });
+    await post(controlPlane, Object.fromEntries(rows.map((row) => [row.kind, row.buckets])));
+  }
+
+  #logStart(buckets: number): void {
+    const { controlPlane, logger } = this.#deps;
+    if (controlPlane !== undefined) {
+      logger.info(
+        { buckets },
+        'the control plane is asked to repair the buckets that differ from the primary',
+      );
+    } else {
+      logger.error(
+        { buckets },
+        'buckets that differ from the primary are not repaired: set CONTROL_PLANE_URL and FORWARDING_SECRETS, or run iam region resync',
+      );
+    }
+  }
+}
+
+/** @throws Error if the control plane does not respond with 200 in time; it never contains the secret */
+async function post({ url, secret, authorities }: RepairControlPlane, body: unknown): Promise<void> {
+  const target = new URL(REPAIRS_PATH, url);
+  const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    const request = send(
+      target,
+      {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', [FORWARDING_SECRET_HEADER]: secret },
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+        ...(authorities && { ca: authorities }),
+      },
+      (response) => {
+        response.resume();
+        response.on('error', reject);
+        response.on('end', () => resolve(response.statusCode));
+      },
+    );
+    request.on('error', reject);
+    request.end(JSON.stringify(body));
+  });
+  if (status !== 200) throw new Error(`the control plane responded with status ${status}`);
+}

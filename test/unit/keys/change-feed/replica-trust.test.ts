@@ -1,0 +1,87 @@
+import pino from 'pino';
+import { expect, it } from 'vitest';
+import { ReplicaTrust, type SharedCounters } from '../../../../src/keys/change-feed/replica-trust.ts';
+import { goodEvidence } from '../../../support/evidence.ts';
+
+const logger = pino({ level: 'silent' });
+const HISTORY = [{ entity: 'history', generation: 'g1' }];
+const EVERYTHING = [{ entity: 'everything' }];
+
+function trustWith(counters?: Record<string, number>): ReplicaTrust {
+  const shared: SharedCounters | undefined = counters && {
+    read: async (generation) => counters[generation],
+    store: async () => {},
+  };
+  return new ReplicaTrust({ shared, logger });
+}
+
+const judge = (trust: ReplicaTrust, bucket = 7) => [
+  trust.judgeKey(() => bucket),
+  trust.judgeRoles(() => bucket),
+];
+const COUNTS = ['counts', 'counts'];
+const REFUSED = ['refused', 'refused'];
+const UNEXAMINED = ['unexamined', 'unexamined'];
+
+it('counts nothing before the first evidence', async () => {
+  const trust = trustWith();
+  expect([judge(trust), trust.isTrusted]).toEqual([UNEXAMINED, false]);
+  expect(await trust.observe(goodEvidence)).toEqual(HISTORY);
+  expect([judge(trust), trust.isTrusted, trust.obstacles]).toEqual([COUNTS, true, []]);
+  expect(await trust.observe(goodEvidence)).toEqual([]);
+});
+
+it('refuses the rows of the named buckets, drops copies only when one is added, and is not ready while they are unverified', async () => {
+  const trust = trustWith();
+  await trust.observe(goodEvidence);
+  const blocked = { ...goodEvidence, keyBuckets: [7], roleBuckets: [7], unverifiedBuckets: 2 };
+  expect(await trust.observe(blocked)).toEqual(EVERYTHING);
+  expect([judge(trust), judge(trust, 8), trust.obstacles.length]).toEqual([REFUSED, COUNTS, 1]);
+  expect(await trust.observe({ ...blocked, roleBuckets: [], unverifiedBuckets: 0 })).toEqual([]);
+  expect([judge(trust), trust.obstacles]).toEqual([['refused', 'counts'], []]);
+});
+
+it('starts the next history with the next generation', async () => {
+  const trust = trustWith();
+  await trust.observe(goodEvidence);
+  expect(await trust.observe({ ...goodEvidence, generation: 'g2', counter: 0 })).toEqual([
+    { entity: 'history', generation: 'g2' },
+  ]);
+});
+
+it.each([
+  ['without a memory of it', undefined, false],
+  ['that is behind what other pods have seen', { g1: 2 }, false],
+  ['that has what other pods have seen', { g1: 1 }, true],
+  ['of a generation that no pod has seen', { g0: 1 }, false],
+])('judges a replica that received nothing since its server started: %s', async (_, counters, isTrusted) => {
+  const trust = trustWith(counters);
+  await trust.observe({ ...goodEvidence, isContacted: false });
+  expect([trust.isTrusted, judge(trust)]).toEqual([isTrusted, isTrusted ? COUNTS : REFUSED]);
+});
+
+it('refuses a replica that goes back until it has caught up, and drops what was cached', async () => {
+  const trust = trustWith();
+  await trust.observe({ ...goodEvidence, counter: 10 });
+  expect(await trust.observe({ ...goodEvidence, counter: 9 })).toEqual(EVERYTHING);
+  expect(judge(trust)).toEqual(REFUSED);
+  await trust.observe({ ...goodEvidence, counter: 10 });
+  expect(judge(trust)).toEqual(COUNTS);
+});
+
+it('waits for new evidence after a connection to a server that it has not seen', async () => {
+  const trust = trustWith();
+  expect(trust.connectedTo('s1')).toBe(false);
+  await trust.observe(goodEvidence);
+  expect(trust.connectedTo('s1')).toBe(false);
+  expect(trust.connectedTo('s2')).toBe(true);
+  expect([judge(trust), trust.obstacles.length]).toEqual([UNEXAMINED, 1]);
+  await trust.observe({ ...goodEvidence, serverStartedAt: 's2' });
+  expect(judge(trust)).toEqual(COUNTS);
+});
+
+it('counts a region without a heartbeat, which has no wrong rows', async () => {
+  const trust = trustWith();
+  expect(await trust.observe(undefined)).toEqual([]);
+  expect([trust.connectedTo('s1'), judge(trust)]).toEqual([false, COUNTS]);
+});
