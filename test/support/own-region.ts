@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { runCommand } from '../../dev/child-process.ts';
 import { freePort } from '../../dev/ports.ts';
@@ -74,7 +75,7 @@ export async function startOwnRegion(
       await pool.end();
       await running.server.stop('immediate');
       await rm(directory, { recursive: true, force: true });
-      await dropSlot(primaryUrl, name);
+      await dropSlots(primaryUrl);
     },
   };
 }
@@ -84,16 +85,23 @@ async function copy(from: string, to: string): Promise<void> {
   if (copied.exitCode !== 0) throw new Error(`The data directory could not be copied: ${copied.output}`);
 }
 
-async function dropSlot(primaryUrl: string, name: string): Promise<void> {
+/** Also drops the slots of table copies that have not finished. A sender may still start for a moment after the region stopped. */
+async function dropSlots(primaryUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: primaryUrl });
   await client.connect();
-  await client.query(
-    'SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = $1 AND active',
-    [name],
-  );
-  await client.query(
-    'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1',
-    [name],
-  );
+  for (let left = Infinity; left > 0; await sleep(20)) {
+    await client.query(
+      'SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE database = current_database() AND active',
+    );
+    await client
+      .query(
+        'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()',
+      )
+      .catch(() => {});
+    const { rows } = await client.query(
+      'SELECT count(*)::int FROM pg_replication_slots WHERE database = current_database()',
+    );
+    left = rows[0].count;
+  }
   await client.end();
 }
