@@ -17,7 +17,9 @@ CREATE TABLE known_heartbeat (
   id smallint PRIMARY KEY DEFAULT 1 CHECK (id = 1),
   epoch integer NOT NULL,
   nonce text NOT NULL,
-  counter bigint NOT NULL
+  counter bigint NOT NULL,
+  -- The subscription that brought it. Another one may have begun without a copy of the tables.
+  subscription oid
 );
 
 -- 'unverified': the region may have missed changes, and the bucket has not been equal to the primary's since.
@@ -50,6 +52,7 @@ $$;
 CREATE OR REPLACE FUNCTION stamp_heartbeat() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   known public.known_heartbeat;
+  brought_by oid := (SELECT subid FROM pg_catalog.pg_stat_subscription WHERE pid = pg_catalog.pg_backend_pid());
   reason text;
 BEGIN
   NEW.received_at := pg_catalog.clock_timestamp();
@@ -67,6 +70,7 @@ BEGIN
       WHEN NEW.epoch = known.epoch AND NEW.nonce <> known.nonce THEN 'other_primary'
       WHEN NEW.counter < known.counter OR (NEW.counter = known.counter AND NEW.nonce <> known.nonce) THEN 'counter_backwards'
       WHEN NEW.counter > known.counter + 1 THEN 'gap'
+      WHEN brought_by <> known.subscription THEN 'other_subscription'
       WHEN NEW.nonce <> known.nonce THEN 'new_epoch'
     END;
   END IF;
@@ -74,8 +78,10 @@ BEGIN
     -- A new epoch whose counter continues was promoted without a loss.
     PERFORM public.record_break(reason, NEW.epoch, NEW.counter, reason <> 'new_epoch');
   END IF;
-  INSERT INTO public.known_heartbeat (epoch, nonce, counter) VALUES (NEW.epoch, NEW.nonce, NEW.counter)
-  ON CONFLICT (id) DO UPDATE SET epoch = EXCLUDED.epoch, nonce = EXCLUDED.nonce, counter = EXCLUDED.counter;
+  INSERT INTO public.known_heartbeat AS former (epoch, nonce, counter, subscription)
+  VALUES (NEW.epoch, NEW.nonce, NEW.counter, brought_by)
+  ON CONFLICT (id) DO UPDATE SET epoch = EXCLUDED.epoch, nonce = EXCLUDED.nonce, counter = EXCLUDED.counter,
+    subscription = coalesce(EXCLUDED.subscription, former.subscription);
   RETURN NEW;
 END
 $$;

@@ -104,13 +104,13 @@ async function hasCompared(): Promise<boolean> {
 
 it('pods that run refuse what a restored region has missed, and serve the rest', async () => {
   await replicated();
-  await region.save();
+  await region.server.save();
   await expect.poll(() => askAll(untouched), { timeout: 30_000 }).toEqual(new Set(['200']));
   const { created, renewed } = await changeKeys();
   await expect.poll(() => askAll(revoked), { timeout: 30_000 }).toEqual(new Set([REFUSED]));
 
-  await region.stopServer();
-  await region.restoreSaved();
+  await region.server.stop();
+  await region.server.restoreSaved();
   const startedAt = performance.now();
   const late = new Set<string>();
   const valid = new Set<string>();
@@ -140,12 +140,12 @@ it('pods that run refuse what a restored region has missed, and serve the rest',
 
 it('pods that start on a restored region never accept a key that was revoked in the gap', async () => {
   await replicated();
-  await region.save();
+  await region.server.save();
   await expect.poll(() => askAll(untouched), { timeout: 30_000 }).toEqual(new Set(['200']));
   const { created, renewed } = await changeKeys();
   await pods.stop();
-  await region.stopServer();
-  await region.restoreSaved();
+  await region.server.stop();
+  await region.server.restoreSaved();
   const seen = new Set<string>();
   const valid = new Set<string>();
   let asking = true;
@@ -174,7 +174,7 @@ it('pods that start on a restored region never accept a key that was revoked in 
 
 it('a region whose server restarts while the primary is down is used, but not an older copy of it', async () => {
   await replicated();
-  await region.save();
+  await region.server.save();
   await expect.poll(() => askAll(untouched), { timeout: 30_000 }).toEqual(new Set(['200']));
   await replicated();
   // The pods note the newest heartbeat once per second.
@@ -189,13 +189,13 @@ it('a region whose server restarts while the primary is down is used, but not an
   for (const pod of pods.all)
     await expect.poll(() => metric(pod, 'iam_heartbeat_age_seconds'), { timeout: 10_000 }).toBeGreaterThan(3);
   await pods.stop();
-  await region.stopServer();
-  await region.startServer();
+  await region.server.stop();
+  await region.server.start();
   pods = await startPods(2, region.replicaUrl, redis.url, { CACHE_KEYS });
   expect(await askAll(untouched)).toEqual(new Set(['200']));
 
-  await region.stopServer();
-  await region.restoreSaved();
+  await region.server.stop();
+  await region.server.restoreSaved();
   await expect.poll(() => askAll(untouched), { timeout: BOUND_MS }).toEqual(new Set([UNCONFIRMED]));
   controlPlane = await startTestControlPlane({}, primary);
 });

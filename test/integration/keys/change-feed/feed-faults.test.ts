@@ -163,21 +163,6 @@ describe('a feed that reconnects to a replica with another history', () => {
   it('drops every cached key if its last change was pruned', async () => {
     await missing(() => databases.region.query('DELETE FROM changes'));
   });
-
-  it('drops every cached key if the replica was restored to an earlier state', async () => {
-    await missing(() => databases.region.query('TRUNCATE changes RESTART IDENTITY'));
-  });
-
-  it('drops every cached key if a restored replica has reached the same position again', async () => {
-    await missing(async () => {
-      const { rows } = await databases.region.query<{ last: string }>('SELECT max(seq) AS last FROM changes');
-      await databases.region.query('TRUNCATE changes RESTART IDENTITY');
-      await databases.region.query(
-        `INSERT INTO changes (entity, id, version) SELECT 'key', 'other-' || n, n FROM generate_series(1, $1) AS n`,
-        [Number(rows[0]?.last) + 100],
-      );
-    });
-  });
 });
 
 describe('a replica that is truncated and copied again', () => {

@@ -1,0 +1,195 @@
+import pg from 'pg';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { hashSecret } from '../../../src/credential/hash.ts';
+import { CONTROL_PLANE_LOGIN, setLoginPassword } from '../../../src/database/logins.ts';
+import { migrate } from '../../../src/database/migrate.ts';
+import {
+  callApi,
+  newOrganization,
+  startTestControlPlane,
+  type TestControlPlane,
+} from '../../support/control-plane.ts';
+import {
+  authorizationOf,
+  type IssuedKey,
+  newCredential,
+  revokeKey,
+  TEST_HASH_PARAMETERS,
+} from '../../support/keys.ts';
+import { insertKeys } from '../../support/many-keys.ts';
+import { type OwnRegion, startOwnRegion } from '../../support/own-region.ts';
+import { outcome, type Pods, startPods } from '../../support/pods.ts';
+import { authenticate } from '../../support/regional.ts';
+import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
+import { type SavedPostgres, startSavedPostgres } from '../../support/servers/saved-postgres.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
+const PASSWORD = 'restored-primary-test-password';
+const FORWARDING_SECRETS = 'restored-primary-forwarding-secret';
+const KEYS = 1_000;
+const EACH = 100;
+const REVOKED = '401 0xD38358';
+const UNKNOWN = '401 0x28D520';
+const LONG = { interval: 50, timeout: 60_000 };
+
+interface Key {
+  id: string;
+  authorization: string;
+}
+
+let server: SavedPostgres;
+let primary: pg.Pool;
+let controlPlane: TestControlPlane;
+let redis: TestRedis;
+let region: OwnRegion;
+let pods: Pods;
+let owner: IssuedKey;
+
+async function startControlPlane(port = '0'): Promise<TestControlPlane> {
+  return startTestControlPlane(
+    { FORWARDING_SECRETS, CONTROL_PLANE_PORT: port },
+    {
+      pool: primary,
+      url: server.url,
+      controlPlaneUrl: Object.assign(new URL(server.url), {
+        username: CONTROL_PLANE_LOGIN.name,
+        password: PASSWORD,
+      }).href,
+      close: async () => {},
+    },
+  );
+}
+
+beforeEach(async () => {
+  [server, redis] = await Promise.all([startSavedPostgres('primary', PASSWORD), startTestRedis()]);
+  await migrate(server.url, 'primary');
+  await setLoginPassword(server.url, CONTROL_PLANE_LOGIN, PASSWORD);
+  primary = new pg.Pool({ connectionString: server.url, max: 4 });
+  primary.on('error', () => {});
+  primary.on('connect', (client) => void client.on('error', () => {}));
+  controlPlane = await startControlPlane();
+  region = await startOwnRegion(server.url);
+  owner = await newOrganization(primary);
+  pods = await startPods(2, region.replicaUrl, redis.url, {
+    CONTROL_PLANE_URL: controlPlane.url,
+    FORWARDING_SECRETS,
+  });
+});
+afterEach(async () => {
+  await pods?.stop();
+  await controlPlane?.close();
+  await primary?.end();
+  await region?.close();
+  await server?.close();
+  await redis?.stop();
+});
+
+async function outcomesOf(keys: readonly Key[]): Promise<Set<string>> {
+  return new Set(
+    await Promise.all(
+      keys.flatMap(({ authorization }) =>
+        pods.all.map(async (pod) => outcome(await authenticate(pod, authorization))),
+      ),
+    ),
+  );
+}
+
+/** A new secret for each key. */
+function rotate(keys: readonly Key[]): Promise<Key[]> {
+  return Promise.all(
+    keys.map(async ({ id }) => {
+      const { secret } = newCredential();
+      await primary.query('UPDATE api_keys SET secret_hash = $2 WHERE id = $1', [
+        id,
+        await hashSecret(secret, TEST_HASH_PARAMETERS),
+      ]);
+      return { id, authorization: authorizationOf({ ...newCredential(), id, secret }) };
+    }),
+  );
+}
+
+const rowsOf = async (pool: pg.Pool) =>
+  (await pool.query('SELECT id, version, revoked_at, secret_hash FROM api_keys ORDER BY id')).rows;
+
+async function revokeByApi(keys: readonly Key[]): Promise<void> {
+  for (const { id } of keys)
+    await expect
+      .poll(
+        async () =>
+          (await callApi(controlPlane, 'DELETE', `/api/v1/users/auth/keys/${id}`, owner.authorization))
+            .status,
+        LONG,
+      )
+      .toBe(200);
+}
+
+it.each([
+  ['control planes that know the lost heartbeats', false],
+  ['control planes that start with the copy', true],
+])(
+  'a primary restored from an older copy gets a new epoch, and regions follow it: %s',
+  async (_, isRestarted) => {
+    const keys = await insertKeys(primary, KEYS);
+    await primary.query('UPDATE api_keys SET organization_id = $1', [owner.organizationId]);
+    const part = (n: number) => keys.slice(n * EACH, (n + 1) * EACH);
+    const [lostRevocations, lostRotations, laterRevoked, laterRotated, untouched] = [0, 1, 2, 3, 4].map(
+      part,
+    ) as [Key[], Key[], Key[], Key[], Key[]];
+    await expect.poll(() => outcomesOf(keys.slice(0, 5 * EACH)), LONG).toEqual(new Set(['200']));
+
+    await server.save();
+    await expect
+      .poll(
+        () =>
+          revokeKey(primary, lostRevocations[0]?.id ?? '').then(
+            () => true,
+            () => false,
+          ),
+        LONG,
+      )
+      .toBe(true);
+    for (const { id } of lostRevocations) await revokeKey(primary, id);
+    const lostSecrets = await rotate(lostRotations);
+    // More than the primary would write in minutes: until its WAL is as long again, Postgres sends the region nothing.
+    await primary.query(
+      "SELECT pg_logical_emit_message(false, 'test', repeat(' ', 1048576)) FROM generate_series(1, 48)",
+    );
+    const lostCreated = await insertKeys(primary, EACH);
+    await expect.poll(() => outcomesOf(lostRevocations), LONG).toEqual(new Set([REVOKED]));
+    await expect.poll(() => outcomesOf([...lostCreated, ...lostSecrets]), LONG).toEqual(new Set(['200']));
+
+    const { port } = new URL(controlPlane.url);
+    if (isRestarted) await controlPlane.close();
+    await server.stop();
+    await server.restoreSaved();
+    const restoredAt = performance.now();
+    const since = () => ((performance.now() - restoredAt) / 1_000).toFixed(1);
+    if (isRestarted) controlPlane = await startControlPlane(port);
+
+    await revokeByApi(laterRevoked);
+    const renewed = await rotate(laterRotated);
+    const wrong = new Set<string>();
+    await expect
+      .poll(async () => {
+        for (const outcome of await outcomesOf(untouched)) if (outcome.startsWith('401')) wrong.add(outcome);
+        return outcomesOf(laterRevoked);
+      }, LONG)
+      .toEqual(new Set([REVOKED]));
+    const refusedAfter = since();
+    await expect
+      .poll(async () => {
+        for (const outcome of await outcomesOf(laterRevoked)) if (outcome === '200') wrong.add(outcome);
+        return outcomesOf([...renewed, ...lostRevocations, ...untouched]);
+      }, LONG)
+      .toEqual(new Set(['200']));
+    await expect.poll(() => outcomesOf(lostCreated), LONG).toEqual(new Set([UNKNOWN]));
+    console.log(
+      `[figure] primary restored from an older copy: keys revoked afterwards refused ${refusedAfter} s, all keys right ${since()} s after its start`,
+    );
+    await expect.poll(() => rowsOf(region.pool), LONG).toEqual(await rowsOf(primary));
+    const { rows } = await primary.query('SELECT epoch FROM heartbeat');
+    expect(rows[0].epoch).toBe(2);
+    expect([...wrong]).toEqual([]);
+  },
+);
