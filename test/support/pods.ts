@@ -16,6 +16,8 @@ export interface Pods {
   ): Promise<ApiResponse[]>;
   /** Status and, for refusals, error code of every pod's response. */
   outcomes(authorization: string, options?: Parameters<typeof authenticate>[2]): Promise<string[]>;
+  /** The different outcomes of many keys on every pod. */
+  outcomesOf(keys: readonly { authorization: string }[]): Promise<Set<string>>;
   stop(): Promise<void>;
   /** Restarts the pods with the same settings: memory is empty, Redis is unchanged. */
   restart(settings?: Record<string, string>): Promise<void>;
@@ -52,6 +54,10 @@ export async function startPods(
     authenticate: authenticateOnAll,
     outcomes: async (authorization, options) =>
       (await authenticateOnAll(authorization, options)).map(outcome),
+    outcomesOf: async (keys) => {
+      const responses = await Promise.all(keys.map(({ authorization }) => authenticateOnAll(authorization)));
+      return new Set(responses.flat().map(outcome));
+    },
     stop: async () => {
       await Promise.all(all.map((pod) => pod.close()));
       all = [];

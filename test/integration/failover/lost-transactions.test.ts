@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { hashSecret } from '../../../src/credential/hash.ts';
 import {
   callApi,
   newOrganization,
@@ -7,14 +6,7 @@ import {
   type TestControlPlane,
 } from '../../support/control-plane.ts';
 import { type FailoverRegion, startFailoverRegion } from '../../support/failover-region.ts';
-import {
-  authorizationOf,
-  type IssuedKey,
-  insertKey,
-  newCredential,
-  revokeKey,
-  TEST_HASH_PARAMETERS,
-} from '../../support/keys.ts';
+import { type IssuedKey, insertKey, revokeKey, rotateKey } from '../../support/keys.ts';
 import { type Pods, startPods } from '../../support/pods.ts';
 
 /** An asynchronous standby is promoted that lacks transactions which the region has applied. */
@@ -57,23 +49,9 @@ const insert = () =>
     Array.from({ length: EACH }, () => insertKey(servers.primary, { organizationId: owner.organizationId })),
   );
 
-async function outcomesOf(keys: readonly { authorization: string }[]): Promise<Set<string>> {
-  return new Set((await Promise.all(keys.map((key) => pods.outcomes(key.authorization)))).flat());
-}
-
 /** A new secret for each key. */
-function rotate(keys: readonly IssuedKey[]): Promise<{ authorization: string }[]> {
-  return Promise.all(
-    keys.map(async ({ id }) => {
-      const { secret } = newCredential();
-      await servers.primary.query('UPDATE api_keys SET secret_hash = $2 WHERE id = $1', [
-        id,
-        await hashSecret(secret, TEST_HASH_PARAMETERS),
-      ]);
-      return { authorization: authorizationOf({ ...newCredential(), id, secret }) };
-    }),
-  );
-}
+const rotate = (keys: readonly IssuedKey[]) =>
+  Promise.all(keys.map(({ id }) => rotateKey(servers.primary, id)));
 
 const rowsOf = async (pool: FailoverRegion['primary']) =>
   (await pool.query('SELECT id, version, revoked_at, secret_hash FROM api_keys ORDER BY id')).rows;
@@ -85,14 +63,14 @@ it('the loss is reported, and the region becomes equal to the new primary withou
   );
   if (!(lostRevocations && laterRevoked && laterRotated && lostRotations)) throw new Error('no keys');
   const all = [...lostRevocations, ...laterRevoked, ...laterRotated, ...lostRotations];
-  await expect.poll(() => outcomesOf(all), LONG).toEqual(new Set(['200']));
+  await expect.poll(() => pods.outcomesOf(all), LONG).toEqual(new Set(['200']));
 
   await servers.disconnectStandby();
   for (const { id } of lostRevocations) await revokeKey(servers.primary, id);
   const lostCreated = await insert();
   const lostSecrets = await rotate(lostRotations);
-  await expect.poll(() => outcomesOf(lostRevocations), LONG).toEqual(new Set([REVOKED]));
-  await expect.poll(() => outcomesOf([...lostCreated, ...lostSecrets]), LONG).toEqual(new Set(['200']));
+  await expect.poll(() => pods.outcomesOf(lostRevocations), LONG).toEqual(new Set([REVOKED]));
+  await expect.poll(() => pods.outcomesOf([...lostCreated, ...lostSecrets]), LONG).toEqual(new Set(['200']));
 
   // A loss of less than a heartbeat is found by the digests alone.
   const heartbeats = async () =>
@@ -120,19 +98,19 @@ it('the loss is reported, and the region becomes equal to the new primary withou
     .poll(async () => {
       // A new secret reaches a healthy region within milliseconds; until then the region knows only the former one.
       const isLag = performance.now() - rotatedAt < ORDINARY_LAG_MS;
-      for (const outcome of await outcomesOf(renewed))
+      for (const outcome of await pods.outcomesOf(renewed))
         if (outcome.startsWith('401') && !isLag) wrong.add(outcome);
-      return outcomesOf(laterRevoked);
+      return pods.outcomesOf(laterRevoked);
     }, LONG)
     .toEqual(new Set([REVOKED]));
   const refusedAfter = since();
   await expect
     .poll(async () => {
-      for (const outcome of await outcomesOf(laterRevoked)) if (outcome === '200') wrong.add(outcome);
-      return [...(await outcomesOf(renewed)), ...(await outcomesOf(lostRevocations))];
+      for (const outcome of await pods.outcomesOf(laterRevoked)) if (outcome === '200') wrong.add(outcome);
+      return [...(await pods.outcomesOf(renewed)), ...(await pods.outcomesOf(lostRevocations))];
     }, LONG)
     .toEqual(['200', '200']);
-  await expect.poll(() => outcomesOf(lostCreated), LONG).toEqual(new Set([UNKNOWN]));
+  await expect.poll(() => pods.outcomesOf(lostCreated), LONG).toEqual(new Set([UNKNOWN]));
   console.log(
     `[figure] promotion with a loss: keys revoked afterwards refused ${refusedAfter} s, all keys right ${since()} s after the promotion`,
   );

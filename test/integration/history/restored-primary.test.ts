@@ -1,6 +1,5 @@
 import pg from 'pg';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { hashSecret } from '../../../src/credential/hash.ts';
 import { CONTROL_PLANE_LOGIN, setLoginPassword } from '../../../src/database/logins.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import {
@@ -9,17 +8,10 @@ import {
   startTestControlPlane,
   type TestControlPlane,
 } from '../../support/control-plane.ts';
-import {
-  authorizationOf,
-  type IssuedKey,
-  newCredential,
-  revokeKey,
-  TEST_HASH_PARAMETERS,
-} from '../../support/keys.ts';
+import { type IssuedKey, revokeKey, rotateKey } from '../../support/keys.ts';
 import { insertKeys } from '../../support/many-keys.ts';
 import { type OwnRegion, startOwnRegion } from '../../support/own-region.ts';
-import { outcome, type Pods, startPods } from '../../support/pods.ts';
-import { authenticate } from '../../support/regional.ts';
+import { type Pods, startPods } from '../../support/pods.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
 import { type SavedPostgres, startSavedPostgres } from '../../support/servers/saved-postgres.ts';
 
@@ -85,29 +77,8 @@ afterEach(async () => {
   await redis?.stop();
 });
 
-async function outcomesOf(keys: readonly Key[]): Promise<Set<string>> {
-  return new Set(
-    await Promise.all(
-      keys.flatMap(({ authorization }) =>
-        pods.all.map(async (pod) => outcome(await authenticate(pod, authorization))),
-      ),
-    ),
-  );
-}
-
 /** A new secret for each key. */
-function rotate(keys: readonly Key[]): Promise<Key[]> {
-  return Promise.all(
-    keys.map(async ({ id }) => {
-      const { secret } = newCredential();
-      await primary.query('UPDATE api_keys SET secret_hash = $2 WHERE id = $1', [
-        id,
-        await hashSecret(secret, TEST_HASH_PARAMETERS),
-      ]);
-      return { id, authorization: authorizationOf({ ...newCredential(), id, secret }) };
-    }),
-  );
-}
+const rotate = (keys: readonly Key[]) => Promise.all(keys.map(({ id }) => rotateKey(primary, id)));
 
 const rowsOf = async (pool: pg.Pool) =>
   (await pool.query('SELECT id, version, revoked_at, secret_hash FROM api_keys ORDER BY id')).rows;
@@ -136,7 +107,7 @@ it.each([
     const [lostRevocations, lostRotations, laterRevoked, laterRotated, untouched] = [0, 1, 2, 3, 4].map(
       part,
     ) as [Key[], Key[], Key[], Key[], Key[]];
-    await expect.poll(() => outcomesOf(keys.slice(0, 5 * EACH)), LONG).toEqual(new Set(['200']));
+    await expect.poll(() => pods.outcomesOf(keys.slice(0, 5 * EACH)), LONG).toEqual(new Set(['200']));
 
     await server.save();
     await expect
@@ -156,8 +127,10 @@ it.each([
       "SELECT pg_logical_emit_message(false, 'test', repeat(' ', 1048576)) FROM generate_series(1, 48)",
     );
     const lostCreated = await insertKeys(primary, EACH);
-    await expect.poll(() => outcomesOf(lostRevocations), LONG).toEqual(new Set([REVOKED]));
-    await expect.poll(() => outcomesOf([...lostCreated, ...lostSecrets]), LONG).toEqual(new Set(['200']));
+    await expect.poll(() => pods.outcomesOf(lostRevocations), LONG).toEqual(new Set([REVOKED]));
+    await expect
+      .poll(() => pods.outcomesOf([...lostCreated, ...lostSecrets]), LONG)
+      .toEqual(new Set(['200']));
 
     const { port } = new URL(controlPlane.url);
     if (isRestarted) await controlPlane.close();
@@ -172,18 +145,19 @@ it.each([
     const wrong = new Set<string>();
     await expect
       .poll(async () => {
-        for (const outcome of await outcomesOf(untouched)) if (outcome.startsWith('401')) wrong.add(outcome);
-        return outcomesOf(laterRevoked);
+        for (const outcome of await pods.outcomesOf(untouched))
+          if (outcome.startsWith('401')) wrong.add(outcome);
+        return pods.outcomesOf(laterRevoked);
       }, LONG)
       .toEqual(new Set([REVOKED]));
     const refusedAfter = since();
     await expect
       .poll(async () => {
-        for (const outcome of await outcomesOf(laterRevoked)) if (outcome === '200') wrong.add(outcome);
-        return outcomesOf([...renewed, ...lostRevocations, ...untouched]);
+        for (const outcome of await pods.outcomesOf(laterRevoked)) if (outcome === '200') wrong.add(outcome);
+        return pods.outcomesOf([...renewed, ...lostRevocations, ...untouched]);
       }, LONG)
       .toEqual(new Set(['200']));
-    await expect.poll(() => outcomesOf(lostCreated), LONG).toEqual(new Set([UNKNOWN]));
+    await expect.poll(() => pods.outcomesOf(lostCreated), LONG).toEqual(new Set([UNKNOWN]));
     console.log(
       `[figure] primary restored from an older copy: keys revoked afterwards refused ${refusedAfter} s, all keys right ${since()} s after its start`,
     );

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { hashSecret } from '../../../src/credential/hash.ts';
 import { startTestControlPlane, type TestControlPlane } from '../../support/control-plane.ts';
-import { authorizationOf, newCredential, revokeKey, TEST_HASH_PARAMETERS } from '../../support/keys.ts';
+import { revokeKey, rotateKey } from '../../support/keys.ts';
 import { insertKeys } from '../../support/many-keys.ts';
 import { type OwnRegion, startOwnRegion } from '../../support/own-region.ts';
 import { metric, outcome, type Pods, ready, startPods } from '../../support/pods.ts';
@@ -78,16 +77,7 @@ const askAll = async (keys: readonly Key[], of: readonly TestRegional[] = pods.a
 /** What happens on the primary after the copy of the region was made. */
 async function changeKeys(): Promise<{ created: Key[]; renewed: Key[] }> {
   for (const { id } of revoked) await revokeKey(primary.pool, id);
-  const renewed = await Promise.all(
-    rotated.map(async ({ id }) => {
-      const { secret } = newCredential();
-      await primary.pool.query('UPDATE api_keys SET secret_hash = $2 WHERE id = $1', [
-        id,
-        await hashSecret(secret, TEST_HASH_PARAMETERS),
-      ]);
-      return { id, authorization: authorizationOf({ ...newCredential(), id, secret }) };
-    }),
-  );
+  const renewed = await Promise.all(rotated.map(({ id }) => rotateKey(primary.pool, id)));
   const created = await insertKeys(primary.pool, EACH);
   await replicated();
   return { created, renewed };

@@ -3,9 +3,8 @@ import { startTestControlPlane, type TestControlPlane } from '../../support/cont
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { revokeKey } from '../../support/keys.ts';
 import { insertKeys } from '../../support/many-keys.ts';
-import { outcome, type Pods, startPods } from '../../support/pods.ts';
+import { type Pods, startPods } from '../../support/pods.ts';
 import { controlPlaneUrl } from '../../support/primary.ts';
-import { authenticate } from '../../support/regional.ts';
 import { runStatement } from '../../support/run-statement.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
 import { unsubscribeRegion } from '../../support/unsubscribe-region.ts';
@@ -46,23 +45,13 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-async function outcomesOf(keys: readonly { authorization: string }[]): Promise<Set<string>> {
-  return new Set(
-    await Promise.all(
-      keys.flatMap(({ authorization }) =>
-        pods.all.map(async (pod) => outcome(await authenticate(pod, authorization))),
-      ),
-    ),
-  );
-}
-
 const rowsOf = async (pool: TestDatabases['primary']) =>
   (await pool.query('SELECT id, version, revoked_at FROM api_keys ORDER BY id')).rows;
 
 it('a subscription that was created again without a copy is found to lack changes, and repaired', async () => {
   const keys = await insertKeys(databases.primary, KEYS);
   const [revoked, untouched] = [keys.slice(0, EACH), keys.slice(EACH, 2 * EACH)];
-  await expect.poll(() => outcomesOf([...revoked, ...untouched]), LONG).toEqual(new Set(['200']));
+  await expect.poll(() => pods.outcomesOf([...revoked, ...untouched]), LONG).toEqual(new Set(['200']));
 
   const { rows } = await databases.region.query<{ name: string; connection: string }>(
     `SELECT subname AS name, subconninfo AS connection FROM pg_subscription JOIN pg_database AS d ON d.oid = subdbid
@@ -84,15 +73,15 @@ it('a subscription that was created again without a copy is found to lack change
   await expect
     .poll(async () => {
       const startedAfter = since();
-      const outcomes = await outcomesOf(revoked);
+      const outcomes = await pods.outcomesOf(revoked);
       if (outcomes.has('200') && startedAfter > BOUND_MS) wrong.add('200 for a revoked key');
       if (!outcomes.has('200')) foundAfter ??= since();
-      for (const answer of await outcomesOf([...created, ...untouched]))
+      for (const answer of await pods.outcomesOf([...created, ...untouched]))
         if (answer.startsWith('401') && startedAfter > HEARTBEAT_MS) wrong.add(`${answer} for a valid key`);
       return outcomes;
     }, LONG)
     .toEqual(new Set([REVOKED]));
-  await expect.poll(() => outcomesOf([...created, ...untouched]), LONG).toEqual(new Set(['200']));
+  await expect.poll(() => pods.outcomesOf([...created, ...untouched]), LONG).toEqual(new Set(['200']));
   console.log(
     `[figure] copy_data = false: revoked keys refused ${((foundAfter ?? Number.NaN) / 1_000).toFixed(1)} s, all keys right ${(since() / 1_000).toFixed(1)} s after the subscription`,
   );
