@@ -40,7 +40,8 @@ export function resyncCommand(flags: ResyncFlags): Promise<Resynced> {
 }
 
 async function resync(region: pg.Client, flags: ResyncFlags): Promise<Resynced> {
-  const connection = flags.primary ?? (await storedConnection(region)) ?? primaryConnection(flags);
+  const stored = flags.primary === undefined ? await storedConnection(region) : undefined;
+  const connection = stored ?? primaryConnection(flags);
   const name = flags.name ?? DEFAULT_NAME;
   const status = await readRegionStatus(region, connection, name);
   const plan = planResync(status, await hasRowsOfPrimary(region));
