@@ -14,6 +14,7 @@ import {
 import { RefusedError } from './command-failure.ts';
 import { EXIT } from './exit-codes.ts';
 import {
+  checkedPrimary,
   consent,
   primaryConnection,
   problemLines,
@@ -35,13 +36,13 @@ export interface Resynced {
 const DEFAULT_NAME = 'iam';
 
 /** Exits with `EXIT.notInStep` if the region still differs. */
-export function resyncCommand(flags: ResyncFlags): Promise<Resynced> {
+export async function resyncCommand(flags: ResyncFlags): Promise<Resynced> {
+  if (flags.primary) checkedPrimary(flags.primary, '--primary');
   return withClient(regionUrl(flags), APPLICATION, (region) => resync(region, flags));
 }
 
 async function resync(region: pg.Client, flags: ResyncFlags): Promise<Resynced> {
-  const stored = flags.primary === undefined ? await storedConnection(region) : undefined;
-  const connection = stored ?? primaryConnection(flags);
+  const connection = flags.primary ?? (await storedConnection(region)) ?? primaryConnection(flags);
   const name = flags.name ?? DEFAULT_NAME;
   const status = await readRegionStatus(region, connection, name);
   const plan = planResync(status, await hasRowsOfPrimary(region));

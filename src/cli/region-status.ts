@@ -6,8 +6,10 @@ import { checkedPrimary, type RegionFlags, regionUrl } from './region-flags.ts';
 
 /** Exits with `EXIT.notInStep` if the region is not in step with the primary. */
 export async function regionStatus(flags: RegionFlags): Promise<RegionStatus> {
+  const { primary } = flags;
+  if (primary) checkedPrimary(primary, '--primary');
   const status = await withClient(regionUrl(flags), APPLICATION, (region) =>
-    readRegionStatus(region, flags.primary && checkedPrimary(flags.primary, '--primary')),
+    readRegionStatus(region, primary),
   );
   if (!status.in_step) process.exitCode = EXIT.notInStep;
   return status;

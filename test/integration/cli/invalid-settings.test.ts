@@ -97,12 +97,6 @@ it('a used port is named by its setting, with exit code 1', async () => {
   }
 });
 
-const WITHOUT_ESCAPES = [
-  'postgres://u:s3cr3t@w0rd@h/iam',
-  'postgres://u:4711/w0rd@h/iam',
-  'postgres://u:4711?w0rd@h/iam',
-];
-
 it.each([
   ['regional', 'REPLICA_DATABASE_URL', 'postgres://u:4711/w0rd@h/iam', '%40'],
   ['regional', 'CHANGE_FEED_DATABASE_URL', 'postgres://u:4711#w0rd@h/iam', '%40'],
@@ -118,25 +112,20 @@ it.each([
   expect(stdout + stderr).not.toMatch(/s3cr3t|w0rd|4711/);
 });
 
-it.each(
-  [
-    ['region', 'list'],
-    ['region', 'add', '--database-url', 'postgres://127.0.0.1:1/iam'],
-    ['region', 'status', '--database-url', 'postgres://127.0.0.1:1/iam'],
-    ['region', 'resync', '--database-url', 'postgres://127.0.0.1:1/iam'],
-    ['region', 'remove', '--region-gone', '--yes'],
-    ['migrate', 'region', '--database-url', 'postgres://127.0.0.1:1/iam'],
-  ].flatMap((args) => WITHOUT_ESCAPES.map((primary) => [args.slice(0, 2).join(' '), args, primary] as const)),
-)('iam %s refuses the connection string %3$s and shows no part of it', async (_, args, primary) => {
-  for (const given of [
-    iam(args, { SUBSCRIBE_TO: primary }),
-    iam([...args, args[0] === 'migrate' ? '--subscribe-to' : '--primary', primary], {}),
-  ]) {
-    const { exitCode, stdout, stderr } = await given;
-    expect([exitCode, stdout]).toEqual([2, '']);
-    expect(stderr).toContain('@ is %40');
-    expect(stderr).not.toMatch(/s3cr3t|w0rd|4711/);
-  }
+const UNREACHABLE = 'postgres://127.0.0.1:1/iam';
+it.each([
+  [['region', 'list'], 'postgres://u:s3cr3t@w0rd@h/iam'],
+  [['region', 'list'], 'postgres://u:4711/w0rd@h/iam'],
+  [['region', 'list'], 'postgres://u:4711?w0rd@h/iam'],
+  [['region', 'add', '--database-url', UNREACHABLE], 'postgres://u:s3cr3t@w0rd@h/iam'],
+  [['region', 'status', '--database-url', UNREACHABLE], 'postgres://u:s3cr3t@w0rd@h/iam'],
+  [['region', 'resync', '--database-url', UNREACHABLE], 'postgres://u:s3cr3t@w0rd@h/iam'],
+  [['region', 'remove', '--region-gone', '--yes', '--name', 'r'], 'postgres://u:s3cr3t@w0rd@h/iam'],
+  [['migrate', 'region', '--database-url', UNREACHABLE], 'postgres://u:s3cr3t@w0rd@h/iam'],
+])('iam %j refuses the primary %s, says what to do, and shows no part of it', async (args, primary) => {
+  const { exitCode, stdout, stderr } = await iam(args, { SUBSCRIBE_TO: primary });
+  expect([exitCode, stdout, stderr]).toEqual([2, '', expect.stringContaining('@ is %40')]);
+  expect(stderr).not.toMatch(/s3cr3t|w0rd|4711/);
 });
 
 it.each(['postgres://u:4711/w0rd@h/iam', 'host=h password=s3cr3t'])(
