@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { hashBounds } from './credential/hash.ts';
+import { urlProblem } from './lib/url-problem.ts';
 import { misspeltSettings } from './misspelt-settings.ts';
 
 /** Pods that share a Redis compare their times (`CLOCK_SKEW_MS`), so no setting may allow more. */
@@ -20,6 +21,11 @@ const list = z
 const secrets = list.pipe(
   z.array(z.string().min(16, 'each secret must have at least 16 characters (openssl rand -base64 32)')),
 );
+/** A URL of a server, whose authority no error or log line may show in parts. */
+const serverUrl = (protocol: RegExp) =>
+  z
+    .url({ protocol, error: ({ input }) => urlProblem(String(input)) ?? 'Invalid URL' })
+    .refine((text) => urlProblem(text) === undefined, { error: ({ input }) => urlProblem(String(input)) });
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 const prefix = z.string().regex(/^[a-z][a-z0-9_]*$/, 'lower-case letters, digits and _ only');
 
@@ -55,18 +61,15 @@ export const settings = {
   CONTROL_PLANE_PORT: integer(0, 65535).default(8081).describe('Port of the control plane.'),
   MANAGEMENT_PORT: integer(0, 65535).default(9090).describe('Port for probes and metrics.'),
 
-  REPLICA_DATABASE_URL: z
-    .url({ protocol: /^postgres(ql)?$/ })
+  REPLICA_DATABASE_URL: serverUrl(/^postgres(ql)?$/)
     .optional()
     .meta({ secret: true })
     .describe('Postgres of the region, with the SELECT-only login (regional service).'),
-  PRIMARY_DATABASE_URL: z
-    .url({ protocol: /^postgres(ql)?$/ })
+  PRIMARY_DATABASE_URL: serverUrl(/^postgres(ql)?$/)
     .optional()
     .meta({ secret: true })
     .describe('Global Postgres (control plane and CLI).'),
-  CHANGE_FEED_DATABASE_URL: z
-    .url({ protocol: /^postgres(ql)?$/ })
+  CHANGE_FEED_DATABASE_URL: serverUrl(/^postgres(ql)?$/)
     .optional()
     .meta({ secret: true })
     .describe(
@@ -111,8 +114,7 @@ export const settings = {
   ARGON2_QUEUE_LIMIT: integer(0, 100_000)
     .default(256)
     .describe('Maximum number of waiting hashes. Beyond it, requests get 503 with Retry-After.'),
-  REDIS_URL: z
-    .url({ protocol: /^rediss?$/ })
+  REDIS_URL: serverUrl(/^rediss?$/)
     .optional()
     .meta({ secret: true })
     .describe(
@@ -178,8 +180,7 @@ export const settings = {
     .default(8_000)
     .describe('Maximum time that a shutdown waits for requests in flight.'),
 
-  CONTROL_PLANE_URL: z
-    .url({ protocol: /^https?$/ })
+  CONTROL_PLANE_URL: serverUrl(/^https?$/)
     .optional()
     .describe(
       'Control plane to which the regional service forwards _grant, _convert and revocations. If unset, these endpoints are not served.',
@@ -252,8 +253,7 @@ export const settings = {
       'Elasticsearch endpoints whose native keys may be converted, each as origin=organization/project type/project id, separated by commas.',
     ),
 
-  IAM_CONTROL_PLANE_URL: z
-    .url({ protocol: /^https?$/ })
+  IAM_CONTROL_PLANE_URL: serverUrl(/^https?$/)
     .optional()
     .describe(
       'Control plane that iam keys, iam roles and iam audit use instead of a database, with IAM_API_KEY.',

@@ -61,6 +61,7 @@ export function failureOf(error: unknown): CommandFailure {
   if (error instanceof ConfigError) return one(EXIT.usage, 'cli.configuration', error.message);
   if (error instanceof StoreUnavailableError) return unavailable(error.cause);
   if (isUnreachable(error)) return unavailable(error);
+  if (isConnectionSyntax(error)) return one(EXIT.usage, 'cli.usage', CONNECTION_SYNTAX);
   if (error instanceof QuarantinedKeyError) return one(EXIT.failure, 'cli.unreadable', `${error.message}.`);
   return one(EXIT.failure, 'cli.failure', messageOf(error));
 }
@@ -82,6 +83,14 @@ function isUnreachable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.every(isUnreachable);
   if (!(error instanceof Error)) return false;
   return UNREACHABLE.test(String((error as { code?: unknown }).code)) || TIMEOUT.test(error.message);
+}
+
+const CONNECTION_SYNTAX =
+  'The server of the region does not understand the connection string of the primary. Check the names of its options, and quote a password with spaces.';
+
+/** The error of the server quotes what it does not understand, which may be a part of the password. */
+function isConnectionSyntax(error: unknown): boolean {
+  return error instanceof Error && (error as { routine?: unknown }).routine === 'libpqrcv_check_conninfo';
 }
 
 function one(exitCode: number, code: string, message: string): CommandFailure {

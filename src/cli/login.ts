@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { loadConfig } from '../config.ts';
 import type { KeyView } from '../control-plane/keys/key-view.ts';
 import { decodeCredential, decodeFailureMessage } from '../credential/format.ts';
+import { urlProblem } from '../lib/url-problem.ts';
 import { notControlPlane, UsageError } from './command-failure.ts';
 import { connection } from './connection.ts';
 import { exitCodeHelp } from './exit-codes.ts';
@@ -84,7 +85,10 @@ function profileName(): string {
 async function login(urlFlag: string | undefined): Promise<{ profile: string; id: string; file: string }> {
   const given = urlFlag ?? loadConfig(process.env).IAM_CONTROL_PLANE_URL;
   if (given === undefined && !canAsk()) throw new UsageError('Pass --url, or set IAM_CONTROL_PLANE_URL.');
-  const url = urlSchema.safeParse(given ?? (await ask('URL of the control plane: ')));
+  const text = given ?? (await ask('URL of the control plane: '));
+  const problem = urlProblem(text);
+  if (problem !== undefined) throw new UsageError(`The URL of the control plane cannot be used: ${problem}.`);
+  const url = urlSchema.safeParse(text);
   if (!url.success) throw new UsageError('The URL must start with http:// or https://.');
   const profile: Profile = { url: url.data, apiKey: await readSecret('API key (not shown): ') };
   const { id } = await ownKey(profile);

@@ -4,6 +4,7 @@ import { type DatabaseKind, LOGINS } from '../database/logins.ts';
 import type { Subscribed } from '../database/subscription.ts';
 import { UsageError } from './command-failure.ts';
 import { EXIT, exitCodeHelp } from './exit-codes.ts';
+import { checkedDatabaseUrl, checkedPrimary } from './region-flags.ts';
 import { type CommonOptions, run, withExitCodes } from './run.ts';
 
 interface Options extends CommonOptions {
@@ -87,6 +88,8 @@ async function migrateDatabase(kind: DatabaseKind, options: Options): Promise<Mi
   const { databaseUrl, subscribeTo, subscriptionName = 'iam' } = options;
   if (!databaseUrl)
     throw new UsageError('No database is set. Set MIGRATE_DATABASE_URL or use --database-url.');
+  checkedDatabaseUrl(databaseUrl);
+  if (subscribeTo) checkedPrimary(subscribeTo, '--subscribe-to');
   const [{ setLoginPassword }, { checkMigration, migrate }, { subscribeRegion }] = await Promise.all([
     import('../database/logins.ts'),
     import('../database/migrate.ts'),

@@ -1,3 +1,4 @@
+import { connectionProblem, databaseUrlProblem } from '../database/connection-problem.ts';
 import type { Problem } from '../database/findings.ts';
 import { UsageError } from './command-failure.ts';
 import type { CommonOptions } from './run.ts';
@@ -34,14 +35,28 @@ export interface RemoveFlags extends ResyncFlags {
 
 /** @throws UsageError */
 export function regionUrl({ databaseUrl }: RegionFlags): string {
-  if (databaseUrl) return databaseUrl;
+  if (databaseUrl) return checkedDatabaseUrl(databaseUrl);
   throw new UsageError('No database of a region is set. Set MIGRATE_DATABASE_URL or use --database-url.');
 }
 
 /** @throws UsageError */
 export function primaryConnection({ primary }: ListFlags): string {
-  if (primary) return primary;
+  if (primary) return checkedPrimary(primary, '--primary');
   throw new UsageError('No primary is set. Set SUBSCRIBE_TO or use --primary.');
+}
+
+/** @throws UsageError that has no part of the URL */
+export function checkedDatabaseUrl(url: string): string {
+  const problem = databaseUrlProblem(url);
+  if (problem === undefined) return url;
+  throw new UsageError(`The URL of --database-url (MIGRATE_DATABASE_URL) cannot be used: ${problem}.`);
+}
+
+/** @param flag its name; the variable is the same @throws UsageError that has no part of the connection string */
+export function checkedPrimary(connection: string, flag: string): string {
+  const problem = connectionProblem(connection);
+  if (problem === undefined) return connection;
+  throw new UsageError(`The connection string of ${flag} (SUBSCRIBE_TO) cannot be used: ${problem}.`);
 }
 
 /** Asks on a terminal. @throws UsageError if the answer is not yes */

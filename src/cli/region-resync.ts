@@ -14,6 +14,7 @@ import {
 import { RefusedError } from './command-failure.ts';
 import { EXIT } from './exit-codes.ts';
 import {
+  checkedPrimary,
   consent,
   primaryConnection,
   problemLines,
@@ -35,7 +36,8 @@ export interface Resynced {
 const DEFAULT_NAME = 'iam';
 
 /** Exits with `EXIT.notInStep` if the region still differs. */
-export function resyncCommand(flags: ResyncFlags): Promise<Resynced> {
+export async function resyncCommand(flags: ResyncFlags): Promise<Resynced> {
+  if (flags.primary) checkedPrimary(flags.primary, '--primary');
   return withClient(regionUrl(flags), APPLICATION, (region) => resync(region, flags));
 }
 

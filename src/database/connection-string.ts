@@ -1,4 +1,4 @@
-const IS_URL = /^postgres(ql)?:\/\//;
+export const IS_URL = /^postgres(ql)?:\/\//;
 
 /** Parameters of libpq that name something that only the server, or only libpq, has. */
 const LIBPQ_ONLY = ['service', 'passfile', 'sslcrl', 'sslcrldir', 'sslsni', 'krbsrvname', 'requiressl'];
@@ -67,7 +67,8 @@ export function hasPassword(connectionString: string): boolean {
 
 type Parameters = ReadonlyMap<string, string>;
 
-function parametersOf(connectionString: string): Parameters | undefined {
+/** The parameters of a libpq connection string; `undefined` if it cannot be read. */
+export function parametersOf(connectionString: string): Parameters | undefined {
   return IS_URL.test(connectionString) ? parametersOfUrl(connectionString) : pairs(connectionString);
 }
 

@@ -86,7 +86,10 @@ export async function createRegionalKeyServices(
   const fenced = redis?.cache;
   const revalidation = new Revalidation(postgresKeys, freshness, now, redis?.fences);
   const verified = fenced && new VerifiedKeys(fenced, now, changes, config.MAX_STALENESS_MS, shared);
-  const trust = new ReplicaTrust({ shared: fenced && new HeartbeatCounters(fenced, now), logger });
+  const counters =
+    fenced &&
+    new HeartbeatCounters({ cache: fenced, now, clock, logger, confirmsForMs: config.MAX_STALENESS_MS });
+  const trust = new ReplicaTrust({ shared: counters, logger });
   const sharedKeys = verified
     ? new RedisKeyStore({ inner: postgresKeys, verified, freshness, changes, revalidation })
     : postgresKeys;

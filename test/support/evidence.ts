@@ -4,6 +4,7 @@ import type { ReplicaEvidence } from '../../src/keys/change-feed/replica-trust.t
 export const goodEvidence: ReplicaEvidence = {
   generation: 'g1',
   counter: 1,
+  beatAgeSeconds: 0,
   isContacted: true,
   serverStartedAt: 's1',
   keyBuckets: [],

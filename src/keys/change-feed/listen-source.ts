@@ -143,6 +143,7 @@ export class ListenSource extends ConnectedSource {
         evidence: {
           generation: row.generation,
           counter: Number(row.counter),
+          beatAgeSeconds: Number(row.apply) + Number(row.age),
           isContacted: row.contacted,
           serverStartedAt: row.started,
           keyBuckets: row.keys,

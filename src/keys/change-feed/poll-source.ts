@@ -157,6 +157,7 @@ export class PollSource extends ConnectedSource {
         evidence: {
           generation: row.nonce,
           counter: Number(row.counter),
+          beatAgeSeconds: Number(row.age),
           isContacted: row.contacted,
           serverStartedAt: row.started,
           keyBuckets: [],

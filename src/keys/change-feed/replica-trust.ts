@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Change } from './change.ts';
+import { highestCounter } from './plausible-counter.ts';
 
 /** What a replica says about its own rows (docs/adr/0015). */
 export interface ReplicaEvidence {
@@ -7,6 +8,8 @@ export interface ReplicaEvidence {
   generation: string;
   /** Of the newest heartbeat; grows by one with each. */
   counter: number;
+  /** Time since the newest heartbeat was written. */
+  beatAgeSeconds: number;
   /** Whether a heartbeat of the primary has arrived since the replica's server started. */
   isContacted: boolean;
   /** When the replica's server started, as a text. */
@@ -21,10 +24,22 @@ export interface ReplicaEvidence {
 /** `unexamined`: the replica has shown no evidence yet. */
 export type RowVerdict = 'counts' | 'refused' | 'unexamined';
 
-/** Newest counters of generations, which pods share. They survive a restore of the replica and a restart of the pod. */
+/** The newest counter of a generation that a pod of the region has stored. */
+export interface SharedCounter {
+  counter: number;
+  /** Whether a pod has stored it a short time ago. Else a newer one may exist, so that it confirms nothing. */
+  isRecent: boolean;
+}
+
+/**
+ * Newest counters of generations, which pods share in Redis. They survive a restore of the replica and a restart of the pod. Counters
+ * above `highest` cannot be true: they are ignored and replaced.
+ */
 export interface SharedCounters {
-  read(generation: string): Promise<number | undefined>;
-  store(generation: string, counter: number): Promise<void>;
+  /** The Redis key, for operators. */
+  nameOf(generation: string): string;
+  read(generation: string, highest: number): Promise<SharedCounter | undefined>;
+  store(generation: string, counter: number, highest: number): Promise<void>;
 }
 
 export interface ReplicaTrustOptions {
@@ -40,7 +55,7 @@ const MAX_SERVERS = 100;
  * Decides which rows of the replica count. While a row does not count, its key gets 503: it may be valid, and it may be revoked.
  *
  * A replica may be an older copy of itself. It counts only if it has what this pod, or another pod of the region, has seen of it
- * before; and if none has, then only after a heartbeat that has arrived since its server started.
+ * before; and if none has seen it lately, then only after a heartbeat that has arrived since its server started.
  */
 export class ReplicaTrust {
   readonly #options: ReplicaTrustOptions;
@@ -49,8 +64,8 @@ export class ReplicaTrust {
   readonly #servers = new Set<string>();
   #generation: string | undefined;
   #counter = 0;
-  /** What pods have shared of a generation before this pod has used it. */
-  #shared: { generation: string; counter: number | undefined } | undefined;
+  /** The counter to reach before this pod has used a generation. */
+  #shared: { generation: string; counter: number } | undefined;
   #keyBuckets: ReadonlySet<number> = new Set();
   #roleBuckets: ReadonlySet<number> = new Set();
   /** Buckets that only wait for a comparison. */
@@ -108,7 +123,7 @@ export class ReplicaTrust {
       this.#judge(undefined);
       return [];
     }
-    const { generation, counter, serverStartedAt } = evidence;
+    const { generation, counter, beatAgeSeconds, serverStartedAt } = evidence;
     this.#servers.add(serverStartedAt);
     const obstacle = await this.#obstacleOf(evidence);
     const changes: Change[] = [];
@@ -117,7 +132,7 @@ export class ReplicaTrust {
       if (isNewGeneration) changes.push({ entity: 'history', generation });
       this.#generation = generation;
       this.#counter = counter;
-      void this.#options.shared?.store(generation, counter);
+      void this.#options.shared?.store(generation, counter, highestCounter(counter, beatAgeSeconds));
     }
     const hasBlocked = this.#block(evidence);
     const hasLostTrust = this.#judge(obstacle);
@@ -131,19 +146,40 @@ export class ReplicaTrust {
     return refused.size > 0 && refused.has(bucketOf()) ? 'refused' : 'counts';
   }
 
-  async #obstacleOf({ generation, counter, isContacted }: ReplicaEvidence): Promise<string | undefined> {
-    const newest = generation === this.#generation ? this.#counter : await this.#sharedCounter(generation);
-    if (newest !== undefined && counter < newest) return behind(newest - counter);
-    return newest !== undefined || isContacted
-      ? undefined
-      : 'the server of the replica has started and received no heartbeat of the primary yet, so it may be an older copy';
+  async #obstacleOf(evidence: ReplicaEvidence): Promise<string | undefined> {
+    const { generation, counter, isContacted } = evidence;
+    if (generation === this.#generation)
+      return counter < this.#counter ? `${behind(this.#counter - counter)}; ${CATCHES_UP}` : undefined;
+    const latest = await this.#sharedCounter(evidence);
+    const { counter: newest = counter } = this.#shared ?? {};
+    if (counter < newest) return this.#behindRedis(generation, newest - counter);
+    // That a counter once was high proves nothing: Redis may be a copy, as the replica may be.
+    const isConfirmed = latest?.isRecent === true && latest.counter <= counter;
+    return isContacted || isConfirmed ? undefined : this.#unconfirmed(generation);
   }
 
-  /** Read once: another standby of the region may always be ahead of this pod's. */
-  async #sharedCounter(generation: string): Promise<number | undefined> {
-    if (this.#shared?.generation !== generation || this.#shared.counter === undefined)
-      this.#shared = { generation, counter: await this.#options.shared?.read(generation) };
-    return this.#shared.counter;
+  /**
+   * The counter to reach never rises, because another standby of the region may always be ahead of this pod's. It falls if a pod
+   * has replaced a wrong one.
+   */
+  async #sharedCounter(evidence: ReplicaEvidence): Promise<SharedCounter | undefined> {
+    const { generation, counter, beatAgeSeconds } = evidence;
+    const latest = await this.#options.shared?.read(generation, highestCounter(counter, beatAgeSeconds));
+    const former = this.#shared?.generation === generation ? this.#shared.counter : Number.POSITIVE_INFINITY;
+    const toReach = Math.min(former, latest?.counter ?? Number.POSITIVE_INFINITY);
+    this.#shared = Number.isFinite(toReach) ? { generation, counter: toReach } : undefined;
+    return latest;
+  }
+
+  #behindRedis(generation: string, heartbeats: number): string {
+    const redisKey = this.#options.shared?.nameOf(generation);
+    return `${behind(heartbeats)}, by the counter in Redis; ${CATCHES_UP}; if it was not restored, find out who can write to Redis, delete the Redis key ${redisKey} and restart this pod`;
+  }
+
+  #unconfirmed(generation: string): string {
+    const redisKey = this.#options.shared?.nameOf(generation);
+    const inRedis = redisKey === undefined ? '' : `, and Redis has no recent counter of it (key ${redisKey})`;
+    return `the server of the replica has started and received no heartbeat of the primary yet${inRedis}, so it may be an older copy; it counts after a heartbeat`;
   }
 
   /** @returns whether a bucket is refused that was not before */
@@ -182,6 +218,8 @@ export class ReplicaTrust {
   }
 }
 
+const CATCHES_UP = 'it counts again when it has caught up';
+
 function behind(heartbeats: number): string {
-  return `the replica is ${heartbeats} heartbeats behind what this region had before: it was restored, or is another server; it counts again when it has caught up`;
+  return `the replica is ${heartbeats} heartbeats behind what this region had before: it was restored, or is another server`;
 }

@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { hashSecret } from '../../../src/credential/hash.ts';
+import { RedisKeys } from '../../../src/keys/cache/redis/redis-keys.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import {
   authorizationOf,
@@ -16,6 +18,7 @@ import {
   type PodsBehindProxies,
   startPodsBehindProxies,
 } from '../../support/pods-behind-proxies.ts';
+import { RedisAdmin } from '../../support/redis-contents.ts';
 import { projectContext } from '../../support/regional.ts';
 import { putRole } from '../../support/roles.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
@@ -153,17 +156,44 @@ describe('a pod that is cut off from the replica while Redis and the other pods 
 describe('if no pod reaches the replica', () => {
   it('all stay ready and serve what they have', async () => {
     await start();
+    await expectAllServe();
+  }, 60_000);
+
+  const text = (timeMs: number) => Math.round(timeMs).toString(16).padStart(16, '0');
+  const lies: [name: string, value: (cutAtMs: number) => string][] = [
+    ['stands still, a little ahead of the clocks', (cutAtMs) => text(cutAtMs + 8_000)],
+    ['rises, far ahead of the clocks', () => text(2 ** 52 + performance.now())],
+    ['is no time', () => 'f'.repeat(16)],
+  ];
+  it.each(lies)(
+    'also if the last confirmation in Redis %s',
+    async (_, value) => {
+      const cacheKey = randomBytes(32);
+      await start({ CACHE_KEYS: cacheKey.toString('base64') });
+      const [name = ''] = new RedisKeys([cacheKey]).times('confirmed');
+      const intruder = new RedisAdmin(redis.url);
+      try {
+        await expectAllServe((cutAtMs) => intruder.client.set(name, value(cutAtMs)));
+      } finally {
+        intruder.close();
+      }
+    },
+    60_000,
+  );
+
+  async function expectAllServe(meanwhile?: (cutAtMs: number) => Promise<unknown>): Promise<void> {
     const key = await warmKey();
     for (const { proxy } of region.pods) await proxy.cut();
-    const cutAtMs = performance.now();
-    while (performance.now() - cutAtMs < 8_000) {
+    const cutAtMs = Date.now();
+    while (Date.now() - cutAtMs < 8_000) {
+      await meanwhile?.(cutAtMs);
       for (const pod of region.pods) {
         expect(await pod.readiness()).toEqual({ status: 200, obstacles: [] });
         expect(await pod.ask(key.authorization, key.options)).toBe('200');
       }
       await sleep(200);
     }
-  }, 60_000);
+  }
 });
 
 describe('if Redis is down too', () => {

@@ -96,3 +96,56 @@ it('a used port is named by its setting, with exit code 1', async () => {
     other.close();
   }
 });
+
+it.each([
+  ['regional', 'REPLICA_DATABASE_URL', 'postgres://u:4711/w0rd@h/iam', '%40'],
+  ['regional', 'CHANGE_FEED_DATABASE_URL', 'postgres://u:4711#w0rd@h/iam', '%40'],
+  ['regional', 'REDIS_URL', 'redis://:4711/w0rd@h', '%40'],
+  ['regional', 'CONTROL_PLANE_URL', 'https://u:4711?w0rd@h', '%40'],
+  ['control-plane', 'PRIMARY_DATABASE_URL', 'postgres://u:s3cr3t/w0rd@h/iam', '%40'],
+  ['control-plane', 'PRIMARY_DATABASE_URL', 'postgres://u:s3cr3t@h:99999/iam', '1 to 65535'],
+  ['regional', 'REDIS_URL', 'redis://:s3cr3t@h:0', '1 to 65535'],
+])('%s names %s=%s without a part of it, and says what to do', async (command, name, value, advice) => {
+  const { stdout, stderr } = await iam([command], { ...settings, [name]: value });
+  expect(stdout + stderr).toContain(`${name}: `);
+  expect(stdout + stderr).toContain(advice);
+  expect(stdout + stderr).not.toMatch(/s3cr3t|w0rd|4711/);
+});
+
+const UNREACHABLE = 'postgres://127.0.0.1:1/iam';
+it.each([
+  [['region', 'list'], 'postgres://u:s3cr3t@w0rd@h/iam'],
+  [['region', 'list'], 'postgres://u:4711/w0rd@h/iam'],
+  [['region', 'list'], 'postgres://u:4711?w0rd@h/iam'],
+  [['region', 'add', '--database-url', UNREACHABLE], 'postgres://u:s3cr3t@w0rd@h/iam'],
+  [['region', 'status', '--database-url', UNREACHABLE], 'postgres://u:s3cr3t@w0rd@h/iam'],
+  [['region', 'resync', '--database-url', UNREACHABLE], 'postgres://u:s3cr3t@w0rd@h/iam'],
+  [['region', 'remove', '--region-gone', '--yes', '--name', 'r'], 'postgres://u:s3cr3t@w0rd@h/iam'],
+  [['migrate', 'region', '--database-url', UNREACHABLE], 'postgres://u:s3cr3t@w0rd@h/iam'],
+])('iam %j refuses the primary %s, says what to do, and shows no part of it', async (args, primary) => {
+  const { exitCode, stdout, stderr } = await iam(args, { SUBSCRIBE_TO: primary });
+  expect([exitCode, stdout, stderr]).toEqual([2, '', expect.stringContaining('@ is %40')]);
+  expect(stderr).not.toMatch(/s3cr3t|w0rd|4711/);
+});
+
+it.each(['postgres://u:4711/w0rd@h/iam', 'host=h password=s3cr3t'])(
+  'iam migrate and iam region refuse the database URL %s and show no part of it',
+  async (url) => {
+    for (const args of [
+      ['migrate', 'primary'],
+      ['region', 'status'],
+    ]) {
+      const { exitCode, stderr } = await iam(args, { MIGRATE_DATABASE_URL: url });
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining('--database-url')]);
+      expect(stderr).not.toMatch(/s3cr3t|w0rd|4711/);
+    }
+  },
+);
+
+it('iam refuses a port that no server can have', async () => {
+  const { exitCode, stderr } = await iam(
+    ['region', 'list', '--primary', 'postgres://u:s3cr3t@h:99999/iam'],
+    {},
+  );
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining('from 1 to 65535')]);
+});

@@ -48,6 +48,13 @@ const slots = async () =>
 const keysOfRegion = async () => (await region.query('SELECT FROM api_keys')).rowCount;
 
 describe('iam region add', () => {
+  it('shows no part of a connection string that the server does not understand', async () => {
+    const primaryOfServer = 'service=iam user=u password=s3cr3t w0rd=1';
+    const { exitCode, stdout, stderr } = await command('add', '--primary', primaryOfServer, '--json');
+    expect([exitCode, stdout + stderr]).toEqual([2, expect.stringContaining('quote a password with spaces')]);
+    expect(stdout + stderr).not.toMatch(/s3cr3t|w0rd/);
+  });
+
   it('migrates, subscribes and waits until the region has all rows, with the progress of each table', async () => {
     const added = await command('add', '--json');
     expect([added.exitCode, JSON.parse(added.stdout)]).toEqual([

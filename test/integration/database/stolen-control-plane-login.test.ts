@@ -55,6 +55,18 @@ describe('the login of the control plane', () => {
     await expect(thief.query('UPDATE heartbeat SET beat_at = $1', [time])).rejects.toThrow('finite_beat_at');
   });
 
+  it('delays repairs: it can request all buckets, and claim the 32 of each second without publishing them', async () => {
+    const count = async (text: string) => Number((await thief.query(text)).rows[0].count);
+    const request = (kind: string, buckets: number) =>
+      count(
+        `SELECT request_repairs('${kind}', array_agg(bucket::smallint), true) AS count FROM generate_series(0, ${buckets - 1}) AS bucket`,
+      );
+    expect((await request('keys', 1_024)) + (await request('roles', 64))).toBe(1_088);
+    const claim = () => count('SELECT count(*) FROM claim_repairs(1088)');
+    expect(await claim()).toBe(32);
+    expect(await claim(), 'the publisher of the control plane gets none either').toBe(0);
+  });
+
   it('cannot create temporary tables, also in a restored database that is migrated again', async () => {
     // pg_dump without --create restores no permissions of the database.
     await primary.pool.query(

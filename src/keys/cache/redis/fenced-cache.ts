@@ -1,6 +1,7 @@
 import { CLOCK_SKEW_MS } from '../../change-feed/change-source.ts';
 import type { ClockVerdict } from '../../change-feed/clock-check.ts';
 import { policies } from '../policies.ts';
+import { REPLACED } from './redis-client.ts';
 import { type EntryKind, RedisKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { SealedBox } from './sealed-box.ts';
@@ -13,6 +14,8 @@ export interface SharedEntry {
   id: string;
   /** The version of the API key that the payload is derived from. */
   version: number;
+  /** A fence above it cannot be true; `undefined` if every fence can be. */
+  highestVersion?: number;
   /** Digest of the rest of the cache key: the credential or the request. */
   digest: string;
   payload: string;
@@ -95,27 +98,36 @@ export class FencedCache {
     return undefined;
   }
 
+  /** The Redis key that an entry is written to. */
+  nameOf(kind: EntryKind, id: string, digest: string): string {
+    return this.#redisKeys.entries(kind, id, digest)[0] ?? '';
+  }
+
+  /** @returns the fence that could not be true and was replaced, if there was one */
   async store({
     kind,
     id,
     version,
+    highestVersion,
     digest,
     payload,
     confirmedAtMs,
     expiresAtMs,
-  }: SharedEntry): Promise<void> {
+  }: SharedEntry): Promise<string | undefined> {
     const nowMs = this.#now();
     // The clock may have been corrected since the time of the payload.
-    if (!this.#clock.isRight || confirmedAtMs > nowMs) return;
+    if (!this.#clock.isRight || confirmedAtMs > nowMs) return undefined;
     const ttlMs = Math.ceil(expiresAtMs - nowMs);
     const [redisKey] = this.#redisKeys.entries(kind, id, digest);
     const [fence] = this.#redisKeys.fences(id, this.#changes.history);
-    if (ttlMs <= 0 || redisKey === undefined || fence === undefined) return;
-    await this.#link.store({ redisKey: fence, ttlMs: this.#fenceTtlMs }, version, {
+    if (ttlMs <= 0 || redisKey === undefined || fence === undefined) return undefined;
+    const guard = { redisKey: fence, ttlMs: this.#fenceTtlMs, highest: highestVersion };
+    const reply = await this.#link.store(guard, version, {
       redisKey,
       sealed: this.#box.seal(payload, redisKey, expiresAtMs),
       ttlMs,
     });
+    return reply === REPLACED ? fence : undefined;
   }
 
   #open(

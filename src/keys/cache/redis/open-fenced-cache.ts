@@ -43,6 +43,6 @@ export function openFencedCache(
     link,
     cache: new FencedCache(link, secrets, now, clock, changes, config.MAX_STALENESS_MS),
     fences: new SharedFences({ link, redisKeys, now, clock, changes, ttlMs }),
-    confirmation: new RegionConfirmation({ link, redisKeys, freshness, clock }),
+    confirmation: new RegionConfirmation({ link, redisKeys, freshness, clock, now, logger }),
   };
 }

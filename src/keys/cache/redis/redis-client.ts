@@ -1,13 +1,20 @@
 import { Cluster, Redis } from 'ioredis';
 
-/** A client with the script `STORE_UNLESS_NEWER`, which returns 1 if it stored, 0 if the fence was newer. */
+/** The reply of `STORE_UNLESS_NEWER` if it stored over a fence that could not be true. */
+export const REPLACED = 2;
+
+/**
+ * A client with the script `STORE_UNLESS_NEWER`, which returns 1 if it stored, 0 if the fence was newer, `REPLACED` if the fence was
+ * above `highest`. An empty `highest` allows every fence.
+ */
 export type RedisClient = (Redis | Cluster) & {
-  raiseFence(fence: string, version: string, fenceTtlMs: number): Promise<number>;
+  raiseFence(fence: string, version: string, fenceTtlMs: number, highest: string): Promise<number>;
   storeUnlessNewer(
     fence: string,
     redisKey: string,
     version: string,
     fenceTtlMs: number,
+    highest: string,
     sealed: Buffer,
     ttlMs: number,
   ): Promise<number>;
@@ -27,17 +34,21 @@ const SOCKET_TIMEOUT_MS = 2_000;
 
 /**
  * KEYS: the fence of an API key; optionally the entry to store. ARGV: version in 16 hexadecimal digits, TTL of the
- * fence; value and TTL of the entry. The fence is the newest version that any pod has seen; an older store loses. The
- * script overwrites a value of another type, which only an intruder can leave there. Any other error, such as a missing
- * permission, ends it: without the fence an older entry could win.
+ * fence, optionally the highest version that can be true; value and TTL of the entry. The fence is the newest version that
+ * any pod has seen; an older store loses. The script overwrites a value of another type or above the highest, which only an
+ * intruder can leave there. Any other error, such as a missing permission, ends it: without the fence an older entry could win.
  */
 const STORE_UNLESS_NEWER = `
 local fence = redis.pcall('GETRANGE', KEYS[1], 0, 15)
 if type(fence) == 'table' and not string.find(fence.err, 'WRONGTYPE', 1, true) then return fence end
-if type(fence) == 'string' and fence > ARGV[1] then return 0 end
+local reply = 1
+if type(fence) == 'string' and fence > ARGV[1] then
+  if ARGV[3] == '' or fence <= ARGV[3] then return 0 end
+  reply = ${REPLACED}
+end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-if KEYS[2] then redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4]) end
-return 1`;
+if KEYS[2] then redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[5]) end
+return reply`;
 
 /**
  * Connects, and reconnects without a limit. Without a connection commands fail at once, and no command is repeated: a

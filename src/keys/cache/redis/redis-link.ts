@@ -36,6 +36,8 @@ export interface RedisLinkOptions extends RedisServer {
 export interface Fence {
   redisKey: string;
   ttlMs: number;
+  /** A higher value cannot be true, and is replaced; `undefined` if every value can be. */
+  highest?: number | undefined;
 }
 
 /** A value that a fence protects, in the same slot of a cluster. */
@@ -106,9 +108,11 @@ export class RedisLink {
     return this.#reads.add(redisKey);
   }
 
-  /** Raises a fence to `version`, unless it is newer already. */
+  /** Raises a fence to `version`, unless it is newer already. @returns `REPLACED` if it could not be true */
   raiseFence(fence: Fence, version: number): Promise<unknown> {
-    return this.#run(() => this.#client.raiseFence(fence.redisKey, versionText(version), fence.ttlMs));
+    return this.#run(() =>
+      this.#client.raiseFence(fence.redisKey, versionText(version), fence.ttlMs, highestText(fence)),
+    );
   }
 
   /** Stores an entry and raises the fence to its version in one atomic step, unless the fence is newer. */
@@ -119,6 +123,7 @@ export class RedisLink {
         redisKey,
         versionText(version),
         fence.ttlMs,
+        highestText(fence),
         sealed,
         ttlMs,
       ),
@@ -211,4 +216,8 @@ const VERSION_DIGITS = 16;
 
 function versionText(version: number): string {
   return version.toString(16).padStart(VERSION_DIGITS, '0');
+}
+
+function highestText({ highest }: Fence): string {
+  return highest === undefined ? '' : versionText(highest);
 }

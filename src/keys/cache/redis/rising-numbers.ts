@@ -1,4 +1,5 @@
 import { SingleFlight } from '../../../lib/single-flight.ts';
+import { REPLACED } from './redis-client.ts';
 import type { RedisLink } from './redis-link.ts';
 
 /** A read within the timeout decides whether a copy is used, so it is worth further attempts while Redis works. */
@@ -23,6 +24,23 @@ export class RisingNumbers {
       redisKeys.map((redisKey) => this.#link.raiseFence({ redisKey, ttlMs }, value)),
     );
     return replies.every((reply) => reply !== undefined);
+  }
+
+  /**
+   * As `raise`, for a number that has a bound.
+   * @param highest values above it cannot be true, and are replaced
+   * @returns the Redis keys that had such a value
+   */
+  async raiseBelow(
+    redisKeys: readonly string[],
+    value: number,
+    ttlMs: number,
+    highest: number,
+  ): Promise<string[]> {
+    const replies = await Promise.all(
+      redisKeys.map((redisKey) => this.#link.raiseFence({ redisKey, ttlMs, highest }, value)),
+    );
+    return redisKeys.filter((_, at) => replies[at] === REPLACED);
   }
 
   /**

@@ -7,9 +7,13 @@ const logger = pino({ level: 'silent' });
 const HISTORY = [{ entity: 'history', generation: 'g1' }];
 const EVERYTHING = [{ entity: 'everything' }];
 
-function trustWith(counters?: Record<string, number>): ReplicaTrust {
+function trustWith(counters?: Record<string, number>, isRecent = true): ReplicaTrust {
   const shared: SharedCounters | undefined = counters && {
-    read: async (generation) => counters[generation],
+    nameOf: (generation) => `key-of-${generation}`,
+    read: async (generation) => {
+      const counter = counters[generation];
+      return counter === undefined ? undefined : { counter, isRecent };
+    },
     store: async () => {},
   };
   return new ReplicaTrust({ shared, logger });
@@ -58,6 +62,36 @@ it.each([
   const trust = trustWith(counters);
   await trust.observe({ ...goodEvidence, isContacted: false });
   expect([trust.isTrusted, judge(trust)]).toEqual([isTrusted, isTrusted ? COUNTS : REFUSED]);
+});
+
+it('is not confirmed by a counter that no pod has stored recently, until one has', async () => {
+  const counters = { g1: 1 };
+  const evidence = { ...goodEvidence, isContacted: false };
+  const frozen = trustWith(counters, false);
+  await frozen.observe(evidence);
+  expect([judge(frozen), frozen.obstacles]).toEqual([
+    REFUSED,
+    [expect.stringMatching(/no heartbeat.*Redis has no recent counter of it \(key key-of-g1\)/)],
+  ]);
+  await frozen.observe({ ...evidence, isContacted: true });
+  expect(judge(frozen)).toEqual(COUNTS);
+});
+
+it('names the counter in Redis that a replica is behind, and follows it down when a pod has replaced it', async () => {
+  const counters = { g1: 5 };
+  const trust = trustWith(counters);
+  await trust.observe(goodEvidence);
+  expect(trust.obstacles).toEqual([
+    expect.stringMatching(
+      /^the replica is 4 heartbeats behind .*by the counter in Redis.*delete the Redis key key-of-g1/,
+    ),
+  ]);
+  counters.g1 = 9;
+  await trust.observe({ ...goodEvidence, counter: 4 });
+  expect(trust.obstacles).toEqual([expect.stringMatching(/^the replica is 1 heartbeats behind/)]);
+  counters.g1 = 4;
+  await trust.observe({ ...goodEvidence, counter: 4 });
+  expect([judge(trust), trust.obstacles]).toEqual([COUNTS, []]);
 });
 
 it('refuses a replica that goes back until it has caught up, and drops what was cached', async () => {
