@@ -27,7 +27,8 @@ export default defineConfig({
   test: {
     reporters: ['default', new SkippedFilesReporter(skipped)],
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      // They share no state, so one process imports the modules once for many files.
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
       onServers('integration'),
       onServers('faults'),
     ],
