@@ -1,14 +1,12 @@
+import type pg from 'pg';
 import { withClient } from '../database/one-client.ts';
+import { dropSlot } from '../database/region/attach-slot.ts';
 import { APPLICATION, onPrimary } from '../database/region/reach-primary.ts';
 import { detach } from '../database/region/rebuild-subscription.ts';
 import { readRegionSlot } from '../database/region/region-slots.ts';
-import { readRegionState } from '../database/region/region-state.ts';
-import {
-  dropRegionSlot,
-  dropSubscription,
-  PrimaryGoneError,
-  type Slot,
-} from '../database/region/remove-region.ts';
+import { readRegionState, storedConnection } from '../database/region/region-state.ts';
+import { dropSubscription, PrimaryGoneError, type Slot } from '../database/region/remove-region.ts';
+import { messageOf } from '../lib/message-of.ts';
 import { NotFoundError, RefusedError, UsageError } from './command-failure.ts';
 import { consent, primaryConnection, type RemoveFlags, regionUrl } from './region-flags.ts';
 
@@ -29,8 +27,17 @@ export async function removeCommand(flags: RemoveFlags): Promise<Removed> {
 async function removeFromRegion(flags: RemoveFlags): Promise<Removed> {
   return withClient(regionUrl(flags), APPLICATION, async (region) => {
     const { subscription, worker } = await readRegionState(region);
-    if (subscription === null) throw new NotFoundError('The region has no subscription.');
+    if (subscription === null) {
+      throw new NotFoundError(
+        'The region has no subscription. If the primary still has a slot for it: iam region remove --region-gone --name <name>',
+      );
+    }
     const { name, slot } = subscription;
+    if (flags.name !== undefined && flags.name !== name) {
+      throw new UsageError(
+        `The subscription of this region is "${name}", not "${flags.name}" (--name or SUBSCRIPTION_NAME).`,
+      );
+    }
     const dryRun = flags.dryRun === true;
     const primaryGone = flags.primaryGone === true;
     if (primaryGone && worker.running && flags.force !== true) {
@@ -38,12 +45,10 @@ async function removeFromRegion(flags: RemoveFlags): Promise<Removed> {
         `The region receives changes from the primary, so it is not gone. Without --primary-gone the slot "${slot}" is dropped too; otherwise the primary would keep WAL for it for ever.`,
       );
     }
-    if (dryRun)
-      return {
-        subscription: name,
-        slot: { name: slot, was: primaryGone ? 'left' : 'dropped' },
-        dry_run: true,
-      };
+    if (dryRun) {
+      const was = primaryGone ? 'left' : await foreseeSlot(region, slot, flags.primary);
+      return { subscription: name, slot: { name: slot, was }, dry_run: true };
+    }
     await consent(flags, `Remove the subscription ${name}? The region then receives no changes.`);
     if (primaryGone) {
       await detach(region, name);
@@ -57,11 +62,31 @@ async function removeFromRegion(flags: RemoveFlags): Promise<Removed> {
       };
     } catch (error) {
       if (!(error instanceof PrimaryGoneError)) throw error;
-      throw new RefusedError(
-        `Nothing was changed. The server of the region cannot reach the primary (${error.message}). If the primary is gone for good, use --primary-gone.`,
-      );
+      throw unreachable(`The server of the region cannot reach the primary (${error.message})`);
     }
   });
+}
+
+/** What would happen to the slot. This process connects instead of the region's server, whose way to the primary may be another one. */
+async function foreseeSlot(
+  region: pg.ClientBase,
+  slot: string | null,
+  connection: string | undefined,
+): Promise<Slot> {
+  const primary = connection ?? (await storedConnection(region));
+  if (slot === null || primary === undefined) return 'dropped';
+  try {
+    const found = await onPrimary(primary, (client) => readRegionSlot(client, slot));
+    return found === undefined ? 'was gone' : 'dropped';
+  } catch (error) {
+    throw unreachable(`The primary cannot be reached (${messageOf(error)})`);
+  }
+}
+
+function unreachable(reason: string): RefusedError {
+  return new RefusedError(
+    `Nothing was changed. ${reason}. If the primary is gone for good, use --primary-gone.`,
+  );
 }
 
 async function removeFromPrimary(flags: RemoveFlags): Promise<Removed> {
@@ -78,7 +103,7 @@ async function removeFromPrimary(flags: RemoveFlags): Promise<Removed> {
     }
     if (flags.dryRun === true) return { subscription: null, slot: { name, was: 'dropped' }, dry_run: true };
     await consent(flags, `Drop the slot ${name}? A region that still needs it misses changes.`);
-    await dropRegionSlot(primary, name, flags.force === true);
+    await dropSlot(primary, name, flags.force === true);
     return { subscription: null, slot: { name, was: 'dropped' }, dry_run: false };
   });
 }

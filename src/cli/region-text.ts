@@ -55,9 +55,11 @@ function slotState({
   wal_status: status,
   invalidation_reason: reason,
   initial_copy,
+  ahead_bytes: ahead,
 }: RegionSlot): string {
   if (status === 'lost') return `lost${reason === null ? '' : ` (${reason})`}`;
   const kind = initial_copy ? 'initial copy, ' : '';
+  if (ahead > 0) return `${kind}receives nothing: it is ${size(ahead)} ahead of the primary`;
   if (active) return `${kind}connected`;
   return `${kind}not connected${since === null ? '' : ` since ${since}`}`;
 }
@@ -126,7 +128,7 @@ export function resyncText({ plan, dry_run: dryRun, comparison, seconds }: Resyn
     return [
       ...(plan.reasons.length === 0 ? [] : [problemLines(plan.reasons)]),
       plan.action === 'rebuild'
-        ? `Would ${plan.drops_slot === null ? '' : `drop the lost slot ${plan.drops_slot}, `}give the region a new subscription, keep its rows and compare all of them.`
+        ? `Would ${plan.drops_slot === null ? '' : `drop the slot ${plan.drops_slot}, `}give the region a new subscription, keep its rows and compare all of them.`
         : 'Would compare all rows and repair those that differ.',
       'Nothing was changed (--dry-run).',
     ].join('\n');

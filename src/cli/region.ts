@@ -91,7 +91,7 @@ subscription, keeps its rows, and compares all of them. Ids that are not compare
 
   inRegion(region.command('remove'))
     .description('Remove a region: its subscription and its slot on the primary. No key is deleted.')
-    .addOption(name('name of the slot; only with --region-gone'))
+    .addOption(name('name of the slot, for --region-gone; else it must be that of the subscription'))
     .option('--region-gone', 'only drop the slot on the primary')
     .option('--primary-gone', 'only drop the subscription in the region')
     .option('--force', 'with --region-gone: also if a region is connected to the slot')

@@ -31,13 +31,16 @@ export interface ReplicationSlots {
 export const RETAINED_BYTES = `COALESCE(pg_wal_lsn_diff(
   CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn), 0)::float8`;
 
+/** WAL that the subscriber of a row of pg_replication_slots has applied and this server lacks. */
+export const AHEAD_BYTES = `COALESCE(GREATEST(0, pg_wal_lsn_diff(confirmed_flush_lsn,
+  CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() END)), 0)::float8`;
+
 /** Columns that only later versions have are read through JSON. The slots of an initial copy are named pg_…_sync_…. */
 const SLOTS = `
   SELECT slot_name::text AS name, slot_type AS kind, active,
     ${RETAINED_BYTES} AS "retainedBytes",
     wal_status IS DISTINCT FROM 'lost' AS usable,
-    COALESCE(GREATEST(0, pg_wal_lsn_diff(confirmed_flush_lsn,
-      CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() END)), 0)::float8 AS "aheadBytes",
+    ${AHEAD_BYTES} AS "aheadBytes",
     COALESCE((to_jsonb(slot) ->> 'failover')::boolean, false) AS failover
   FROM pg_replication_slots AS slot
   WHERE NOT temporary AND (slot_type = 'physical' OR database = current_database())

@@ -248,7 +248,7 @@ function problemsOf(primary: PrimaryFacts, name: string, createsSlot: boolean): 
   add(
     createsSlot && primary.slot,
     `The primary already has a replication slot "${name}".`,
-    `Choose another --subscription-name. If no region uses the slot, on the primary: SELECT pg_drop_replication_slot('${name}');`,
+    `Choose another --subscription-name. If no region uses the slot: iam region remove --region-gone --name ${name}`,
   );
   add(
     !createsSlot && !primary.slot,

@@ -42,6 +42,7 @@ const DEFAULT_NAME = 'iam';
 export async function addRegion(planned: NewRegion): Promise<AddedRegion | readonly Problem[]> {
   const { regionUrl, connection } = planned;
   const existing = await withClient(regionUrl, APPLICATION, existingName);
+  if (existing !== undefined && planned.emptyFirst) return [subscribed(existing)];
   const name = planned.name ?? existing ?? DEFAULT_NAME;
   const findings = await checkMigration(regionUrl, {
     kind: 'region',
@@ -88,6 +89,13 @@ async function existingName(region: pg.Client): Promise<string | undefined> {
     [PUBLICATION],
   );
   return rows[0]?.name;
+}
+
+function subscribed(name: string): Problem {
+  return {
+    message: `The region has a subscription "${name}", so its rows are in use.`,
+    fix: 'To repair rows while the region serves: "iam region resync". To delete and copy them again: "iam region remove", then "iam region add --empty-first".',
+  };
 }
 
 function rowsExist(tables: readonly string[]): Problem {

@@ -72,13 +72,14 @@ function stalled(started: RegionState, { tables, errors }: RegionState): string 
 }
 
 async function awaitHeartbeat(region: pg.ClientBase, wait: CopyWait): Promise<string | undefined> {
+  const former = await newestCounter(region, wait.connection);
   for (
     const endsAtMs = Date.now() + HEARTBEAT_TIMEOUT_MS;
     Date.now() < endsAtMs;
     await sleep(CHECK_INTERVAL_MS)
   ) {
     const { heartbeat } = await readRegionState(region);
-    if (heartbeat?.complete === true) return undefined;
+    if (heartbeat?.complete === true && heartbeat.counter > former) return undefined;
     // Without a control plane none will come.
     if (endsAtMs - Date.now() < HEARTBEAT_TIMEOUT_MS - HEARTBEAT_LIMIT_SECONDS * 1_000) {
       const silent = await silentPrimary(wait.connection);
@@ -86,6 +87,14 @@ async function awaitHeartbeat(region: pg.ClientBase, wait: CopyWait): Promise<st
     }
   }
   return 'All tables are copied, but no later heartbeat has arrived. Look at "iam region status".';
+}
+
+/** The primary's if it can be reached from here, else the region's, which may lag. */
+async function newestCounter(region: pg.ClientBase, connection: string): Promise<number> {
+  const read = async (client: pg.ClientBase) =>
+    (await client.query<{ counter: number }>('SELECT counter::float8 AS counter FROM heartbeat')).rows[0]
+      ?.counter ?? -1;
+  return onPrimary(connection, read).catch(() => read(region));
 }
 
 async function silentPrimary(connection: string): Promise<string | undefined> {

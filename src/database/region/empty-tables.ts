@@ -33,7 +33,7 @@ export async function subscribeEmptied(
 ): Promise<void> {
   await onPrimary(connection, async (primary) => {
     const tables = (await publishedTables(primary)).map((table) => pg.escapeIdentifier(table));
-    await createSlot(primary, name);
+    await createSlot(region, primary, name);
     try {
       await inTransaction(region, async () => {
         await region.query(`TRUNCATE ${tables.join(', ')}`);

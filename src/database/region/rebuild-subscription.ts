@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { untilReceiving } from '../subscription.ts';
 import { attachSlot, createSlot, dropSlot, inTransaction } from './attach-slot.ts';
-import type { RegionSlot } from './region-slots.ts';
+import { isUsable, readRegionSlot } from './region-slots.ts';
 
 /** A subscription that cannot continue, and what replaces it. */
 export interface Rebuild {
@@ -10,8 +11,6 @@ export interface Rebuild {
   /** Name of the old and the new subscription. */
   name: string;
   slotName: string;
-  /** The slot of that name, if there is one. */
-  slot: RegionSlot | null;
   connection: string;
   report: (line: string) => void;
 }
@@ -21,22 +20,25 @@ export interface Rebuild {
  * every earlier one is found by the comparison. The region is marked as unverified in the same transaction, so pods do not use a row
  * before its bucket was equal to the primary's.
  *
- * A usable slot stays: its position is right if only the region's origin is wrong.
+ * A usable slot stays: its position is right if only the region's origin is wrong. The apply worker moves the slot to its origin, so
+ * it is stopped first.
  * @param primary login with REPLICATION
  */
 export async function rebuildSubscription(
   region: pg.Client,
   primary: pg.ClientBase,
-  { exists, name, slotName, slot, connection, report }: Rebuild,
+  { exists, name, slotName, connection, report }: Rebuild,
 ): Promise<void> {
-  const createsSlot = slot === null || slot.wal_status === 'lost';
+  if (exists) await stopWorker(region, primary, name, slotName);
+  const slot = await readRegionSlot(primary, slotName);
+  const createsSlot = slot === undefined || !isUsable(slot);
   if (createsSlot) {
-    if (slot !== null) {
-      await dropSlot(primary, slotName);
-      report(`dropped the lost slot ${slotName}`);
+    if (slot !== undefined) {
+      await dropSlot(primary, slotName, true);
+      report(`dropped the slot ${slotName}, with which the region cannot continue`);
     }
     report(`creating the slot ${slotName}; this waits for the transactions that run on the primary`);
-    await createSlot(primary, slotName);
+    await createSlot(region, primary, slotName);
   }
   try {
     await inTransaction(region, async () => {
@@ -50,6 +52,21 @@ export async function rebuildSubscription(
   }
   report(`the region has a new subscription ${name}`);
   await untilReceiving(region, name);
+}
+
+const STOP_TIMEOUT_MS = 10_000;
+const CHECK_INTERVAL_MS = 50;
+
+async function stopWorker(
+  region: pg.ClientBase,
+  primary: pg.ClientBase,
+  name: string,
+  slotName: string,
+): Promise<void> {
+  await region.query(`ALTER SUBSCRIPTION ${pg.escapeIdentifier(name)} DISABLE`);
+  for (const endsAtMs = Date.now() + STOP_TIMEOUT_MS; Date.now() < endsAtMs; await sleep(CHECK_INTERVAL_MS)) {
+    if ((await readRegionSlot(primary, slotName))?.active !== true) return;
+  }
 }
 
 /** Drops a subscription and leaves its slot. */

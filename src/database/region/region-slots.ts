@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { RETAINED_BYTES } from '../replication-slots.ts';
+import { AHEAD_BYTES, RETAINED_BYTES } from '../replication-slots.ts';
 
 /** A replication slot by which a region receives changes, or an initial copy its table. The names are those of `--json`. */
 export interface RegionSlot {
@@ -11,6 +11,10 @@ export interface RegionSlot {
   confirmed_lsn: string | null;
   /** WAL that the primary keeps for the slot. */
   retained_bytes: number;
+  /** WAL that the region has applied and the primary lacks. Unless it is 0, Postgres sends the region nothing. */
+  ahead_bytes: number;
+  /** Whether standbys copy the slot; always false before Postgres 17. */
+  failover: boolean;
   /** WAL that the primary may still write before it loses the slot; null without a limit. */
   remaining_bytes: number | null;
   wal_status: 'reserved' | 'extended' | 'unreserved' | 'lost' | null;
@@ -27,11 +31,17 @@ export interface RegionSlot {
 const SLOTS = `
   SELECT slot_name::text AS name, active, to_jsonb(slot) ->> 'inactive_since' AS inactive_since,
     confirmed_flush_lsn::text AS confirmed_lsn, ${RETAINED_BYTES} AS retained_bytes,
+    ${AHEAD_BYTES} AS ahead_bytes, COALESCE((to_jsonb(slot) ->> 'failover')::boolean, false) AS failover,
     safe_wal_size::float8 AS remaining_bytes, wal_status,
     to_jsonb(slot) ->> 'invalidation_reason' AS invalidation_reason,
     host(client_addr) AS address, application_name, slot_name ~ '^pg_[0-9]+_sync_' AS initial_copy
   FROM pg_replication_slots AS slot LEFT JOIN pg_stat_replication AS connected ON connected.pid = active_pid
   WHERE plugin = 'pgoutput' AND slot.database = current_database() AND NOT temporary`;
+
+/** Whether a region can continue with a slot. */
+export function isUsable(slot: RegionSlot): boolean {
+  return slot.wal_status !== 'lost' && slot.ahead_bytes === 0;
+}
 
 /** Reads the slots of all regions. @param primary any login */
 export async function readRegionSlots(primary: pg.ClientBase): Promise<RegionSlot[]> {

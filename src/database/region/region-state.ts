@@ -15,8 +15,17 @@ export interface RegionState {
   /** The apply worker. */
   worker: { running: boolean; last_message_seconds: number | null };
   tables: ReplicatedTable[];
-  /** The newest heartbeat; null before the first one. `age_seconds` is the age of the region's data. */
-  heartbeat: { age_seconds: number; complete: boolean; epoch: number; counter: number } | null;
+  /**
+   * The newest heartbeat; null before the first one. `age_seconds` is the age of the region's data, as far as the clocks of both servers
+   * agree; `received_seconds` is measured by the region's alone.
+   */
+  heartbeat: {
+    age_seconds: number;
+    received_seconds: number;
+    complete: boolean;
+    epoch: number;
+    counter: number;
+  } | null;
   /** Since the statistics of the subscription were reset. Conflicts are counted since Postgres 18. */
   errors: { apply: number; copy: number; conflicts: number };
   generation: string;
@@ -46,6 +55,7 @@ const STATE = `
         ORDER BY srrelid::regclass::text), '[]')
       FROM pg_subscription_rel JOIN own ON oid = srsubid) AS tables,
     (SELECT jsonb_build_object('age_seconds', extract(epoch FROM clock_timestamp() - beat_at)::float8,
+        'received_seconds', extract(epoch FROM clock_timestamp() - received_at)::float8,
         'complete', complete, 'epoch', epoch, 'counter', counter) FROM heartbeat) AS heartbeat,
     jsonb_build_object(
       'apply', coalesce((SELECT (counts ->> 'apply_error_count')::int FROM stats), 0),

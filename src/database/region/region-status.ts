@@ -35,8 +35,16 @@ export async function readRegionStatus(
       slot: subscription?.slot ?? subscription?.name ?? name,
     }),
   );
-  const problems = problemsOf(state, seen.primary ?? undefined);
+  const problems = [
+    ...(connection !== undefined && seen.primary === null ? [unreachable(seen.primary_unreachable)] : []),
+    ...problemsOf(state, seen.primary ?? undefined),
+  ];
   return { in_step: problems.length === 0, problems, region: state, ...seen };
+}
+
+/** Without `--primary` the region may be in step all the same: not every login may read the connection string. */
+function unreachable(reason = ''): Problem {
+  return { message: `The primary cannot be reached (${reason}).`, fix: 'Check --primary (SUBSCRIBE_TO).' };
 }
 
 async function tryPrimary(

@@ -4,6 +4,7 @@ import { DELEGATED_SUBSCRIPTIONS } from '../subscription-preflight.ts';
 import { awaitComparison, type Comparison, type RepairBuckets } from './await-comparison.ts';
 import { onPrimary } from './reach-primary.ts';
 import { rebuildSubscription } from './rebuild-subscription.ts';
+import { isUsable } from './region-slots.ts';
 import type { RegionStatus } from './region-status.ts';
 import { COMPARISON_LIMIT_SECONDS, HEARTBEAT_LIMIT_SECONDS, needsRebuild } from './verdict.ts';
 
@@ -57,7 +58,11 @@ function planRebuild({ region, primary, problems }: RegionStatus, hasRows: boole
     'Start "iam control-plane", then repeat this command.',
   );
   if (obstacles.length > 0) return { action: 'refuse', reasons: obstacles };
-  return { action: 'rebuild', reasons: problems, drops_slot: slot?.wal_status === 'lost' ? slot.name : null };
+  return {
+    action: 'rebuild',
+    reasons: problems,
+    drops_slot: slot !== null && !isUsable(slot) ? slot.name : null,
+  };
 }
 
 /** Whether the region has rows of the primary. The heartbeat is the first row of every region. */
@@ -103,7 +108,6 @@ export async function resyncRegion(region: pg.Client, resync: Resync): Promise<C
         exists: subscription !== null,
         name,
         slotName: subscription?.slot ?? name,
-        slot: status.primary?.slot ?? null,
         connection,
         report,
       }),

@@ -1,5 +1,6 @@
 import type { Problem } from '../findings.ts';
 import type { PrimaryState } from './primary-state.ts';
+import { isUsable } from './region-slots.ts';
 import type { RegionState } from './region-state.ts';
 
 /** How old the region's data may be, and how old what the control plane writes every second. */
@@ -40,7 +41,7 @@ export function problemsOf(region: RegionState, primary: PrimaryState | undefine
 
 /** Whether only a new subscription helps: the slot is gone or lost, or Postgres would skip the primary's next transactions. */
 export function needsRebuild({ slot, positions }: PrimaryState): boolean {
-  return slot === null || slot.wal_status === 'lost' || positions?.verdict === 'origin-ahead';
+  return slot === null || !isUsable(slot) || positions?.verdict === 'origin-ahead';
 }
 
 const RESYNC = 'Run "iam region resync". The region serves meanwhile.';
@@ -65,11 +66,11 @@ function slotProblems(primary: PrimaryState | undefined): Problem[] {
       },
     ];
   }
-  if (positions?.verdict === 'origin-ahead') {
+  if (slot.ahead_bytes > 0 || positions?.verdict === 'origin-ahead') {
     return [
       {
         message:
-          'The region has applied changes that the primary does not have: the primary was restored, or promoted with a loss.',
+          'The region has applied changes that the primary does not have: the primary was restored, or promoted with a loss. Until its WAL is as long again, the region receives nothing.',
         fix: RESYNC,
       },
     ];
@@ -89,12 +90,13 @@ function controlPlaneProblems(primary: PrimaryState | undefined): Problem[] {
   ];
 }
 
-function workerProblems({ subscription, worker, errors }: RegionState): Problem[] {
+function workerProblems({ subscription, worker, errors, heartbeat }: RegionState): Problem[] {
   if (subscription?.enabled === false) {
     return [{ message: 'The subscription is disabled.', fix: 'Run "iam region add", which enables it.' }];
   }
-  if (worker.running) return [];
-  const failed = errors.apply > 0 ? ` It failed ${errors.apply} times.` : '';
+  const isStale = (heartbeat?.received_seconds ?? 0) > HEARTBEAT_LIMIT_SECONDS;
+  if (worker.running && !(isStale && errors.apply > 0)) return [];
+  const failed = errors.apply > 0 ? ` It has failed ${errors.apply} times.` : '';
   return [
     {
       message: `The apply worker of the subscription does not run, or restarts.${failed}`,
@@ -134,11 +136,28 @@ function heartbeatProblems({ heartbeat, tables }: RegionState): Problem[] {
       { message: 'No heartbeat has arrived.', fix: 'Wait a few seconds after the start of a control plane.' },
     ];
   }
-  if (heartbeat.age_seconds > HEARTBEAT_LIMIT_SECONDS) {
+  const age = Math.round(heartbeat.age_seconds);
+  if (heartbeat.received_seconds > HEARTBEAT_LIMIT_SECONDS) {
     return [
       {
-        message: `The region's data is ${Math.round(heartbeat.age_seconds)} s old.`,
+        message: `No heartbeat has arrived for ${Math.round(heartbeat.received_seconds)} s.`,
         fix: 'If nothing else is reported, wait: a large transaction is applied as a whole.',
+      },
+    ];
+  }
+  if (age > HEARTBEAT_LIMIT_SECONDS) {
+    return [
+      {
+        message: `The region's data is ${age} s old, or the clock of the primary is behind that of the region.`,
+        fix: 'Compare both clocks. If they agree, wait: the region applies what it has missed.',
+      },
+    ];
+  }
+  if (age < -HEARTBEAT_LIMIT_SECONDS) {
+    return [
+      {
+        message: `The clock of the primary is ${-age} s ahead of that of the region, so the age of the data is not known.`,
+        fix: 'Correct the clock that is wrong.',
       },
     ];
   }

@@ -84,10 +84,7 @@ it('rebuilds a region whose slot was lost, while its pods serve, and finds every
     retained_limit_bytes: 1_048_576,
   });
   const planned = await iam(['region', 'resync', '--dry-run'], all.settings);
-  expect([planned.exitCode, planned.stdout]).toEqual([
-    0,
-    expect.stringContaining(`drop the lost slot ${NAME}`),
-  ]);
+  expect([planned.exitCode, planned.stdout]).toEqual([0, expect.stringContaining(`drop the slot ${NAME}`)]);
   expect(await statusOfSlot()).toBe('lost');
 
   const stopAsking = keepAsking(others.map(({ authorization }) => authorization));
@@ -129,6 +126,45 @@ it('changes nothing in a region that is in step', async () => {
   });
   expect(before).toHaveLength(1);
   expect(await subscriptions()).toEqual(before);
+});
+
+it('rebuilds a region that has applied far more WAL than the primary has, and its slot is copied to standbys', async () => {
+  await all.region.query(`ALTER SUBSCRIPTION ${NAME} DISABLE`);
+  await expect
+    .poll(
+      async () =>
+        (await all.primary.query('SELECT active FROM pg_replication_slots WHERE slot_name = $1', [NAME]))
+          .rows[0]?.active,
+    )
+    .toBe(false);
+  // As after a restore of the primary that lost 300 MB.
+  await all.region.query(
+    `SELECT pg_replication_origin_advance('pg_' || oid, $1::pg_lsn + 300 * 1024 * 1024) FROM pg_subscription WHERE subname = $2`,
+    [(await all.primary.query('SELECT pg_current_wal_lsn()::text AS lsn')).rows[0].lsn, NAME],
+  );
+  await all.region.query(`ALTER SUBSCRIPTION ${NAME} ENABLE`);
+  await expect
+    .poll(async () => (await iam(['region', 'list'], all.settings)).stdout, { timeout: 30_000 })
+    .toContain('receives nothing');
+  const status = await iam(['region', 'status'], all.settings);
+  expect([status.exitCode, status.stdout]).toEqual([
+    6,
+    expect.stringContaining('changes that the primary does not have'),
+  ]);
+
+  const resynced = await iam(['region', 'resync'], all.settings);
+  expect([resynced.exitCode, resynced.stdout + resynced.stderr]).toEqual([
+    0,
+    expect.stringContaining('in step with the primary'),
+  ]);
+  expect((await iam(['region', 'status'], all.settings)).stdout).toMatch(/^in step with the primary\n/);
+  const { rows } = await all.primary.query(
+    "SELECT to_jsonb(slot) -> 'failover' AS failover FROM pg_replication_slots AS slot WHERE slot_name = $1",
+    [NAME],
+  );
+  expect(rows).toEqual([{ failover: true }]);
+  const [later] = await insertKeys(all.primary, 1);
+  await expect.poll(() => pods.outcomes(later?.authorization ?? '')).toEqual(['200', '200']);
 });
 
 it('repairs rows that differ', async () => {

@@ -93,6 +93,33 @@ describe('iam region add', () => {
     expect(rows).toEqual([{ subenabled: true }]);
   });
 
+  it('deletes no rows of a region that has a subscription', async () => {
+    await command('add');
+    const refused = await command('add', '--empty-first');
+    expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining('iam region remove')]);
+    expect(await keysOfRegion()).toBe(KEYS);
+  });
+
+  it('waits for what the primary had at its start, also in a region that lags', async () => {
+    await command('add');
+    const lock = await region.connect();
+    await lock.query('BEGIN');
+    await lock.query('LOCK TABLE api_keys IN SHARE MODE');
+    const [inserted] = await insertKeys(primary.pool, 1);
+    let ended = false;
+    const again = command('add').finally(() => {
+      ended = true;
+    });
+    // Heartbeats of before the lock have arrived, and none does now.
+    await expect.poll(async () => (await command('status')).stdout).toContain('not in step');
+    expect(ended).toBe(false);
+    await lock.query('ROLLBACK');
+    lock.release();
+    expect((await again).stdout).toContain('the region has all rows of the primary');
+    expect(await keysOfRegion()).toBe(KEYS + 1);
+    await primary.pool.query('DELETE FROM api_keys WHERE id = $1', [inserted?.id]);
+  });
+
   it('refuses a region with rows, which a copy would fail on, and empties it only with --empty-first', async () => {
     await command('add');
     expect((await command('remove')).exitCode).toBe(0);
@@ -132,6 +159,11 @@ it('iam region add says that no control plane runs', async () => {
 });
 
 describe('iam region list', () => {
+  it('refuses a database that is not the primary', async () => {
+    const refused = await command('list', '--primary', inject('postgres').primary.url);
+    expect([refused.exitCode, refused.stderr]).toEqual([3, expect.stringContaining('no publication "iam"')]);
+  });
+
   it('shows every region of the primary, and since when it is not connected', async () => {
     await command('add');
     const listed = await command('list', '--json');
@@ -150,7 +182,29 @@ describe('iam region list', () => {
   });
 });
 
+it('iam region status fails if it cannot reach the primary that it is given', async () => {
+  await command('add');
+  const status = await command('status', '--primary', 'host=127.0.0.1 port=1 dbname=gone');
+  expect([status.exitCode, status.stdout]).toEqual([
+    6,
+    expect.stringContaining('The primary cannot be reached'),
+  ]);
+});
+
 describe('iam region remove', () => {
+  it('refuses the name of another subscription', async () => {
+    await command('add');
+    const refused = await command('remove', '--name', 'other');
+    expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining(`is "${name}"`)]);
+    expect(await slots()).toEqual([{ active: true }]);
+  });
+
+  it('says before it changes anything that the primary cannot be reached', async () => {
+    await command('add');
+    const planned = await command('remove', '--dry-run', '--primary', 'host=127.0.0.1 port=1 dbname=gone');
+    expect([planned.exitCode, planned.stderr]).toEqual([4, expect.stringContaining('--primary-gone')]);
+  });
+
   it('drops subscription and slot, and keeps the rows', async () => {
     await command('add');
     const planned = await command('remove', '--dry-run');
