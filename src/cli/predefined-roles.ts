@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { violationsError } from '../errors.ts';
+import { countOf } from '../lib/count-of.ts';
 import { messageOf } from '../lib/message-of.ts';
 import { type PredefinedSet, parsePredefinedSet } from '../roles/predefined-set.ts';
 import { PROJECT_TYPES } from '../roles/project-type.ts';
@@ -89,8 +90,8 @@ function loadText({ version, loaded, added, changed, warnings }: Load): string {
     ...changed.map(({ name, fields }) => `~ ${name}: ${fields.join(', ')}`),
     ...warnings.map((text) => `warning: ${text}`),
     loaded
-      ? `loaded version ${version}: ${added.length} roles added, ${changed.length} changed`
-      : `Nothing was changed (--dry-run). Version ${version} would add ${added.length} roles and change ${changed.length}.`,
+      ? `loaded version ${version}: ${countOf(added.length, 'role')} added, ${changed.length} changed`
+      : `Nothing was changed (--dry-run). Version ${version} would add ${countOf(added.length, 'role')} and change ${changed.length}.`,
   ].join('\n');
 }
 

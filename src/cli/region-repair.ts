@@ -20,10 +20,9 @@ export function repairer(region: pg.Client): RepairBuckets | undefined {
     try {
       let reported = '';
       await repairRegion(region, new Database(pool), {
-        all: false,
         timeoutMs: TIMEOUT_MS,
         onProgress: ({ diverged, unverified }) => {
-          const line = `repairing: ${diverged} buckets diverged, ${unverified} not compared`;
+          const line = `repairing buckets: ${diverged} diverged, ${unverified} not compared`;
           if (line !== reported) report(line);
           reported = line;
         },

@@ -3,6 +3,7 @@ import type { PrimaryState } from '../database/region/primary-state.ts';
 import type { RegionSlot } from '../database/region/region-slots.ts';
 import type { RegionState } from '../database/region/region-state.ts';
 import type { RegionStatus } from '../database/region/region-status.ts';
+import { countOf } from '../lib/count-of.ts';
 import { table } from './output.ts';
 import { problemLines } from './region-flags.ts';
 import type { RegionList } from './region-list.ts';
@@ -101,7 +102,7 @@ function regionLines({
     `tables        ${notReady.length === 0 ? `${tables.length} ready` : notReady.join(', ')}`,
     `heartbeat     ${heartbeat === null ? 'none' : `${ago(heartbeat.age_seconds)}, ${heartbeat.complete ? 'complete' : 'not complete'}, epoch ${heartbeat.epoch}`}`,
     `buckets       ${buckets.diverged} diverged, ${buckets.suspected} suspected, ${buckets.unverified} unverified; oldest comparison ${compared === null ? 'none' : ago(compared)}`,
-    `errors        ${errors.apply} of the apply worker, ${errors.copy} of copies, ${errors.conflicts} conflicts`,
+    `errors        ${errors.apply} of the apply worker, ${errors.copy} of copies, ${countOf(errors.conflicts, 'conflict')}`,
     `generation    ${generation}`,
     ...breaks.map(({ at, reason }) => `  since       ${at} ${reason}`),
   ];
@@ -136,7 +137,7 @@ export function resyncText({ plan, dry_run: dryRun, comparison, seconds }: Resyn
   if (comparison === undefined) return '';
   return [
     ...(plan.action === 'rebuild' ? ['the region has a new subscription'] : []),
-    `${comparison.differed} buckets differed`,
+    `${countOf(comparison.differed, 'bucket')} differed`,
     comparison.equal
       ? `in step with the primary after ${seconds?.toFixed(1)} s`
       : `The region is not in step. ${comparison.missing}`,

@@ -7,12 +7,8 @@ import { RepairPublisher } from './repair-publisher.ts';
 import { type BucketKind, requestRepairs } from './repair-queue.ts';
 
 const CHECK_INTERVAL_MS = 500;
-/** As in the migrations. */
-const BUCKETS: Readonly<Record<BucketKind, number>> = { keys: 1_024, roles: 64 };
 
 export interface RepairRegionOptions {
-  /** Compares every bucket row by row, also those that are not known to differ. */
-  all: boolean;
   timeoutMs: number;
   onProgress: (progress: RepairProgress) => void;
   logger: Logger;
@@ -24,8 +20,6 @@ export interface RepairProgress {
   diverged: number;
   /** Buckets that were not compared since the region may have missed changes. */
   unverified: number;
-  /** With `all`: buckets whose repair has not arrived yet. */
-  awaited: number;
 }
 
 /**
@@ -38,25 +32,18 @@ export interface RepairProgress {
 export async function repairRegion(
   region: pg.Client,
   primary: Queries,
-  { all, timeoutMs, onProgress, logger }: RepairRegionOptions,
+  { timeoutMs, onProgress, logger }: RepairRegionOptions,
 ): Promise<RepairProgress> {
   const endsAt = performance.now() + timeoutMs;
-  const [now] = await primary.query<{ at: string }>('SELECT clock_timestamp()::text AS at');
   const publishers = [new RepairPublisher(primary, logger), new DigestPublisher(primary, logger)];
   for (const publisher of publishers) publisher.start();
   try {
-    if (all) {
-      for (const [kind, count] of Object.entries(BUCKETS)) {
-        await requestRepairs(primary, kind as BucketKind, [...Array(count).keys()], true);
-      }
-    }
     for (;;) {
       const rows = await divergedBuckets(region);
       for (const { kind, buckets } of rows) await requestRepairs(primary, kind, buckets);
-      const progress = await progressOf(region, all ? now?.at : undefined);
+      const progress = await progressOf(region);
       onProgress(progress);
-      const left = progress.diverged + progress.unverified + progress.awaited;
-      if (left === 0 || performance.now() > endsAt) return progress;
+      if (progress.diverged + progress.unverified === 0 || performance.now() > endsAt) return progress;
       await sleep(CHECK_INTERVAL_MS);
     }
   } finally {
@@ -71,15 +58,11 @@ async function divergedBuckets(region: pg.Client): Promise<{ kind: BucketKind; b
   return rows;
 }
 
-/** @param since repairs that were published later, by the clock of the primary, have arrived */
-async function progressOf(region: pg.Client, since: string | undefined): Promise<RepairProgress> {
+async function progressOf(region: pg.Client): Promise<RepairProgress> {
   const { rows } = await region.query<RepairProgress>(
     `SELECT count(*) FILTER (WHERE state = 'diverged')::int AS diverged,
-       count(*) FILTER (WHERE state = 'unverified')::int AS unverified,
-       (SELECT count(*)::int FROM repairs
-        WHERE (published_at > $1::timestamptz) IS NOT TRUE AND $1 IS NOT NULL) AS awaited
+       count(*) FILTER (WHERE state = 'unverified')::int AS unverified
      FROM compared_buckets`,
-    [since ?? null],
   );
   return rows[0] as RepairProgress;
 }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { countOf } from '../../lib/count-of.ts';
 import type { Change } from './change.ts';
 import { highestCounter } from './plausible-counter.ts';
 
@@ -100,7 +101,7 @@ export class ReplicaTrust {
     if (this.#obstacle !== undefined) return [this.#obstacle];
     return this.unverifiedBuckets === 0
       ? []
-      : [`${this.unverifiedBuckets} buckets of rows were not compared with the primary yet`];
+      : [`not compared with the primary yet: ${countOf(this.unverifiedBuckets, 'bucket')} of rows`];
   }
 
   /** Whether the row of a key counts now. @param bucketOf computes its bucket, only if that matters */

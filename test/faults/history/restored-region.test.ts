@@ -65,14 +65,21 @@ async function replicated(): Promise<void> {
     .toSatisfy((counter: string) => BigInt(counter ?? 0) >= BigInt(rows[0].counter));
 }
 
-const askAll = async (keys: readonly Key[], of: readonly TestRegional[] = pods.all) =>
-  new Set(
-    await Promise.all(
-      keys.flatMap(({ authorization }) =>
-        of.map(async (pod) => outcome(await authenticate(pod, authorization))),
-      ),
+const askEach = (keys: readonly Key[], of: readonly TestRegional[] = pods.all) =>
+  Promise.all(
+    keys.flatMap(({ authorization }) =>
+      of.map(async (pod) => outcome(await authenticate(pod, authorization))),
     ),
   );
+const askAll = async (keys: readonly Key[], of?: readonly TestRegional[]) => new Set(await askEach(keys, of));
+
+/** Few untouched keys share a bucket with a changed one. */
+async function expectMostServed(of?: readonly TestRegional[]): Promise<void> {
+  const outcomes = await askEach(untouched, of);
+  const refused = outcomes.filter((one) => one !== '200');
+  expect(refused.filter((one) => one !== UNCONFIRMED)).toEqual([]);
+  expect(refused.length).toBeLessThan(outcomes.length / 2);
+}
 
 /** What happens on the primary after the copy of the region was made. */
 async function changeKeys(): Promise<{ created: Key[]; renewed: Key[] }> {
@@ -125,7 +132,7 @@ it('pods that run refuse what a restored region has missed, and serve the rest',
   }
   expect([...late].filter((outcome) => ![REFUSED, UNCONFIRMED].includes(outcome))).toEqual([]);
   expect([...valid].filter((outcome) => outcome.startsWith('401'))).toEqual([]);
-  expect(await askAll(untouched)).toContain('200');
+  await expectMostServed();
 });
 
 it('pods that start on a restored region never accept a key that was revoked in the gap', async () => {
@@ -154,7 +161,7 @@ it('pods that start on a restored region never accept a key that was revoked in 
     await questions;
     for (const outcome of await askAll(revoked, started)) seen.add(outcome);
     for (const outcome of await askAll([...created, ...renewed], started)) valid.add(outcome);
-    expect(await askAll(untouched, started)).toContain('200');
+    await expectMostServed(started);
   } finally {
     await Promise.all(started.map((pod) => pod.close()));
   }

@@ -63,7 +63,7 @@ const VECTORDB = { vectordb: { viewer: { cluster: ['monitor'] }, auditor: { clus
 it('a later set replaces definitions and adds roles, everywhere, and iam migrate keeps it', async () => {
   expect(await load({ version: LATER, roles: VECTORDB })).toMatchObject({
     exitCode: 0,
-    stdout: expect.stringContaining(`loaded version ${LATER}: 1 roles added, 1 changed`),
+    stdout: expect.stringContaining(`loaded version ${LATER}: 1 role added, 1 changed`),
   });
   await migrate(primary.url, 'primary');
   expect((await viewer()).cluster).toEqual(['monitor']);
