@@ -42,6 +42,7 @@ export async function repairRegion(
 ): Promise<RepairProgress> {
   const endsAt = performance.now() + timeoutMs;
   const [now] = await primary.query<{ at: string }>('SELECT clock_timestamp()::text AS at');
+  const former = await publicationTimes(region);
   const publishers = [new RepairPublisher(primary, logger), new DigestPublisher(primary, logger)];
   for (const publisher of publishers) publisher.start();
   try {
@@ -53,7 +54,7 @@ export async function repairRegion(
     for (;;) {
       const rows = await divergedBuckets(region);
       for (const { kind, buckets } of rows) await requestRepairs(primary, kind, buckets);
-      const progress = await progressOf(region, all ? now?.at : undefined);
+      const progress = await progressOf(region, all ? now?.at : undefined, former);
       onProgress(progress);
       const left = progress.diverged + progress.unverified + progress.awaited;
       if (left === 0 || performance.now() > endsAt) return progress;
@@ -71,15 +72,31 @@ async function divergedBuckets(region: pg.Client): Promise<{ kind: BucketKind; b
   return rows;
 }
 
-/** @param since repairs that were published later, by the clock of the primary, have arrived */
-async function progressOf(region: pg.Client, since: string | undefined): Promise<RepairProgress> {
+/** When the repairs of the region were published, as JSON by kind and bucket. */
+async function publicationTimes(region: pg.Client): Promise<string> {
+  const { rows } = await region.query<{ times: string }>(
+    "SELECT coalesce(jsonb_object_agg(kind || ' ' || bucket, published_at), '{}')::text AS times FROM repairs",
+  );
+  return rows[0]?.times ?? '{}';
+}
+
+/**
+ * @param since repairs that were published later, by the clock of the primary, have arrived
+ * @param former the times at the start. They may be later than `since`: the clock may have gone back
+ */
+async function progressOf(
+  region: pg.Client,
+  since: string | undefined,
+  former: string,
+): Promise<RepairProgress> {
   const { rows } = await region.query<RepairProgress>(
     `SELECT count(*) FILTER (WHERE state = 'diverged')::int AS diverged,
        count(*) FILTER (WHERE state = 'unverified')::int AS unverified,
        (SELECT count(*)::int FROM repairs
-        WHERE (published_at > $1::timestamptz) IS NOT TRUE AND $1 IS NOT NULL) AS awaited
+        WHERE $1 IS NOT NULL AND (published_at > $1::timestamptz
+          AND to_jsonb(published_at) IS DISTINCT FROM $2::jsonb -> (kind || ' ' || bucket)) IS NOT TRUE) AS awaited
      FROM compared_buckets`,
-    [since ?? null],
+    [since ?? null, former],
   );
   return rows[0] as RepairProgress;
 }

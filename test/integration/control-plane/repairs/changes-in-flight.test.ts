@@ -150,6 +150,20 @@ it('a repair restores the row, and the bucket matches at the next digest that wa
   expect(await state()).toBe('matching');
 });
 
+it('a bucket is requested and claimed again after the clock of the primary went back', async () => {
+  await databases.primary.query(
+    `UPDATE repairs SET requested_at = NULL, claimed_at = clock_timestamp() + interval '1 hour',
+       published_at = clock_timestamp() + interval '1 hour'`,
+  );
+  expect(await requestRepairs(onPool(databases.primary), 'keys', [bucket])).toBe(1);
+  const [claimed] = await claimRepairs(onPool(databases.primary), 8);
+  expect(claimed).toMatchObject({ kind: 'keys', bucket });
+  await publishRepair(onPool(databases.primary), claimed as ClaimedRepair);
+  await databases.replicated();
+  expect(await hasKey(keys[0])).toBe(true);
+  await databases.primary.query("UPDATE repairs SET claimed_at = '-infinity', published_at = NULL");
+});
+
 it('revocations that commit between the claim and the commit of a repair stay', async () => {
   await inTransaction(async (slow) => {
     await revoke(neighbour, slow);
