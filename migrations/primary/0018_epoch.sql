@@ -42,7 +42,8 @@ BEGIN
   has_moved := (identity.system_identifier, identity.timeline) <> (identifier, public.current_timeline())
     OR newest < beating.sequence;
   knows_newer := (beating.epoch, beating.counter) < (known_epoch, known_counter);
-  is_claimable := identity.claimed_at <= clock_timestamp() - interval '1 min';
+  -- A claim in the future was made before the clock went back.
+  is_claimable := identity.claimed_at NOT BETWEEN clock_timestamp() - interval '1 min' AND clock_timestamp();
   has_lost := is_claimable AND beating.epoch < 4095 AND EXISTS (
     SELECT FROM pg_replication_slots
     WHERE database = current_database()

@@ -146,3 +146,33 @@ $$;
 CREATE TRIGGER hold_repaired_bucket BEFORE UPDATE ON compared_buckets FOR EACH ROW
   WHEN (OLD.state = 'diverged' AND NEW.state = 'matching') EXECUTE FUNCTION hold_repaired_bucket();
 ALTER TABLE compared_buckets ENABLE ALWAYS TRIGGER hold_repaired_bucket;
+
+-- Revocations that the primary has lost, and that a repair or a later change of the key has undone here. No call undoes a revocation.
+CREATE TABLE lost_revocations (
+  seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  key_id text NOT NULL,
+  organization_id text NOT NULL,
+  revoked_at timestamptz NOT NULL,
+  noticed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+
+CREATE FUNCTION record_lost_revocation() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  assigned bigint;
+BEGIN
+  INSERT INTO public.lost_revocations (key_id, organization_id, revoked_at)
+  VALUES (OLD.id, OLD.organization_id, OLD.revoked_at) RETURNING seq INTO assigned;
+  DELETE FROM public.lost_revocations WHERE seq <= assigned - 10000;
+  RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+  -- An error would stop the apply worker and with it every revocation.
+  RAISE WARNING 'the primary has lost the revocation of key %, and lost_revocations lacks it: %', OLD.id, SQLERRM;
+  RETURN NULL;
+END
+$$;
+-- REPLICA, because only replication counts: a row that a person changes here still is revoked on the primary.
+CREATE TRIGGER record_lost_revocation AFTER UPDATE ON api_keys FOR EACH ROW
+  WHEN (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL) EXECUTE FUNCTION record_lost_revocation();
+ALTER TABLE api_keys ENABLE REPLICA TRIGGER record_lost_revocation;
+
+GRANT SELECT ON lost_revocations TO iam_regional;

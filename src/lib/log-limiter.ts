@@ -19,7 +19,8 @@ export class LogLimiter {
     const nowMs = this.#now();
     const state = this.#kinds.get(kind) ?? { nextAtMs: 0, suppressed: 0 };
     this.#kinds.set(kind, state);
-    if (nowMs < state.nextAtMs) {
+    // A longer wait than the interval is one from before the clock went back.
+    if (nowMs < state.nextAtMs && state.nextAtMs <= nowMs + this.#intervalMs) {
       state.suppressed += 1;
       return undefined;
     }

@@ -32,7 +32,8 @@ export class RateWindow {
     const { max, windowMs, now } = this.#options;
     const nowMs = now();
     let window = this.#windows.get(key);
-    if (window === undefined || window.endsAtMs <= nowMs) {
+    // A window that ends later than a new one would was opened before the clock went back.
+    if (window === undefined || window.endsAtMs <= nowMs || window.endsAtMs > nowMs + windowMs) {
       window = { endsAtMs: nowMs + windowMs, count: 0 };
       this.#windows.set(key, window);
     }

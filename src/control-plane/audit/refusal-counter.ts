@@ -74,7 +74,9 @@ export class RefusalCounter {
     const nowMs = this.#deps.now();
     const ended: [string, Window][] = [];
     for (const [id, window] of this.#windows) {
-      if (window.endsAtMs > nowMs) break;
+      // One that was opened before the clock went back has ended too.
+      const isOpen = window.endsAtMs > nowMs && window.endsAtMs <= nowMs + WINDOW_MS;
+      if (isOpen) break;
       ended.push([id, window]);
     }
     for (const [id, { last, count, others }] of ended) {

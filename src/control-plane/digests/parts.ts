@@ -14,14 +14,17 @@ const PARTS = 34;
 /** After an outage many parts are due. A process that was slow catches up. */
 const MAX_CLAIMS = 3;
 
-/** Claims the parts whose slot has begun, oldest first. Regions learn of the claim, so it is a commit before the digest. */
+/**
+ * Claims the parts whose slot has begun, oldest first. Regions learn of the claim, so it is a commit before the digest.
+ * A claim in the future was made before the clock of the primary went back. It must not stop the digests until that time.
+ */
 export function claimDueParts(database: Queries): Promise<ClaimedPart[]> {
   return database.query<ClaimedPart>(
     `UPDATE digests SET claim = claim + 1, claimed_at = clock_timestamp()
      WHERE part IN (
        SELECT part FROM digests CROSS JOIN LATERAL (SELECT make_interval(secs => $1::float8 * part / $2)) AS slot (offset_)
-       WHERE claimed_at < clock_timestamp() - interval '1 s'
-         AND claimed_at < date_bin(make_interval(secs => $1), clock_timestamp() - offset_, 'epoch') + offset_
+       WHERE claimed_at > clock_timestamp() OR (claimed_at < clock_timestamp() - interval '1 s'
+         AND claimed_at < date_bin(make_interval(secs => $1), clock_timestamp() - offset_, 'epoch') + offset_)
        ORDER BY claimed_at, part LIMIT $3 FOR UPDATE OF digests SKIP LOCKED
      ) RETURNING part, kind, first_bucket, claim`,
     [PERIOD_SECONDS, PARTS, MAX_CLAIMS],

@@ -45,6 +45,8 @@ export async function claimDueNotices(on: Queries, nowMs: number): Promise<Expir
 
 /** With the delays between them, the attempts cover about one day. */
 const MAX_ATTEMPTS = 12;
+/** An attempt that is due later was scheduled before the clock went back. */
+const MAX_DELAY = '4 hours';
 
 /**
  * Claims notices whose delivery is due. It schedules the next attempt before anything is sent, so another instance retries if this
@@ -54,17 +56,17 @@ export async function claimDeliveries(on: Queries, nowMs: number, limit: number)
   return on.query<ExpiryNotice>(
     `WITH claimed AS (
        UPDATE expiry_notices SET attempts = attempts + 1,
-         next_attempt_at = $1 + least(interval '4 hours', interval '30 seconds' * power(2, attempts))
+         next_attempt_at = $1 + least($4::interval, interval '30 seconds' * power(2, attempts))
        WHERE id IN (
          SELECT id FROM expiry_notices
-         WHERE delivered_at IS NULL AND attempts < $2 AND next_attempt_at <= $1
+         WHERE delivered_at IS NULL AND attempts < $2 AND (next_attempt_at <= $1 OR next_attempt_at > $1 + $4::interval)
          ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
        RETURNING id, key_id, organization_id, expires_at, days_ahead
      )
      SELECT claimed.id::text, claimed.key_id, claimed.organization_id, api_keys.description,
        api_keys.created_by AS user_id, claimed.expires_at, claimed.days_ahead
      FROM claimed JOIN api_keys ON api_keys.id = claimed.key_id ORDER BY claimed.id`,
-    [new Date(nowMs), MAX_ATTEMPTS, limit],
+    [new Date(nowMs), MAX_ATTEMPTS, limit, MAX_DELAY],
   );
 }
 

@@ -115,6 +115,11 @@ it('the loss is reported, and the region becomes equal to the new primary withou
     `[figure] promotion with a loss: keys revoked afterwards refused ${refusedAfter} s, all keys right ${since()} s after the promotion`,
   );
   await expect.poll(() => rowsOf(servers.region), LONG).toEqual(await rowsOf(servers.primary));
+  const listed = await servers.region.query('SELECT key_id, organization_id FROM lost_revocations');
+  expect(listed.rows.map(({ key_id }) => key_id).sort()).toEqual(lostRevocations.map(({ id }) => id).sort());
+  expect(new Set(listed.rows.map(({ organization_id }) => organization_id))).toEqual(
+    new Set([owner.organizationId]),
+  );
   const { rows } = await servers.region.query(
     "SELECT FROM history_breaks WHERE reason IN ('counter_backwards', 'other_primary', 'gap')",
   );

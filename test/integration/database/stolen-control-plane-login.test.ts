@@ -32,6 +32,25 @@ describe('the login of the control plane', () => {
     expect(await beat(now)).toBe(now + 17);
   });
 
+  it('begins one epoch, and not another, after the clock went back', async () => {
+    const before = await beat();
+    await primary.pool.query(
+      "UPDATE primary_identity SET claimed_at = clock_timestamp() + interval '1 hour'",
+    );
+    expect(await beat(before, 10 ** 9)).toBe(before + 1);
+    await expect(beat(before + 1, 2 * 10 ** 9)).rejects.toThrow('less than a minute ago');
+    const { rows } = await primary.pool.query(
+      'SELECT FROM primary_identity WHERE claimed_at <= clock_timestamp()',
+    );
+    expect(rows).toHaveLength(1);
+  });
+
+  it('cannot write when an epoch began', async () => {
+    await expect(thief.query("UPDATE primary_identity SET claimed_at = 'infinity'")).rejects.toThrow(
+      'permission denied',
+    );
+  });
+
   it('leaves a promotion its epoch, also in that minute', async () => {
     const before = await beat();
     await primary.pool.query("UPDATE primary_identity SET timeline = '00000000'");

@@ -31,3 +31,11 @@ it('counts a bounded number of keys', () => {
   expect(rate.take('999')).toBe(60);
   expect(rate.take('0')).toBeUndefined();
 });
+
+it('opens another window after the clock went back', () => {
+  const clock = { nowMs: 3_600_000 };
+  const rate = windowOf(1, clock);
+  expect([rate.take('a'), rate.take('a')]).toEqual([undefined, 60]);
+  clock.nowMs = 0;
+  expect([rate.take('a'), rate.take('a')]).toEqual([undefined, 60]);
+});

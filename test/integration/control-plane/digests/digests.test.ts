@@ -165,6 +165,18 @@ it('reports the buckets of all rows that differ within the bound, and no other, 
   expect(await buckets('suspected')).toEqual([]);
 });
 
+it('finds differences after the clock of the primary went back by an hour', async () => {
+  // Such times stay in the table from when the clock was ahead.
+  await databases.primary.query(
+    "UPDATE digests SET claimed_at = clock_timestamp() + interval '1 hour', published_at = clock_timestamp() + interval '1 hour'",
+  );
+  const { changed, repair } = await changeRegion();
+  await expect.poll(() => buckets('diverged'), { timeout: BOUND_MS }).toEqual(changed);
+  await repair();
+  await expect.poll(() => buckets('diverged'), { timeout: BOUND_MS }).toEqual([]);
+  await comparedTwice();
+});
+
 it('reports a bucket whose difference is another one each time, while the rest of the bucket changes too', async () => {
   // Every update of the key arrives with a wrong version, so that the difference never repeats.
   await databases.region.query(`

@@ -184,6 +184,17 @@ it('retries a failed webhook later with the same id, and stops after the first s
   expect(new Set(received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
 });
 
+it('retries a failed webhook after the clock went back', async () => {
+  status = 500;
+  await key('retried', 90);
+  nowMs = START_MS + 60.5 * DAY_MS;
+  await instance().check();
+  nowMs -= DAY_MS / 3;
+  status = 204;
+  await instance().check();
+  expect(received).toHaveLength(2);
+});
+
 /** A server that answers every connection with these bytes and the request itself. */
 async function echo(head: string): Promise<Server> {
   const server = createTcpServer((socket) => {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type pg from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Queries } from '../../../../src/control-plane/database.ts';
 import { type ClaimedPart, publishPart } from '../../../../src/control-plane/digests/parts.ts';
 import {
@@ -150,6 +150,20 @@ it('a repair restores the row, and the bucket matches at the next digest that wa
   expect(await state()).toBe('matching');
 });
 
+it('a bucket is requested and claimed again after the clock of the primary went back', async () => {
+  await databases.primary.query(
+    `UPDATE repairs SET requested_at = NULL, claimed_at = clock_timestamp() + interval '1 hour',
+       published_at = clock_timestamp() + interval '1 hour'`,
+  );
+  expect(await requestRepairs(onPool(databases.primary), 'keys', [bucket])).toBe(1);
+  const [claimed] = await claimRepairs(onPool(databases.primary), 8);
+  expect(claimed).toMatchObject({ kind: 'keys', bucket });
+  await publishRepair(onPool(databases.primary), claimed as ClaimedRepair);
+  await databases.replicated();
+  expect(await hasKey(keys[0])).toBe(true);
+  await databases.primary.query("UPDATE repairs SET claimed_at = '-infinity', published_at = NULL");
+});
+
 it('revocations that commit between the claim and the commit of a repair stay', async () => {
   await inTransaction(async (slow) => {
     await revoke(neighbour, slow);
@@ -252,6 +266,82 @@ it('a repair that fails does not stop replication', async () => {
   }
   await repair();
   expect(await hasKey(keys[0])).toBe(true);
+});
+
+describe('a revocation that only the region has', () => {
+  const lost = async () =>
+    (await databases.region.query('SELECT key_id FROM lost_revocations ORDER BY seq')).rows.map(
+      ({ key_id }) => key_id,
+    );
+  beforeEach(async () => {
+    await databases.region.query('DELETE FROM lost_revocations');
+    await revoke(keys[1], databases.region);
+  });
+
+  it('is recorded when a repair undoes it, and no other row that the repair writes or removes', async () => {
+    await revoke(keys[2]);
+    await databases.replicated();
+    await databases.region.query("UPDATE api_keys SET description = 'differs', version = 1 WHERE id = $1", [
+      keys[2],
+    ]);
+    const { rows } = await databases.region.query(
+      `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by, version, revoked_at)
+       SELECT id, 'lost', 'lost', 'x', '{}', 'user-1', 1, clock_timestamp()
+       FROM (SELECT gen_random_uuid()::text AS id FROM generate_series(1, 50000)) AS new
+       WHERE key_bucket(id) = $1 LIMIT 1 RETURNING id`,
+      [bucket],
+    );
+    await repair();
+    expect(await hasKey(rows[0].id)).toBe(false);
+    expect(await revokedInRegion()).toEqual([keys[2]]);
+    expect(await lost()).toEqual([keys[1]]);
+  });
+
+  it('is recorded when a change of the key arrives before a repair', async () => {
+    await databases.primary.query("UPDATE api_keys SET description = 'changed' WHERE id = $1", [keys[1]]);
+    await databases.replicated();
+    expect(await revokedInRegion()).toEqual([]);
+    expect(await lost()).toEqual([keys[1]]);
+  });
+
+  it('is not recorded when a person undoes it in the region', async () => {
+    await databases.region.query('UPDATE api_keys SET revoked_at = NULL WHERE id = $1', [keys[1]]);
+    expect(await lost()).toEqual([]);
+  });
+
+  it('is recorded for the newest 10,000', async () => {
+    await databases.region.query(
+      `INSERT INTO lost_revocations (key_id, organization_id, revoked_at)
+       SELECT 'former', 'former', now() FROM generate_series(1, 10000)`,
+    );
+    await repair();
+    const ids = await lost();
+    expect([ids.length, ids.at(-1)]).toEqual([10_000, keys[1]]);
+  });
+
+  it('does not stop replication if it cannot be recorded', async () => {
+    await databases.region.query('ALTER TABLE lost_revocations RENAME TO hidden');
+    try {
+      await repair();
+      expect(await revokedInRegion()).toEqual([]);
+      await revoke(keys[2]);
+      await databases.replicated();
+      expect(await revokedInRegion()).toEqual([keys[2]]);
+    } finally {
+      await databases.region.query('ALTER TABLE hidden RENAME TO lost_revocations');
+    }
+  });
+
+  it('is readable for pods, which cannot change it', async () => {
+    const pod = new pg.Client({ connectionString: databases.replicaUrl });
+    await pod.connect();
+    try {
+      await pod.query('SELECT key_id, organization_id, revoked_at, noticed_at FROM lost_revocations');
+      await expect(pod.query('DELETE FROM lost_revocations')).rejects.toThrow('permission denied');
+    } finally {
+      await pod.end();
+    }
+  });
 });
 
 it('leaves a copy of the rows neither on the primary nor in the region', async () => {

@@ -43,6 +43,14 @@ describe('equal refusals', () => {
     expect(written).toEqual([refusal('a'), { ...refusal('a'), count: 1_999 }]);
   });
 
+  it('are one event with the count, also if the clock goes back', async () => {
+    await counter.record(refusal('a'));
+    await counter.record(refusal('a'));
+    nowMs -= 500_000;
+    await counter.writeEnded();
+    expect(written).toEqual([refusal('a'), { ...refusal('a'), count: 1 }]);
+  });
+
   it('stay limited in the next minute, and are an event at once after a minute without any', async () => {
     await counter.record(refusal('a'));
     await counter.record(refusal('a'));
