@@ -88,6 +88,17 @@ it.each([
   expect(lines.map((line) => JSON.parse(line).msg)).toEqual([expect.stringMatching(message)]);
 });
 
+it('a pod that cannot read its replica says so, and blames nothing else', () => {
+  const watch = watchWith();
+  watch.observe({ ...heartbeat(0), subscription });
+  nowMs += 16_000;
+  watch.check();
+  expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
+    expect.stringMatching(/^this pod has not read its replica for 16 s/),
+  ]);
+  expect(lines[0]).not.toContain('control plane');
+});
+
 it('may lack keys from the loss of the connection until a heartbeat has arrived over the next one', () => {
   const watch = watchWith();
   const observe = (ageSeconds: number, worker: number | null) => {
