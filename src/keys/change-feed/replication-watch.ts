@@ -137,6 +137,7 @@ export class ReplicationWatch {
       ? replicationFault(lag.subscription, {
           failing: this.#isFailing,
           disconnected: this.#now() - this.#disconnectedAt < RETRY_WITHIN_MS,
+          reconnected: this.#disconnectedAt > this.#heartbeatAt,
         })
       : 'the control plane is down, or replication has stopped';
     this.#options.logger.error(
