@@ -118,9 +118,7 @@ export class ClockCheck implements ClockVerdict {
     this.#verdict = this.#isWithinTolerance ? 'right' : 'wrong';
     if (this.#verdict === former) return false;
     if (this.#verdict === 'wrong') {
-      this.#deps.logger.error(
-        `${this.#difference}; ${this.#words.effect}`,
-      );
+      this.#deps.logger.error(`${this.#difference}; ${this.#words.effect}`);
     } else if (former === 'wrong') {
       this.#deps.logger.info(`the clock of ${this.#words.own} is right again`);
     }

@@ -35,7 +35,8 @@ afterEach(async () => {
   vi.useRealTimers();
 });
 
-const times = (count: number, error: (n: number) => Error) => Array.from({ length: count }, (_, n) => error(n));
+const times = (count: number, error: (n: number) => Error) =>
+  Array.from({ length: count }, (_, n) => error(n));
 async function failWith(errors: Error[]): Promise<void> {
   task.errors = errors;
   await vi.advanceTimersByTimeAsync(errors.length * 1_000);
@@ -50,10 +51,7 @@ it('logs a later cause of an outage with its hint, not only the lost connection'
     ...times(2, () => new Error('connection lost')),
     ...times(10, () => new StoreUnavailableError('Postgres', cause)),
   ]);
-  expect(logged()).toEqual([
-    'connection lost',
-    expect.stringContaining('the caller knows epoch 3'),
-  ]);
+  expect(logged()).toEqual(['connection lost', expect.stringContaining('the caller knows epoch 3')]);
   expect(lines.map((line) => JSON.parse(line).hint)).toEqual([undefined, cause.hint]);
 });
 
