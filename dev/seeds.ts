@@ -62,7 +62,11 @@ export async function seed(
     queryTimeoutMs: 5_000,
     onIdleError: () => {}, // the next statement fails with the reason
   });
-  const deps = lifecycleDeps(config, new Database(pool), { now: Date.now, randomBytes });
+  const deps = lifecycleDeps(config, new Database(pool), {
+    now: Date.now,
+    nowForExpiry: Date.now,
+    randomBytes,
+  });
   try {
     const organizations = await listOrganizations(deps.database);
     if (!organizations.some(({ id }) => id === DEMO_ORGANIZATION_ID)) {

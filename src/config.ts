@@ -172,7 +172,7 @@ export const settings = {
   CLOCK_TOLERANCE_MS: integer(1_000, MAX_CLOCK_TOLERANCE_MS)
     .default(MAX_CLOCK_TOLERANCE_MS)
     .describe(
-      'Maximum difference between the clocks of a pod and its replica. Beyond it, the pod is not ready and does not use Redis.',
+      'Maximum difference between the clocks of a pod and its replica, or of a control plane and the primary. Beyond it, a pod is not ready and does not use Redis, and a control plane is not ready and creates, rotates and grants no key.',
     ),
 
   BODY_LIMIT_BYTES: integer(1_024, 16_777_216).default(1_048_576).describe('Maximum size of a request body.'),

@@ -36,6 +36,7 @@ const uiamConflict = uiam('0x1A0409', 409, 'REQUEST.CONFLICT');
 const uiamMissing = uiam('0x28D520', 401, 'AUTHENTICATION.API_KEY');
 const uiamRevoked = uiam('0xD38358', 401, 'AUTHENTICATION.API_KEY');
 const uiamConversion = uiam('0x1A3400', 400, 'CONVERSION.RIGHTS');
+const uiamUnavailable = uiam('0x1A0503', 503, 'SERVICE.UNAVAILABLE');
 const uiamNotFound = uiam('0x1A0404', 404, 'REQUEST.NOT_FOUND');
 const cloudUnauthenticated = cloud('root.unauthenticated', 401);
 const cloudInvalidInput = cloud('api_keys.invalid_input', 400);
@@ -278,7 +279,7 @@ export const ERRORS = {
     message: 'Too many credentials are waiting for verification. Try again shortly.',
   },
   UNAVAILABLE: {
-    uiam: uiam('0x1A0503', 503, 'SERVICE.UNAVAILABLE'),
+    uiam: uiamUnavailable,
     cloud: cloudUnavailable,
     message: 'The service cannot check the credential at the moment. It may be valid. Try again shortly.',
   },
@@ -305,6 +306,12 @@ export const ERRORS = {
     cloud: cloudUnavailable,
     message:
       'The service cannot tell whether the API key or its previous secret has expired, because its clock is wrong. The key may be valid. Try again shortly.',
+  },
+  CLOCK_WRONG: {
+    uiam: uiamUnavailable,
+    cloud: cloudUnavailable,
+    message:
+      'The control plane cannot set expirations at the moment, because its clock is wrong. Try again shortly.',
   },
   KEY_QUARANTINED: {
     uiam: uiam('0x1A0513', 503, 'SERVICE.KEY_QUARANTINED'),

@@ -27,6 +27,7 @@ function controlPlaneMetrics(): Described[] {
   const registry = new Registry();
   new ControlPlaneMetrics(registry, {
     heartbeat: { failures: 0 },
+    clock: { offsetMs: undefined },
     digests: { failures: 0 },
     slots: { current: undefined },
     repairs: { published: 0, failures: 0 },

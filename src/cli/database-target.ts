@@ -36,7 +36,10 @@ export function openPrimary(environment: NodeJS.ProcessEnv = process.env): OpenP
     onIdleError: () => {},
   });
   const database = new Database(pool);
-  return { pool, deps: lifecycleDeps(config, database, { now: Date.now, randomBytes }) };
+  return {
+    pool,
+    deps: lifecycleDeps(config, database, { now: Date.now, nowForExpiry: Date.now, randomBytes }),
+  };
 }
 
 /** The operator: the operating system's user. */

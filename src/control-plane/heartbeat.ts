@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { ClockCheck } from '../keys/change-feed/clock-check.ts';
 import { RepeatedTask } from '../lib/repeated-task.ts';
 import type { Queries } from './database.ts';
 
@@ -12,18 +13,22 @@ interface Beat {
   epoch: number;
   /** int8, as a text. */
   counter: string;
+  /** The primary's clock, in seconds, as a text. */
+  primary_time: string;
 }
 
 /**
  * Writes the row of `heartbeat` every second. The age of that row in a region is the replication lag, and its epoch and counter
- * show a region whether it has missed something. Several control planes can do this at the same time.
+ * show a region whether it has missed something. Several control planes can do this at the same time. Each compares its clock with
+ * the primary's by the way.
  */
 export class Heartbeat extends RepeatedTask {
   readonly #database: Queries;
   readonly #logger: Logger;
-  #newest: Beat = { epoch: 0, counter: '0' };
+  readonly #clock: ClockCheck;
+  #newest: Pick<Beat, 'epoch' | 'counter'> = { epoch: 0, counter: '0' };
 
-  constructor(database: Queries, logger: Logger) {
+  constructor(database: Queries, logger: Logger, clock: ClockCheck) {
     super({
       intervalMs: INTERVAL_MS,
       logger,
@@ -31,16 +36,19 @@ export class Heartbeat extends RepeatedTask {
     });
     this.#database = database;
     this.#logger = logger;
+    this.#clock = clock;
   }
 
   /** A primary that is older than a heartbeat of this process was restored, and starts the next epoch. */
   protected async turn(): Promise<void> {
     const { epoch, counter } = this.#newest;
-    const [beat] = await this.#database.query<Beat>('SELECT epoch, counter FROM beat($1, $2)', [
-      epoch,
-      counter,
-    ]);
+    const sentAtMs = this.#clock.monotonicNow();
+    const [beat] = await this.#database.query<Beat>(
+      'SELECT epoch, counter, extract(epoch FROM clock_timestamp()) AS primary_time FROM beat($1, $2)',
+      [epoch, counter],
+    );
     if (beat === undefined) return;
+    this.#clock.compare(Number(beat.primary_time) * 1_000, sentAtMs);
     this.#newest = beat;
     if (beat.epoch !== epoch && beat.epoch > MANY_EPOCHS) {
       this.#logger.error(

@@ -5,6 +5,7 @@ import { registerSlotMetrics, type SlotWatch } from './slot-watch.ts';
 /** Sources of the values that are read at each scrape. */
 export interface MetricSources {
   heartbeat: { failures: number };
+  clock: { readonly offsetMs: number | undefined };
   digests: { failures: number };
   slots: Pick<SlotWatch, 'current'>;
   repairs: { published: number; failures: number };
@@ -75,6 +76,14 @@ export class ControlPlaneMetrics {
         this.reset();
         this.inc({ result: 'published' }, sources.repairs.published);
         this.inc({ result: 'failed' }, sources.repairs.failures);
+      },
+    });
+    new Gauge({
+      name: 'iam_clock_offset_seconds',
+      help: "Difference of the control plane's clock from the primary's; positive if the control plane is ahead.",
+      registers,
+      collect() {
+        this.set((sources.clock.offsetMs ?? Number.NaN) / 1_000);
       },
     });
     new Gauge({

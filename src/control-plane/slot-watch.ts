@@ -54,13 +54,15 @@ export class SlotWatch {
 
   #logAhead(names: readonly string[]): void {
     const ahead = names.join(', ');
-    if (ahead !== '' && ahead !== this.#ahead) {
+    if (ahead === this.#ahead) return;
+    this.#ahead = ahead;
+    if (ahead === '') this.#logger.info('regions receive again: no slot is ahead of the WAL of the primary');
+    // A loss of up to 64 MB is repaired by the next epoch, usually within seconds.
+    else
       this.#logger.error(
         { slots: ahead },
-        'regions receive nothing: they have applied changes that this primary lacks. Run "iam region resync" for each (docs/failover.md)',
+        'regions have applied changes that this primary lacks, and receive nothing until the primary\'s WAL is as long again; if it lasts longer than a minute, run "iam region resync" for each (docs/failover.md)',
       );
-    }
-    this.#ahead = ahead;
   }
 
   #logMissing(missing: string): void {

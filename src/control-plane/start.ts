@@ -4,9 +4,11 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { createPool } from '../database/pool.ts';
 import { SchemaCheck } from '../database/schema-check.ts';
+import { IamError } from '../errors.ts';
 import { listeningUrl, listenOn } from '../http/listening-url.ts';
 import { createManagementApp, type HealthState } from '../http/management-app.ts';
 import { BoundedVerifier } from '../keys/bounded-verifier.ts';
+import { ClockCheck, CONTROL_PLANE_WORDS } from '../keys/change-feed/clock-check.ts';
 import { ClientAuthentication } from '../keys/client-authentication.ts';
 import { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { PostgresKeyStore } from '../keys/postgres-key-store.ts';
@@ -66,7 +68,19 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
   const lookups = connect(LOOKUP_CONNECTIONS);
   const comparisons = connect(1);
   const database = new Database(pool, auditLog(logger));
-  const deps = lifecycleDeps(config, database, { now, randomBytes });
+  const clock = new ClockCheck({
+    now,
+    monotonicNow: () => performance.now(),
+    logger,
+    toleranceMs: config.CLOCK_TOLERANCE_MS,
+    words: CONTROL_PLANE_WORDS,
+  });
+  // Before the first comparison the control plane is not ready anyway.
+  const nowForExpiry = () => {
+    if (clock.offsetMs !== undefined && !clock.isRight) throw new IamError('CLOCK_WRONG');
+    return now();
+  };
+  const deps = lifecycleDeps(config, database, { now, nowForExpiry, randomBytes });
   const verifier = new BoundedVerifier(new Argon2SecretVerifier(hasPassed), {
     concurrency: config.ARGON2_CONCURRENCY,
     queueLimit: config.ARGON2_QUEUE_LIMIT,
@@ -91,14 +105,14 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     hasPassed,
   });
   const lookupDatabase = new Database(lookups);
-  const heartbeat = new Heartbeat(lookupDatabase, logger);
+  const heartbeat = new Heartbeat(lookupDatabase, logger, clock);
   const schema = new SchemaCheck((text) => lookupDatabase.query(text), 'primary');
   const digests = new DigestPublisher(new Database(comparisons), logger);
   const repairs = new RepairPublisher(new Database(comparisons), logger);
   const slots = new SlotWatch(lookupDatabase, logger);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const metrics = new ControlPlaneMetrics(registry, { heartbeat, digests, repairs, slots, verifier });
+  const metrics = new ControlPlaneMetrics(registry, { heartbeat, clock, digests, repairs, slots, verifier });
   const expiry = new ExpiryWatch({
     database,
     logger,
@@ -137,7 +151,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     // A later outage of the primary does not affect readiness: all instances share the primary.
     obstacles: () => [
       ...(heartbeat.hasSucceeded
-        ? []
+        ? clock.obstacles()
         : [`no heartbeat was written yet: ${heartbeat.lastFailure ?? 'the primary has not responded'}`]),
       ...schema.obstacles,
     ],

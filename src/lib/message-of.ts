@@ -8,3 +8,10 @@ export function messageOf(thrown: unknown): string {
   const message = thrown.message || thrown.name;
   return thrown.cause === undefined ? message : `${message}: ${messageOf(thrown.cause)}`;
 }
+
+/** What Postgres suggests about an error, or about one of its causes. */
+export function hintOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  const { hint } = thrown as { hint?: unknown };
+  return typeof hint === 'string' && hint !== '' ? hint : hintOf(thrown.cause);
+}

@@ -1,20 +1,21 @@
 import type { Logger } from 'pino';
+import { FailureLog } from './failure-log.ts';
 import { messageOf } from './message-of.ts';
 
 export interface RepeatedTaskOptions {
   /** From the end of a turn to the next one. */
   intervalMs: number;
   logger: Logger;
-  /** Log lines when turns begin to fail, and when one succeeds again. */
+  /** Log lines while turns fail, and when one succeeds again. */
   messages: { failed: string; recovered: string };
 }
 
-/** Repeats work until it is stopped. A turn that fails is counted, and an outage is one log line instead of one per turn. */
+/** Repeats work until it is stopped. A turn that fails is counted, and an outage is few log lines instead of one per turn. */
 export abstract class RepeatedTask {
-  readonly #options: RepeatedTaskOptions;
+  readonly #intervalMs: number;
+  readonly #log: FailureLog;
   #timer: NodeJS.Timeout | undefined;
   #currentTurn: Promise<void> = Promise.resolve();
-  #failing = false;
   /** Whether a turn has succeeded since the start. */
   hasSucceeded = false;
   failures = 0;
@@ -22,12 +23,13 @@ export abstract class RepeatedTask {
   lastFailure: string | undefined;
 
   constructor(options: RepeatedTaskOptions) {
-    this.#options = options;
+    this.#intervalMs = options.intervalMs;
+    this.#log = new FailureLog(options.logger, options.messages, () => performance.now());
   }
 
   protected abstract turn(): Promise<void>;
 
-  start(delayMs = this.#options.intervalMs): void {
+  start(delayMs = this.#intervalMs): void {
     this.#timer = setTimeout(() => {
       this.#currentTurn = this.#run();
     }, delayMs);
@@ -41,17 +43,14 @@ export abstract class RepeatedTask {
   }
 
   async #run(): Promise<void> {
-    const { logger, messages } = this.#options;
     try {
       await this.turn();
-      if (this.#failing) logger.info(messages.recovered);
-      this.#failing = false;
+      this.#log.succeeded();
       this.hasSucceeded = true;
     } catch (error) {
       this.failures += 1;
       this.lastFailure = messageOf(error);
-      if (!this.#failing) logger.error({ err: error }, messages.failed);
-      this.#failing = true;
+      this.#log.failed(error);
     }
     if (this.#timer !== undefined) this.start();
   }

@@ -16,6 +16,19 @@ export interface TestControlPlane extends ControlPlane {
   logLines: string[];
 }
 
+/** Environment of a control plane on free ports. */
+export const controlPlaneSettings = (primaryUrl: string): Record<string, string> => ({
+  PRIMARY_DATABASE_URL: primaryUrl,
+  CONTROL_PLANE_PORT: '0',
+  MANAGEMENT_PORT: '0',
+  CREDENTIAL_PREFIX: 'essu_dev',
+  CLIENT_AUTHENTICATION_SECRETS: CLIENT_SECRET,
+  ARGON2_MEMORY_KIB: '8',
+  RATE_LIMIT_PER_MINUTE: '1000000',
+  DATABASE_QUERY_TIMEOUT_MS: '5000',
+  DATABASE_CONNECT_TIMEOUT_MS: '5000',
+});
+
 /** @param settings override the test defaults */
 export async function startTestControlPlane(
   settings: Record<string, string> = {},
@@ -27,18 +40,7 @@ export async function startTestControlPlane(
     { level: 'debug', serviceName: 'iam-control-plane' },
     { write: (line) => void logLines.push(line) },
   );
-  const config = loadConfig({
-    PRIMARY_DATABASE_URL: own.controlPlaneUrl,
-    CONTROL_PLANE_PORT: '0',
-    MANAGEMENT_PORT: '0',
-    CREDENTIAL_PREFIX: 'essu_dev',
-    CLIENT_AUTHENTICATION_SECRETS: CLIENT_SECRET,
-    ARGON2_MEMORY_KIB: '8',
-    RATE_LIMIT_PER_MINUTE: '1000000',
-    DATABASE_QUERY_TIMEOUT_MS: '5000',
-    DATABASE_CONNECT_TIMEOUT_MS: '5000',
-    ...settings,
-  });
+  const config = loadConfig({ ...controlPlaneSettings(own.controlPlaneUrl), ...settings });
   const controlPlane = await startControlPlane(config, logger);
   return {
     ...controlPlane,

@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { controlPlaneSettings } from './control-plane.ts';
 import { regionalSettings } from './regional.ts';
 
 const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 const shiftedClock = new URL('./shifted-clock.ts', import.meta.url).href;
 
-/** A regional service in a process of its own, whose clock the test sets. */
+/** A service in a process of its own, whose clock the test sets. */
 export interface ShiftedPod {
   url: string;
   managementUrl: string;
@@ -24,9 +25,22 @@ export interface ShiftedPod {
  * Starts a regional service whose clock differs from the real one; resolves when it listens.
  * @param offsetMs positive: the clock is ahead
  */
-export async function startShiftedPod(
+export function startShiftedPod(
   offsetMs: number,
   replicaUrl: string,
+  settings: Record<string, string>,
+): Promise<ShiftedPod> {
+  return startShifted('regional', offsetMs, { ...regionalSettings(replicaUrl), ...settings });
+}
+
+/** As `startShiftedPod`, for a control plane. @param primaryUrl of the login of the control plane */
+export function startShiftedControlPlane(offsetMs: number, primaryUrl: string): Promise<ShiftedPod> {
+  return startShifted('control-plane', offsetMs, controlPlaneSettings(primaryUrl));
+}
+
+async function startShifted(
+  service: 'regional' | 'control-plane',
+  offsetMs: number,
   settings: Record<string, string>,
 ): Promise<ShiftedPod> {
   const directory = await mkdtemp(join(tmpdir(), 'iam-clock-'));
@@ -37,11 +51,10 @@ export async function startShiftedPod(
     await rename(`${file}.new`, file);
   };
   await setClock(offsetMs);
-  const child = spawn(process.execPath, ['--import', shiftedClock, main, 'regional'], {
+  const child = spawn(process.execPath, ['--import', shiftedClock, main, service], {
     env: {
       PATH: process.env.PATH,
       SHIFTED_CLOCK_FILE: file,
-      ...regionalSettings(replicaUrl),
       ...settings,
     },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -55,6 +55,7 @@ REPLICA_INCOMPLETE         0x1A4503 503  root.unavailable 503
 REPLICA_UNCONFIRMED        0x1A6503 503  root.unavailable 503
 REPLICATION_TOO_OLD        0x1A5503 503  root.unavailable 503
 EXPIRY_UNDECIDABLE         0x1A8503 503  root.unavailable 503
+CLOCK_WRONG                0x1A0503 503  root.unavailable 503
 KEY_QUARANTINED            0x1A0513 503  root.unavailable 503
 `;
 

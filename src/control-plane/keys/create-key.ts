@@ -63,7 +63,7 @@ export async function createKey(
   const { organizationId } = principal;
   const assignments = request.assignments && withinOrganization(request.assignments, organizationId);
   const secret = await generateSecret(deps);
-  const nowMs = deps.now();
+  const nowMs = deps.nowForExpiry();
   const { response, replayed } = await deps.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, organizationId);
     await assertCallerActive(transaction, principal, { owner: true, nowMs });

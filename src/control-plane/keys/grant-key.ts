@@ -50,7 +50,7 @@ export async function grantKey(
   const ttl = request.expiration === undefined ? undefined : parseTtl(request.expiration);
   if (ttl !== undefined && 'problem' in ttl) throw invalidExpiration(ttl.problem);
   const secret = await generateSecret(deps);
-  const nowMs = deps.now();
+  const nowMs = deps.nowForExpiry();
   const { response, replayed } = await deps.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, principal.organizationId);
     await assertCallerActive(transaction, principal, { owner: false, nowMs });

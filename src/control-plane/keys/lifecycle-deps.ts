@@ -6,6 +6,8 @@ import type { Database } from '../database.ts';
 export interface LifecycleDeps {
   database: Database;
   now: () => number;
+  /** As `now`, to compute an expiration. @throws {IamError} while the clock is wrong */
+  nowForExpiry: () => number;
   randomBytes: (size: number) => Buffer;
   hashParameters: HashParameters;
   /** Prefix of new credentials. */
@@ -17,7 +19,7 @@ export interface LifecycleDeps {
 export function lifecycleDeps(
   config: Config,
   database: Database,
-  sources: Pick<LifecycleDeps, 'now' | 'randomBytes'>,
+  sources: Pick<LifecycleDeps, 'now' | 'nowForExpiry' | 'randomBytes'>,
 ): LifecycleDeps {
   return {
     database,

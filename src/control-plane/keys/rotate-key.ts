@@ -55,7 +55,7 @@ export async function rotateKey(
   const { organizationId } = principal;
   if (!isKeyId(id)) throw new IamError('KEY_NOT_FOUND');
   const generated = await generateSecret(deps, id);
-  const nowMs = deps.now();
+  const nowMs = deps.nowForExpiry();
   const { response, replayed } = await deps.database.transaction(async (transaction) => {
     const organization = await lockOrganization(transaction, organizationId);
     await assertCallerActive(transaction, principal, { owner: true, nowMs });

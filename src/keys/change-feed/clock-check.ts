@@ -12,7 +12,28 @@ export interface ClockCheckDeps {
   logger: Logger;
   /** Maximum difference from the clock of the replica, `CLOCK_TOLERANCE_MS`. */
   toleranceMs: number;
+  /** Default: those of a pod of a region. */
+  words?: ClockWords;
 }
+
+/** What messages call the two clocks, and the effect of a wrong one. */
+interface ClockWords {
+  own: string;
+  reference: string;
+  effect: string;
+}
+
+const REGION: ClockWords = {
+  own: 'this pod',
+  reference: 'the replica',
+  effect: 'the pod is not ready and does not use Redis until it is right',
+};
+/** The control plane compares its clock with the clock of the primary. */
+export const CONTROL_PLANE_WORDS: ClockWords = {
+  own: 'this control plane',
+  reference: 'the primary',
+  effect: 'it is not ready, and creates, rotates and grants no key until it is right',
+};
 
 /**
  * Compares the clock of this pod with the clock of its replica. Each read of the change feed returns the replica's
@@ -63,7 +84,7 @@ export class ClockCheck implements ClockVerdict {
   obstacles(): string[] {
     if (this.isRight) return [];
     if (this.#verdict === 'unknown')
-      return ['the clock has not been compared with the clock of the replica yet'];
+      return [`the clock has not been compared with the clock of ${this.#words.reference} yet`];
     return [`${this.#difference}; CLOCK_TOLERANCE_MS is ${this.#deps.toleranceMs}`];
   }
 
@@ -97,13 +118,15 @@ export class ClockCheck implements ClockVerdict {
     this.#verdict = this.#isWithinTolerance ? 'right' : 'wrong';
     if (this.#verdict === former) return false;
     if (this.#verdict === 'wrong') {
-      this.#deps.logger.error(
-        `${this.#difference}; the pod is not ready and does not use Redis until it is right`,
-      );
+      this.#deps.logger.error(`${this.#difference}; ${this.#words.effect}`);
     } else if (former === 'wrong') {
-      this.#deps.logger.info('the clock of this pod is right again');
+      this.#deps.logger.info(`the clock of ${this.#words.own} is right again`);
     }
     return former !== 'unknown';
+  }
+
+  get #words(): ClockWords {
+    return this.#deps.words ?? REGION;
   }
 
   get #isWithinTolerance(): boolean {
@@ -113,6 +136,7 @@ export class ClockCheck implements ClockVerdict {
   get #difference(): string {
     const offsetMs = this.offsetMs ?? 0;
     const seconds = (Math.abs(offsetMs) / 1_000).toFixed(1);
-    return `the clock of this pod is ${seconds} s ${offsetMs < 0 ? 'behind' : 'ahead of'} the clock of the replica`;
+    const { own, reference } = this.#words;
+    return `the clock of ${own} is ${seconds} s ${offsetMs < 0 ? 'behind' : 'ahead of'} the clock of ${reference}`;
   }
 }

@@ -10,6 +10,8 @@ const YOUNG_SECONDS = 3;
 const BEHIND_AFTER_MS = 10_000;
 /** The apply worker tries again after `wal_retrieve_retry_interval`, 5 s by default. */
 const RETRY_WITHIN_MS = 15_000;
+/** An older measurement, of one per second, says nothing about now. */
+const MEASURED_WITHIN_MS = 5_000;
 const LOG_INTERVAL_MS = 60_000;
 const CHECK_INTERVAL_MS = 1_000;
 
@@ -122,10 +124,20 @@ export class ReplicationWatch {
     if (ageMs === undefined || (ageMs <= STALLED_AFTER_MS && !this.#isFailing)) return;
     if (this.#now() - this.#loggedAt < LOG_INTERVAL_MS) return;
     this.#loggedAt = this.#now();
+    const measuredBeforeMs = this.#now() - this.#measuredAt;
+    if (measuredBeforeMs > MEASURED_WITHIN_MS) {
+      const seconds = Math.round(measuredBeforeMs / 1_000);
+      this.#options.logger.error(
+        { replication_age_seconds: Math.round(ageMs / 1_000) },
+        `this pod has not read its replica for ${seconds} s, so it knows nothing about the replication: it cannot reach the replica, or the replica responds too slowly (docs/operations.md, Replication)`,
+      );
+      return;
+    }
     const cause = lag?.subscription
       ? replicationFault(lag.subscription, {
           failing: this.#isFailing,
           disconnected: this.#now() - this.#disconnectedAt < RETRY_WITHIN_MS,
+          reconnected: this.#disconnectedAt > this.#heartbeatAt,
         })
       : 'the control plane is down, or replication has stopped';
     this.#options.logger.error(

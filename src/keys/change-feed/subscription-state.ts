@@ -6,6 +6,8 @@ export interface SubscriptionState {
   disabled: number;
   /** Process of the apply worker, which ends when its connection is lost or cannot be opened; null if it does not run. */
   worker: number | null;
+  /** Seconds since the worker received a message, also one without changes; null if it has received none since it started. */
+  messageAgeSeconds: number | null;
   /** Changes and copies of tables that failed, each attempt once, since the statistics began. */
   errors: number;
   /** Conflicts by their kind, such as `insert_exists`; only since Postgres 18. */
@@ -24,6 +26,7 @@ export const SUBSCRIPTION_STATE = `(
     'enabled', count(*) FILTER (WHERE subenabled),
     'disabled', count(*) FILTER (WHERE NOT subenabled),
     'worker', max(worker.pid),
+    'messageAgeSeconds', extract(epoch FROM clock_timestamp() - max(worker.last_msg_receipt_time)),
     'errors', coalesce(sum(counts.errors), 0),
     'conflicts', coalesce((array_agg(counts.conflicts) FILTER (WHERE subenabled))[1], '{}'),
     'blockedBy', coalesce(CASE WHEN clock_timestamp() - received_at > interval '5 s'
@@ -45,12 +48,17 @@ export interface Attempts {
   failing: boolean;
   /** Whether the apply worker was missing, or another one, lately. */
   disconnected: boolean;
+  /** Whether the apply worker that runs now has opened its connection since the newest heartbeat. */
+  reconnected: boolean;
 }
+
+/** An idle primary sends a message after half of `wal_sender_timeout`, 30 s by default. */
+const RECENT_MESSAGE_SECONDS = 45;
 
 /** Why no change arrives from the primary, as far as the region can tell, and what to do. */
 export function replicationFault(
-  { enabled, disabled, conflicts, blockedBy }: SubscriptionState,
-  { failing, disconnected }: Attempts,
+  { enabled, disabled, messageAgeSeconds, conflicts, blockedBy }: SubscriptionState,
+  { failing, disconnected, reconnected }: Attempts,
 ): string {
   if (enabled === 0) {
     return disabled === 0
@@ -65,8 +73,12 @@ export function replicationFault(
     const conflict = kinds.length === 0 ? '' : ` (conflicts so far: ${kinds.join(', ')})`;
     return `the region fails to apply a change, and tries again${conflict}; the log of its server has the error`;
   }
-  if (disconnected) {
+  const receives = messageAgeSeconds !== null && messageAgeSeconds < RECENT_MESSAGE_SECONDS;
+  if (disconnected && !receives) {
     return 'the region does not receive from the primary (its address, the password of iam_replicator, the slot); the log of its server has the error';
   }
-  return 'the control plane is down, or cannot write';
+  // Postgres sends a region nothing before the position that it has applied, and a region cannot see how long the primary's WAL is.
+  return reconnected
+    ? 'the region is connected to the primary again and receives no changes: the primary may be an older copy or lack changes that the region has: iam region status; or no control plane writes to it'
+    : 'the control plane is down, or cannot write; or the primary lacks changes that the region has: iam region status';
 }

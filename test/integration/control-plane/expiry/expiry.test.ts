@@ -62,6 +62,7 @@ function instance(secret = SECRET, target = url) {
   const registry = new Registry();
   const metrics = new ControlPlaneMetrics(registry, {
     heartbeat: { failures: 0 },
+    clock: { offsetMs: undefined },
     digests: { failures: 0 },
     slots: { current: undefined },
     repairs: { published: 0, failures: 0 },

@@ -7,6 +7,7 @@ import { verifySecret } from '../../../../src/credential/hash.ts';
 const parts = {
   database: undefined as never,
   now: () => 0,
+  nowForExpiry: () => 0,
   hashParameters: { memoryKiB: 8, timeCost: 1, parallelism: 1 },
   credentialPrefix: 'essu_dev',
   internalKeyQuota: 0,

@@ -68,6 +68,7 @@ const subscription = {
   enabled: 1,
   disabled: 0,
   worker: 17 as number | null,
+  messageAgeSeconds: 0 as number | null,
   errors: 7,
   conflicts: {},
   blockedBy: [] as number[],
@@ -78,14 +79,31 @@ it.each([
   ['absent', { enabled: 0 }, /the region has no subscription/],
   ['blocked', { blockedBy: [12, 13] }, /waits for a lock that session 12, 13 holds/],
   ['failing', { errors: 9, conflicts: { insert_exists: 2 } }, /fails to apply a change.*insert_exists 2/],
-  ['not connected', { worker: null }, /does not receive from the primary/],
-  ['idle', {}, /the control plane is down/],
+  ['not connected', { worker: null, messageAgeSeconds: null }, /does not receive from the primary/],
+  ['about to connect', { worker: 18, messageAgeSeconds: null }, /does not receive from the primary/],
+  [
+    'connected again, and idle',
+    { worker: 18, messageAgeSeconds: 29 },
+    /may be an older copy or lack changes that the region has: iam region status/,
+  ],
+  ['idle', { messageAgeSeconds: 29 }, /the control plane is down/],
 ])('names the cause: a subscription that is %s', (_name, fault, message) => {
   const watch = watchWith();
   watch.observe({ ...heartbeat(0), subscription });
   watch.observe({ ...heartbeat(31), subscription: { ...subscription, ...fault } });
   watch.check();
   expect(lines.map((line) => JSON.parse(line).msg)).toEqual([expect.stringMatching(message)]);
+});
+
+it('a pod that cannot read its replica says so, and blames nothing else', () => {
+  const watch = watchWith();
+  watch.observe({ ...heartbeat(0), subscription });
+  nowMs += 16_000;
+  watch.check();
+  expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
+    expect.stringMatching(/^this pod has not read its replica for 16 s/),
+  ]);
+  expect(lines[0]).not.toContain('control plane');
 });
 
 it('may lack keys from the loss of the connection until a heartbeat has arrived over the next one', () => {
@@ -106,9 +124,9 @@ it('may lack keys from the loss of the connection until a heartbeat has arrived 
 it('a worker that is started again and again, and cannot connect, is not connected', () => {
   const watch = watchWith();
   watch.observe({ ...heartbeat(0), subscription });
-  watch.observe({ ...heartbeat(30), subscription: { ...subscription, worker: 18 } });
+  watch.observe({ ...heartbeat(30), subscription: { ...subscription, worker: 18, messageAgeSeconds: null } });
   nowMs += 1_000;
-  watch.observe({ ...heartbeat(31), subscription });
+  watch.observe({ ...heartbeat(31), subscription: { ...subscription, messageAgeSeconds: null } });
   watch.check();
   expect(lines.map((line) => JSON.parse(line).msg)).toEqual([expect.stringMatching(/does not receive/)]);
 });
