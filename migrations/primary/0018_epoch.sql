@@ -1,5 +1,5 @@
 -- Up Migration
--- Epochs: a promotion, a restore or a lost change starts the next one, and versions never decrease (docs/adr/0015).
+-- Epochs: a promotion, or a restore or a lost change that shows, starts the next one with higher versions (docs/adr/0015).
 
 -- The server on which the current epoch began.
 CREATE TABLE primary_identity (

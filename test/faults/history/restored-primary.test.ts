@@ -175,6 +175,10 @@ it.each([
       `[figure] primary restored from an older copy: keys revoked afterwards no longer accepted ${notAcceptedAfter} s, refused with 401 ${refusedAfter} s, all keys right ${since()} s after its start`,
     );
     await expect.poll(() => rowsOf(region.pool), LONG).toEqual(await rowsOf(primary));
+    const listed = await region.pool.query('SELECT key_id FROM lost_revocations');
+    expect(listed.rows.map(({ key_id }) => key_id).sort()).toEqual(
+      lostRevocations.map(({ id }) => id).sort(),
+    );
     const { rows } = await primary.query('SELECT epoch FROM heartbeat');
     expect(rows[0].epoch).toBe(2);
     expect([...wrong]).toEqual([]);
