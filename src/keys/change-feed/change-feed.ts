@@ -58,6 +58,7 @@ export class ChangeFeed {
   #connectTimeoutMs: number;
   #connection: Connection = { disconnectError: undefined };
   #caughtUp = false;
+  #hasHistory = false;
   #running: Promise<void> | undefined;
   #connected = false;
   /** Message of the last failure; `undefined` while the feed works. */
@@ -209,7 +210,20 @@ export class ChangeFeed {
     const { source, replication, trust } = this.#deps;
     const lag = await this.#await(source.lag());
     replication.observe(lag);
-    for (const change of await trust.observe(lag?.evidence)) this.#apply(change);
+    for (const change of await trust.observe(lag?.evidence)) {
+      if (change.entity === 'history') this.#reportBreak(change.generation, lag?.breakReason);
+      this.#apply(change);
+    }
+  }
+
+  /** The first generation that a pod sees is no break. */
+  #reportBreak(generation: string, reason: string | undefined): void {
+    if (this.#hasHistory)
+      this.#deps.logger.warn(
+        { generation, reason },
+        `a new generation of the region's rows began (${reason ?? 'unknown reason'}); this pod uses nothing that it cached before`,
+      );
+    this.#hasHistory = true;
   }
 
   async #catchUp(): Promise<void> {

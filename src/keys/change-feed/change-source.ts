@@ -41,6 +41,8 @@ export interface Lag {
   /** Age of the oldest comparison of a part; `undefined` before the first comparison. */
   comparisonAgeSeconds?: number | undefined;
   evidence: ReplicaEvidence;
+  /** Why the generation of the evidence began; a physical standby records no breaks. */
+  breakReason?: string;
   /** A physical standby has no subscription. */
   subscription?: SubscriptionState | undefined;
 }

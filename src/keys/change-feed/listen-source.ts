@@ -28,6 +28,7 @@ interface LagRow {
   complete: boolean;
   compared: string | null;
   generation: string;
+  reason: string;
   counter: string;
   contacted: boolean;
   started: string;
@@ -40,11 +41,13 @@ interface LagRow {
 const LAG = `
   SELECT extract(epoch FROM received_at - beat_at) AS apply, extract(epoch FROM clock_timestamp() - received_at) AS age, complete,
     (SELECT extract(epoch FROM clock_timestamp() - min(checked_at)) FROM compared_parts) AS compared,
-    (SELECT generation FROM history_breaks ORDER BY seq DESC LIMIT 1) AS generation,
-    counter, received_at > pg_postmaster_start_time() AS contacted, pg_postmaster_start_time()::text AS started,
+    newest.generation, newest.reason,
+    heartbeat.counter, received_at > pg_postmaster_start_time() AS contacted, pg_postmaster_start_time()::text AS started,
     ${SUBSCRIPTION_STATE} AS subscription,
     refused.*
-  FROM heartbeat CROSS JOIN (
+  FROM heartbeat
+  LEFT JOIN (SELECT generation, reason FROM history_breaks ORDER BY seq DESC LIMIT 1) AS newest ON true
+  CROSS JOIN (
     SELECT coalesce(array_agg(bucket) FILTER (WHERE kind = 'keys'), '{}') AS keys,
       coalesce(array_agg(bucket) FILTER (WHERE kind = 'roles'), '{}') AS roles,
       count(*) FILTER (WHERE state = 'unverified')::int AS unverified
@@ -150,6 +153,7 @@ export class ListenSource extends ConnectedSource {
           roleBuckets: row.roles,
           unverifiedBuckets: row.unverified,
         },
+        breakReason: row.reason,
         subscription: row.subscription,
       }
     );

@@ -44,6 +44,12 @@ it.each([
     expect(Math.round((await metric(controlPlane, 'iam_clock_offset_seconds')) ?? 0)).toBe(offsetMs / 1_000);
     expect((await call('POST', KEYS, body)).status).toBe(503);
     expect((await call('POST', `${KEYS}/${id}/_rotate`, { expiration: '1h' })).status).toBe(503);
+    const granted = await call('POST', '/uiam/api/v1/api-keys/_grant', {
+      description: 'granted',
+      internal: true,
+      role_assignments: { limit: { access: ['application'], resource: ['project'] } },
+    });
+    expect(granted.status).toBe(503);
     expect((await call('DELETE', `${KEYS}/${id}`)).status).toBe(200);
     const { rows } = await primary.pool.query(
       'SELECT count(*)::int AS wrong FROM api_keys WHERE abs(extract(epoch FROM expires_at - now())) NOT BETWEEN 3000 AND 3601',

@@ -23,6 +23,7 @@ class ScriptedSource implements ChangeSource {
   backlog: Change[] = [];
   batches: (Batch | Error)[] = [];
   reads = 0;
+  evidence: Pick<Lag, 'evidence' | 'breakReason'> = { evidence: goodEvidence };
 
   async connect(
     onNotify: () => void,
@@ -41,7 +42,7 @@ class ScriptedSource implements ChangeSource {
     return next;
   }
   async lag(): Promise<Lag | undefined> {
-    return { applySeconds: 0, heartbeatAgeSeconds: 0, complete: true, evidence: goodEvidence };
+    return { applySeconds: 0, heartbeatAgeSeconds: 0, complete: true, ...this.evidence };
   }
   close(): void {}
 }
@@ -56,7 +57,8 @@ function start(source: ScriptedSource, checkIntervalMs = 60_000, slowAfterMs = 1
   const changes = new RecentChanges(now, { ttlMs: 60_000, maxEntries: 100 });
   const applied: Change[] = [];
   const failures = { count: 0 };
-  const logger = pino({ level: 'silent' });
+  const lines: string[] = [];
+  const logger = pino({}, { write: (line) => void lines.push(line) });
   // The monotonic clock stands still, so `advance` sets the clock of the pod.
   const clock = new ClockCheck({ now, monotonicNow: () => 0, logger, toleranceMs: 5_000 });
   feed = new ChangeFeed({
@@ -82,7 +84,7 @@ function start(source: ScriptedSource, checkIntervalMs = 60_000, slowAfterMs = 1
   const advance = (ms: number) => {
     nowMs += ms;
   };
-  return { freshness, changes, applied, now, advance, clock, failures };
+  return { freshness, changes, applied, now, advance, clock, failures, lines };
 }
 
 describe('ChangeFeed', () => {
@@ -96,6 +98,20 @@ describe('ChangeFeed', () => {
     start(source);
     await new Promise((resolve) => setTimeout(resolve, 120));
     expect(source.connections.length, 'after 0, 50 and 150 ms').toBeLessThanOrEqual(3);
+  });
+
+  it('logs why a new generation began, but not the generation that it starts with', async () => {
+    const source = new ScriptedSource();
+    source.evidence = { evidence: goodEvidence, breakReason: 'start' };
+    const { lines, applied } = start(source);
+    await expect.poll(() => feed.caughtUp).toBe(true);
+    source.evidence = { evidence: { ...goodEvidence, generation: 'g2' }, breakReason: 'gap' };
+    source.batches.push({ changes: [], more: false, hasNewEvidence: true });
+    source.connections[0]?.onNotify();
+    await expect.poll(() => applied).toContainEqual({ entity: 'history', generation: 'g2' });
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ generation: 'g2', reason: 'gap', msg: expect.stringContaining('(gap)') }),
+    ]);
   });
 
   it('records the backlog and drops every entry that was cached before it', async () => {
