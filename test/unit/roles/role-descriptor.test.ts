@@ -393,12 +393,13 @@ it('reads stored descriptors that are older than the rules for new ones', () => 
   expect(readRoleDescriptor({ indices: [{ names: ['a'] }] })).toBeUndefined();
 });
 
-it('refuses patterns that are slow to compare within a time limit', () => {
+it('refuses patterns that are slow to compare, with bounded work', () => {
   const grant = Array.from({ length: 100 }, (_, at) => `*${'a'.repeat(400)}${at}*b`);
   const except = Array.from({ length: 100 }, (_, at) => `${'a'.repeat(800)}${at}`);
-  const startedAt = performance.now();
+  // Time of the processor, which other work on the machine does not lengthen much. Without the bound it is minutes.
+  const before = process.cpuUsage();
   const checked = checkRoleDescriptor({ indices: [{ ...index, field_security: { grant, except } }] });
-  expect(performance.now() - startedAt).toBeLessThan(2000);
+  expect(process.cpuUsage(before).user / 1e6).toBeLessThan(5);
   expect(checked).toMatchObject({
     ok: false,
     violations: [{ message: expect.stringMatching(/too complex/) }],
