@@ -147,15 +147,16 @@ it.each([
     const rotatedAt = performance.now();
     const wrong = new Set<string>();
     let notAcceptedAfter: string | undefined;
-    const noteRefusals = (outcomes: Iterable<string>) => {
-      for (const outcome of outcomes) if (outcome.startsWith('401')) wrong.add(outcome);
+    const noteRefusals = (outcomes: Iterable<string>, kind: string) => {
+      for (const outcome of outcomes)
+        if (outcome.startsWith('401')) wrong.add(`${outcome} for a ${kind} key after ${since()} s`);
     };
     await expect
       .poll(async () => {
         const isLag = performance.now() - rotatedAt < ORDINARY_LAG_MS;
-        noteRefusals(await pods.outcomesOf(untouched));
+        noteRefusals(await pods.outcomesOf(untouched), 'untouched');
         const ofRenewed = await pods.outcomesOf(renewed);
-        if (!isLag) noteRefusals(ofRenewed);
+        if (!isLag) noteRefusals(ofRenewed, 'rotated');
         const ofRevoked = await pods.outcomesOf(laterRevoked);
         if (!ofRevoked.has('200')) notAcceptedAfter ??= since();
         return ofRevoked;
@@ -166,7 +167,7 @@ it.each([
       .poll(async () => {
         for (const outcome of await pods.outcomesOf(laterRevoked)) if (outcome === '200') wrong.add(outcome);
         const valid = await pods.outcomesOf([...renewed, ...untouched]);
-        noteRefusals(valid);
+        noteRefusals(valid, 'rotated or untouched');
         return [...valid, ...(await pods.outcomesOf(lostRevocations))];
       }, LONG)
       .toEqual(['200', '200']);
