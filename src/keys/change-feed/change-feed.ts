@@ -209,11 +209,12 @@ export class ChangeFeed {
   async #examine(): Promise<void> {
     const { source, replication, trust } = this.#deps;
     const lag = await this.#await(source.lag());
-    replication.observe(lag);
     for (const change of await trust.observe(lag?.evidence)) {
       if (change.entity === 'history') this.#reportBreak(change.generation, lag?.breakReason);
       this.#apply(change);
     }
+    // Not sooner: after a break a new heartbeat means that nothing is missing only for the rows that count.
+    replication.observe(lag);
   }
 
   /** The first generation that a pod sees is no break. */

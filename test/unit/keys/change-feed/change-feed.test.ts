@@ -11,7 +11,7 @@ import type {
 import { ClockCheck } from '../../../../src/keys/change-feed/clock-check.ts';
 import { Freshness } from '../../../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../../../src/keys/change-feed/recent-changes.ts';
-import { ReplicaTrust } from '../../../../src/keys/change-feed/replica-trust.ts';
+import { ReplicaTrust, type SharedCounters } from '../../../../src/keys/change-feed/replica-trust.ts';
 import { ReplicationWatch } from '../../../../src/keys/change-feed/replication-watch.ts';
 import { goodEvidence } from '../../../support/evidence.ts';
 
@@ -50,7 +50,12 @@ class ScriptedSource implements ChangeSource {
 let feed: ChangeFeed;
 afterEach(() => feed.stop());
 
-function start(source: ScriptedSource, checkIntervalMs = 60_000, slowAfterMs = 1_000) {
+function start(
+  source: ScriptedSource,
+  checkIntervalMs = 60_000,
+  slowAfterMs = 1_000,
+  shared?: SharedCounters,
+) {
   let nowMs = 1_000_000;
   const now = () => nowMs;
   const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
@@ -61,14 +66,16 @@ function start(source: ScriptedSource, checkIntervalMs = 60_000, slowAfterMs = 1
   const logger = pino({}, { write: (line) => void lines.push(line) });
   // The monotonic clock stands still, so `advance` sets the clock of the pod.
   const clock = new ClockCheck({ now, monotonicNow: () => 0, logger, toleranceMs: 5_000 });
+  const replication = new ReplicationWatch({ maxAgeMs: undefined, logger });
+  const trust = new ReplicaTrust({ shared, logger });
   feed = new ChangeFeed({
     source,
     freshness,
     changes,
     clock,
     listeners: [{ apply: (change) => void applied.push(change) }],
-    replication: new ReplicationWatch({ maxAgeMs: undefined, logger }),
-    trust: new ReplicaTrust({ shared: undefined, logger }),
+    replication,
+    trust,
     logger,
     now,
     checkIntervalMs,
@@ -84,7 +91,7 @@ function start(source: ScriptedSource, checkIntervalMs = 60_000, slowAfterMs = 1
   const advance = (ms: number) => {
     nowMs += ms;
   };
-  return { freshness, changes, applied, now, advance, clock, failures, lines };
+  return { freshness, changes, applied, now, advance, clock, failures, lines, replication, trust };
 }
 
 describe('ChangeFeed', () => {
@@ -112,6 +119,41 @@ describe('ChangeFeed', () => {
     expect(lines.map((line) => JSON.parse(line))).toEqual([
       expect.objectContaining({ generation: 'g2', reason: 'gap', msg: expect.stringContaining('(gap)') }),
     ]);
+  });
+
+  it('calls the replica complete only once it knows which rows of a new generation count', async () => {
+    const source = new ScriptedSource();
+    const redis = Promise.withResolvers<undefined>();
+    const shared: SharedCounters = {
+      nameOf: () => 'counter',
+      read: (generation) => (generation === 'g2' ? redis.promise : Promise.resolve(undefined)),
+      store: async () => {},
+    };
+    source.lag = async () => ({
+      applySeconds: 0,
+      heartbeatAgeSeconds: 60,
+      complete: true,
+      ...source.evidence,
+    });
+    const { replication, trust } = start(source, 60_000, 1_000, shared);
+    await expect.poll(() => feed.caughtUp).toBe(true);
+    expect([replication.mayLackKeys, trust.judgeKey(() => 7)]).toEqual([true, 'counts']);
+
+    source.lag = async () => ({
+      applySeconds: 0,
+      heartbeatAgeSeconds: 0,
+      complete: true,
+      ...source.evidence,
+    });
+    source.evidence = { evidence: { ...goodEvidence, generation: 'g2', keyBuckets: [7] } };
+    source.batches.push({ changes: [], more: false, hasNewEvidence: true });
+    source.connections[0]?.onNotify();
+    await expect.poll(() => source.batches.length).toBe(0);
+    await new Promise(setImmediate);
+    expect(replication.mayLackKeys, 'while Redis is asked for its counter').toBe(true);
+    redis.resolve(undefined);
+    await expect.poll(() => replication.mayLackKeys).toBe(false);
+    expect(trust.judgeKey(() => 7)).toBe('refused');
   });
 
   it('records the backlog and drops every entry that was cached before it', async () => {
