@@ -40,7 +40,7 @@ it.each([
 
     await controlPlane.setClock(offsetMs);
     await expect.poll(async () => (await readiness()).status).toBe(503);
-    expect(await (await readiness()).text()).toContain('the clock of this control plane is 3600.0 s');
+    expect(await (await readiness()).text()).toMatch(/the clock of this control plane is 3(600|599)\.\d s/);
     expect(Math.round((await metric(controlPlane, 'iam_clock_offset_seconds')) ?? 0)).toBe(offsetMs / 1_000);
     expect((await call('POST', KEYS, body)).status).toBe(503);
     expect((await call('POST', `${KEYS}/${id}/_rotate`, { expiration: '1h' })).status).toBe(503);
