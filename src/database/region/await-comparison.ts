@@ -66,8 +66,8 @@ export async function awaitComparison(
         equal: false,
         differed,
         missing: decided
-          ? `${diverged} buckets have other rows than the primary. Pods of the region request their repair, and a control plane publishes it: look at the logs of both.`
-          : `The comparison did not end: ${open} buckets are not decided, ${uncompared} parts are not compared. Look at "iam region status".`,
+          ? `Buckets with other rows than the primary: ${diverged}. Pods of the region request their repair, and a control plane publishes it: look at the logs of both.`
+          : `The comparison did not end. Buckets that are not decided: ${open}; parts that are not compared: ${uncompared}. Look at "iam region status".`,
       };
     }
     await sleep(CHECK_INTERVAL_MS);

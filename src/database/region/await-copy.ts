@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import { countOf } from '../../lib/count-of.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import { readAges } from './primary-state.ts';
 import { onPrimary } from './reach-primary.ts';
@@ -66,7 +67,7 @@ function stalled(started: RegionState, { tables, errors }: RegionState): string 
   const failed = errors.copy + errors.apply - started.errors.copy - started.errors.apply;
   const cause =
     failed > 0
-      ? `The copy or the apply worker failed ${failed} times. The log of the region's server states the cause.`
+      ? `The copy or the apply worker failed ${countOf(failed, 'time')}. The log of the region's server states the cause.`
       : "No copy is progressing. A long transaction on the primary delays it; max_logical_replication_workers of the region's server may be too low.";
   return `Not copied: ${waiting.join(', ')}. ${cause}`;
 }

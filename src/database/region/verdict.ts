@@ -1,3 +1,4 @@
+import { countOf } from '../../lib/count-of.ts';
 import type { Problem } from '../findings.ts';
 import type { PrimaryState } from './primary-state.ts';
 import { isUsable } from './region-slots.ts';
@@ -96,7 +97,7 @@ function workerProblems({ subscription, worker, errors, heartbeat }: RegionState
   }
   const isStale = (heartbeat?.received_seconds ?? 0) > HEARTBEAT_LIMIT_SECONDS;
   if (worker.running && !(isStale && errors.apply > 0)) return [];
-  const failed = errors.apply > 0 ? ` It has failed ${errors.apply} times.` : '';
+  const failed = errors.apply > 0 ? ` It has failed ${countOf(errors.apply, 'time')}.` : '';
   return [
     {
       message: `The apply worker of the subscription does not run, or restarts.${failed}`,
@@ -169,13 +170,13 @@ function comparisonProblems({ buckets, comparison_age_seconds: age }: RegionStat
   const problems: Problem[] = [];
   if (buckets.diverged > 0) {
     problems.push({
-      message: `${buckets.diverged} buckets have other rows than the primary.`,
+      message: `Buckets with other rows than the primary: ${buckets.diverged}.`,
       fix: 'Run "iam region resync".',
     });
   }
   if (buckets.unverified > 0) {
     problems.push({
-      message: `${buckets.unverified} buckets have not been compared since the region may have missed changes.`,
+      message: `Buckets that have not been compared since the region may have missed changes: ${buckets.unverified}.`,
       fix: 'Wait: each is compared within 4 s.',
     });
   }
