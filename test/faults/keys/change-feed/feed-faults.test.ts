@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hashSecret } from '../../../../src/credential/hash.ts';
 import { subscribeRegion } from '../../../../src/database/subscription.ts';
+import { startTestControlPlane } from '../../../support/control-plane.ts';
 import { createDatabases, type TestDatabases } from '../../../support/databases.ts';
 import {
   authorizationOf,
@@ -12,6 +13,7 @@ import {
   TEST_HASH_PARAMETERS,
 } from '../../../support/keys.ts';
 import { metric, type Pods, startPods } from '../../../support/pods.ts';
+import { controlPlaneUrl } from '../../../support/primary.ts';
 import { projectContext, startRegional } from '../../../support/regional.ts';
 import { putRole } from '../../../support/roles.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
@@ -174,9 +176,31 @@ describe('a replica that is truncated and copied again', () => {
     await databases.region.query('TRUNCATE api_keys, roles, heartbeat');
     await subscribeRegion(databases.regionUrl, databases.primaryUrl, name);
     await databases.replicated();
-    await expect.poll(() => pods.outcomes(kept.authorization), { timeout: 10_000 }).toEqual(['200', '200']);
-    await refusedAfterMs(revoked);
-  });
+    // The region compares the rows of its new subscription with the digests of a control plane.
+    const controlPlane = await startTestControlPlane(
+      {},
+      {
+        pool: databases.primary,
+        url: databases.primaryUrl,
+        controlPlaneUrl: await controlPlaneUrl(databases.primaryUrl),
+        close: async () => {},
+      },
+    );
+    try {
+      await expect.poll(() => pods.outcomes(kept.authorization), { timeout: 20_000 }).toEqual(['200', '200']);
+      await expect
+        .poll(() => pods.outcomes(revoked.authorization), { timeout: 10_000 })
+        .toEqual([REVOKED, REVOKED]);
+      await expect
+        .poll(
+          async () =>
+            (await databases.region.query("SELECT FROM compared_buckets WHERE state <> 'matching'")).rowCount,
+        )
+        .toBe(0);
+    } finally {
+      await controlPlane.close();
+    }
+  }, 60_000);
 });
 
 describe('a change feed that connects but may not read', () => {
