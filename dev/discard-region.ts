@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { withClient } from '../src/database/one-client.ts';
+import { detach } from '../src/database/region/rebuild-subscription.ts';
 
 const DROP_TIMEOUT_MS = 10_000;
 
@@ -24,11 +25,7 @@ export async function discardRegion(
 /** Without a slot the subscription needs no primary, whose port may have changed. */
 async function dropSubscription(client: pg.Client, name: string): Promise<void> {
   const { rowCount } = await client.query('SELECT FROM pg_subscription WHERE subname = $1', [name]);
-  if (rowCount === 0) return;
-  const subscription = pg.escapeIdentifier(name);
-  await client.query(`ALTER SUBSCRIPTION ${subscription} DISABLE`);
-  await client.query(`ALTER SUBSCRIPTION ${subscription} SET (slot_name = NONE)`);
-  await client.query(`DROP SUBSCRIPTION ${subscription}`);
+  if (rowCount !== 0) await detach(client, name);
 }
 
 /** The primary of the local stack has one region, so slots of initial copies belong to it too. */

@@ -1,9 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
+import { startControlPlaneOf, type TestControlPlane } from '../support/control-plane.ts';
 import { createDatabases, type TestDatabases } from '../support/databases.ts';
 import { insertKeys } from '../support/many-keys.ts';
-import { controlPlaneUrl } from '../support/primary.ts';
 
 /** How long the writes last; CI has no time for the 600 s of docs/adr/0014. */
 const SECONDS = Number(process.env.SOAK_SECONDS ?? 60);
@@ -23,15 +22,7 @@ beforeAll(async () => {
   databases = await createDatabases();
   keys = (await insertKeys(databases.primary, KEYS)).map(({ id }) => id);
   await databases.replicated();
-  controlPlane = await startTestControlPlane(
-    {},
-    {
-      pool: databases.primary,
-      url: databases.primaryUrl,
-      controlPlaneUrl: await controlPlaneUrl(databases.primaryUrl),
-      close: async () => {},
-    },
-  );
+  controlPlane = await startControlPlaneOf(databases);
 });
 afterAll(async () => {
   await controlPlane?.close();

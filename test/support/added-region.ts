@@ -59,7 +59,6 @@ export async function startAddedRegion(name: string, keyCount: number): Promise<
       pool: primary,
       url: access.url,
       controlPlaneUrl: settings.PRIMARY_DATABASE_URL,
-      close: async () => {},
     },
   );
   // Roles belong to the whole server, which test files share, so the changes are serialized.

@@ -3,16 +3,20 @@ import type pg from 'pg';
 import { loadConfig } from '../../src/config.ts';
 import { type ControlPlane, startControlPlane } from '../../src/control-plane/start.ts';
 import { createLogger } from '../../src/http/logger.ts';
+import type { TestDatabases } from './databases.ts';
 import { type IssuedKey, insertKey } from './keys.ts';
-import { createPrimary, type TestPrimary } from './primary.ts';
+import { controlPlaneUrl, createPrimary, type TestPrimary } from './primary.ts';
 import type { ApiResponse } from './regional.ts';
 
 /** Client secret that trusted services send. */
 export const CLIENT_SECRET = 'test-client-secret';
 
-/** A control plane on free ports, with its own primary. */
+/** A primary whose owner closes it. */
+type GivenPrimary = Omit<TestPrimary, 'close'>;
+
+/** A control plane on free ports. */
 export interface TestControlPlane extends ControlPlane {
-  primary: TestPrimary;
+  primary: GivenPrimary;
   logLines: string[];
 }
 
@@ -29,26 +33,42 @@ export const controlPlaneSettings = (primaryUrl: string): Record<string, string>
   DATABASE_CONNECT_TIMEOUT_MS: '5000',
 });
 
-/** @param settings override the test defaults */
+/** As `startTestControlPlane`, on the primary of a pair of databases. */
+export async function startControlPlaneOf(
+  databases: Pick<TestDatabases, 'primary' | 'primaryUrl'>,
+  settings: Record<string, string> = {},
+): Promise<TestControlPlane> {
+  return startTestControlPlane(settings, {
+    pool: databases.primary,
+    url: databases.primaryUrl,
+    controlPlaneUrl: await controlPlaneUrl(databases.primaryUrl),
+  });
+}
+
+/**
+ * @param settings override the test defaults
+ * @param given the primary; by default one of its own, which it closes
+ */
 export async function startTestControlPlane(
   settings: Record<string, string> = {},
-  primary?: TestPrimary,
+  given?: GivenPrimary,
 ): Promise<TestControlPlane> {
-  const own = primary ?? (await createPrimary());
+  const own = given === undefined ? await createPrimary() : undefined;
+  const primary = own ?? (given as GivenPrimary);
   const logLines: string[] = [];
   const logger = createLogger(
     { level: 'debug', serviceName: 'iam-control-plane' },
     { write: (line) => void logLines.push(line) },
   );
-  const config = loadConfig({ ...controlPlaneSettings(own.controlPlaneUrl), ...settings });
+  const config = loadConfig({ ...controlPlaneSettings(primary.controlPlaneUrl), ...settings });
   const controlPlane = await startControlPlane(config, logger);
   return {
     ...controlPlane,
-    primary: own,
+    primary,
     logLines,
     close: async () => {
       await controlPlane.close();
-      if (primary === undefined) await own.close();
+      await own?.close();
     },
   };
 }

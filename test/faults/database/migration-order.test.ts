@@ -63,10 +63,7 @@ const ask = async (key: IssuedKey) => outcome(await authenticate(pod, key.author
 
 it('a new control plane on an older schema is not ready, and says what to run, until it was run', async () => {
   const url = await controlPlaneUrl(primaryUrl);
-  controlPlane = await startTestControlPlane(
-    {},
-    { pool: primary, url: primaryUrl, controlPlaneUrl: url, close: async () => {} },
-  );
+  controlPlane = await startTestControlPlane({}, { pool: primary, url: primaryUrl, controlPlaneUrl: url });
   await expect
     .poll(() => readiness(controlPlane), LONG)
     .toEqual({

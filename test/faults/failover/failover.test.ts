@@ -26,7 +26,6 @@ beforeAll(async () => {
       pool: servers.primary,
       url: servers.primaryServer.access.url,
       controlPlaneUrl: servers.controlPlaneUrl,
-      close: async () => {},
     },
   );
   pods = await startPods(2, servers.replicaUrl);

@@ -24,7 +24,6 @@ beforeAll(async () => {
       pool: servers.primary,
       url: servers.primaryServer.access.url,
       controlPlaneUrl: servers.controlPlaneUrl,
-      close: async () => {},
     },
   );
   pods = await startPods(1, servers.replicaUrl);

@@ -23,10 +23,7 @@ function startControlPlane(): Promise<TestControlPlane> {
     username: CONTROL_PLANE_LOGIN.name,
     password: PASSWORD,
   }).href;
-  return startTestControlPlane(
-    {},
-    { pool: primary, url: server.url, controlPlaneUrl, close: async () => {} },
-  );
+  return startTestControlPlane({}, { pool: primary, url: server.url, controlPlaneUrl });
 }
 
 beforeAll(async () => {

@@ -50,7 +50,6 @@ async function startControlPlane(port = '0'): Promise<TestControlPlane> {
         username: CONTROL_PLANE_LOGIN.name,
         password: PASSWORD,
       }).href,
-      close: async () => {},
     },
   );
 }

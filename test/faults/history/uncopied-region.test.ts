@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startTestControlPlane, type TestControlPlane } from '../../support/control-plane.ts';
+import { startControlPlaneOf, type TestControlPlane } from '../../support/control-plane.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { revokeKey } from '../../support/keys.ts';
 import { insertKeys } from '../../support/many-keys.ts';
 import { type Pods, startPods } from '../../support/pods.ts';
-import { controlPlaneUrl } from '../../support/primary.ts';
 import { runStatement } from '../../support/run-statement.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
 import { unsubscribeRegion } from '../../support/unsubscribe-region.ts';
@@ -24,15 +23,7 @@ let redis: TestRedis;
 let pods: Pods;
 beforeAll(async () => {
   [databases, redis] = await Promise.all([createDatabases(), startTestRedis()]);
-  controlPlane = await startTestControlPlane(
-    { FORWARDING_SECRETS },
-    {
-      pool: databases.primary,
-      url: databases.primaryUrl,
-      controlPlaneUrl: await controlPlaneUrl(databases.primaryUrl),
-      close: async () => {},
-    },
-  );
+  controlPlane = await startControlPlaneOf(databases, { FORWARDING_SECRETS });
   pods = await startPods(2, databases.replicaUrl, redis.url, {
     CONTROL_PLANE_URL: controlPlane.url,
     FORWARDING_SECRETS,

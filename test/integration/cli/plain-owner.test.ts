@@ -132,7 +132,6 @@ describe('an owner with logins that an administrator created', () => {
         pool,
         url: as('iam_owner', 'primary'),
         controlPlaneUrl: as('iam_control_plane', 'primary'),
-        close: () => pool.end(),
       },
     );
     const regional = await startRegional(as('iam_regional', 'region'), {

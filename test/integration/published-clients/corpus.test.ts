@@ -68,7 +68,6 @@ beforeAll(async () => {
       pool: databases.primary,
       url: databases.primaryUrl,
       controlPlaneUrl: databases.primaryUrl,
-      close: async () => {},
     },
   );
   region = await startRegional(databases.replicaUrl, {

@@ -40,7 +40,6 @@ beforeAll(async () => {
       pool: databases.primary,
       url: databases.primaryUrl,
       controlPlaneUrl: databases.primaryUrl,
-      close: async () => {},
     },
   );
   region = await startRegional(databases.replicaUrl, {
@@ -235,7 +234,7 @@ it('makes a wrong forwarding secret visible at both sides, without the secret', 
 it('limits one key and leaves other organizations their budget; a revocation has its own', async () => {
   const limited = await startTestControlPlane(
     { CALLER_RATE_LIMIT_PER_MINUTE: '5' },
-    { ...controlPlane.primary, close: async () => {} },
+    { ...controlPlane.primary },
   );
   try {
     const [key, other] = [await internalKey(), await internalKey()];
@@ -258,7 +257,7 @@ it('limits one key and leaves other organizations their budget; a revocation has
 it('lets an owner revoke and work while another key of the organization has used up its budgets', async () => {
   const limited = await startTestControlPlane(
     { CALLER_RATE_LIMIT_PER_MINUTE: '20' },
-    { ...controlPlane.primary, close: async () => {} },
+    { ...controlPlane.primary },
   );
   try {
     const owner = await newOrganization(databases.primary);

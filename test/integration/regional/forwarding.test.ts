@@ -31,10 +31,7 @@ beforeAll(async () => {
     url: databases.primaryUrl,
     controlPlaneUrl: databases.primaryUrl,
   };
-  controlPlane = await startTestControlPlane(
-    { FORWARDING_SECRETS: 'forwarding-secret' },
-    { ...primary, close: async () => {} },
-  );
+  controlPlane = await startTestControlPlane({ FORWARDING_SECRETS: 'forwarding-secret' }, { ...primary });
   proxy = await startTcpProxy({ targetPort: Number(new URL(controlPlane.url).port) });
   region = await startRegional(databases.replicaUrl, {
     CONTROL_PLANE_URL: `http://127.0.0.1:${proxy.port}`,
@@ -83,7 +80,7 @@ it('sends nothing to a control plane whose certificate it cannot verify', async 
   const { files } = await authority.issue('localhost');
   const secure = await startTestControlPlane(
     { TLS_CERT_FILE: files.cert, TLS_KEY_FILE: files.key, FORWARDING_SECRETS: 'forwarding-secret' },
-    { ...controlPlane.primary, close: async () => {} },
+    { ...controlPlane.primary },
   );
   const key = await viewer();
   const settings = {

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hashSecret } from '../../../../src/credential/hash.ts';
 import { subscribeRegion } from '../../../../src/database/subscription.ts';
-import { startTestControlPlane } from '../../../support/control-plane.ts';
+import { startControlPlaneOf } from '../../../support/control-plane.ts';
 import { createDatabases, type TestDatabases } from '../../../support/databases.ts';
 import {
   authorizationOf,
@@ -13,7 +13,6 @@ import {
   TEST_HASH_PARAMETERS,
 } from '../../../support/keys.ts';
 import { metric, type Pods, startPods } from '../../../support/pods.ts';
-import { controlPlaneUrl } from '../../../support/primary.ts';
 import { projectContext, startRegional } from '../../../support/regional.ts';
 import { putRole } from '../../../support/roles.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
@@ -177,15 +176,7 @@ describe('a replica that is truncated and copied again', () => {
     await subscribeRegion(databases.regionUrl, databases.primaryUrl, name);
     await databases.replicated();
     // The region compares the rows of its new subscription with the digests of a control plane.
-    const controlPlane = await startTestControlPlane(
-      {},
-      {
-        pool: databases.primary,
-        url: databases.primaryUrl,
-        controlPlaneUrl: await controlPlaneUrl(databases.primaryUrl),
-        close: async () => {},
-      },
-    );
+    const controlPlane = await startControlPlaneOf(databases);
     try {
       await expect.poll(() => pods.outcomes(kept.authorization), { timeout: 20_000 }).toEqual(['200', '200']);
       await expect

@@ -2,11 +2,10 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { subscribeRegion } from '../../../../src/database/subscription.ts';
-import { startTestControlPlane, type TestControlPlane } from '../../../support/control-plane.ts';
+import { startControlPlaneOf, type TestControlPlane } from '../../../support/control-plane.ts';
 import { createDatabases, type TestDatabases } from '../../../support/databases.ts';
 import { type IssuedKey, insertKey, revokeKey } from '../../../support/keys.ts';
 import { metric, outcome, ready } from '../../../support/pods.ts';
-import { controlPlaneUrl } from '../../../support/primary.ts';
 import { authenticate, startRegional, type TestRegional } from '../../../support/regional.ts';
 import { runStatement } from '../../../support/run-statement.ts';
 
@@ -30,12 +29,6 @@ let replicatorUrl: string;
 beforeAll(async () => {
   databases = await createDatabases();
   subscription = new URL(databases.regionUrl).pathname.slice(1);
-  const primary = {
-    pool: databases.primary,
-    url: databases.primaryUrl,
-    controlPlaneUrl: await controlPlaneUrl(databases.primaryUrl),
-    close: async () => {},
-  };
   // A login of its own, as other files share the server: a test rotates its password.
   await databases.primary.query(`CREATE ROLE ${replicator} LOGIN REPLICATION PASSWORD 'first'`);
   await databases.primary.query(`GRANT iam_replicator TO ${replicator}`);
@@ -44,7 +37,7 @@ beforeAll(async () => {
     password: 'first',
   }).href;
   await subscribeRegion(databases.regionUrl, replicatorUrl, subscription);
-  controlPlane = await startTestControlPlane({}, primary);
+  controlPlane = await startControlPlaneOf(databases);
   pod = await startRegional(databases.replicaUrl);
   await ready(pod);
 });

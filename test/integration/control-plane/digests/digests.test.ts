@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { startTestControlPlane, type TestControlPlane } from '../../../support/control-plane.ts';
+import { startControlPlaneOf, type TestControlPlane } from '../../../support/control-plane.ts';
 import { createDatabases, type TestDatabases } from '../../../support/databases.ts';
 import { insertKeys } from '../../../support/many-keys.ts';
 import { metric } from '../../../support/pods.ts';
-import { controlPlaneUrl } from '../../../support/primary.ts';
 import { startRegional, type TestRegional } from '../../../support/regional.ts';
 import { putRole } from '../../../support/roles.ts';
 
@@ -28,13 +27,7 @@ beforeAll(async () => {
   for (const name of ['reader', 'writer', 'deleted']) {
     await putRole(databases.primary, `org-of-${name}`, name, { cluster: ['monitor'] });
   }
-  const primary = {
-    pool: databases.primary,
-    url: databases.primaryUrl,
-    controlPlaneUrl: await controlPlaneUrl(databases.primaryUrl),
-    close: async () => {},
-  };
-  controlPlanes = await Promise.all([startTestControlPlane({}, primary), startTestControlPlane({}, primary)]);
+  controlPlanes = await Promise.all([startControlPlaneOf(databases), startControlPlaneOf(databases)]);
   pod = await startRegional(databases.replicaUrl);
 });
 afterAll(async () => {
