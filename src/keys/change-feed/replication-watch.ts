@@ -10,6 +10,8 @@ const YOUNG_SECONDS = 3;
 const BEHIND_AFTER_MS = 10_000;
 /** The apply worker tries again after `wal_retrieve_retry_interval`, 5 s by default. */
 const RETRY_WITHIN_MS = 15_000;
+/** The worker is measured once per second. */
+const SETTLED_AFTER_MS = 3_000;
 /** An older measurement, of one per second, says nothing about now. */
 const MEASURED_WITHIN_MS = 5_000;
 const LOG_INTERVAL_MS = 60_000;
@@ -137,6 +139,7 @@ export class ReplicationWatch {
       ? replicationFault(lag.subscription, {
           failing: this.#isFailing,
           disconnected: this.#now() - this.#disconnectedAt < RETRY_WITHIN_MS,
+          settled: this.#now() - this.#disconnectedAt > SETTLED_AFTER_MS,
           reconnected: this.#disconnectedAt > this.#heartbeatAt,
         })
       : 'the control plane is down, or replication has stopped';

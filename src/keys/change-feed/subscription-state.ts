@@ -6,7 +6,7 @@ export interface SubscriptionState {
   disabled: number;
   /** Process of the apply worker, which ends when its connection is lost or cannot be opened; null if it does not run. */
   worker: number | null;
-  /** Seconds since the worker received a message, also one without changes; null if it has received none since it started. */
+  /** Seconds since the worker received a message, also one without changes, or since it started; null if it does not run. */
   messageAgeSeconds: number | null;
   /** Changes and copies of tables that failed, each attempt once, since the statistics began. */
   errors: number;
@@ -19,14 +19,16 @@ export interface SubscriptionState {
 /**
  * An expression for a SELECT from `heartbeat` that returns a `SubscriptionState`. The error itself is only in the log of the server:
  * it contains the row. The columns of the statistics differ between versions of Postgres. Postgres stops all lock requests while it
- * looks for blockers, so it looks only while no heartbeat arrives.
+ * looks for blockers, so it looks only while no heartbeat arrives. A worker that has received nothing yet shows the time of its start, and
+ * before that -infinity.
  */
 export const SUBSCRIPTION_STATE = `(
   SELECT json_build_object(
     'enabled', count(*) FILTER (WHERE subenabled),
     'disabled', count(*) FILTER (WHERE NOT subenabled),
     'worker', max(worker.pid),
-    'messageAgeSeconds', extract(epoch FROM clock_timestamp() - max(worker.last_msg_receipt_time)),
+    'messageAgeSeconds', extract(epoch FROM clock_timestamp()
+      - max(worker.last_msg_receipt_time) FILTER (WHERE isfinite(worker.last_msg_receipt_time))),
     'errors', coalesce(sum(counts.errors), 0),
     'conflicts', coalesce((array_agg(counts.conflicts) FILTER (WHERE subenabled))[1], '{}'),
     'blockedBy', coalesce(CASE WHEN clock_timestamp() - received_at > interval '5 s'
@@ -48,6 +50,8 @@ export interface Attempts {
   failing: boolean;
   /** Whether the apply worker was missing, or another one, lately. */
   disconnected: boolean;
+  /** Whether one and the same worker has run for some seconds. One that cannot connect ends at once. */
+  settled: boolean;
   /** Whether the apply worker that runs now has opened its connection since the newest heartbeat. */
   reconnected: boolean;
 }
@@ -58,7 +62,7 @@ const RECENT_MESSAGE_SECONDS = 45;
 /** Why no change arrives from the primary, as far as the region can tell, and what to do. */
 export function replicationFault(
   { enabled, disabled, messageAgeSeconds, conflicts, blockedBy }: SubscriptionState,
-  { failing, disconnected, reconnected }: Attempts,
+  { failing, disconnected, settled, reconnected }: Attempts,
 ): string {
   if (enabled === 0) {
     return disabled === 0
@@ -73,7 +77,7 @@ export function replicationFault(
     const conflict = kinds.length === 0 ? '' : ` (conflicts so far: ${kinds.join(', ')})`;
     return `the region fails to apply a change, and tries again${conflict}; the log of its server has the error`;
   }
-  const receives = messageAgeSeconds !== null && messageAgeSeconds < RECENT_MESSAGE_SECONDS;
+  const receives = settled && messageAgeSeconds !== null && messageAgeSeconds < RECENT_MESSAGE_SECONDS;
   if (disconnected && !receives) {
     return 'the region does not receive from the primary (its address, the password of iam_replicator, the slot); the log of its server has the error';
   }

@@ -90,9 +90,24 @@ it.each([
 ])('names the cause: a subscription that is %s', (_name, fault, message) => {
   const watch = watchWith();
   watch.observe({ ...heartbeat(0), subscription });
+  watch.observe({ ...heartbeat(27), subscription: { ...subscription, ...fault } });
+  nowMs += 4_000;
   watch.observe({ ...heartbeat(31), subscription: { ...subscription, ...fault } });
   watch.check();
   expect(lines.map((line) => JSON.parse(line).msg)).toEqual([expect.stringMatching(message)]);
+});
+
+it('names the cause: workers that cannot connect, each with the time of its start as that of a message', () => {
+  const watch = watchWith();
+  watch.observe({ ...heartbeat(0), subscription });
+  for (const worker of [18, 19, 20]) {
+    nowMs += 1_000;
+    watch.observe({ ...heartbeat(31), subscription: { ...subscription, worker, messageAgeSeconds: 0 } });
+  }
+  watch.check();
+  expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
+    expect.stringMatching(/does not receive from the primary/),
+  ]);
 });
 
 it('a pod that cannot read its replica says so, and blames nothing else', () => {
