@@ -15,7 +15,7 @@ export interface LoadedKey {
   readonly tier: Tier;
   /** When the query that confirmed this record or its version started; milliseconds since the epoch. */
   readonly confirmedAtMs: number;
-  /** A newer version of the key is known: load it again before use. */
+  /** A newer version of the key, or a reason to doubt every earlier read, is known: load it again before use. */
   readonly superseded: boolean;
   /** Superseded, or dropped from the cache and so no longer invalidated: nothing derived from the record may be cached. */
   readonly stale: boolean;

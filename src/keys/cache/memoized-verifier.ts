@@ -84,9 +84,9 @@ export class MemoizedVerifier implements SecretVerifier {
     return previousSecretHash !== null && inGrace ? previousSecretHash : undefined;
   }
 
-  #store({ record, confirmedAtMs, stale }: LoadedKey, digest: string, verifiedHash: string): void {
+  #store({ record, confirmedAtMs, superseded }: LoadedKey, digest: string, verifiedHash: string): void {
     this.#verified.set(digest, verifiedHash);
-    // A stale record may belong to a former history.
-    if (!stale) void this.#shared?.store({ record, confirmedAtMs, verifiedHash }, digest);
+    // A superseded record may belong to a former history. An evicted one is as good as one that the cache holds.
+    if (!superseded) void this.#shared?.store({ record, confirmedAtMs, verifiedHash }, digest);
   }
 }

@@ -25,11 +25,13 @@ class Entry implements LoadedKey {
   /** Why the cache dropped the entry; `undefined` while the cache holds it. */
   dropped: 'evicted' | 'changed' | undefined;
   readonly #changes: RecentChanges;
+  readonly #generation: number;
 
   constructor(record: KeyRecord, confirmedAtMs: number, changes: RecentChanges) {
     this.record = record;
     this.confirmedAtMs = confirmedAtMs;
     this.#changes = changes;
+    this.#generation = changes.generation;
   }
 
   get tier(): Tier {
@@ -38,10 +40,15 @@ class Entry implements LoadedKey {
   get stale(): boolean {
     return this.dropped !== undefined;
   }
-  /** The cache no longer invalidates an evicted entry, so the entry compares its version with the recent changes. */
+  /** The cache no longer invalidates an evicted entry, so the entry looks at the recent changes itself. */
   get superseded(): boolean {
     if (this.dropped === undefined) return false;
-    return this.dropped === 'changed' || this.#changes.keyVersion(this.record.id) > this.record.version;
+    const changes = this.#changes;
+    return (
+      this.dropped === 'changed' ||
+      this.#generation !== changes.generation ||
+      changes.keyVersion(this.record.id) > this.record.version
+    );
   }
 }
 

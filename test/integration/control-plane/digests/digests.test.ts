@@ -247,9 +247,8 @@ it('neither digests nor heartbeat wait for a transaction that holds locks on row
     await comparedTwice();
     // The transaction is still open, so whatever arrived since it began did not wait for it.
     const beats = async () =>
-      (
-        await databases.region.query('SELECT FROM heartbeat WHERE beat_at > $1::timestamptz', [rows[0].now])
-      ).rowCount;
+      (await databases.region.query('SELECT FROM heartbeat WHERE beat_at > $1::timestamptz', [rows[0].now]))
+        .rowCount;
     await expect.poll(beats, { timeout: BOUND_MS }).toBe(1);
     expect(await buckets('diverged')).toEqual([]);
   } finally {

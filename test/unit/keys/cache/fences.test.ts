@@ -27,11 +27,11 @@ const KEY = 'key-1';
 const now = () => 1_000;
 const runs = { numRuns: 1_000 };
 
-function memory(changes: RecentChanges, inner: KeyStore, clock = now): MemoryKeyStore {
+function memory(changes: RecentChanges, inner: KeyStore, clock = now, maxEntries = 10_000): MemoryKeyStore {
   const freshness = new Freshness(clock, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
   freshness.appliedUntilMs = clock();
   const revalidation = new Revalidation({ currentVersion: async () => undefined }, freshness, clock);
-  return new MemoryKeyStore({ inner, freshness, changes, revalidation, now: clock, maxEntries: 10_000 });
+  return new MemoryKeyStore({ inner, freshness, changes, revalidation, now: clock, maxEntries });
 }
 
 /** The cache over a store of many keys; the scheduler of each run controls the reads of its key. */
@@ -246,6 +246,32 @@ describe('a read', () => {
     await expect.poll(() => reads.length).toBe(2);
     reads[1]?.resolve(loadedNow(7));
     expect((await requested)?.record.version).toBe(7);
+  });
+});
+
+describe('a record that a request still uses after its eviction', () => {
+  async function evicted(): Promise<{ changes: RecentChanges; loaded: LoadedKey | undefined }> {
+    const changes = startedChanges(RecentChanges);
+    const inner: KeyStore = { get: async ({ id }) => ({ ...loadedNow(5), record: keyRecord(id, 5) }) };
+    const store = memory(changes, inner, now, 1);
+    const loaded = await store.get({ id: KEY, digest: 'd' });
+    await store.get({ id: 'another', digest: 'e' });
+    return { changes, loaded };
+  }
+
+  it('is not superseded while nothing changes', async () => {
+    const { loaded } = await evicted();
+    expect([loaded?.stale, loaded?.superseded]).toEqual([true, false]);
+  });
+
+  it.each<[string, Change]>([
+    ['a newer version of its key', keyChange(6)],
+    ['missed changes', { entity: 'everything' }],
+    ['another history, whose versions may be lower', { entity: 'history', generation: 'g' }],
+  ])('is superseded by %s', async (_, change) => {
+    const { changes, loaded } = await evicted();
+    changes.apply(change);
+    expect(loaded?.superseded).toBe(true);
   });
 });
 

@@ -67,6 +67,14 @@ describe('a verified secret', () => {
     expect([await match(loaded(), 'right'), argon2.runs]).toEqual(['current', 0]);
   });
 
+  it('is shared although its record was evicted, and not if the record is superseded', async () => {
+    const shared = new SharedMap();
+    await verifier(shared).match({ ...loaded(), stale: true, superseded: true }, 'right');
+    expect(shared.memos.size).toBe(0);
+    await verifier(shared).match({ ...loaded(), stale: true }, 'right');
+    expect(shared.memos.size).toBe(1);
+  });
+
   it('does not match another hash', async () => {
     const { match } = verifier(new SharedMap());
     await match(loaded(), 'right');
