@@ -43,6 +43,27 @@ export function iam(
   });
 }
 
+/** Runs `iam` and kills it with SIGKILL as soon as it has printed the text. */
+export async function iamKilledAt(
+  text: string,
+  args: readonly string[],
+  environment: Record<string, string>,
+): Promise<void> {
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE, CREDENTIAL_PREFIX: 'essu_dev', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      printed += chunk;
+      if (printed.includes(text)) child.kill('SIGKILL');
+    });
+  }
+  const [, signal] = (await once(child, 'close')) as [number | null, string | null];
+  if (signal !== 'SIGKILL') throw new Error(`iam ended without printing "${text}": ${printed}`);
+}
+
 /** Runs `iam` on a pseudo-terminal (script of util-linux) that types the answers, one line each, after its questions. */
 export async function iamOnTerminal(
   args: readonly string[],

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type AddedRegion, fingerprints, startAddedRegion } from '../../support/added-region.ts';
-import { iam } from '../../support/iam.ts';
+import { iam, iamKilledAt } from '../../support/iam.ts';
 import { insertKeys } from '../../support/many-keys.ts';
 import { type Pods, startPods } from '../../support/pods.ts';
 
@@ -128,7 +128,7 @@ it('changes nothing in a region that is in step', async () => {
   expect(await subscriptions()).toEqual(before);
 });
 
-it('rebuilds a region that has applied far more WAL than the primary has, and its slot is copied to standbys', async () => {
+it('rebuilds a region that has applied far more WAL than the primary has, although the first try is killed', async () => {
   await all.region.query(`ALTER SUBSCRIPTION ${NAME} DISABLE`);
   await expect
     .poll(
@@ -150,6 +150,19 @@ it('rebuilds a region that has applied far more WAL than the primary has, and it
   expect([status.exitCode, status.stdout]).toEqual([
     6,
     expect.stringContaining('changes that the primary does not have'),
+  ]);
+
+  // The slot is created only when the transactions that run on the primary have ended.
+  const transaction = await all.primary.connect();
+  await transaction.query('BEGIN');
+  await transaction.query('SELECT pg_current_xact_id()');
+  await iamKilledAt('creating the slot', ['region', 'resync'], all.settings);
+  await transaction.query('ROLLBACK');
+  transaction.release();
+  const killed = await iam(['region', 'status'], all.settings);
+  expect([killed.exitCode, killed.stdout]).toEqual([
+    6,
+    expect.stringContaining('The subscription is disabled.'),
   ]);
 
   const resynced = await iam(['region', 'resync'], all.settings);
