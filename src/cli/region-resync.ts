@@ -11,6 +11,7 @@ import {
   type ResyncPlan,
   resyncRegion,
 } from '../database/region/resync-region.ts';
+import { DEFAULT_SUBSCRIPTION } from '../database/subscription.ts';
 import { RefusedError } from './command-failure.ts';
 import { EXIT } from './exit-codes.ts';
 import {
@@ -33,8 +34,6 @@ export interface Resynced {
   seconds?: number;
 }
 
-const DEFAULT_NAME = 'iam';
-
 /** Exits with `EXIT.notInStep` if the region still differs. */
 export async function resyncCommand(flags: ResyncFlags): Promise<Resynced> {
   if (flags.primary) checkedPrimary(flags.primary, '--primary');
@@ -43,7 +42,7 @@ export async function resyncCommand(flags: ResyncFlags): Promise<Resynced> {
 
 async function resync(region: pg.Client, flags: ResyncFlags): Promise<Resynced> {
   const connection = flags.primary ?? (await storedConnection(region)) ?? primaryConnection(flags);
-  const name = flags.name ?? DEFAULT_NAME;
+  const name = flags.name ?? DEFAULT_SUBSCRIPTION;
   const status = await readRegionStatus(region, connection, name);
   const plan = planResync(status, await hasRowsOfPrimary(region));
   if (plan.action === 'refuse') throw new RefusedError(`Nothing was changed.\n${problemLines(plan.reasons)}`);

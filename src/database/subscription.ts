@@ -7,6 +7,9 @@ import { withClient } from './one-client.ts';
 /** The publication that the primary's migrations create. */
 export const PUBLICATION = 'iam';
 
+/** Name of a region's subscription, and of its slot on the primary, unless the operator chooses another. */
+export const DEFAULT_SUBSCRIPTION = 'iam';
+
 /** The first version that copies logical slots to standbys. Both servers must have it. */
 export const FAILOVER_SLOTS = 17;
 

@@ -10,6 +10,7 @@ export interface ClaimedPart {
 
 /** Each part has its slot in this period, so that the work is spread evenly, whatever number of processes shares it. */
 const PERIOD_SECONDS = 3.6;
+/** 32 parts of keys and 2 of roles. */
 const PARTS = 34;
 /** After an outage many parts are due. A process that was slow catches up. */
 const MAX_CLAIMS = 3;

@@ -2,7 +2,13 @@ import type pg from 'pg';
 import type { Findings, Problem } from '../findings.ts';
 import { checkMigration, migrate } from '../migrate.ts';
 import { withClient } from '../one-client.ts';
-import { PUBLICATION, type Subscribed, subscribeRegion, untilReceiving } from '../subscription.ts';
+import {
+  DEFAULT_SUBSCRIPTION,
+  PUBLICATION,
+  type Subscribed,
+  subscribeRegion,
+  untilReceiving,
+} from '../subscription.ts';
 import { awaitCopy, type CopyWait } from './await-copy.ts';
 import { subscribeEmptied, tablesWithRows } from './empty-tables.ts';
 import { APPLICATION } from './reach-primary.ts';
@@ -32,8 +38,6 @@ export interface AddedRegion extends Pick<Findings, 'warnings' | 'unchecked'> {
   missing?: string;
 }
 
-const DEFAULT_NAME = 'iam';
-
 /**
  * Migrates the database of a region and subscribes it to the primary. A subscription that exists gets the connection string, the
  * options and all published tables, and is enabled. Waits until the region has all rows.
@@ -43,7 +47,7 @@ export async function addRegion(planned: NewRegion): Promise<AddedRegion | reado
   const { regionUrl, connection } = planned;
   const existing = await withClient(regionUrl, APPLICATION, existingName);
   if (existing !== undefined && planned.emptyFirst) return [subscribed(existing)];
-  const name = planned.name ?? existing ?? DEFAULT_NAME;
+  const name = planned.name ?? existing ?? DEFAULT_SUBSCRIPTION;
   const findings = await checkMigration(regionUrl, {
     kind: 'region',
     passwords: [],
