@@ -90,9 +90,12 @@ async function readiness(pod: { managementUrl: string }): Promise<{ status: numb
 }
 
 const READY = { status: 200, obstacles: [] };
+/** A difference that was measured on a busy machine may be some tenths of a second off. */
+const HOUR_AHEAD = String.raw`the clock of this pod is (3599|3600)\.\d s ahead of the clock of the replica`;
+const TEN_MINUTES_BEHIND = String.raw`the clock of this pod is (599|600)\.\d s behind the clock of the replica`;
 const unready = (difference: string) => ({
   status: 503,
-  obstacles: [`the clock of this pod is ${difference} the clock of the replica; CLOCK_TOLERANCE_MS is 5000`],
+  obstacles: [expect.stringMatching(`^${difference}; CLOCK_TOLERANCE_MS is 5000$`)],
 });
 
 it('no pod accepts a revoked key that a pod whose clock is an hour ahead accepted before', async () => {
@@ -106,7 +109,7 @@ it('no pod accepts a revoked key that a pod whose clock is an hour ahead accepte
   const late = await healthyPod(standby);
   expect(await ask(late, key)).toBe(REVOKED);
   for (const pod of [healthy, ahead]) await expect.poll(() => ask(pod, key), SOON).toBe(REVOKED);
-  expect(await readiness(ahead)).toEqual(unready('3600.0 s ahead of'));
+  expect(await readiness(ahead)).toEqual(unready(HOUR_AHEAD));
   expect([await readiness(healthy), await readiness(late)]).toEqual([READY, READY]);
 });
 
@@ -120,7 +123,7 @@ it('a pod that starts ten minutes behind does not accept a key that was revoked 
   const behind = await shiftedPod(standby, -600_000);
   expect(await ask(behind, key)).toBe(REVOKED);
   await expect.poll(() => ask(healthy, key), SOON).toBe(REVOKED);
-  await expect.poll(() => readiness(behind)).toEqual(unready('600.0 s behind'));
+  await expect.poll(() => readiness(behind)).toEqual(unready(TEN_MINUTES_BEHIND));
   expect(await readiness(healthy)).toEqual(READY);
 });
 
@@ -135,7 +138,7 @@ it.each([
     expect(await ask(await healthyPod(region), warm)).toBe('200');
     await expect.poll(storedEntries).toBe(2);
     const pod = await shiftedPod(region, HOUR_MS);
-    await expect.poll(() => readiness(pod)).toEqual(unready('3600.0 s ahead of'));
+    await expect.poll(() => readiness(pod)).toEqual(unready(HOUR_AHEAD));
     expect(await metric(pod, 'iam_clock_offset_seconds')).toBeCloseTo(3_600, 0);
     expect([await ask(pod, warm), await ask(pod, await newKey(region))]).toEqual(['200', '200']);
     expect(await responsesFromRedis(pod), 'no read').toBe(0);
@@ -149,7 +152,7 @@ it.each([
     await expect.poll(storedEntries, { message: 'written' }).toBe(4);
 
     await pod.setClock(-600_000);
-    await expect.poll(() => readiness(pod)).toEqual(unready('600.0 s behind'));
+    await expect.poll(() => readiness(pod)).toEqual(unready(TEN_MINUTES_BEHIND));
     const lines = () =>
       pod.logLines.flatMap((line) => {
         const { 'log.level': level, message } = JSON.parse(line);
@@ -158,9 +161,9 @@ it.each([
     await expect
       .poll(lines)
       .toEqual([
-        expect.stringMatching(/^error: the clock of this pod is 3600\.0 s ahead of /),
+        expect.stringMatching(`^error: ${HOUR_AHEAD}; `),
         'info: the clock of this pod is right again',
-        expect.stringMatching(/^error: the clock of this pod is 600\.0 s behind /),
+        expect.stringMatching(`^error: ${TEN_MINUTES_BEHIND}; `),
       ]);
   },
 );
