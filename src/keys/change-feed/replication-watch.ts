@@ -12,6 +12,8 @@ const BEHIND_AFTER_MS = 10_000;
 const RETRY_WITHIN_MS = 15_000;
 /** The worker is measured once per second. */
 const SETTLED_AFTER_MS = 3_000;
+/** Heartbeats of an outage arrive together, before changes that were made after them. Live ones arrive once per second. */
+const CAUGHT_UP_AFTER_MS = 500;
 /** An older measurement, of one per second, says nothing about now. */
 const MEASURED_WITHIN_MS = 5_000;
 const LOG_INTERVAL_MS = 60_000;
@@ -44,6 +46,8 @@ export class ReplicationWatch {
   /** When a measurement last found no apply worker, or another one, and when the newest heartbeat arrived. */
   #disconnectedAt = Number.NEGATIVE_INFINITY;
   #heartbeatAt = Number.NEGATIVE_INFINITY;
+  /** When the first heartbeat after `#disconnectedAt` arrived. */
+  #reconnectedAt = Number.NEGATIVE_INFINITY;
   #worker: number | null | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -69,6 +73,9 @@ export class ReplicationWatch {
     this.#errors = errors;
     if (lag?.subscription !== undefined) this.#observeWorker(lag.subscription.worker);
     if (lag !== undefined) this.#heartbeatAt = this.#measuredAt - lag.heartbeatAgeSeconds * 1_000;
+    if (this.#reconnectedAt < this.#disconnectedAt && this.#heartbeatAt > this.#disconnectedAt) {
+      this.#reconnectedAt = this.#heartbeatAt;
+    }
     const isYoung = lag !== undefined && lag.heartbeatAgeSeconds < YOUNG_SECONDS;
     if (isYoung || this.#formerErrors === undefined) this.#formerErrors = errors;
     // The next outage is logged at once.
@@ -97,11 +104,18 @@ export class ReplicationWatch {
 
   /**
    * Whether the replica may lack keys that exist, or the newest secret of one. A key that it does not accept is then no reason
-   * for a 401. After a connection was lost, only a heartbeat shows that nothing is missing: it may lead to a promoted standby.
+   * for a 401. After a connection was lost, only live heartbeats show that nothing is missing: the connection may lead to a
+   * promoted standby, and those of the outage come before changes that are still to be applied.
    */
   get mayLackKeys(): boolean {
     const isBehind = (this.ageMs ?? Number.POSITIVE_INFINITY) > BEHIND_AFTER_MS;
-    return !this.complete || isBehind || this.#disconnectedAt > this.#heartbeatAt;
+    const appliesLate = (this.applySeconds ?? 0) * 1_000 > BEHIND_AFTER_MS;
+    return !this.complete || isBehind || appliesLate || !this.#hasCaughtUp;
+  }
+
+  get #hasCaughtUp(): boolean {
+    const isConnected = this.#reconnectedAt >= this.#disconnectedAt;
+    return isConnected && this.#heartbeatAt >= this.#reconnectedAt + CAUGHT_UP_AFTER_MS;
   }
 
   /** Time from the commit of the newest heartbeat to its arrival. */

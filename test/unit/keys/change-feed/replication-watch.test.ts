@@ -121,7 +121,7 @@ it('a pod that cannot read its replica says so, and blames nothing else', () => 
   expect(lines[0]).not.toContain('control plane');
 });
 
-it('may lack keys from the loss of the connection until a heartbeat has arrived over the next one', () => {
+it('may lack keys from the loss of the connection until live heartbeats have arrived over the next one', () => {
   const watch = watchWith();
   const observe = (ageSeconds: number, worker: number | null) => {
     nowMs += 1_000;
@@ -131,9 +131,20 @@ it('may lack keys from the loss of the connection until a heartbeat has arrived 
   expect(observe(0.5, 17)).toBe(false);
   expect(observe(1.5, null)).toBe(true);
   expect(observe(2.5, 18)).toBe(true);
+  expect(observe(0.1, 18), 'it may be older than a change that is applied next').toBe(true);
+  expect(observe(0.9, 18), 'another one of the outage').toBe(true);
   expect(observe(0.1, 18)).toBe(false);
   expect(observe(1.1, 19), 'the connection was lost and opened again between two measurements').toBe(true);
+  expect(observe(0.1, 19)).toBe(true);
   expect(observe(0.1, 19)).toBe(false);
+});
+
+it('may lack keys while heartbeats arrive long after they were written', () => {
+  const watch = watchWith();
+  watch.observe({ ...heartbeat(0), applySeconds: 10.1 });
+  expect(watch.mayLackKeys).toBe(true);
+  watch.observe({ ...heartbeat(0), applySeconds: 9.9 });
+  expect(watch.mayLackKeys).toBe(false);
 });
 
 it('a worker that is started again and again, and cannot connect, is not connected', () => {
