@@ -1,7 +1,7 @@
-import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { hashBounds } from './credential/hash.ts';
+import { isNetwork } from './lib/networks.ts';
 import { urlProblem } from './lib/url-problem.ts';
 import { misspeltSettings } from './misspelt-settings.ts';
 
@@ -28,18 +28,6 @@ const serverUrl = (protocol: RegExp) =>
     .refine((text) => urlProblem(text) === undefined, { error: ({ input }) => urlProblem(String(input)) });
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 const prefix = z.string().regex(/^[a-z][a-z0-9_]*$/, 'lower-case letters, digits and _ only');
-
-/** An address or a network in CIDR notation, or a name of proxy-addr for private networks. */
-function isNetwork(text: string): boolean {
-  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
-  const [address = '', length, ...rest] = text.split('/');
-  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
-  return (
-    bits >= 0 &&
-    rest.length === 0 &&
-    (length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits))
-  );
-}
 
 const sealingKey = z.string().refine((text) => Buffer.from(text, 'base64').length === 32, {
   message: 'each key must be 32 bytes in base64 (openssl rand -base64 32)',
@@ -217,7 +205,7 @@ export const settings = {
     )
     .default([])
     .describe(
-      'Addresses or networks (CIDR) of proxies whose X-Forwarded-For the control plane trusts, separated by commas.',
+      'Addresses or networks (CIDR) of proxies whose X-Forwarded-For states the address of the client, separated by commas. They may be names of networks: loopback, linklocal, uniquelocal.',
     ),
   INTERNAL_KEY_QUOTA: integer(0, 10_000_000)
     .default(10_000)

@@ -2,9 +2,11 @@ import sensible from '@fastify/sensible';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import { ClientAddresses } from '../http/client-addresses.ts';
 import { ErrorLog } from '../http/error-log.ts';
 import { type OnRefusal, toIamError, uiamErrorResponses } from '../http/error-rendering.ts';
 import { openApi } from '../http/openapi.ts';
+import { senderAddress } from '../http/sender-address.ts';
 import { serverOptions } from '../http/server-options.ts';
 import type { Queries } from './database.ts';
 import type { Caller } from './http/caller.ts';
@@ -75,7 +77,6 @@ export async function createControlPlaneApp(
       if (request.url.startsWith(`${CLOUD_API}/`)) sendCloudError(toIamError(error), reply);
       else options.frameworkErrors?.(error, request, reply);
     },
-    trustProxy: config.TRUSTED_PROXIES.length > 0 ? config.TRUSTED_PROXIES : false,
   }) as unknown as FastifyInstance;
   // Route schemas only document the API: the services validate their input, so that HTTP and the CLI share the rules.
   app.setValidatorCompiler(() => (value: unknown) => ({ value }));
@@ -87,6 +88,7 @@ export async function createControlPlaneApp(
   await app.register(jsonBody);
   prepare(app);
 
+  await app.register(senderAddress, { addresses: new ClientAddresses(config.TRUSTED_PROXIES) });
   await app.register(clientAddress, {
     forwardingSecrets: config.FORWARDING_SECRETS,
     onForwarded: services.onForwarded,

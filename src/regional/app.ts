@@ -1,10 +1,12 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import { ClientAddresses } from '../http/client-addresses.ts';
 import { ErrorLog } from '../http/error-log.ts';
 import { uiamErrorResponses } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
 import { serverWith } from '../http/node-server.ts';
+import { senderAddress } from '../http/sender-address.ts';
 import { IDLE_MS, serverOptions, withoutSchemas } from '../http/server-options.ts';
 import { PlainLane, TICK_MS } from '../http/wire/plain-lane.ts';
 import { PlainRequestReader } from '../http/wire/plain-request.ts';
@@ -35,7 +37,8 @@ export async function createRegionalApp(
 ): Promise<FastifyInstance> {
   const { service, metrics } = deps;
   const errorLog = new ErrorLog(logger, Date.now);
-  const fastLane = new FastLane(service, metrics, errorLog);
+  const addresses = new ClientAddresses(config.TRUSTED_PROXIES);
+  const fastLane = new FastLane(service, metrics, errorLog, addresses);
   const lane = new PlainLane({
     reader: new PlainRequestReader(
       AUTHENTICATE_PATH,
@@ -43,7 +46,8 @@ export async function createRegionalApp(
     ),
     head: new ResponseHead(Date.now, IDLE_MS),
     idleTicks: IDLE_MS / TICK_MS,
-    respond: (request, certificate) => fastLane.respond(request, certificate),
+    addresses,
+    respond: (request, connection) => fastLane.respond(request, connection),
   });
   const app = fastify({
     ...serverOptions(config, logger),
@@ -52,6 +56,7 @@ export async function createRegionalApp(
   } as object) as FastifyInstance;
   await app.register(uiamErrorResponses, { errorLog });
   await app.register(jsonBytes);
+  await app.register(senderAddress, { addresses });
   app.addHook('preClose', async () => lane.close());
   app.addHook('onError', async (_request, _reply, error) => {
     if (error instanceof QuarantinedKeyError) metrics.observeQuarantined(error.column);

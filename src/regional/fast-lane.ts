@@ -1,7 +1,8 @@
+import type { ClientAddresses } from '../http/client-addresses.ts';
 import type { ErrorLog } from '../http/error-log.ts';
 import { type Refusal, refusalOf, toIamError } from '../http/error-rendering.ts';
 import { requestIds } from '../http/request-id.ts';
-import type { PlainResponse } from '../http/wire/plain-connection.ts';
+import type { ClientConnection, PlainResponse } from '../http/wire/plain-connection.ts';
 import type { PlainHeaders, PlainRequest } from '../http/wire/plain-request.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { type AuthenticationCall, callDigest } from './authentication-call.ts';
@@ -16,23 +17,31 @@ export class FastLane {
   readonly #service: AuthenticationService;
   readonly #metrics: AuthenticationMetrics;
   readonly #errorLog: ErrorLog;
+  readonly #addresses: ClientAddresses;
   readonly #requestId = requestIds();
 
-  constructor(service: AuthenticationService, metrics: AuthenticationMetrics, errorLog: ErrorLog) {
+  constructor(
+    service: AuthenticationService,
+    metrics: AuthenticationMetrics,
+    errorLog: ErrorLog,
+    addresses: ClientAddresses,
+  ) {
     this.#service = service;
     this.#metrics = metrics;
     this.#errorLog = errorLog;
+    this.#addresses = addresses;
   }
 
-  /** Never throws or rejects. @param certificate whether the client sent a certificate that verified */
+  /** Never throws or rejects. */
   respond(
     { headers, rawQuery, body }: PlainRequest,
-    certificate: boolean,
+    { certificate, peer }: ClientConnection,
   ): PlainResponse | Promise<PlainResponse> {
     const startedAtMs = performance.now();
     const call: AuthenticationCall = {
       authorization: headers.authorization,
       client: { secret: headers['x-client-authentication'], certificate },
+      peer: this.#addresses.networkOf(peer, headers['x-forwarded-for']),
       rawQuery,
       body,
     };

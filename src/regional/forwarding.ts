@@ -129,9 +129,14 @@ function forwardedHeaders(
 ): IncomingHttpHeaders {
   return {
     ...endToEndHeaders(headers),
-    'x-forwarded-for': [headers['x-forwarded-for'], request.ip].filter(Boolean).join(', '),
+    'x-forwarded-for': [headers['x-forwarded-for'], request.raw.socket.remoteAddress]
+      .filter(Boolean)
+      .join(', '),
     'x-request-id': request.id,
-    ...(secret !== undefined && { [FORWARDING_SECRET_HEADER]: secret, [CLIENT_ADDRESS_HEADER]: request.ip }),
+    ...(secret !== undefined && {
+      [FORWARDING_SECRET_HEADER]: secret,
+      [CLIENT_ADDRESS_HEADER]: request.senderAddress,
+    }),
   };
 }
 

@@ -1,9 +1,9 @@
 import fp from 'fastify-plugin';
 import type { Logger } from 'pino';
+import { clientNetwork } from '../../http/client-network.ts';
 import { CLIENT_ADDRESS_HEADER, FORWARDING_SECRET_HEADER } from '../../http/forwarding-headers.ts';
 import { ClientAuthentication } from '../../keys/client-authentication.ts';
 import { LogLimiter } from '../../lib/log-limiter.ts';
-import { clientNetwork } from './client-network.ts';
 
 /** Whether the control plane accepts the secret of a region. */
 export type ForwardedResult = 'accepted' | 'refused';
@@ -44,16 +44,16 @@ export const clientAddress = fp<ClientAddressOptions>(
       const { [FORWARDING_SECRET_HEADER]: secret, [CLIENT_ADDRESS_HEADER]: address } = request.headers;
       const isRegion = typeof secret === 'string' && regions.isTrusted({ secret, certificate: false });
       if (secret !== undefined) onForwarded(isRegion ? 'accepted' : 'refused');
-      if (secret !== undefined && !isRegion && limiter.admit(clientNetwork(request.ip)) !== undefined) {
+      if (secret !== undefined && !isRegion && limiter.admit(request.senderNetwork) !== undefined) {
         logger.warn(
-          { client: { ip: request.ip } },
+          { client: { ip: request.senderAddress } },
           'FORWARDING_SECRETS does not contain the secret of a region; all its clients count as one address',
         );
       }
       request.isRegion = isRegion;
-      request.clientAddress = isRegion && typeof address === 'string' ? address : request.ip;
+      request.clientAddress = isRegion && typeof address === 'string' ? address : request.senderAddress;
       request.clientNetwork = clientNetwork(request.clientAddress);
     });
   },
-  { name: 'client-address' },
+  { name: 'client-address', dependencies: ['sender-address'] },
 );

@@ -43,7 +43,7 @@ export function repairRoute(
         (await requestRepairs(database, 'keys', keys)) + (await requestRepairs(database, 'roles', roles));
       if (requested > 0) {
         request.log.info(
-          { region: { ip: request.ip }, buckets: keys.length + roles.length, requested },
+          { region: { ip: request.senderAddress }, buckets: keys.length + roles.length, requested },
           'a region asks for the repair of buckets',
         );
       }

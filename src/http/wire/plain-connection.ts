@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { ClientAddresses, Peer } from '../client-addresses.ts';
 import type { Refusal } from '../error-rendering.ts';
 import { type PlainRequest, type PlainRequestReader, UNUSUAL } from './plain-request.ts';
 import type { ResponseHead } from './response-head.ts';
@@ -12,8 +13,16 @@ export interface PlainService {
   head: ResponseHead;
   /** Number of ticks after which an idle connection is closed. */
   idleTicks: number;
-  /** Never throws, never rejects. @param certificate whether the client presented a verified certificate */
-  respond(request: PlainRequest, certificate: boolean): PlainResponse | Promise<PlainResponse>;
+  addresses: ClientAddresses;
+  /** Never throws, never rejects. */
+  respond(request: PlainRequest, connection: ClientConnection): PlainResponse | Promise<PlainResponse>;
+}
+
+/** What is known about the client of a connection. */
+export interface ClientConnection {
+  /** Whether the client presented a verified certificate. */
+  certificate: boolean;
+  peer: Peer;
 }
 
 /**
@@ -23,7 +32,7 @@ export interface PlainService {
 export class PlainConnection {
   readonly #socket: Socket;
   readonly #service: PlainService;
-  readonly #certificate: boolean;
+  readonly #client: ClientConnection;
   readonly #handOver: () => void;
   /** An incomplete request. */
   #buffered: Buffer | undefined;
@@ -42,7 +51,10 @@ export class PlainConnection {
   constructor(socket: Socket, service: PlainService, handOver: () => void) {
     this.#socket = socket;
     this.#service = service;
-    this.#certificate = (socket as { authorized?: boolean }).authorized === true;
+    this.#client = {
+      certificate: (socket as { authorized?: boolean }).authorized === true,
+      peer: service.addresses.peerOf(socket),
+    };
     this.#handOver = handOver;
     this.#listen('on');
   }
@@ -126,7 +138,7 @@ export class PlainConnection {
 
   /** @returns whether the next request can be served at once */
   #respond(request: PlainRequest): boolean {
-    const response = this.#service.respond(request, this.#certificate);
+    const response = this.#service.respond(request, this.#client);
     if (!(response instanceof Promise)) return this.#send(response);
     this.#busy = true;
     void response.then(this.#sendLate);

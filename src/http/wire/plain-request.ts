@@ -19,6 +19,7 @@ export interface PlainHeaders {
   'x-client-authentication': string | undefined;
   'x-opaque-id': string | undefined;
   traceparent: string | undefined;
+  'x-forwarded-for': string | undefined;
 }
 
 /** An incomplete request; `end` is its end offset, if known. */
@@ -110,6 +111,7 @@ function readHeaders(text: string, from: number, to: number): PlainHeaders | und
     'x-client-authentication': undefined,
     'x-opaque-id': undefined,
     traceparent: undefined,
+    'x-forwarded-for': undefined,
   };
   for (let at = from; at < to; ) {
     const colon = text.indexOf(':', at);
@@ -138,6 +140,7 @@ const NAMES_BY_LENGTH = Map.groupBy(
     'x-client-authentication',
     'x-opaque-id',
     'traceparent',
+    'x-forwarded-for',
     ...FOR_HTTP_SERVER,
   ] as const,
   (name) => name.length,

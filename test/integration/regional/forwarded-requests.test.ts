@@ -102,6 +102,30 @@ it('does not let a client remove the headers of this region with Connection', as
   });
 });
 
+it('states the address that a trusted proxy states, and no other', async () => {
+  const addressBehind = async (proxies: string) => {
+    const behind = await startRegional(inject('postgres').region.url, {
+      CONTROL_PLANE_URL: `http://127.0.0.1:${portOf(controlPlane)}`,
+      FORWARDING_SECRETS: SECRET,
+      TRUSTED_PROXIES: proxies,
+    });
+    try {
+      await call(`${behind.url}${KEYS}/_grant`, {
+        method: 'POST',
+        headers: { 'x-forwarded-for': '203.0.113.9, 198.51.100.7' },
+      });
+      return received.pop()?.headers;
+    } finally {
+      await behind.close();
+    }
+  };
+  expect(await addressBehind('loopback')).toMatchObject({
+    'x-iam-client-address': '198.51.100.7',
+    'x-forwarded-for': '203.0.113.9, 198.51.100.7, 127.0.0.1',
+  });
+  expect(await addressBehind('192.0.2.1')).toMatchObject({ 'x-iam-client-address': '127.0.0.1' });
+});
+
 it('does not return headers that are for the connection to the control plane', async () => {
   const { headers } = await grant({});
   expect(headers['x-end-to-end']).toBe('1');

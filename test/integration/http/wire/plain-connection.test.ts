@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { ClientAddresses } from '../../../../src/http/client-addresses.ts';
 import { PlainConnection, type PlainResponse } from '../../../../src/http/wire/plain-connection.ts';
 import { PlainRequestReader } from '../../../../src/http/wire/plain-request.ts';
 import { ResponseHead } from '../../../../src/http/wire/response-head.ts';
@@ -35,6 +36,7 @@ beforeEach(async () => {
         reader: new PlainRequestReader('/a', 1_000),
         head: new ResponseHead(() => 0, 72_000),
         idleTicks: IDLE_TICKS,
+        addresses: new ClientAddresses([]),
         respond: () => {
           requested.resolve();
           return respond();
