@@ -62,6 +62,7 @@ function start(
   const changes = new RecentChanges(now, { ttlMs: 60_000, maxEntries: 100 });
   const applied: Change[] = [];
   const failures = { count: 0 };
+  const caughtUp = { count: 0 };
   const lines: string[] = [];
   const logger = pino({}, { write: (line) => void lines.push(line) });
   // The monotonic clock stands still, so `advance` sets the clock of the pod.
@@ -86,12 +87,15 @@ function start(
     onFailure: () => {
       failures.count += 1;
     },
+    onCaughtUp: () => {
+      caughtUp.count += 1;
+    },
   });
   feed.start();
   const advance = (ms: number) => {
     nowMs += ms;
   };
-  return { freshness, changes, applied, now, advance, clock, failures, lines, replication, trust };
+  return { freshness, changes, applied, now, advance, clock, failures, caughtUp, lines, replication, trust };
 }
 
 describe('ChangeFeed', () => {
@@ -166,6 +170,51 @@ describe('ChangeFeed', () => {
       { entity: 'history', generation: 'g1' },
       { entity: 'everything' },
     ]);
+  });
+
+  it('does not count as caught up before it has read its backlog', async () => {
+    const source = new ScriptedSource();
+    const backlog = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    source.readBacklog = async () => {
+      asked.resolve();
+      await backlog.promise;
+      return { changes: [key('a', 3)], trustedSinceMs: 5_000 };
+    };
+    const { changes, freshness, caughtUp } = start(source);
+    await asked.promise;
+    // A wake-up does not end the wait for the backlog.
+    source.connections[0]?.onNotify();
+    await new Promise(setImmediate);
+    expect({ feed: feed.caughtUp, reported: caughtUp.count, reads: source.reads }).toEqual({
+      feed: false,
+      reported: 0,
+      reads: 0,
+    });
+    expect(changes.trustedSinceMs, 'no copy of another pod counts').toBe(Number.POSITIVE_INFINITY);
+    expect(freshness.appliedUntilMs).toBe(Number.NEGATIVE_INFINITY);
+
+    backlog.resolve();
+    await expect.poll(() => source.reads).toBe(1);
+    expect([feed.caughtUp, caughtUp.count, changes.trustedSinceMs]).toEqual([true, 1, 5_000]);
+    expect(changes.keyVersion('a')).toBe(3);
+  });
+
+  it('reads its backlog on the next connection if the first breaks before it has', async () => {
+    const source = new ScriptedSource();
+    const readBacklog = source.readBacklog.bind(source);
+    source.backlog = [key('a', 3)];
+    source.readBacklog = async () => {
+      source.readBacklog = readBacklog;
+      throw new Error('cut');
+    };
+    const { changes, caughtUp } = start(source);
+    await expect.poll(() => source.reads).toBe(1);
+    expect([source.connections.length, feed.caughtUp, caughtUp.count]).toEqual([2, true, 1]);
+    expect(changes.keyVersion('a')).toBe(3);
+    source.connections[1]?.onDisconnect(new Error('cut'));
+    await expect.poll(() => source.reads).toBe(2);
+    expect(caughtUp.count, 'once, at the start').toBe(1);
   });
 
   it('moves appliedUntilMs only after the last batch, to the time before the read', async () => {
