@@ -1,6 +1,10 @@
 import { Registry } from 'prom-client';
 import { ControlPlaneMetrics } from '../../src/control-plane/metrics.ts';
-import { registerRegionMetrics, verifierObserver } from '../../src/keys/region-metrics.ts';
+import {
+  registerRegionMetrics,
+  verifierObserver,
+  wrongSecretCounter,
+} from '../../src/keys/region-metrics.ts';
 import { AuthenticationMetrics } from '../../src/regional/authentication-metrics.ts';
 import { code, GENERATED, table } from './markdown.ts';
 
@@ -18,6 +22,7 @@ function regionalMetrics(): Described[] {
   const registry = new Registry();
   new AuthenticationMetrics(registry);
   verifierObserver(registry);
+  wrongSecretCounter(registry);
   registerRegionMetrics(registry, { redis: {} } as never, () => 0);
   return registry.getMetricsAsArray() as unknown as Described[];
 }

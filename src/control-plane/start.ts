@@ -14,6 +14,7 @@ import { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { PostgresKeyStore } from '../keys/postgres-key-store.ts';
 import { Replica } from '../keys/replica.ts';
 import { Argon2SecretVerifier } from '../keys/secret-verifier.ts';
+import { TaggedVerifier } from '../keys/tagged-verifier.ts';
 import { createControlPlaneApp } from './app.ts';
 import { auditLog } from './audit/audit-log.ts';
 import { recordEvent } from './audit/record-event.ts';
@@ -100,7 +101,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
       ),
       now,
     ),
-    secrets: verifier,
+    secrets: new TaggedVerifier(verifier, hasPassed),
     clientAuthentication,
     hasPassed,
   });

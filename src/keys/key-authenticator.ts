@@ -1,5 +1,6 @@
 import { credentialDigest } from '../credential/digest.ts';
 import { type Credential, decodeCredential, decodeFailureMessage } from '../credential/format.ts';
+import { secretTag } from '../credential/secret-tag.ts';
 import { IamError } from '../errors.ts';
 import type { ClientAuthentication, ClientProof } from './client-authentication.ts';
 import type { HasPassed } from './expiry.ts';
@@ -101,7 +102,11 @@ export class KeyAuthenticator {
     const digest = credentialDigest(credential.id, credential.secret);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const loaded = await keys.get({ id: credential.id, digest });
-      if (loaded === undefined) throw this.#missing();
+      if (loaded === undefined) {
+        // The work of a wrong secret, so that the time does not tell an unknown id from a known one.
+        secretTag(credential.id, credential.secret);
+        throw this.#missing();
+      }
       const match = await secrets.match(loaded, credential.secret, digest);
       if (loaded.superseded) continue;
       const matches = match === 'current' || (match === 'previous' && !this.#graceIsOver(loaded.record));

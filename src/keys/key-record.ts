@@ -6,8 +6,11 @@ export interface KeyRecord {
   organizationId: string;
   /** argon2id PHC string of the current secret. */
   secretHash: string;
+  /** `secretTag` of the current secret; `null` if an older release issued it. */
+  secretTag: number | null;
   /** PHC string of the secret before the last rotation, valid until `previousSecretExpiresAtMs`. */
   previousSecretHash: string | null;
+  previousSecretTag: number | null;
   previousSecretExpiresAtMs: number | null;
   roleAssignments: RoleAssignments;
   internal: boolean;

@@ -12,6 +12,11 @@ interface Column {
 }
 
 const text = (name: string): Column => ({ name, asText: `${name}::text`, toSql: (value: string) => value });
+const integer = (name: string): Column => ({
+  name,
+  asText: `${name}::text`,
+  toSql: (value: number | null) => value,
+});
 const json = (name: string): Column => ({
   name,
   asText: `${name}::text`,
@@ -29,7 +34,9 @@ const COLUMNS = {
   id: text('id'),
   organizationId: text('organization_id'),
   secretHash: text('secret_hash'),
+  secretTag: integer('secret_tag'),
   previousSecretHash: text('previous_secret_hash'),
+  previousSecretTag: integer('previous_secret_tag'),
   previousSecretExpiresAtMs: time('previous_secret_expires_at'),
   roleAssignments: json('role_assignments'),
   internal: text('internal'),
@@ -87,7 +94,9 @@ export function parseKeyRow(id: string, row: TextRow, toAssignments: Assignments
       id: required(row, 'id'),
       organizationId,
       secretHash: required(row, 'secretHash'),
+      secretTag: tagOrNull(row, 'secretTag'),
       previousSecretHash: row[POSITION.previousSecretHash] ?? null,
+      previousSecretTag: tagOrNull(row, 'previousSecretTag'),
       previousSecretExpiresAtMs: timeOrNull(row, 'previousSecretExpiresAtMs'),
       roleAssignments: toAssignments(organizationId, required(row, 'roleAssignments')),
       internal: flag(row, 'internal'),
@@ -115,7 +124,7 @@ export function parseKeyObject(row: { id: string } & Record<string, unknown>): K
 /** A key to insert. The database sets the version. */
 export type NewKeyRecord = Omit<
   KeyRecord,
-  'version' | 'previousSecretHash' | 'previousSecretExpiresAtMs' | 'revokedAtMs'
+  'version' | 'previousSecretHash' | 'previousSecretTag' | 'previousSecretExpiresAtMs' | 'revokedAtMs'
 >;
 
 /** The INSERT of a new key, which returns the row for `parseKeyObject`. */
@@ -165,6 +174,14 @@ function requiredTime(row: TextRow, field: Field): number {
 
 function timeOrNull(row: TextRow, field: Field): number | null {
   return row[POSITION[field]] === null ? null : requiredTime(row, field);
+}
+
+function tagOrNull(row: TextRow, field: Field): number | null {
+  const value = row[POSITION[field]] ?? null;
+  if (value === null) return null;
+  const tag = Number(value);
+  if (!Number.isInteger(tag) || tag < -0x8000 || tag > 0x7fff) throw new InvalidField(COLUMNS[field].name);
+  return tag;
 }
 
 function versionOf(row: TextRow): number {

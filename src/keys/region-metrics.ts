@@ -7,6 +7,7 @@ import type { ClockCheck } from './change-feed/clock-check.ts';
 import type { Freshness } from './change-feed/freshness.ts';
 import type { ReplicaTrust } from './change-feed/replica-trust.ts';
 import type { ReplicationWatch } from './change-feed/replication-watch.ts';
+import type { WrongSecretGuard } from './tagged-verifier.ts';
 
 /** The objects that the metrics read. */
 interface RegionDeps {
@@ -31,6 +32,18 @@ export function verifierObserver(registry: Registry): VerifierObserver {
     wait.observe(waitSeconds);
     run.observe(runSeconds);
   };
+}
+
+/** Counts wrong secrets by what refused them. */
+export function wrongSecretCounter(registry: Registry): (guard: WrongSecretGuard) => void {
+  const counter = new Counter({
+    name: 'iam_wrong_secrets_total',
+    help: 'Wrong secrets of known keys, by what refused them: the secret tag, or argon2 or its remembered result.',
+    labelNames: ['guard'],
+    registers: [registry],
+  });
+  for (const guard of ['tag', 'argon2'] satisfies WrongSecretGuard[]) counter.inc({ guard }, 0);
+  return (guard) => counter.inc({ guard });
 }
 
 /** Metrics of the caches, the change feed and the verifier, read at each scrape. */

@@ -25,9 +25,10 @@ import type { HasPassed } from './expiry.ts';
 import { KeyArrival } from './key-arrival.ts';
 import { PostgresKeyStore } from './postgres-key-store.ts';
 import { PostgresRoleStore } from './postgres-role-store.ts';
-import { registerRegionMetrics, verifierObserver } from './region-metrics.ts';
+import { registerRegionMetrics, verifierObserver, wrongSecretCounter } from './region-metrics.ts';
 import { Replica } from './replica.ts';
 import { Argon2SecretVerifier } from './secret-verifier.ts';
+import { TaggedVerifier } from './tagged-verifier.ts';
 
 /** Maximum number of waiting lookups per database connection. */
 const WAITING_PER_CONNECTION = 50;
@@ -111,7 +112,11 @@ export async function createRegionalKeyServices(
     },
     verifierObserver(registry),
   );
-  const secrets = new MemoizedVerifier(hashing, verified, hasPassed, config.CACHE_MAX_ENTRIES);
+  const secrets = new TaggedVerifier(
+    new MemoizedVerifier(hashing, verified, hasPassed, config.CACHE_MAX_ENTRIES),
+    hasPassed,
+    wrongSecretCounter(registry),
+  );
 
   const postgresRoles = new PostgresRoleStore(replica, now, (role) =>
     logger.error({ role }, 'the stored descriptor of a role does not parse; the role grants nothing'),

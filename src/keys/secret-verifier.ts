@@ -1,4 +1,5 @@
 import { BrokenHashError, verifySecret } from '../credential/hash.ts';
+import { secretTag, tagsMatch } from '../credential/secret-tag.ts';
 import type { HasPassed } from './expiry.ts';
 import { type KeyRecord, QuarantinedKeyError } from './key-record.ts';
 import type { LoadedKey } from './key-store.ts';
@@ -12,9 +13,34 @@ export interface SecretVerifier {
   match(loaded: LoadedKey, secret: string, digest: string): Promise<SecretMatch>;
 }
 
+/** A secret of a key that a presented secret may be, by its tag. */
+interface PossibleSecret {
+  match: 'current' | 'previous';
+  hash: string;
+  column: string;
+}
+
 /**
- * Compares with argon2: against the current hash and, during the grace period of a rotation, the previous one. Each
- * call costs milliseconds of a thread and mebibytes of memory, so wrap it in a bounded queue.
+ * The secrets of a key that the presented one may be: each hash whose tag matches or that has no tag. A previous secret
+ * counts during the grace period of a rotation.
+ */
+export function possibleSecrets(record: KeyRecord, secret: string, hasPassed: HasPassed): PossibleSecret[] {
+  const { secretHash, previousSecretHash, previousSecretExpiresAtMs } = record;
+  const tag = secretTag(record.id, secret);
+  const mayMatch = (stored: number | null) => stored === null || tagsMatch(stored, tag);
+  const possible: PossibleSecret[] = [];
+  if (mayMatch(record.secretTag))
+    possible.push({ match: 'current', hash: secretHash, column: 'secret_hash' });
+  if (previousSecretHash === null || previousSecretExpiresAtMs === null) return possible;
+  if (mayMatch(record.previousSecretTag) && !hasPassed(previousSecretExpiresAtMs)) {
+    possible.push({ match: 'previous', hash: previousSecretHash, column: 'previous_secret_hash' });
+  }
+  return possible;
+}
+
+/**
+ * Compares with argon2: against each hash that the tags leave. Each call costs milliseconds of a thread and mebibytes
+ * of memory, so wrap it in a bounded queue.
  */
 export class Argon2SecretVerifier implements SecretVerifier {
   readonly #hasPassed: HasPassed;
@@ -24,11 +50,10 @@ export class Argon2SecretVerifier implements SecretVerifier {
   }
 
   async match({ record }: LoadedKey, secret: string): Promise<SecretMatch> {
-    if (await verify(record, record.secretHash, 'secret_hash', secret)) return 'current';
-    const { previousSecretHash, previousSecretExpiresAtMs } = record;
-    if (previousSecretHash === null || previousSecretExpiresAtMs === null) return 'none';
-    if (this.#hasPassed(previousSecretExpiresAtMs)) return 'none';
-    return (await verify(record, previousSecretHash, 'previous_secret_hash', secret)) ? 'previous' : 'none';
+    for (const { match, hash, column } of possibleSecrets(record, secret, this.#hasPassed)) {
+      if (await verify(record, hash, column, secret)) return match;
+    }
+    return 'none';
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Credential, encodeCredential, generateCredential } from '../../credential/format.ts';
 import { hashSecret } from '../../credential/hash.ts';
+import { secretTag } from '../../credential/secret-tag.ts';
 import type { LifecycleDeps } from './lifecycle-deps.ts';
 
 const LEGACY_ID_CHARS = 20;
@@ -11,6 +12,7 @@ export interface GeneratedSecret {
   /** The text that a client sends. */
   credential: string;
   secretHash: string;
+  secretTag: number;
 }
 
 /**
@@ -25,6 +27,7 @@ export async function generateSecret(deps: LifecycleDeps, id?: string): Promise<
     id: credential.id,
     credential: encodeCredential(deps.credentialPrefix, credential),
     secretHash: await hashSecret(credential.secret, deps.hashParameters),
+    secretTag: secretTag(credential.id, credential.secret),
   };
 }
 

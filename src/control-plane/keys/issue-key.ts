@@ -27,12 +27,13 @@ export async function issueKey(
   principal: Principal,
   { secret, ...key }: KeyToIssue,
 ): Promise<KeyWithCredential> {
-  const { id, secretHash, credential } = secret;
+  const { id, secretHash, secretTag, credential } = secret;
   const record = await insertKey(transaction, {
     id,
     organizationId: principal.organizationId,
     description: key.description,
     secretHash,
+    secretTag,
     roleAssignments: key.assignments,
     internal: key.internal,
     createdBy: principal.userId,

@@ -85,7 +85,9 @@ export async function markRevoked(on: Queries, id: string, by: string, nowMs: nu
 /** The secrets and the expiration after a rotation. */
 export interface NewSecret {
   secretHash: string;
+  secretTag: number;
   previousSecretHash: string | null;
+  previousSecretTag: number | null;
   previousSecretExpiresAtMs: number | null;
   expiresAtMs: number | null;
 }

@@ -8,7 +8,7 @@ import { assertCallerActive, lockOrganization } from '../organizations/organizat
 import type { Principal } from '../principal.ts';
 import type { IssuedKey } from './create-key.ts';
 import { parseGracePeriod, parseTtl } from './durations.ts';
-import { generateSecret } from './generate-secret.ts';
+import { type GeneratedSecret, generateSecret } from './generate-secret.ts';
 import { type RetryGuard, runIdempotent } from './idempotency.ts';
 import { isKeyId, type NewSecret, replaceSecret, selectKey } from './key-rows.ts';
 import { keyStatus, keyView } from './key-view.ts';
@@ -66,11 +66,7 @@ export async function rotateKey(
       if (keyStatus(before, nowMs) === 'expired') {
         await assertWithinQuota(transaction, deps, organization, { internal: before.internal });
       }
-      const after = await replaceSecret(
-        transaction,
-        id,
-        newSecret(before, rotation, generated.secretHash, nowMs),
-      );
+      const after = await replaceSecret(transaction, id, newSecret(before, rotation, generated, nowMs));
       const view = keyView(after, nowMs);
       await recordEvent(transaction, {
         organizationId,
@@ -118,14 +114,21 @@ function assertRotatable(key: KeyRecord, rotation: Rotation, force: boolean, now
   if (inGracePeriod && rotation.graceMs > 0 && !force) throw new IamError('ROTATION_IN_PROGRESS');
 }
 
-function newSecret(key: KeyRecord, rotation: Rotation, secretHash: string, nowMs: number): NewSecret {
+function newSecret(
+  key: KeyRecord,
+  rotation: Rotation,
+  { secretHash, secretTag }: GeneratedSecret,
+  nowMs: number,
+): NewSecret {
   const expiresAtMs =
     rotation.ttlMs === undefined ? key.expiresAtMs : rotation.ttlMs === null ? null : nowMs + rotation.ttlMs;
   // The old secret of an expired key stays invalid: the new expiration applies only to the new secret.
   const keepsOld = rotation.graceMs > 0 && keyStatus(key, nowMs) === 'active';
   return {
     secretHash,
+    secretTag,
     previousSecretHash: keepsOld ? key.secretHash : null,
+    previousSecretTag: keepsOld ? key.secretTag : null,
     previousSecretExpiresAtMs: keepsOld ? nowMs + rotation.graceMs : null,
     expiresAtMs,
   };

@@ -72,7 +72,9 @@ describe('a row of api_keys', () => {
     [
       'every column',
       {
+        secret_tag: -32_768,
         previous_secret_hash: 'the hash before',
+        previous_secret_tag: 32_767,
         previous_secret_expires_at: '2031-01-02T03:04:05.678901Z',
         internal: true,
         expires_at: '2032-02-29T23:59:59.999999Z',
@@ -80,7 +82,9 @@ describe('a row of api_keys', () => {
         version: '9007199254740991',
       },
       {
+        secretTag: -32_768,
         previousSecretHash: 'the hash before',
+        previousSecretTag: 32_767,
         previousSecretExpiresAtMs: Date.parse('2031-01-02T03:04:05.678Z'),
         internal: true,
         expiresAtMs: Date.parse('2032-02-29T23:59:59.999Z'),

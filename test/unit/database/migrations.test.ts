@@ -31,6 +31,7 @@ const HISTORY = [
   'region/0030_readable_schema_version.sql',
   'primary/0031_readable_schema_version.sql',
   'region/0032_bounded_wakeups.sql',
+  'shared/0033_secret_tags.sql',
 ];
 
 const folder = new URL('../../../migrations/', import.meta.url);

@@ -7,7 +7,9 @@ const valid: Record<string, string | null> = {
   id: 'key-1',
   organization_id: 'org',
   secret_hash: 'hash',
+  secret_tag: null,
   previous_secret_hash: null,
+  previous_secret_tag: null,
   previous_secret_expires_at: null,
   role_assignments: '{}',
   internal: 'false',
@@ -41,7 +43,9 @@ describe('parseKeyRow', () => {
   it('accepts NULL in exactly the nullable columns', () => {
     const nullable = Object.keys(valid).filter((column) => refusal(column, null) === undefined);
     expect(nullable).toEqual([
+      'secret_tag',
       'previous_secret_hash',
+      'previous_secret_tag',
       'previous_secret_expires_at',
       'expires_at',
       'revoked_at',
@@ -61,6 +65,9 @@ describe('parseKeyRow', () => {
     ['version', '9007199254740992'],
     ['version', 'x1'],
     ['role_assignments', '[7]'],
+    ['secret_tag', '32768'],
+    ['secret_tag', '-32769'],
+    ['previous_secret_tag', 'x'],
   ])('quarantines a row whose %s is %j, and names the column, not the text', (column, text) => {
     expect(refusal(column, text)).toBe(`The row of key key-1 has an invalid ${column}`);
   });
@@ -73,6 +80,7 @@ describe('insertKeyStatement', () => {
       organizationId: 'org',
       description: 'test',
       secretHash: 'hash',
+      secretTag: -1,
       roleAssignments: { platform: [] },
       internal: true,
       createdBy: 'user',
@@ -84,6 +92,7 @@ describe('insertKeyStatement', () => {
       'id',
       'organization_id',
       'secret_hash',
+      'secret_tag',
       'role_assignments',
       'internal',
       'created_by',
@@ -91,11 +100,12 @@ describe('insertKeyStatement', () => {
       'created_at',
       'expires_at',
     ]);
-    expect(names?.[2]).toBe('$1, $2, $3, $4, $5, $6, $7, $8, $9');
+    expect(names?.[2]).toBe('$1, $2, $3, $4, $5, $6, $7, $8, $9, $10');
     expect(values).toEqual([
       'key-1',
       'org',
       'hash',
+      -1,
       '{"platform":[]}',
       true,
       'user',

@@ -46,7 +46,7 @@ it('a change of what pods share in Redis comes with another LAYOUT, so two relea
   );
   const body = joinResponse(permissions, record.id, new IdentityWriter().write(record));
   const payloads = [await responsePayload(permissions, body), await credentialPayload()];
-  expect([LAYOUT, ...payloads.map(fingerprint)]).toEqual(['iam7', '73a423b33eda2660', '9e5062a57d6e1c6c']);
+  expect([LAYOUT, ...payloads.map(fingerprint)]).toEqual(['iam8', '73a423b33eda2660', '0c67f6bad0ae22a1']);
 });
 
 it.each([

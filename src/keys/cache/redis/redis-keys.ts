@@ -7,7 +7,7 @@ export type EntryKind = 'credential' | 'response' | 'counter';
  * Version of the stored format, response bodies included. Raise it with every change of that format: during a
  * deployment pods of two releases share a Redis and must not read each other's entries.
  */
-export const LAYOUT = 'iam7';
+export const LAYOUT = 'iam8';
 
 /** Base64url characters per digest: 132 bits make a collision of two keys negligible. */
 const DIGEST_LENGTH = 22;
