@@ -9,6 +9,7 @@ import { withClient } from './one-client.ts';
 import { usesTransactionPooling } from './pooler.ts';
 import { loadPredefinedRoles } from './predefined-roles.ts';
 import { type MigrationPlan, preflight } from './preflight.ts';
+import { revokePublicLeftovers } from './public-leftovers.ts';
 
 /** How long a migration tries to get the locks that it needs. */
 const GIVE_UP_AFTER_MS = 60_000;
@@ -44,25 +45,11 @@ export async function migrate(
         noLock: true,
         log: () => {},
       });
-      await refuseTemporaryTables(client);
+      await revokePublicLeftovers(client, kind);
       if (kind === 'primary') await loadRelease(client);
     });
     return (await appliedMigrations(client)).filter((name) => !before.includes(name));
   });
-}
-
-/** A login could fill the disk with them. Restored and copied databases have them again; only the owner may change it. */
-async function refuseTemporaryTables(client: pg.Client): Promise<void> {
-  await client.query(`DO $$
-    DECLARE
-      own pg_catalog.pg_database;
-    BEGIN
-      SELECT * INTO own FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database();
-      IF pg_catalog.has_database_privilege('public', own.oid, 'TEMPORARY') AND pg_catalog.pg_has_role(own.datdba, 'USAGE') THEN
-        EXECUTE pg_catalog.format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', own.datname);
-      END IF;
-    END
-  $$`);
 }
 
 /** The names of the applied migrations, in their order. */

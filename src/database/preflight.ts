@@ -97,6 +97,7 @@ async function readFacts(client: pg.ClientBase, subscriptionName = ''): Promise<
            AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))), '[]') AS login_settings,
        (SELECT has_database_privilege('public', oid, 'TEMPORARY') AND NOT pg_has_role(datdba, 'USAGE')
          FROM pg_database WHERE datname = current_database()) AS leaves_temporary,
+       has_function_privilege('public', 'pg_catalog.pg_advisory_lock(bigint)', 'EXECUTE') AND NOT rolsuper AS leaves_advisory_locks,
        (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('public.api_keys')) AS table_owner,
        COALESCE((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('public.api_keys')), true) AS owns_tables,
        to_regclass('public.schema_migrations') IS NOT NULL AS migrated,

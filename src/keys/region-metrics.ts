@@ -5,6 +5,7 @@ import type { RedisLink } from './cache/redis/redis-link.ts';
 import type { ChangeFeed } from './change-feed/change-feed.ts';
 import type { ClockCheck } from './change-feed/clock-check.ts';
 import type { Freshness } from './change-feed/freshness.ts';
+import type { LoginWatch } from './change-feed/login-sessions.ts';
 import type { ReplicaTrust } from './change-feed/replica-trust.ts';
 import type { ReplicationWatch } from './change-feed/replication-watch.ts';
 import type { WrongSecretGuard } from './tagged-verifier.ts';
@@ -14,6 +15,7 @@ interface RegionDeps {
   feed: ChangeFeed;
   freshness: Freshness;
   replication: ReplicationWatch;
+  login: LoginWatch;
   trust: ReplicaTrust;
   clock: ClockCheck;
   hashing: BoundedVerifier;
@@ -48,7 +50,7 @@ export function wrongSecretCounter(registry: Registry): (guard: WrongSecretGuard
 
 /** Metrics of the caches, the change feed and the verifier, read at each scrape. */
 export function registerRegionMetrics(registry: Registry, region: RegionDeps, now: () => number): void {
-  const { feed, freshness, replication, trust, clock, hashing, keys, redis } = region;
+  const { feed, freshness, replication, login, trust, clock, hashing, keys, redis } = region;
   const gauge = (name: string, help: string, value: () => number | undefined) =>
     new Gauge({
       name,
@@ -112,6 +114,16 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
     'iam_apply_errors_total',
     'Changes of the primary that the region failed to apply or to copy; each attempt counts. The log of its server has the error.',
     () => replication.lag?.subscription?.errors ?? 0,
+  );
+  counter(
+    'iam_ended_sessions_total',
+    'Sessions of the login of this service that this pod ended, because they held up the region. No pod has such a session.',
+    () => login.ended,
+  );
+  gauge(
+    'iam_notification_queue_usage',
+    "Used share of the queue of notifications of the region's server, 0 to 1. From 0.5 on, the region sends none.",
+    () => login.notifyQueueUsage,
   );
   gauge('iam_replica_complete', '1 if the region has all rows of the primary, else 0.', () =>
     Number(replication.complete),

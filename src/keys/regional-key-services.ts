@@ -17,6 +17,7 @@ import { ChangeFeed } from './change-feed/change-feed.ts';
 import { changeSourceFor } from './change-feed/choose-source.ts';
 import { ClockCheck } from './change-feed/clock-check.ts';
 import { Freshness } from './change-feed/freshness.ts';
+import { LoginWatch } from './change-feed/login-sessions.ts';
 import { RecentChanges } from './change-feed/recent-changes.ts';
 import { ReplicaTrust } from './change-feed/replica-trust.ts';
 import { ReplicationWatch } from './change-feed/replication-watch.ts';
@@ -124,6 +125,7 @@ export async function createRegionalKeyServices(
   const roles = new CachedRoleStore(confirmedRoles(postgresRoles, trust), freshness, changes, redis?.fences);
 
   const replication = new ReplicationWatch({ maxAgeMs: config.MAX_REPLICATION_AGE_MS, logger });
+  const login = new LoginWatch(logger);
   const arrival = new KeyArrival((ids) => postgresKeys.countExisting(ids));
   const schema = new SchemaCheck((text) => replica.query({ text }), 'region');
   const feed = new ChangeFeed({
@@ -132,6 +134,7 @@ export async function createRegionalKeyServices(
     changes,
     replication,
     trust,
+    login,
     clock,
     listeners: [keys, roles, arrival, ...(redis ? [redis.fences] : [])],
     logger,
@@ -161,6 +164,7 @@ export async function createRegionalKeyServices(
     feed,
     freshness,
     replication,
+    login,
     trust,
     replica,
     schema,

@@ -6,6 +6,7 @@ import { ChangeFeed } from '../../src/keys/change-feed/change-feed.ts';
 import { ClockCheck } from '../../src/keys/change-feed/clock-check.ts';
 import { Freshness } from '../../src/keys/change-feed/freshness.ts';
 import { ListenSource } from '../../src/keys/change-feed/listen-source.ts';
+import { LoginWatch } from '../../src/keys/change-feed/login-sessions.ts';
 import { RecentChanges } from '../../src/keys/change-feed/recent-changes.ts';
 import { ReplicaTrust } from '../../src/keys/change-feed/replica-trust.ts';
 import { ReplicationWatch } from '../../src/keys/change-feed/replication-watch.ts';
@@ -61,6 +62,7 @@ export async function startKeyStores(
     listeners: [memory, { apply: (change) => void applied.push(change) }],
     replication: new ReplicationWatch({ maxAgeMs: undefined, logger }),
     trust: new ReplicaTrust({ shared: undefined, logger }),
+    login: new LoginWatch(logger),
     logger,
     now,
     checkIntervalMs: 200,

@@ -5,6 +5,7 @@ import type { Change, ChangeListener } from './change.ts';
 import { type ChangeSource, PATIENCE_MS } from './change-source.ts';
 import type { ClockCheck } from './clock-check.ts';
 import type { Freshness } from './freshness.ts';
+import type { LoginWatch } from './login-sessions.ts';
 import type { RecentChanges } from './recent-changes.ts';
 import type { ReplicaTrust } from './replica-trust.ts';
 import type { ReplicationWatch } from './replication-watch.ts';
@@ -23,6 +24,7 @@ export interface ChangeFeedDeps {
   changes: RecentChanges;
   replication: ReplicationWatch;
   trust: ReplicaTrust;
+  login: LoginWatch;
   clock: ClockCheck;
   /** Receive every change in commit order, after `changes`. */
   listeners: readonly ChangeListener[];
@@ -207,7 +209,9 @@ export class ChangeFeed {
 
   /** Before the changes of the read are applied: what does not count any more is refused first, then dropped. */
   async #examine(): Promise<void> {
-    const { source, replication, trust } = this.#deps;
+    const { source, replication, trust, login } = this.#deps;
+    // First: the next statements may need what these sessions hold.
+    login.observe(await this.#await(source.endBlockingSessions()));
     const lag = await this.#await(source.lag());
     for (const change of await trust.observe(lag?.evidence)) {
       if (change.entity === 'history') this.#reportBreak(change.generation, lag?.breakReason);

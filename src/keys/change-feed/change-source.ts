@@ -1,5 +1,6 @@
 import { MAX_CLOCK_TOLERANCE_MS } from '../../config.ts';
 import type { Change } from './change.ts';
+import type { LoginSessions } from './login-sessions.ts';
 import type { ReplicaEvidence } from './replica-trust.ts';
 import type { SubscriptionState } from './subscription-state.ts';
 
@@ -69,6 +70,8 @@ export interface ChangeSource {
   /** Returns the changes since the last read. */
   read(): Promise<Batch>;
   lag(): Promise<Lag | undefined>;
+  /** Ends sessions of this login that can hold up the server. */
+  endBlockingSessions(): Promise<LoginSessions>;
   /** Closes the connection at once, in any state. */
   close(): void;
 }

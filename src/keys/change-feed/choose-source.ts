@@ -4,6 +4,7 @@ import type { Change } from './change.ts';
 import { type Batch, type ChangeSource, type ConnectLimits, type Lag, PATIENCE_MS } from './change-source.ts';
 import { type ConnectedSource, FeedConnection, type FeedConnectionOptions } from './feed-connection.ts';
 import { ListenSource } from './listen-source.ts';
+import type { LoginSessions } from './login-sessions.ts';
 import { PollSource } from './poll-source.ts';
 
 const POOLED =
@@ -68,6 +69,10 @@ class DetectedSource implements ChangeSource {
 
   lag(): Promise<Lag | undefined> {
     return this.#source.lag();
+  }
+
+  endBlockingSessions(): Promise<LoginSessions> {
+    return this.#source.endBlockingSessions();
   }
 
   close(): void {

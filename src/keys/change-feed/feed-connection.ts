@@ -2,6 +2,7 @@ import pg from 'pg';
 import { isPooled, isRefusedByPooler } from '../../database/pooler.ts';
 import type { Change } from './change.ts';
 import type { Batch, ChangeSource, ConnectLimits, Lag } from './change-source.ts';
+import { endBlockingSessions, type LoginSessions } from './login-sessions.ts';
 
 const POOLED =
   'the URL of the change feed leads to a connection pooler; set CHANGE_FEED_DATABASE_URL to the server itself';
@@ -106,6 +107,11 @@ export abstract class ConnectedSource implements ChangeSource {
   close(): void {
     this.#connection?.close();
     this.#connection = undefined;
+  }
+
+  async endBlockingSessions(): Promise<LoginSessions> {
+    const [row] = await this.query<{ ended: number; usage: number }>(endBlockingSessions());
+    return { ended: row?.ended ?? 0, notifyQueueUsage: row?.usage ?? 0 };
   }
 
   /** Calls `onPooled` if a pooler is between this process and the server. */

@@ -1,7 +1,12 @@
 import { expect, it } from 'vitest';
 import { loginWarnings } from '../../../src/database/login-warnings.ts';
 
-const facts = { database: 'iam "x"', leaves_temporary: false, login_settings: [] };
+const facts = {
+  database: 'iam "x"',
+  leaves_temporary: false,
+  leaves_advisory_locks: false,
+  login_settings: [],
+};
 
 it('warns of nothing if no login has a setting of its own and none may create temporary tables', () => {
   expect(loginWarnings(facts)).toEqual([]);

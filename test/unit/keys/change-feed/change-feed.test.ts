@@ -10,6 +10,7 @@ import type {
 } from '../../../../src/keys/change-feed/change-source.ts';
 import { ClockCheck } from '../../../../src/keys/change-feed/clock-check.ts';
 import { Freshness } from '../../../../src/keys/change-feed/freshness.ts';
+import { LoginWatch } from '../../../../src/keys/change-feed/login-sessions.ts';
 import { RecentChanges } from '../../../../src/keys/change-feed/recent-changes.ts';
 import { ReplicaTrust, type SharedCounters } from '../../../../src/keys/change-feed/replica-trust.ts';
 import { ReplicationWatch } from '../../../../src/keys/change-feed/replication-watch.ts';
@@ -44,6 +45,9 @@ class ScriptedSource implements ChangeSource {
   async lag(): Promise<Lag | undefined> {
     return { applySeconds: 0, heartbeatAgeSeconds: 0, complete: true, ...this.evidence };
   }
+  async endBlockingSessions() {
+    return { ended: 0, notifyQueueUsage: 0 };
+  }
   close(): void {}
 }
 
@@ -77,6 +81,7 @@ function start(
     listeners: [{ apply: (change) => void applied.push(change) }],
     replication,
     trust,
+    login: new LoginWatch(logger),
     logger,
     now,
     checkIntervalMs,
