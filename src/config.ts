@@ -164,6 +164,16 @@ export const settings = {
     ),
 
   BODY_LIMIT_BYTES: integer(1_024, 16_777_216).default(1_048_576).describe('Maximum size of a request body.'),
+  MAX_RESPONSE_BYTES: integer(65_536, 268_435_456)
+    .default(16_777_216)
+    .describe(
+      'Maximum size of an _authenticate response, in bytes. Beyond it, the request gets 400. The default suffices for 1,000 contexts with the largest predefined role.',
+    ),
+  RESPONSE_BUDGET_BYTES: integer(1_048_576, 4_294_967_296)
+    .default(67_108_864)
+    .describe(
+      'Maximum total size, in bytes, of the responses above 256 KiB that a process sends at a time. Beyond it, further ones get 503 with Retry-After. At least MAX_RESPONSE_BYTES.',
+    ),
   SHUTDOWN_TIMEOUT_MS: integer(0, 120_000)
     .default(8_000)
     .describe('Maximum time that a shutdown waits for requests in flight.'),
@@ -306,6 +316,13 @@ const schema = z.object(settings).superRefine((config, context) => {
       code: 'custom',
       path: ['EXPIRY_WEBHOOK_SECRET'],
       message: 'required with EXPIRY_WEBHOOK_URL',
+    });
+  }
+  if (config.RESPONSE_BUDGET_BYTES < config.MAX_RESPONSE_BYTES) {
+    context.addIssue({
+      code: 'custom',
+      path: ['RESPONSE_BUDGET_BYTES'],
+      message: 'must be at least MAX_RESPONSE_BYTES: a longer response could never be sent',
     });
   }
   if (config.MAX_STALENESS_MS < config.REVALIDATE_AFTER_MS) {

@@ -236,6 +236,12 @@ export const ERRORS = {
     cloud: cloud('api_keys.idempotency_mismatch', 422),
     message: 'This Idempotency-Key was used with a different request. Send a new one.',
   },
+  RESPONSE_TOO_LARGE: {
+    uiam: uiam('0x1A5400', 400, 'REQUEST.RESPONSE_TOO_LARGE'),
+    cloud: cloud('root.response_too_large', 400),
+    message:
+      'The response would be too large. Request fewer contexts, or add ?include_role_descriptors=false.',
+  },
   BODY_TOO_LARGE: {
     uiam: uiam('0x1A0413', 413, 'REQUEST.TOO_LARGE'),
     cloud: cloud('root.body_too_large', 413),
@@ -277,6 +283,12 @@ export const ERRORS = {
     uiam: uiam('0x1A0529', 503, 'SERVICE.OVERLOADED'),
     cloud: cloudUnavailable,
     message: 'Too many credentials are waiting for verification. Try again shortly.',
+  },
+  RESPONSE_BUDGET: {
+    uiam: uiam('0x1A7503', 503, 'SERVICE.RESPONSE_BUDGET'),
+    cloud: cloudUnavailable,
+    message:
+      'Too many long responses are being sent. The key may be valid. Try again shortly, or request fewer contexts.',
   },
   UNAVAILABLE: {
     uiam: uiamUnavailable,

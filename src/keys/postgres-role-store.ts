@@ -1,3 +1,4 @@
+import { asciiJson } from '../lib/ascii-json.ts';
 import { TickBatcher } from '../lib/tick-batcher.ts';
 import { readRoleDescriptor } from '../roles/role-descriptor.ts';
 import type { Replica } from './replica.ts';
@@ -66,7 +67,7 @@ export class PostgresRoleStore implements RoleStore {
       sets.set(id, set);
       const descriptor = readRoleDescriptor(row.descriptor);
       if (descriptor === undefined) this.#onInvalid({ ...scope, name: row.name });
-      else set.set(row.name, JSON.stringify(descriptor));
+      else set.set(row.name, asciiJson(descriptor));
     }
     return sets;
   }

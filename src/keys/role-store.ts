@@ -1,8 +1,8 @@
 import type { ProjectType } from '../roles/project-type.ts';
 
 /**
- * Role definitions by name, each as the JSON text of its descriptor. Reading serialises a descriptor once; responses
- * copy the text.
+ * Role definitions by name, each as the JSON text of its descriptor, in ASCII. Reading serialises a descriptor once;
+ * responses copy the text.
  */
 export type RoleSet = ReadonlyMap<string, string>;
 

@@ -1,4 +1,7 @@
+import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
+import { LONG_BODY_MS, type LongBody, SLICE_BYTES } from '../http/response-budget.ts';
 import { hasClientCertificate } from '../http/server-options.ts';
 import type { Tier } from '../keys/key-store.ts';
 import { AUTHENTICATE_PATH, type AuthenticationCall, callDigest } from './authentication-call.ts';
@@ -33,6 +36,20 @@ export function authenticationRoute(app: FastifyInstance, service: Authenticatio
         ? await service.authenticate(call, digest)
         : { body: cached, tier: 'memory' as const };
     reply.tier = response.tier;
-    return reply.type('application/json; charset=utf-8').send(response.body);
+    const { body } = response;
+    reply.type('application/json; charset=utf-8');
+    if (typeof body === 'string') return reply.send(body);
+    return reply.header('content-length', String(body.text.length)).send(streamOf(body));
   });
+}
+
+function streamOf({ text, release }: LongBody): Readable {
+  async function* slices() {
+    for (let at = 0; at < text.length; at += SLICE_BYTES) {
+      if (at > 0) await setImmediate();
+      yield Buffer.from(text.slice(at, at + SLICE_BYTES), 'latin1');
+    }
+  }
+  const stream = Readable.from(slices(), { objectMode: false, signal: AbortSignal.timeout(LONG_BODY_MS) });
+  return stream.once('close', release);
 }

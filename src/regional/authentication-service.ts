@@ -1,16 +1,17 @@
 import { IamError } from '../errors.ts';
+import type { ResponseBody, ResponseBudget } from '../http/response-budget.ts';
 import type { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { StoreUnavailableError, type Tier } from '../keys/key-store.ts';
 import type { AuthenticationCall } from './authentication-call.ts';
 import type { PermissionsResolver } from './permissions.ts';
 import { RequestReader } from './request-reader.ts';
 import { LocalResponse, type ResponseCache } from './response-cache.ts';
-import { IdentityWriter } from './response-writer.ts';
+import { IdentityWriter, responseTooLarge } from './response-writer.ts';
 import type { SharedResponses } from './shared-responses.ts';
 
-/** The body of a 200 (JSON) and the slowest tier that was needed for it. */
+/** The body of a 200 (JSON) and the slowest tier that was needed for it. The caller releases a long body. */
 export interface AuthenticationResponse {
-  body: string;
+  body: ResponseBody;
   tier: Tier;
 }
 
@@ -18,6 +19,9 @@ export interface AuthenticationServiceDeps {
   authenticator: KeyAuthenticator;
   permissions: PermissionsResolver;
   responses: ResponseCache;
+  budget: ResponseBudget;
+  /** Maximum size of a body, in bytes. */
+  maxBytes: number;
   /** Responses of other pods; `undefined` without Redis. */
   sharedResponses: SharedResponses | undefined;
   /** Whether the memory tier has the key with this id, so that a lookup in Redis is unnecessary. */
@@ -43,14 +47,16 @@ export class AuthenticationService {
     this.#deps = deps;
   }
 
-  /** The body of a cached, fresh response. @param digest `callDigest` of the call */
-  lookup(digest: string): string | undefined {
-    return this.#deps.isReplicationTooOld() ? undefined : this.#deps.responses.get(digest);
+  /** The body of a cached, fresh response, if the budget has space for it. @param digest `callDigest` of the call */
+  lookup(digest: string): ResponseBody | undefined {
+    const { isReplicationTooOld, responses, budget } = this.#deps;
+    const body = isReplicationTooOld() ? undefined : responses.get(digest);
+    return body !== undefined && budget.fits(body.length) ? budget.admit(body) : undefined;
   }
 
   /**
    * @param digest `callDigest` of the call
-   * @throws {IamError} 400, 401 or 403; errors of the stores pass through
+   * @throws {IamError} 400, 401, 403, or 503 beyond the budget; errors of the stores pass through
    */
   async authenticate(call: AuthenticationCall, digest: string): Promise<AuthenticationResponse> {
     if (this.#deps.isReplicationTooOld()) throw new IamError('REPLICATION_TOO_OLD');
@@ -66,11 +72,11 @@ export class AuthenticationService {
   /** The response that this pod sent before, or that another pod stored: it needs no key record in memory. */
   async #unconfirmed(digest: string): Promise<AuthenticationResponse | undefined> {
     const body = await this.#deps.responses.getUnconfirmed(digest);
-    return body === undefined ? undefined : { body, tier: 'memory' };
+    return body === undefined ? undefined : { body: this.#deps.budget.admit(body), tier: 'memory' };
   }
 
   async #resolve(call: AuthenticationCall, digest: string): Promise<AuthenticationResponse> {
-    const { authenticator, permissions, responses, sharedResponses } = this.#deps;
+    const { authenticator, permissions, responses, sharedResponses, budget, maxBytes } = this.#deps;
     const { isKeyInMemory, isReplicaAvailable, assertConfirmed } = this.#deps;
     this.#refuseTokenRequest(call);
     // The credential is checked before the body, so a caller without a key learns nothing about the service.
@@ -92,9 +98,10 @@ export class AuthenticationService {
     const key = loaded.entry ?? loaded;
     const response = new LocalResponse(granted, this.#identities.write(loaded.record), key, validUntilMs);
     const { body } = response;
+    if (body.length > maxBytes) throw responseTooLarge(maxBytes);
     responses.set(digest, response);
     if (loaded.tier !== 'memory') void sharedResponses?.store(digest, key, granted, body, validUntilMs);
-    return { body, tier: loaded.tier };
+    return { body: budget.admit(body), tier: loaded.tier };
   }
 
   /**

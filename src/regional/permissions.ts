@@ -1,60 +1,93 @@
+import { type ResponseBudget, SLICE_BYTES } from '../http/response-budget.ts';
 import type { Freshness } from '../keys/change-feed/freshness.ts';
 import type { KeyRecord } from '../keys/key-record.ts';
-import type { LoadedRoles } from '../keys/role-store.ts';
+import { type LoadedRoles, roleScopeId } from '../keys/role-store.ts';
+import { Turns } from '../lib/turns.ts';
 import type { RoleAssignments } from '../roles/role-assignments.ts';
-import type { AuthenticationRequest } from './authentication-request.ts';
+import type { AuthenticationRequest, RequestedContext } from './authentication-request.ts';
 import { permissionDenied } from './denial.ts';
-import { writePermissions } from './response-writer.ts';
+import { layOutPermissions, MAX_SHARED_PERMISSIONS_BYTES } from './response-writer.ts';
 import type { ResolvedContext, RoleResolver } from './role-resolver.ts';
 
 /** What keys with the same assignments may do in the projects of a request. */
 export interface Permissions {
-  /** First part of the response, `writePermissions`. */
+  /** First part of the response, `layOutPermissions`. */
   text: string;
   /** The text is valid while each of these is fresh. */
   derivedFrom: readonly LoadedRoles[];
 }
 
+/** Bounds of long responses. */
+export interface ResponseLimits {
+  maxBytes: number;
+  budget: ResponseBudget;
+}
+
 /**
  * Resolves the permissions of a key and caches them for all keys with the same assignments: an organization has many
  * keys and few sets of assignments. `Interner` makes equal assignments one object, `RequestReader` equal requests.
- * Both are WeakMap keys, so entries are collected with them.
+ * Both are WeakMap keys, so entries are collected with them. Long texts are not cached here, where nothing bounds their sum.
  */
 export class PermissionsResolver {
   readonly #resolver: RoleResolver;
+  readonly #limits: ResponseLimits;
+  readonly #turns = new Turns();
   readonly #isFresh: (loaded: LoadedRoles) => boolean;
   readonly #cache = new WeakMap<RoleAssignments, WeakMap<AuthenticationRequest, Permissions>>();
 
-  constructor(resolver: RoleResolver, freshness: Freshness) {
+  constructor(resolver: RoleResolver, freshness: Freshness, limits: ResponseLimits) {
     this.#resolver = resolver;
+    this.#limits = limits;
     this.#isFresh = (loaded) => !loaded.stale && freshness.judge(loaded.confirmedAtMs) === 'fresh';
   }
 
-  /** @throws {IamError} 403 when every requested context is denied; errors of the store pass through */
+  /**
+   * @throws {IamError} 403 when every requested context is denied, 400 if the text would be too long, 503 beyond the budget;
+   *   errors of the store pass through
+   */
   async resolve(record: KeyRecord, request: AuthenticationRequest): Promise<Permissions> {
     const cached = this.#cache.get(record.roleAssignments)?.get(request);
     if (cached?.derivedFrom.every(this.#isFresh)) return cached;
     const permissions = await this.#load(record, request);
+    if (permissions.text.length > MAX_SHARED_PERMISSIONS_BYTES) return permissions;
     const byRequest = this.#cache.get(record.roleAssignments) ?? new WeakMap();
     this.#cache.set(record.roleAssignments, byRequest.set(request, permissions));
     return permissions;
   }
 
   async #load(record: KeyRecord, request: AuthenticationRequest): Promise<Permissions> {
-    const resolved = await Promise.all(
-      (request.contexts ?? []).map((context) => this.#resolver.resolve(record, context)),
-    );
-    const granted = resolved.filter((one) => one.granted);
+    const resolved = await this.#resolveContexts(record, request.contexts ?? []);
     const denied = resolved.filter((one) => !one.granted);
-    if (denied.length > 0 && granted.length === 0) throw permissionDenied(denied);
-    return {
-      text: writePermissions(record, request, granted, denied),
-      derivedFrom: distinctRoles(resolved),
-    };
+    if (denied.length > 0 && denied.length === resolved.length) throw permissionDenied(denied);
+    const { maxBytes, budget } = this.#limits;
+    const layout = layOutPermissions(record, request, resolved, maxBytes);
+    const derivedFrom = distinctRoles(resolved);
+    if (layout.bytes <= SLICE_BYTES) return { text: layout.write(), derivedFrom };
+    // Waiting texts count too, so that the budget bounds the wait. The service counts the whole body in the same turn.
+    const release = budget.reserve(layout.bytes);
+    await this.#turns.next();
+    release();
+    return { text: layout.write(), derivedFrom };
+  }
+
+  /** Resolves equal contexts once: they get one object. */
+  async #resolveContexts(
+    record: KeyRecord,
+    contexts: readonly RequestedContext[],
+  ): Promise<ResolvedContext[]> {
+    const ids = contexts.map(roleScopeId);
+    const distinct = new Map(contexts.map((context, index) => [ids[index], context]));
+    const resolved = await Promise.all(
+      [...distinct].map(
+        async ([id, context]) => [id, await this.#resolver.resolve(record, context)] as const,
+      ),
+    );
+    const byId = new Map(resolved);
+    return ids.map((id) => byId.get(id) as ResolvedContext);
   }
 }
 
 /** Several contexts may share one set of role definitions. */
 function distinctRoles(resolved: readonly ResolvedContext[]): readonly LoadedRoles[] {
-  return [...new Set(resolved.flatMap((one) => one.derivedFrom))];
+  return [...new Set([...new Set(resolved)].flatMap((one) => one.derivedFrom))];
 }

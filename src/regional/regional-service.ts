@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { createPool } from '../database/pool.ts';
 import { listeningUrl, listenOn } from '../http/listening-url.ts';
 import { createManagementApp, type HealthState } from '../http/management-app.ts';
+import { ResponseBudget } from '../http/response-budget.ts';
 import { ClientAuthentication } from '../keys/client-authentication.ts';
 import { assertKeyCounts } from '../keys/confirmed-stores.ts';
 import { KeyAuthenticator } from '../keys/key-authenticator.ts';
@@ -78,7 +79,11 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     { maxEntries: config.CACHE_MAX_ENTRIES, maxBytes: config.CACHE_MAX_BYTES },
     region.fences,
   );
-  const permissions = new PermissionsResolver(new RoleResolver(region.roles), region.freshness);
+  const limits = {
+    maxBytes: config.MAX_RESPONSE_BYTES,
+    budget: new ResponseBudget(config.RESPONSE_BUDGET_BYTES),
+  };
+  const permissions = new PermissionsResolver(new RoleResolver(region.roles), region.freshness, limits);
   const sharedResponses =
     region.fenced &&
     new SharedResponses({
@@ -95,6 +100,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     permissions,
     responses,
     sharedResponses,
+    ...limits,
     isKeyInMemory: (id) => region.keys.has(id),
     assertConfirmed: (id) => assertKeyCounts(region.trust, id),
     isReplicaAvailable: () => region.replica.isAvailable,

@@ -4,7 +4,7 @@ import type { HasPassed } from '../keys/expiry.ts';
 import type { LoadedKey } from '../keys/key-store.ts';
 import { BoundedCache } from '../lib/bounded-cache.ts';
 import type { Permissions } from './permissions.ts';
-import { type Identity, joinResponse } from './response-writer.ts';
+import { type Identity, joinResponse, MAX_SHARED_PERMISSIONS_BYTES } from './response-writer.ts';
 
 /** The body of a 200 with the conditions under which it may be sent again. */
 export interface CachedResponse {
@@ -21,9 +21,6 @@ export interface CachedResponse {
   /** What the response derives from; `confirmedAtMs` is that of its oldest part. */
   origin(): CopyOrigin;
 }
-
-/** Longer permissions are seldom shared between keys. */
-const MAX_SHARED_PERMISSIONS_BYTES = 8_192;
 
 /** Estimates the bytes that belong to one entry alone. */
 export function ownBytes(permissions: string, identityBytes: number): number {

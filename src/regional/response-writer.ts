@@ -1,5 +1,7 @@
+import { IamError } from '../errors.ts';
 import { policies } from '../keys/cache/policies.ts';
 import type { KeyRecord } from '../keys/key-record.ts';
+import { asciiJson } from '../lib/ascii-json.ts';
 import { BoundedCache } from '../lib/bounded-cache.ts';
 import type { AuthenticationRequest, RequestedContext } from './authentication-request.ts';
 import { type DeniedContext, denialMessage } from './denial.ts';
@@ -11,42 +13,105 @@ import type { ResolvedContext } from './role-resolver.ts';
  * another `LAYOUT` in redis-keys.ts.
  */
 
+/** A longer first part is seldom shared between keys. */
+export const MAX_SHARED_PERMISSIONS_BYTES = 8_192;
+
 type GrantedContext = Extract<ResolvedContext, { granted: true }>;
 
 /**
- * Writes the first part. Keys with the same permissions in the same projects share this text. Role descriptors are
- * JSON already and are copied.
+ * Lays out the first part, so that its size is known before it is written. Keys with the same permissions in the same
+ * projects share this text. Role descriptors are ASCII JSON already and are copied.
+ * @param resolved one per requested context; equal contexts are one object
+ * @param maxBytes of the text
+ * @throws {IamError} 400 if it would be longer
  */
-export function writePermissions(
+export function layOutPermissions(
   record: KeyRecord,
   request: AuthenticationRequest,
-  granted: readonly GrantedContext[],
-  denied: readonly DeniedContext[],
-): string {
-  const contexts =
-    request.contexts === undefined
-      ? 'null'
-      : `[${granted.map((one) => grantedContext(one, request)).join(',')}]`;
-  const assignments = request.includeRoleAssignments ? JSON.stringify(record.roleAssignments) : 'null';
-  return ascii(
-    `{"type":"api-key","contexts":${contexts},"denied_contexts":[${denied.map(deniedContext).join(',')}],"role_assignments":${assignments},"organization_id":${JSON.stringify(record.organizationId)},"email":null,"first_name":null,"last_name":null,"token":null,`,
+  resolved: readonly ResolvedContext[],
+  maxBytes: number,
+): Layout {
+  const layout = new Layout(maxBytes);
+  layout.add('{"type":"api-key","contexts":');
+  const granted = resolved.filter((one) => one.granted);
+  if (request.contexts === undefined) layout.add('null');
+  else layout.addList(granted, (context) => grantedContext(context, request));
+  layout.add(',"denied_contexts":');
+  layout.addList(
+    resolved.filter((one) => !one.granted),
+    deniedContext,
   );
+  const assignments = request.includeRoleAssignments ? asciiJson(record.roleAssignments) : 'null';
+  layout.add(
+    `,"role_assignments":${assignments},"organization_id":${asciiJson(record.organizationId)},"email":null,"first_name":null,"last_name":null,"token":null,`,
+  );
+  return layout;
 }
 
-function grantedContext(granted: GrantedContext, request: AuthenticationRequest): string {
-  const names = granted.roles.map((role) => JSON.stringify(role.name));
-  const descriptors = request.includeRoleDescriptors
-    ? `,"role_descriptors":{${granted.roles.map((role, index) => `${names[index]}:${role.descriptorJson}`).join(',')}}`
-    : '';
-  return `{${project(granted.context)},"application_roles":[${names.join(',')}]${descriptors},"unresolved_application_roles":${JSON.stringify(granted.unresolved)}}`;
+/** The pieces of a text, which are shared and not copied until `write`. */
+class Layout {
+  readonly #pieces: string[] = [];
+  readonly #maxBytes: number;
+  bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  add(piece: string): void {
+    this.#pieces.push(piece);
+    this.bytes += piece.length;
+    if (this.bytes > this.#maxBytes) throw responseTooLarge(this.#maxBytes);
+  }
+
+  /** Adds a JSON array. @param piecesOf pieces of an item; called once for equal items */
+  addList<Item>(items: readonly Item[], piecesOf: (item: Item) => readonly string[]): void {
+    const known = new Map<Item, readonly string[]>();
+    let separator = '[';
+    for (const item of items) {
+      const pieces = known.get(item) ?? piecesOf(item);
+      known.set(item, pieces);
+      this.add(separator);
+      for (const piece of pieces) this.add(piece);
+      separator = ',';
+    }
+    this.add(items.length === 0 ? '[]' : ']');
+  }
+
+  write(): string {
+    return this.#pieces.join('');
+  }
 }
 
-function deniedContext(denied: DeniedContext): string {
-  return `{${project(denied.context)},"error":${JSON.stringify(denialMessage(denied))}}`;
+export function responseTooLarge(maxBytes: number): IamError {
+  return new IamError('RESPONSE_TOO_LARGE', {
+    message: `The response would have more than ${maxBytes} bytes. Request fewer contexts, or add ?include_role_descriptors=false.`,
+    resource: 'contexts',
+  });
+}
+
+function grantedContext(
+  granted: GrantedContext,
+  { includeRoleDescriptors }: AuthenticationRequest,
+): string[] {
+  const names = granted.roles.map((role) => asciiJson(role.name));
+  const descriptors = granted.roles.flatMap(({ descriptorJson }, index) => [
+    `${index === 0 ? '' : ','}${names[index]}:`,
+    descriptorJson,
+  ]);
+  return [
+    `{${project(granted.context)},"application_roles":[${names.join(',')}]`,
+    ...(includeRoleDescriptors ? [',"role_descriptors":{', ...descriptors, '}'] : []),
+    `,"unresolved_application_roles":${asciiJson(granted.unresolved)}}`,
+  ];
+}
+
+function deniedContext(denied: DeniedContext): string[] {
+  return [`{${project(denied.context)},"error":${asciiJson(denialMessage(denied))}}`];
 }
 
 function project(context: RequestedContext): string {
-  return `"type":"project","project_id":${JSON.stringify(context.projectId)},"project_type":"${context.projectType}","project_organization_id":${JSON.stringify(context.organizationId)}`;
+  return `"type":"project","project_id":${asciiJson(context.projectId)},"project_type":"${context.projectType}","project_organization_id":${asciiJson(context.organizationId)}`;
 }
 
 /**
@@ -77,7 +142,7 @@ export class IdentityWriter {
   #userText(createdBy: string): string {
     const cached = this.#userTexts.get(createdBy);
     if (cached !== undefined) return cached;
-    const userText = flat(ascii(`"user_id":${JSON.stringify(createdBy)},"credentials":{"id":"`));
+    const userText = flat(`"user_id":${asciiJson(createdBy)},"credentials":{"id":"`);
     this.#userTexts.set(createdBy, userText);
     return userText;
   }
@@ -103,14 +168,9 @@ function rfc3339(timeMs: number): string {
   return new Date(timeMs).toISOString();
 }
 
-/** Escapes with `\uXXXX` (RFC 8259, section 7). JSON has non-ASCII characters only inside strings. */
-function ascii(json: string): string {
-  return json.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
 /** The characters of a JSON string, without its quotation marks. */
 function escaped(text: string): string {
-  const json = ascii(JSON.stringify(text));
+  const json = asciiJson(text);
   return json.length === text.length + 2 ? text : flat(json.slice(1, -1));
 }
 

@@ -106,6 +106,9 @@ describe('configuration', () => {
       'MAX_STALENESS_MS: must be at least REVALIDATE_AFTER_MS',
     );
     loadConfig({ MAX_STALENESS_MS: '1000', REVALIDATE_AFTER_MS: '1000' });
+    expect(refusal({ RESPONSE_BUDGET_BYTES: '16777215' })).toContain(
+      'RESPONSE_BUDGET_BYTES: must be at least MAX_RESPONSE_BYTES',
+    );
   });
 
   it('refuses a database other than 0 of a Redis Cluster', () => {

@@ -1,11 +1,15 @@
 import type { Socket } from 'node:net';
 import type { ClientAddresses, Peer } from '../client-addresses.ts';
 import type { Refusal } from '../error-rendering.ts';
+import { LONG_BODY_MS, type LongBody, type ResponseBody } from '../response-budget.ts';
 import { type PlainRequest, type PlainRequestReader, UNUSUAL } from './plain-request.ts';
 import type { ResponseHead } from './response-head.ts';
+import { writeInSlices } from './sliced-write.ts';
 
 /** The body of a 200, with one byte per character, or a refusal. */
-export type PlainResponse = string | Refusal;
+export type PlainResponse = ResponseBody | Refusal;
+
+export const TICK_MS = 1_000;
 
 /** What all plain connections share. */
 export interface PlainService {
@@ -42,6 +46,8 @@ export class PlainConnection {
   #busy = false;
   #clientEnded = false;
   #closing = false;
+  /** Ticks since the start of a long response; `undefined` if none is being written. */
+  #longTicks: number | undefined;
   /** Ticks since the last received data. */
   #idleTicks = 0;
   /** Whether the request was already incomplete at the last `tick`. */
@@ -72,7 +78,8 @@ export class PlainConnection {
    */
   tick(): void {
     this.#idleTicks += 1;
-    if (this.#idleTicks > this.#service.idleTicks) {
+    if (this.#longTicks !== undefined) this.#longTicks += 1;
+    if (this.#idleTicks > this.#service.idleTicks || (this.#longTicks ?? 0) > LONG_BODY_MS / TICK_MS) {
       this.#socket.destroy();
       return;
     }
@@ -152,6 +159,7 @@ export class PlainConnection {
 
   #send(response: PlainResponse): boolean {
     const { head } = this.#service;
+    if (typeof response !== 'string' && 'release' in response) return this.#sendLong(response);
     const last = this.#closing || this.#clientEnded;
     const writable = this.#socket.write(
       typeof response === 'string'
@@ -168,6 +176,19 @@ export class PlainConnection {
       this.#socket.once('drain', this.#resume);
     }
     return writable;
+  }
+
+  #sendLong({ text, release }: LongBody): boolean {
+    this.#busy = true;
+    this.#longTicks = 0;
+    const last = this.#closing || this.#clientEnded;
+    writeInSlices(this.#socket, this.#service.head.granted(text.length, last), text, () => {
+      release();
+      this.#longTicks = undefined;
+      if (last) this.#socket.destroySoon();
+      else this.#resume();
+    });
+    return false;
   }
 
   readonly #resume = (): void => {

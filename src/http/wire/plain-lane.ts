@@ -1,7 +1,5 @@
 import type { Socket } from 'node:net';
-import { PlainConnection, type PlainService } from './plain-connection.ts';
-
-export const TICK_MS = 1_000;
+import { PlainConnection, type PlainService, TICK_MS } from './plain-connection.ts';
 
 /** All connections that have sent only plain requests so far. */
 export class PlainLane {

@@ -8,7 +8,7 @@ import { VerifiedKeys } from '../../../src/keys/cache/redis/verified-keys.ts';
 import { Freshness } from '../../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../../src/keys/change-feed/recent-changes.ts';
 import { ClientAuthentication } from '../../../src/keys/client-authentication.ts';
-import { IdentityWriter, joinResponse, writePermissions } from '../../../src/regional/response-writer.ts';
+import { IdentityWriter, joinResponse, layOutPermissions } from '../../../src/regional/response-writer.ts';
 import { SharedResponses } from '../../../src/regional/shared-responses.ts';
 import { keyRecord } from '../../support/records.ts';
 
@@ -30,20 +30,21 @@ const request = {
 };
 
 it('a change of what pods share in Redis comes with another LAYOUT, so two releases never mix', async () => {
-  const permissions = writePermissions(
-    record,
-    request,
-    [
-      {
-        granted: true,
-        context,
-        derivedFrom: [],
-        roles: [{ name: 'viewer', descriptorJson: '{}' }],
-        unresolved: ['ghost'],
-      },
-    ],
-    [{ granted: false, context, derivedFrom: [], reason: 'no_assignment', unresolved: [] }],
-  );
+  const granted = {
+    granted: true,
+    context,
+    derivedFrom: [],
+    roles: [{ name: 'viewer', descriptorJson: '{}' }],
+    unresolved: ['ghost'],
+  } as const;
+  const denied = {
+    granted: false,
+    context,
+    derivedFrom: [],
+    reason: 'no_assignment',
+    unresolved: [],
+  } as const;
+  const permissions = layOutPermissions(record, request, [granted, denied], 10_000).write();
   const body = joinResponse(permissions, record.id, new IdentityWriter().write(record));
   const payloads = [await responsePayload(permissions, body), await credentialPayload()];
   expect([LAYOUT, ...payloads.map(fingerprint)]).toEqual(['iam8', '73a423b33eda2660', '0c67f6bad0ae22a1']);

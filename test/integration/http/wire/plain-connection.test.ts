@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ClientAddresses } from '../../../../src/http/client-addresses.ts';
-import { PlainConnection, type PlainResponse } from '../../../../src/http/wire/plain-connection.ts';
+import { LONG_BODY_MS, SLICE_BYTES } from '../../../../src/http/response-budget.ts';
+import { PlainConnection, type PlainResponse, TICK_MS } from '../../../../src/http/wire/plain-connection.ts';
 import { PlainRequestReader } from '../../../../src/http/wire/plain-request.ts';
 import { ResponseHead } from '../../../../src/http/wire/response-head.ts';
 
@@ -157,4 +158,93 @@ it('survives a client that disconnects before its response', async () => {
   await once(client, 'close');
   slow.resolve('"late"');
   await turns(1);
+});
+
+describe('a long body', () => {
+  const text = `"${'x'.repeat(20_000_000)}"`;
+  let released: number;
+  const release = () => {
+    released += 1;
+  };
+  beforeEach(() => {
+    released = 0;
+    respond = () => ({ text, release });
+  });
+
+  it('arrives whole, and the next request on the connection is served after it', async () => {
+    client.write(REQUEST + REQUEST);
+    await requested.promise;
+    respond = () => '"next"';
+    let received = '';
+    client.on('data', (chunk) => {
+      received += chunk.toString('latin1');
+    });
+    await expect.poll(() => received.endsWith('"next"')).toBe(true);
+    const [, body, ...rest] = received.split('\r\n\r\n');
+    expect(body?.startsWith(text)).toBe(true);
+    expect(received).toContain(`content-length: ${text.length}\r\n`);
+    expect(rest).toEqual(['"next"']);
+    expect(released).toBe(1);
+  });
+
+  it('is written in slices, between which the event loop turns', async () => {
+    const writes: number[] = [];
+    let loops = 0;
+    const count = () => {
+      loops += 1;
+      if (released === 0) setImmediate(count);
+    };
+    const { write } = socket;
+    socket.write = ((...args: Parameters<typeof write>) => {
+      writes.push(loops);
+      return write.apply(socket, args);
+    }) as typeof write;
+    client.resume();
+    client.write(REQUEST);
+    await requested.promise;
+    count();
+    await expect.poll(() => released).toBe(1);
+    expect(writes.length).toBe(Math.ceil(text.length / SLICE_BYTES));
+    expect(new Set(writes.slice(1)).size).toBe(writes.length - 1);
+  });
+
+  it('is not buffered for a client that does not read, and is released when the client leaves', async () => {
+    client.write(REQUEST);
+    await requested.promise;
+    await expect.poll(() => socket.writableNeedDrain).toBe(true);
+    await turns(5);
+    expect(socket.writableLength).toBeLessThanOrEqual(2 * SLICE_BYTES);
+    expect(released).toBe(0);
+    client.resetAndDestroy();
+    await expect.poll(() => released).toBe(1);
+  });
+
+  it('ends its connection if the client takes too long, and not before', async () => {
+    client.write(REQUEST);
+    await requested.promise;
+    const closed = once(socket, 'close');
+    for (let tick = 0; tick < LONG_BODY_MS / TICK_MS; tick += 1) {
+      // Other input of the client is no sign that it reads.
+      socket.emit('data', Buffer.from('P'));
+      connection.tick();
+    }
+    expect(released).toBe(0);
+    socket.emit('data', Buffer.from('P'));
+    connection.tick();
+    await closed;
+    await expect.poll(() => released).toBe(1);
+  });
+
+  it('is released if the client has left before', async () => {
+    const slow = Promise.withResolvers<PlainResponse>();
+    const response = respond();
+    respond = () => slow.promise;
+    client.write(REQUEST);
+    await requested.promise;
+    client.resetAndDestroy();
+    await expect.poll(() => socket.destroyed).toBe(true);
+    slow.resolve(response);
+    await turns(2);
+    expect(released).toBe(1);
+  });
 });

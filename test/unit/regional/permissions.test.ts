@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import { ResponseBudget, SLICE_BYTES } from '../../../src/http/response-budget.ts';
+import { Freshness } from '../../../src/keys/change-feed/freshness.ts';
+import type { RoleScope, RoleStore } from '../../../src/keys/role-store.ts';
+import { asciiJson } from '../../../src/lib/ascii-json.ts';
+import { PermissionsResolver } from '../../../src/regional/permissions.ts';
+import { layOutPermissions } from '../../../src/regional/response-writer.ts';
+import { RoleResolver } from '../../../src/regional/role-resolver.ts';
+import { keyRecord } from '../../support/records.ts';
+
+const ROLE = 'lesér';
+const descriptorJson = asciiJson({ metadata: { text: 'é'.repeat(1_000) } });
+
+/** A store in which every project has the role. */
+function roleStore(): RoleStore & { reads: RoleScope[] } {
+  const reads: RoleScope[] = [];
+  const predefined = { scopeId: '', roles: new Map(), confirmedAtMs: 0, stale: false };
+  return {
+    reads,
+    get: async (scope) => {
+      reads.push(scope);
+      if (scope.projectId === '') return predefined;
+      const roles = new Map([[ROLE, descriptorJson]]);
+      return { scopeId: scope.projectId, roles, confirmedAtMs: 0, stale: false };
+    },
+  };
+}
+
+const record = keyRecord('id', 1, {
+  organizationId: 'org',
+  roleAssignments: {
+    project: { elasticsearch: [{ role_id: 'r', all: true, application_roles: [ROLE, 'ghóst'] }] },
+  },
+});
+
+const context = (projectId: string, organizationId = 'org') =>
+  ({ projectId, projectType: 'elasticsearch', organizationId }) as const;
+
+const requestOf = (contexts: ReturnType<typeof context>[]) => ({
+  contexts,
+  includeRoleAssignments: true,
+  includeRoleDescriptors: true,
+  wantsToken: false,
+});
+
+function resolverOf(store: RoleStore, maxBytes: number, budgetBytes = maxBytes) {
+  const freshness = new Freshness(() => 0, { revalidateAfterMs: 1, maxStalenessMs: 1 });
+  const budget = new ResponseBudget(budgetBytes);
+  return {
+    budget,
+    resolver: new PermissionsResolver(new RoleResolver(store), freshness, { maxBytes, budget }),
+  };
+}
+
+describe('permissions of several contexts', () => {
+  it('resolves equal contexts once and repeats them in the response', async () => {
+    const store = roleStore();
+    const { resolver } = resolverOf(store, 10_000_000);
+    const contexts = [...Array(50).fill(0), 1, 0].map((id) => context(`p${id}`));
+    const { text, derivedFrom } = await resolver.resolve(record, requestOf(contexts));
+    expect(store.reads.filter(({ projectId }) => projectId === 'p0')).toHaveLength(1);
+    const parsed = JSON.parse(`${text.slice(0, -1)}}`);
+    expect(parsed.contexts.map((one: { project_id: string }) => one.project_id)).toEqual(
+      contexts.map(({ projectId }) => projectId),
+    );
+    expect(parsed.contexts[0].role_descriptors[ROLE]).toEqual(JSON.parse(descriptorJson));
+    expect(derivedFrom).toHaveLength(3);
+  });
+
+  it('knows the exact size before it writes, also of denied contexts and other characters', async () => {
+    const resolver = new RoleResolver(roleStore());
+    const contexts = [context('é'), context('é', 'örg'), context('p')];
+    const resolved = await Promise.all(contexts.map((one) => resolver.resolve(record, one)));
+    const layout = layOutPermissions(record, requestOf(contexts), [...resolved, ...resolved], 1_000_000);
+    const text = layout.write();
+    expect(layout.bytes).toBe(text.length);
+    expect(Buffer.byteLength(text)).toBe(text.length);
+    expect(JSON.parse(`${text.slice(0, -1)}}`).denied_contexts).toHaveLength(2);
+    for (const [maxBytes, fits] of [
+      [layout.bytes, true],
+      [layout.bytes - 1, false],
+    ] as const) {
+      const write = () =>
+        layOutPermissions(record, requestOf(contexts), [...resolved, ...resolved], maxBytes);
+      if (fits) write();
+      else expect(write).toThrow(expect.objectContaining({ reason: 'RESPONSE_TOO_LARGE' }));
+    }
+  });
+
+  it('says how to ask for less', async () => {
+    const { resolver } = resolverOf(roleStore(), 100_000);
+    const request = requestOf(Array(100).fill(context('p')));
+    await expect(resolver.resolve(record, request)).rejects.toThrow(
+      'more than 100000 bytes. Request fewer contexts, or add ?include_role_descriptors=false',
+    );
+    await resolver.resolve(record, { ...request, includeRoleDescriptors: false });
+  });
+
+  it('writes long texts only within the budget, and returns what it reserved', async () => {
+    const { resolver, budget } = resolverOf(roleStore(), 400_000);
+    const request = requestOf(Array(50).fill(context('p')));
+    const outcomes = await Promise.allSettled([
+      resolver.resolve(record, request),
+      resolver.resolve(record, { ...request }),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect((await resolver.resolve(record, request)).text.length).toBeGreaterThan(SLICE_BYTES);
+    expect(budget.fits(400_000)).toBe(true);
+  });
+});
