@@ -1,6 +1,7 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import { closeConnectionsAtShutdown } from '../http/draining.ts';
 import { ErrorLog } from '../http/error-log.ts';
 import { uiamErrorResponses } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
@@ -52,6 +53,7 @@ export async function createRegionalApp(
   } as object) as FastifyInstance;
   await app.register(uiamErrorResponses, { errorLog });
   await app.register(jsonBytes);
+  closeConnectionsAtShutdown(app);
   app.addHook('preClose', async () => lane.close());
   app.addHook('onError', async (_request, _reply, error) => {
     if (error instanceof QuarantinedKeyError) metrics.observeQuarantined(error.column);
