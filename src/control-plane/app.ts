@@ -3,6 +3,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { ClientAddresses } from '../http/client-addresses.ts';
+import { closeConnectionsAtShutdown } from '../http/draining.ts';
 import { ErrorLog } from '../http/error-log.ts';
 import { type OnRefusal, toIamError, uiamErrorResponses } from '../http/error-rendering.ts';
 import { openApi } from '../http/openapi.ts';
@@ -82,6 +83,7 @@ export async function createControlPlaneApp(
   app.setValidatorCompiler(() => (value: unknown) => ({ value }));
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
   await app.register(sensible);
+  closeConnectionsAtShutdown(app);
   const errorLog = new ErrorLog(logger, Date.now);
   const onRefusal: OnRefusal = (request, error) => services.refusals.record(request, error);
   await app.register(uiamErrorResponses, { errorLog, onRefusal });

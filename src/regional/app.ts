@@ -2,6 +2,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { ClientAddresses } from '../http/client-addresses.ts';
+import { closeConnectionsAtShutdown } from '../http/draining.ts';
 import { ErrorLog } from '../http/error-log.ts';
 import { uiamErrorResponses } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
@@ -58,6 +59,7 @@ export async function createRegionalApp(
   await app.register(uiamErrorResponses, { errorLog });
   await app.register(jsonBytes);
   await app.register(senderAddress, { addresses });
+  closeConnectionsAtShutdown(app);
   app.addHook('preClose', async () => lane.close());
   app.addHook('onError', async (_request, _reply, error) => {
     if (error instanceof QuarantinedKeyError) metrics.observeQuarantined(error.column);

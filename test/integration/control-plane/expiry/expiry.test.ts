@@ -10,6 +10,7 @@ import { ExpiryWatch } from '../../../../src/control-plane/expiry/expiry-watch.t
 import { ControlPlaneMetrics } from '../../../../src/control-plane/metrics.ts';
 import { createPool } from '../../../../src/database/pool.ts';
 import { newOrganization } from '../../../support/control-plane.ts';
+import { insertKey } from '../../../support/keys.ts';
 import { createPrimary, type TestPrimary } from '../../../support/primary.ts';
 
 const SECRET = `whsec_${Buffer.from('a secret of this test').toString('base64')}`;
@@ -118,8 +119,21 @@ it('warns 30, 7 and 1 days before expiry, once each, across instances and restar
   ]);
 });
 
-it('does not warn about revoked keys, keys with a shorter lifetime than the notice, and keys without expiry', async () => {
+it('does not warn about revoked keys', async () => {
   await key('revoked', 90, true);
+  await key('active', 90);
+  nowMs = START_MS + 60.5 * DAY_MS;
+  await instance().check();
+  expect(told()).toEqual([['active', 30]]);
+  await primary.pool.query("UPDATE api_keys SET revoked_at = $1 WHERE id = 'active'", [new Date(nowMs)]);
+  nowMs = START_MS + 89.5 * DAY_MS;
+  await instance().check();
+  expect(told()).toHaveLength(1);
+});
+
+it('does not warn about keys with a shorter lifetime than the notice, and keys without expiry', async () => {
+  const { organizationId } = await newOrganization(primary.pool);
+  await insertKey(primary.pool, { organizationId, createdAt: new Date(START_MS), expiresAt: null });
   await key('short', 0.5);
   nowMs = START_MS + 0.25 * DAY_MS;
   await instance().check();

@@ -145,7 +145,14 @@ describe('a repetition with the same Idempotency-Key', () => {
     const first = await create(owner, headers);
     const changed = await create(owner, headers, 'something else');
     expect([changed.status, changed.body.errors[0].code]).toEqual([422, 'api_keys.idempotency_mismatch']);
-    expect((await create(other, headers)).body.id).not.toBe(first.body.id);
+    const others = await create(other, headers);
+    expect([others.status, others.headers.get('idempotent-replayed')]).toEqual([201, null]);
+    expect(others.body.id).toEqual(expect.any(String));
+    expect(others.body.id).not.toBe(first.body.id);
+    // Each caller has a response of its own.
+    expect((await create(owner, headers)).body).toEqual(first.body);
+    expect((await create(other, headers)).body).toEqual(others.body);
+    expect(await countKeys(owner)).toBe(4);
   });
 
   it('cannot be opened with another secret of the key, or by a reader of the database', async () => {
