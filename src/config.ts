@@ -220,6 +220,19 @@ export const settings = {
   INTERNAL_KEY_QUOTA: integer(0, 10_000_000)
     .default(10_000)
     .describe('Maximum number of active internal keys of an organization.'),
+  MAX_ROLE_BYTES: integer(1_024, 262_144)
+    .default(65_536)
+    .describe(
+      'Maximum size of the descriptor of a custom role, in bytes of JSON. Checked when a role is written.',
+    ),
+  MAX_ROLES_PER_PROJECT: integer(1, 10_000)
+    .default(500)
+    .describe('Maximum number of custom roles of a project. Checked when a role is created.'),
+  MAX_ROLE_BYTES_PER_ORGANIZATION: integer(65_536, 17_179_869_184)
+    .default(67_108_864)
+    .describe(
+      'Maximum size of all custom roles of an organization, in bytes of JSON. Checked when a role is written.',
+    ),
   EXPIRY_CHECK_INTERVAL_MS: integer(100, 86_400_000)
     .default(3_600_000)
     .describe('Interval at which the control plane searches for keys that expire soon.'),

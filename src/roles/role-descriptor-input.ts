@@ -1,5 +1,6 @@
 import type { Violation } from './violation.ts';
 
+/** Of any input. The control plane has a lower limit for new roles, `MAX_ROLE_BYTES`. */
 const MAX_DESCRIPTOR_BYTES = 256 * 1024;
 const MAX_DEPTH = 32;
 

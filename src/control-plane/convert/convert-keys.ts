@@ -165,7 +165,9 @@ export class KeyConversion {
           (role) => role.projectType === project.projectType && samePermissions(role.descriptor, descriptor),
         );
         const name = known?.name ?? `converted-${native.id}-${index}`;
-        if (known === undefined) await putRole(transaction, principal, project, name, descriptor);
+        if (known === undefined) {
+          await putRole(transaction, this.#deps.roleLimits, principal, project, { name, descriptor });
+        }
         roles.push(name);
       }
       return issueKey(transaction, this.#deps, principal, {

@@ -1,6 +1,7 @@
 import type { Config } from '../../config.ts';
 import type { HashParameters } from '../../credential/hash.ts';
 import type { Database } from '../database.ts';
+import { type RoleLimits, roleLimits } from '../roles/role-limits.ts';
 
 /** Dependencies of every change of a key. */
 export interface LifecycleDeps {
@@ -14,6 +15,7 @@ export interface LifecycleDeps {
   credentialPrefix: string;
   /** Active internal keys per organization. The quota of external keys is in `organizations.key_quota`. */
   internalKeyQuota: number;
+  roleLimits: RoleLimits;
 }
 
 export function lifecycleDeps(
@@ -31,5 +33,6 @@ export function lifecycleDeps(
     },
     credentialPrefix: config.CREDENTIAL_PREFIX,
     internalKeyQuota: config.INTERNAL_KEY_QUOTA,
+    roleLimits: roleLimits(config),
   };
 }

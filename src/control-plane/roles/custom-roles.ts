@@ -9,9 +9,9 @@ import { unstorable } from '../input.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
 import { listPredefinedRoles } from './predefined-roles.ts';
+import { assertRoleSize, type RoleLimits, writeWithinLimits } from './role-limits.ts';
 
 const MAX_PROJECT_ID_CHARS = 256;
-const MAX_ROLES_OF_PROJECT = 1_000;
 
 /** A project of the principal's organization, unvalidated. */
 export interface Project {
@@ -26,6 +26,7 @@ export interface CustomRole {
 
 interface CustomRolesDeps {
   database: Database;
+  roleLimits: RoleLimits;
   now: () => number;
 }
 
@@ -113,7 +114,7 @@ export class CustomRoles {
     return this.#deps.database.transaction(async (transaction) => {
       await this.#assertOwner(transaction, principal);
       await assertNotPredefined(transaction, scope, name);
-      return putRole(transaction, principal, scope, name, descriptor);
+      return putRole(transaction, this.#deps.roleLimits, principal, scope, { name, descriptor });
     });
   }
 
@@ -130,24 +131,28 @@ interface Scope {
 
 /**
  * Writes a role and its audit event. The transaction holds the lock of the organization.
+ * @throws {IamError} `roles.invalid_input` beyond a limit
  * @returns whether the role is new
  */
 export async function putRole(
   transaction: Queries,
+  limits: RoleLimits,
   principal: Principal,
   scope: Scope,
-  name: string,
-  descriptor: RoleDescriptor,
+  { name, descriptor }: CustomRole,
 ): Promise<boolean> {
   const { organizationId } = principal;
+  assertRoleSize(descriptor, limits);
   const before = await selectRole(transaction, organizationId, scope, name);
-  if (before === undefined) await assertWithinQuota(transaction, organizationId, scope);
-  await transaction.query(
-    `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor)
+  const project = { ...scope, organizationId };
+  await writeWithinLimits(transaction, limits, project, before === undefined, () =>
+    transaction.query(
+      `INSERT INTO roles (organization_id, project_type, project_id, name, descriptor)
      VALUES ($1, $2, $3, $4, $5::jsonb)
      ON CONFLICT (organization_id, project_type, project_id, name)
      DO UPDATE SET descriptor = EXCLUDED.descriptor, deleted_at = NULL`,
-    [organizationId, scope.projectType, scope.projectId, name, JSON.stringify(descriptor)],
+      [organizationId, scope.projectType, scope.projectId, name, JSON.stringify(descriptor)],
+    ),
   );
   await recordEvent(transaction, {
     organizationId,
@@ -209,18 +214,6 @@ async function assertNotPredefined(on: Queries, { projectType }: Scope, name: st
   throw new IamError('ROLE_INVALID', {
     message: `"${role.name}" is a predefined role of ${projectType} projects: choose another name for a custom role.`,
     fields: ['name'],
-  });
-}
-
-async function assertWithinQuota(transaction: Queries, organizationId: string, scope: Scope): Promise<void> {
-  const [row] = await transaction.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM roles
-     WHERE organization_id = $1 AND project_type = $2 AND project_id = $3 AND deleted_at IS NULL`,
-    [organizationId, scope.projectType, scope.projectId],
-  );
-  if ((row?.count ?? 0) < MAX_ROLES_OF_PROJECT) return;
-  throw new IamError('ROLE_INVALID', {
-    message: `A project can have at most ${MAX_ROLES_OF_PROJECT} custom roles. Delete one that is not needed.`,
   });
 }
 

@@ -11,6 +11,7 @@ const parts = {
   hashParameters: { memoryKiB: 8, timeCost: 1, parallelism: 1 },
   credentialPrefix: 'essu_dev',
   internalKeyQuota: 0,
+  roleLimits: { roleBytes: 0, rolesPerProject: 0, organizationBytes: 0 },
 };
 
 it('never starts an id with a dash, which a command line would parse as an option', async () => {
