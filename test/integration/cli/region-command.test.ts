@@ -10,6 +10,7 @@ import { runStatement } from '../../support/run-statement.ts';
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const KEYS = 2_000;
+const REGIONAL_PASSWORD = 'regional-test-password';
 
 let primary: TestPrimary;
 let controlPlane: TestControlPlane;
@@ -189,6 +190,29 @@ it('iam region status fails if it cannot reach the primary that it is given', as
     6,
     expect.stringContaining('The primary cannot be reached'),
   ]);
+});
+
+it('iam region status works with the logins of the services, as README.md shows it', async () => {
+  await command('add');
+  // Roles belong to the whole server, which test files share, so the changes are serialized.
+  await runStatement(
+    inject('postgres').region.url,
+    `BEGIN; SELECT pg_advisory_xact_lock(1); ALTER ROLE iam_regional LOGIN PASSWORD '${REGIONAL_PASSWORD}'; COMMIT`,
+  );
+  const replica = new URL(settings.MIGRATE_DATABASE_URL ?? '');
+  replica.username = 'iam_regional';
+  replica.password = REGIONAL_PASSWORD;
+  const status = (...args: string[]) =>
+    iam(['region', 'status', '--database-url', replica.href, '--primary', primary.controlPlaneUrl, ...args]);
+  await expect.poll(async () => (await status()).exitCode, { timeout: 20_000 }).toBe(0);
+  const { stdout, stderr } = await status('--json');
+  expect(stderr).toBe('');
+  expect(JSON.parse(stdout)).toMatchObject({
+    in_step: true,
+    problems: [],
+    region: { subscription: { name, enabled: true }, worker: { running: true }, buckets: { diverged: 0 } },
+    primary: { slot: { name, active: true } },
+  });
 });
 
 describe('iam region remove', () => {
