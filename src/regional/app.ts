@@ -1,6 +1,7 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import { IamError } from '../errors.ts';
 import { ClientAddresses } from '../http/client-addresses.ts';
 import { closeConnectionsAtShutdown } from '../http/draining.ts';
 import { ErrorLog } from '../http/error-log.ts';
@@ -49,6 +50,7 @@ export async function createRegionalApp(
     head: new ResponseHead(Date.now, IDLE_MS),
     idleTicks: IDLE_MS / TICK_MS,
     addresses,
+    admits: (headers, connection) => fastLane.admits(headers, connection),
     respond: (request, connection) => fastLane.respond(request, connection),
   });
   const app = fastify({
@@ -60,6 +62,10 @@ export async function createRegionalApp(
   await app.register(jsonBytes);
   await app.register(senderAddress, { addresses });
   closeConnectionsAtShutdown(app);
+  // Before the body is read.
+  app.addHook('onRequest', async (request) => {
+    if (request.is404) throw new IamError('NOT_FOUND');
+  });
   app.addHook('preClose', async () => lane.close());
   app.addHook('onError', async (_request, _reply, error) => {
     if (error instanceof QuarantinedKeyError) metrics.observeQuarantined(error.column);

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { LONG_BODY_MS, type LongBody, SLICE_BYTES } from '../http/response-budget.ts';
 import { hasClientCertificate } from '../http/server-options.ts';
 import type { Tier } from '../keys/key-store.ts';
@@ -17,7 +17,9 @@ declare module 'fastify' {
 /** `POST …/_authenticate` for requests that the fast lane does not parse. */
 export function authenticationRoute(app: FastifyInstance, service: AuthenticationService): void {
   app.decorateReply('tier', 'none');
-  app.post<{ Body: Buffer | undefined }>(AUTHENTICATE_PATH, async (request, reply) => {
+  const onRequest = async (request: FastifyRequest) =>
+    service.assertHead(request.headers.authorization, hasClientCertificate(request));
+  app.post<{ Body: Buffer | undefined }>(AUTHENTICATE_PATH, { onRequest }, async (request, reply) => {
     const { headers } = request;
     const call: AuthenticationCall = {
       authorization: headers.authorization,

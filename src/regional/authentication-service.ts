@@ -47,6 +47,16 @@ export class AuthenticationService {
     this.#deps = deps;
   }
 
+  /**
+   * Refuses a call before its body is read, if its head cannot lead to 200.
+   * @throws {IamError} the error that `authenticate` throws for such a call
+   */
+  assertHead(authorization: string | undefined, certificate: boolean): void {
+    if (this.#deps.isReplicationTooOld()) throw new IamError('REPLICATION_TOO_OLD');
+    // Whether the caller requests a token decides the refusal of a call with a certificate and without a credential.
+    if (authorization || !certificate) this.#deps.authenticator.decode(authorization);
+  }
+
   /** The body of a cached, fresh response, if the budget has space for it. @param digest `callDigest` of the call */
   lookup(digest: string): ResponseBody | undefined {
     const { isReplicationTooOld, responses, budget } = this.#deps;

@@ -32,6 +32,16 @@ export class FastLane {
     this.#addresses = addresses;
   }
 
+  /** Whether a call with this head can succeed. */
+  admits(headers: PlainHeaders, { certificate }: ClientConnection): boolean {
+    try {
+      this.#service.assertHead(headers.authorization, certificate);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** Never throws or rejects. */
   respond(
     { headers, rawQuery, body }: PlainRequest,

@@ -2,7 +2,13 @@ import type { Socket } from 'node:net';
 import type { ClientAddresses, Peer } from '../client-addresses.ts';
 import type { Refusal } from '../error-rendering.ts';
 import { LONG_BODY_MS, type LongBody, type ResponseBody } from '../response-budget.ts';
-import { type PlainRequest, type PlainRequestReader, UNUSUAL } from './plain-request.ts';
+import {
+  PARTIAL_HEAD,
+  type PlainHeaders,
+  type PlainRequest,
+  type PlainRequestReader,
+  UNUSUAL,
+} from './plain-request.ts';
 import type { ResponseHead } from './response-head.ts';
 import { writeInSlices } from './sliced-write.ts';
 
@@ -18,6 +24,8 @@ export interface PlainService {
   /** Number of ticks after which an idle connection is closed. */
   idleTicks: number;
   addresses: ClientAddresses;
+  /** Whether a request with this head can succeed. If not, its body is not buffered. */
+  admits(headers: PlainHeaders, connection: ClientConnection): boolean;
   /** Never throws, never rejects. */
   respond(request: PlainRequest, connection: ClientConnection): PlainResponse | Promise<PlainResponse>;
 }
@@ -120,13 +128,20 @@ export class PlainConnection {
     const text = bytes.toString('latin1');
     for (let at = 0; at < text.length; ) {
       const request = this.#service.reader.read(text, at);
-      if (request === UNUSUAL) {
+      if (request === PARTIAL_HEAD) {
+        this.#buffered = bytes.subarray(at);
+        return;
+      }
+      if (
+        request === UNUSUAL ||
+        !('rawQuery' in request || this.#service.admits(request.headers, this.#client))
+      ) {
         this.#leaveLane(bytes.subarray(at));
         return;
       }
-      if (!('headers' in request)) {
+      if (!('rawQuery' in request)) {
         this.#buffered = bytes.subarray(at);
-        this.#neededBytes = (request.end ?? 0) - at;
+        this.#neededBytes = request.end - at;
         return;
       }
       at = request.end;

@@ -22,10 +22,15 @@ export interface PlainHeaders {
   'x-forwarded-for': string | undefined;
 }
 
-/** An incomplete request; `end` is its end offset, if known. */
-export interface PartialRequest {
-  end: number | undefined;
+/** A request whose head is complete and whose body is not. */
+export interface PartialBody {
+  headers: PlainHeaders;
+  /** Offset behind the request. */
+  end: number;
 }
+
+/** The head of the request is incomplete. */
+export const PARTIAL_HEAD = Symbol('incomplete head');
 
 /** The input is not a plain request. */
 export const UNUSUAL = Symbol('not a plain request');
@@ -58,13 +63,13 @@ export class PlainRequestReader {
   }
 
   /** Reads the request that starts at offset `at`. @param text received bytes, one byte per character */
-  read(text: string, at: number): PlainRequest | PartialRequest | typeof UNUSUAL {
+  read(text: string, at: number): PlainRequest | PartialBody | typeof PARTIAL_HEAD | typeof UNUSUAL {
     const start = this.#start;
-    if (!text.startsWith(start, at)) return start.startsWith(text.slice(at)) ? { end: undefined } : UNUSUAL;
+    if (!text.startsWith(start, at)) return start.startsWith(text.slice(at)) ? PARTIAL_HEAD : UNUSUAL;
     const endOfHead = text.indexOf(END_OF_HEAD, at);
     const headBytes = (endOfHead < 0 ? text.length : endOfHead) - at;
     if (headBytes > MAX_HEAD_BYTES) return UNUSUAL;
-    if (endOfHead < 0) return { end: undefined };
+    if (endOfHead < 0) return PARTIAL_HEAD;
 
     QUERY.lastIndex = at + start.length;
     const query = text[QUERY.lastIndex] === '?' ? QUERY.exec(text) : undefined;
@@ -79,7 +84,7 @@ export class PlainRequestReader {
 
     const bodyAt = endOfHead + END_OF_HEAD.length;
     const end = bodyAt + length;
-    if (end > text.length) return { end };
+    if (end > text.length) return { headers, end };
     return {
       rawQuery: query?.[1] ?? '',
       headers,

@@ -38,6 +38,7 @@ beforeEach(async () => {
         head: new ResponseHead(() => 0, 72_000),
         idleTicks: IDLE_TICKS,
         addresses: new ClientAddresses([]),
+        admits: () => true,
         respond: () => {
           requested.resolve();
           return respond();
