@@ -11,6 +11,7 @@ import { profile, profiledPaths } from './profile.ts';
 interface Options {
   pairs: number;
   seconds: number;
+  keys?: number;
   json?: boolean;
   list?: boolean;
 }
@@ -25,6 +26,7 @@ const program = new Command('bench')
   .option('--list', 'list the cases')
   .option('--pairs <count>', 'measurements per side', parsePositive, 5)
   .option('--seconds <seconds>', 'length of one measurement', parsePositive, 3)
+  .option('--keys <count>', 'population of redis-restart', parsePositive)
   .option('--json', 'print the rows as JSON')
   .addHelpText(
     'after',
@@ -73,12 +75,12 @@ async function runCases(names: readonly string[], options: Options, pinning: Pin
 /** Runs the work with a `Bench` and closes it afterwards. A failure is logged and sets exit code 1. */
 async function withBench(
   name: string,
-  { pairs, seconds }: Options,
+  { pairs, seconds, keys }: Options,
   pinning: Pinning | undefined,
   work: (bench: Bench) => Promise<void>,
 ): Promise<void> {
   const log = (message: string) => console.error(`[${name}] ${message}`);
-  const bench = new Bench({ pairs, seconds, pinning, log });
+  const bench = new Bench({ pairs, seconds, keys, pinning, log });
   running = bench;
   try {
     await work(bench);

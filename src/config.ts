@@ -115,7 +115,9 @@ export const settings = {
     .describe('PEM certificate authorities of a rediss:// server. If unset, those that Node.js trusts.'),
   REDIS_TIMEOUT_MS: integer(1, 1_000)
     .default(10)
-    .describe('Timeout of a Redis command. A late response counts as a miss.'),
+    .describe(
+      'Timeout of a lookup in Redis, for which a request waits. A late response counts as a miss. Writes happen in the background and may take 1 s.',
+    ),
   CACHE_KEYS: list
     .pipe(z.array(sealingKey))
     .default([])

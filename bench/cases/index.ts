@@ -21,6 +21,10 @@ export const cases: Record<string, BenchCase> = {
     summary: 'Redis hits against a Fastify route with one GET',
     load: async () => (await import('./redis-hit.ts')).redisHit,
   },
+  'redis-restart': {
+    summary: 'share of keys in Redis after a fill at full speed, and a restart under load',
+    load: async () => (await import('./redis-restart.ts')).redisRestart,
+  },
   cold: {
     summary: 'unknown keys against bare argon2.verify',
     load: async () => (await import('./cold.ts')).cold,

@@ -6,6 +6,8 @@ export interface BenchOptions {
   pairs: number;
   /** Length of one measurement. */
   seconds: number;
+  /** Population of the cases that have one as a parameter; `undefined` for that of the case. */
+  keys?: number | undefined;
   pinning: Pinning | undefined;
   log(message: string): void;
 }

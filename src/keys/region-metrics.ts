@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { BoundedVerifier, VerifierObserver } from './bounded-verifier.ts';
 import type { MemoryKeyStore } from './cache/memory-key-store.ts';
+import type { FencedCache } from './cache/redis/fenced-cache.ts';
 import type { RedisLink } from './cache/redis/redis-link.ts';
 import type { ChangeFeed } from './change-feed/change-feed.ts';
 import type { ClockCheck } from './change-feed/clock-check.ts';
@@ -21,6 +22,7 @@ interface RegionDeps {
   hashing: BoundedVerifier;
   keys: MemoryKeyStore;
   redis: RedisLink | undefined;
+  fenced: FencedCache | undefined;
 }
 
 /** Histograms of the argon2 queue. */
@@ -50,7 +52,7 @@ export function wrongSecretCounter(registry: Registry): (guard: WrongSecretGuard
 
 /** Metrics of the caches, the change feed and the verifier, read at each scrape. */
 export function registerRegionMetrics(registry: Registry, region: RegionDeps, now: () => number): void {
-  const { feed, freshness, replication, login, trust, clock, hashing, keys, redis } = region;
+  const { feed, freshness, replication, login, trust, clock, hashing, keys, redis, fenced } = region;
   const gauge = (name: string, help: string, value: () => number | undefined) =>
     new Gauge({
       name,
@@ -168,6 +170,11 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
     );
     gauge('iam_redis_up', '1 if Redis is connected and its breaker is closed, else 0.', () =>
       Number(redis.isUp),
+    );
+    gauge(
+      'iam_redis_queued_writes',
+      'Number of entries that Redis has not taken yet.',
+      () => fenced?.queuedWrites,
     );
     labelled('iam_redis_commands_total', 'Redis commands by result.', 'result', () => redis.counts);
   }

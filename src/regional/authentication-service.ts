@@ -110,7 +110,7 @@ export class AuthenticationService {
     const { body } = response;
     if (body.length > maxBytes) throw responseTooLarge(maxBytes);
     responses.set(digest, response);
-    if (loaded.tier !== 'memory') void sharedResponses?.store(digest, key, granted, body, validUntilMs);
+    if (loaded.tier !== 'memory') sharedResponses?.store(digest, key, granted, body, validUntilMs);
     return { body: budget.admit(body), tier: loaded.tier };
   }
 

@@ -152,6 +152,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     region.confirmation?.stop();
     region.schema.stop();
     await region.feed.stop();
+    await region.fenced?.close();
     region.fences?.close();
     region.redis?.close();
     await pool.end();

@@ -65,7 +65,7 @@ export class SharedResponses {
     const { cache, changes, clientAuthentication, now, hasPassed, ttlMs } = this.#deps;
     const found = await cache.read('response', id, inHistory(changes, digest));
     // A miss makes the caller look the credential up, which seals it with the new key.
-    if (found === undefined || found.sealedByOlderKey) return undefined;
+    if (!found || found.sealedByOlderKey) return undefined;
     const { payload } = found;
     const endOfLine = payload.indexOf('\n');
     const origin = JSON.parse(payload.toString('utf8', 0, endOfLine)) as Origin;
@@ -94,13 +94,7 @@ export class SharedResponses {
    * Stores a new response for the other pods.
    * @param body the whole body; it begins with `permissions.text`
    */
-  async store(
-    digest: string,
-    key: LoadedKey,
-    permissions: Permissions,
-    body: string,
-    validUntilMs: number,
-  ): Promise<void> {
+  store(digest: string, key: LoadedKey, permissions: Permissions, body: string, validUntilMs: number): void {
     const { cache, changes, freshness, ttlMs } = this.#deps;
     if (body.length > MAX_SHARED_BYTES) return;
     if (key.stale || permissions.derivedFrom.some(({ stale }) => stale)) return;
@@ -120,7 +114,7 @@ export class SharedResponses {
       permissionsHash: hash('sha256', permissions.text, 'base64url'),
       permissionsLength: permissions.text.length,
     };
-    await cache.store({
+    cache.enqueue({
       kind: 'response',
       id,
       version,

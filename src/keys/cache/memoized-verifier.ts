@@ -10,11 +10,8 @@ import { policies } from './policies.ts';
 /** Shared memos of verified credentials, by `credentialDigest`. */
 export interface SharedMemos {
   /** Returns the hash that the credential's secret matched. */
-  read(id: string, digest: string): Promise<{ verifiedHash: string } | undefined>;
-  store(
-    verified: { record: KeyRecord; confirmedAtMs: number; verifiedHash: string },
-    digest: string,
-  ): Promise<void>;
+  read(id: string, digest: string): Promise<{ verifiedHash: string } | null | undefined>;
+  store(verified: { record: KeyRecord; confirmedAtMs: number; verifiedHash: string }, digest: string): void;
 }
 
 /**
@@ -87,6 +84,6 @@ export class MemoizedVerifier implements SecretVerifier {
   #store({ record, confirmedAtMs, superseded }: LoadedKey, digest: string, verifiedHash: string): void {
     this.#verified.set(digest, verifiedHash);
     // A superseded record may belong to a former history. An evicted one is as good as one that the cache holds.
-    if (!superseded) void this.#shared?.store({ record, confirmedAtMs, verifiedHash }, digest);
+    if (!superseded) this.#shared?.store({ record, confirmedAtMs, verifiedHash }, digest);
   }
 }

@@ -63,7 +63,7 @@ const now = () => 1_000;
 /** Collects what a pod stores in Redis. */
 function recordingCache(): { cache: FencedCache; payload: () => string } {
   const entries: SharedEntry[] = [];
-  const cache = { store: async (entry: SharedEntry) => void entries.push(entry) } as unknown as FencedCache;
+  const cache = { enqueue: (entry: SharedEntry) => void entries.push(entry) } as unknown as FencedCache;
   return { cache, payload: () => entries[0]?.payload ?? '' };
 }
 
@@ -81,7 +81,7 @@ async function responsePayload(text: string, body: string): Promise<string> {
   });
   const key = { record, tier: 'postgres', confirmedAtMs: 1_000, superseded: false, stale: false } as const;
   const roles = { scopeId: 'scope', roles: new Map(), confirmedAtMs: 1_000, stale: false };
-  await shared.store('digest', key, { text, derivedFrom: [roles] }, body, 2_000);
+  shared.store('digest', key, { text, derivedFrom: [roles] }, body, 2_000);
   return payload();
 }
 
@@ -89,6 +89,6 @@ async function responsePayload(text: string, body: string): Promise<string> {
 async function credentialPayload(): Promise<string> {
   const { cache, payload } = recordingCache();
   const keys = new VerifiedKeys(cache, now, { history: 'h' }, 1, new Interner(1));
-  await keys.store({ record, confirmedAtMs: 1_000, verifiedHash: 'h' }, 'digest');
+  keys.store({ record, confirmedAtMs: 1_000, verifiedHash: 'h' }, 'digest');
   return payload();
 }

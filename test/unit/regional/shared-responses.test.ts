@@ -36,7 +36,7 @@ function pod() {
   changes.startAt(0);
   const hasPassed = (atMs: number) => nowMs >= atMs;
   const cache = {
-    store: async (entry: SharedEntry) => void redis.set(`${entry.id} ${entry.digest}`, entry),
+    enqueue: (entry: SharedEntry) => void redis.set(`${entry.id} ${entry.digest}`, entry),
     read: async (_kind: string, id: string, digest: string) => {
       const entry = redis.get(`${id} ${digest}`);
       return entry && { ...entry, payload: Buffer.from(entry.payload), sealedByOlderKey: false };
@@ -79,18 +79,18 @@ function store(
   derivedFrom = [roles()],
   validUntilMs = Number.POSITIVE_INFINITY,
   body = BODY,
-): Promise<void> {
-  return pod().shared.store(DIGEST, loaded, { text: '{"permissions":1,', derivedFrom }, body, validUntilMs);
+): void {
+  pod().shared.store(DIGEST, loaded, { text: '{"permissions":1,', derivedFrom }, body, validUntilMs);
 }
 
 it('a response of another pod is used while nothing has changed', async () => {
-  await store();
+  store();
   expect(await pod().read()).toBe(BODY);
 });
 
 describe('while the change feed is cut', () => {
   it('a response is used as long as it is fresh, and not longer', async () => {
-    await store();
+    store();
     const { read } = pod();
     nowMs += REVALIDATE_AFTER_MS;
     expect(await read()).toBe(BODY);
@@ -99,7 +99,7 @@ describe('while the change feed is cut', () => {
   });
 
   it('a response that this pod took over before is used only while it is fresh', async () => {
-    await store();
+    store();
     const { shared, responses } = pod();
     const found = await shared.read('key-1', DIGEST, EXTERNAL);
     if (found !== undefined) responses.set(DIGEST, found);
@@ -115,7 +115,7 @@ describe('while the change feed is cut', () => {
 
 describe('a response is not used', () => {
   it('if a newer version of its key is known', async () => {
-    await store();
+    store();
     const { changes, read } = pod();
     changes.apply({ entity: 'key', id: 'key-1', version: 5 });
     expect(await read()).toBe(BODY);
@@ -129,7 +129,7 @@ describe('a response is not used', () => {
     const storedAfter = async (ms: number) => {
       nowMs = START_MS + ms;
       freshness.appliedUntilMs = nowMs;
-      await store();
+      store();
       return await read();
     };
     expect(await storedAfter(0)).toBeUndefined();
@@ -142,7 +142,7 @@ describe('a response is not used', () => {
   });
 
   it('if this pod may have missed a change since it was confirmed', async () => {
-    await store();
+    store();
     const { changes, read } = pod();
     changes.startAt(START_MS);
     expect(await read()).toBe(BODY);
@@ -152,7 +152,7 @@ describe('a response is not used', () => {
 
   it('if it was confirmed too far in the future to be true', async () => {
     nowMs += CLOCK_SKEW_MS + 1;
-    await store();
+    store();
     nowMs = START_MS;
     const { freshness, read } = pod();
     freshness.appliedUntilMs = nowMs;
@@ -163,14 +163,14 @@ describe('a response is not used', () => {
   });
 
   it('if it belongs to another history', async () => {
-    await store();
+    store();
     const { changes, read } = pod();
     changes.history = 'another';
     expect(await read()).toBeUndefined();
   });
 
   it('after the key or the grace period of its secret has expired', async () => {
-    await store(key(), [roles()], START_MS + 100);
+    store(key(), [roles()], START_MS + 100);
     const { read } = pod();
     nowMs += 99;
     expect(await read()).toBe(BODY);
@@ -179,11 +179,11 @@ describe('a response is not used', () => {
   });
 
   it('for a caller whose client authentication does not allow the key', async () => {
-    await store();
+    store();
     const { shared } = pod();
     expect(await shared.read('key-1', DIGEST, { secret: 'secret', certificate: false })).toBeUndefined();
     expect(await shared.read('key-1', DIGEST, { secret: undefined, certificate: true })).toBeUndefined();
-    await store(key({ record: keyRecord('key-1', 5, { internal: true }) }));
+    store(key({ record: keyRecord('key-1', 5, { internal: true }) }));
     expect(await shared.read('key-1', DIGEST, EXTERNAL)).toBeUndefined();
     expect((await shared.read('key-1', DIGEST, { secret: 'secret', certificate: false }))?.body).toBe(BODY);
   });
@@ -191,15 +191,15 @@ describe('a response is not used', () => {
 
 describe('a response is not stored', () => {
   it('if its key record or one of its role definitions is stale', async () => {
-    await store(key({ stale: true }));
-    await store(key(), [roles(), roles({ stale: true })]);
+    store(key({ stale: true }));
+    store(key(), [roles(), roles({ stale: true })]);
     expect(redis.size).toBe(0);
   });
 
   it('if it is longer than 16 KiB', async () => {
-    await store(key(), [roles()], undefined, 'x'.repeat(16_385));
+    store(key(), [roles()], undefined, 'x'.repeat(16_385));
     expect(redis.size).toBe(0);
-    await store(key(), [roles()], undefined, 'x'.repeat(16_384));
+    store(key(), [roles()], undefined, 'x'.repeat(16_384));
     expect(redis.size).toBe(1);
   });
 });
@@ -207,7 +207,7 @@ describe('a response is not stored', () => {
 it('a response is confirmed when its oldest part was, unless the change feed has confirmed all parts later', async () => {
   const { shared, freshness } = pod();
   const storedAt = async (confirmedAtMs: number, rolesAtMs: number) => {
-    await shared.store(
+    shared.store(
       DIGEST,
       key({ confirmedAtMs }),
       { text: '{', derivedFrom: [roles(), roles({ confirmedAtMs: rolesAtMs })] },

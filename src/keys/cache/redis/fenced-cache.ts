@@ -6,6 +6,16 @@ import { type EntryKind, RedisKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { SealedBox } from './sealed-box.ts';
 import { fenceTtlMs } from './shared-fences.ts';
+import { WriteQueue } from './write-queue.ts';
+
+/** Memory for entries that Redis has not taken yet. */
+const MAX_QUEUED_BYTES = 16 * 1_048_576;
+/** Memory of a queued entry besides its payload, approximately. */
+const ENTRY_BYTES = 400;
+const DRAIN_MS = 1_000;
+
+/** The entry needs no store: it has expired, or belongs to another history or to a clock that is wrong now. */
+const OBSOLETE = 0;
 
 /** A value derived from an API key and shared with the other pods. */
 export interface SharedEntry {
@@ -22,6 +32,11 @@ export interface SharedEntry {
   /** When the payload was last known to be valid. */
   confirmedAtMs: number;
   expiresAtMs: number;
+}
+
+interface QueuedEntry extends SharedEntry {
+  /** The history that the version belongs to. */
+  history: string;
 }
 
 /** A hit. */
@@ -50,6 +65,11 @@ export class FencedCache {
   readonly #changes: { readonly history: string };
   readonly #maxTtlMs: Record<EntryKind, number>;
   readonly #fenceTtlMs: number;
+  readonly #queue = new WriteQueue<QueuedEntry>({
+    write: async (_name, entry) => (await this.#write(entry, entry.history)) !== undefined,
+    merge: (one, other) => this.#newerOf(one, other),
+    weight: { max: MAX_QUEUED_BYTES, of: ({ payload }) => ENTRY_BYTES + payload.length },
+  });
 
   /**
    * @param secrets for sealing and for Redis keys: the first writes, all read
@@ -83,19 +103,22 @@ export class FencedCache {
     return this.#link.isUp;
   }
 
-  /** Takes one round trip, also during the rotation of a sealing key. */
-  async read(kind: EntryKind, id: string, digest: string): Promise<FoundEntry | undefined> {
+  /**
+   * Takes one round trip, also during the rotation of a sealing key.
+   * @returns `null` for a miss; `undefined` if Redis is unavailable or late
+   */
+  async read(kind: EntryKind, id: string, digest: string): Promise<FoundEntry | null | undefined> {
     // A counter is no time.
-    if (!this.#clock.isRight && kind !== 'counter') return undefined;
+    if (!this.#clock.isRight && kind !== 'counter') return null;
     const [newest = '', ...older] = this.#redisKeys.entries(kind, id, digest);
     if (older.length === 0) return this.#open(kind, await this.#link.read(newest), newest, false);
     const redisKeys = [newest, ...older];
     const values = await Promise.all(redisKeys.map((redisKey) => this.#link.read(redisKey)));
     for (const [index, redisKey] of redisKeys.entries()) {
       const found = this.#open(kind, values[index], redisKey, index > 0);
-      if (found !== undefined) return found;
+      if (found) return found;
     }
-    return undefined;
+    return values.includes(undefined) ? undefined : null;
   }
 
   /** The Redis key that an entry is written to. */
@@ -103,31 +126,55 @@ export class FencedCache {
     return this.#redisKeys.entries(kind, id, digest)[0] ?? '';
   }
 
+  /** Number of entries that Redis has not taken yet. */
+  get queuedWrites(): number {
+    return this.#queue.size;
+  }
+
+  /** Stores an entry in the background, and again until Redis takes it. */
+  enqueue(entry: SharedEntry): void {
+    const name = `${entry.kind} ${entry.id} ${entry.digest}`;
+    this.#queue.enqueue(name, { ...entry, history: this.#changes.history });
+  }
+
   /** @returns the fence that could not be true and was replaced, if there was one */
-  async store({
-    kind,
-    id,
-    version,
-    highestVersion,
-    digest,
-    payload,
-    confirmedAtMs,
-    expiresAtMs,
-  }: SharedEntry): Promise<string | undefined> {
+  async store(entry: SharedEntry): Promise<string | undefined> {
+    const { history } = this.#changes;
+    const reply = await this.#write(entry, history);
+    return reply === REPLACED ? this.#redisKeys.fences(entry.id, history)[0] : undefined;
+  }
+
+  /** Resolves when the queued entries are written; waits for 1 s at most, and not without Redis. */
+  async drain(): Promise<void> {
+    if (this.isUp) await this.#queue.drain(DRAIN_MS);
+  }
+
+  /** Drains the queue and stops. */
+  async close(): Promise<void> {
+    await this.drain();
+    this.#queue.close();
+  }
+
+  #newerOf(one: QueuedEntry, other: QueuedEntry): QueuedEntry {
+    if (one.history !== other.history) return one.history === this.#changes.history ? one : other;
+    if (one.version !== other.version) return one.version > other.version ? one : other;
+    return one.confirmedAtMs > other.confirmedAtMs ? one : other;
+  }
+
+  /** @returns `undefined` if Redis did not take the entry */
+  async #write(entry: SharedEntry, history: string): Promise<unknown> {
+    const { kind, id, version, highestVersion, digest, payload, confirmedAtMs, expiresAtMs } = entry;
     const nowMs = this.#now();
     // The clock may have been corrected since the time of the payload.
-    if (!this.#clock.isRight || confirmedAtMs > nowMs) return undefined;
+    if (!this.#clock.isRight || confirmedAtMs > nowMs || history !== this.#changes.history) return OBSOLETE;
     const ttlMs = Math.ceil(expiresAtMs - nowMs);
     const [redisKey] = this.#redisKeys.entries(kind, id, digest);
-    const [fence] = this.#redisKeys.fences(id, this.#changes.history);
-    if (ttlMs <= 0 || redisKey === undefined || fence === undefined) return undefined;
+    const [fence] = this.#redisKeys.fences(id, history);
+    if (ttlMs <= 0 || redisKey === undefined || fence === undefined) return OBSOLETE;
+    if (!this.isUp) return undefined;
     const guard = { redisKey: fence, ttlMs: this.#fenceTtlMs, highest: highestVersion };
-    const reply = await this.#link.store(guard, version, {
-      redisKey,
-      sealed: this.#box.seal(payload, redisKey, expiresAtMs),
-      ttlMs,
-    });
-    return reply === REPLACED ? fence : undefined;
+    const sealed = this.#box.seal(payload, redisKey, expiresAtMs);
+    return await this.#link.store(guard, version, { redisKey, sealed, ttlMs });
   }
 
   #open(
@@ -135,12 +182,13 @@ export class FencedCache {
     value: Buffer | null | undefined,
     redisKey: string,
     sealedByOlderKey: boolean,
-  ): FoundEntry | undefined {
-    const opened = value === null || value === undefined ? undefined : this.#box.open(value, redisKey);
-    if (opened === undefined) return undefined;
+  ): FoundEntry | null | undefined {
+    if (value === null || value === undefined) return value;
+    const opened = this.#box.open(value, redisKey);
+    if (opened === undefined) return null;
     const { payload, expiresAtMs } = opened;
     // No pod whose clock is right could have written this expiry.
-    if (expiresAtMs > this.#now() + this.#maxTtlMs[kind] + CLOCK_SKEW_MS) return undefined;
+    if (expiresAtMs > this.#now() + this.#maxTtlMs[kind] + CLOCK_SKEW_MS) return null;
     return { payload, expiresAtMs, sealedByOlderKey };
   }
 }

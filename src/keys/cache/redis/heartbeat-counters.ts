@@ -40,7 +40,7 @@ export class HeartbeatCounters implements SharedCounters {
     const endsAtMs = performance.now() + CONNECT_MS;
     while (!cache.isUp && performance.now() < endsAtMs) await sleep(CHECK_INTERVAL_MS);
     const found = await cache.read('counter', generation, '');
-    if (found === undefined) return undefined;
+    if (!found) return undefined;
     const text = found.payload.toString();
     const counter = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (!isPlausibleCounter(counter, highest)) {

@@ -28,17 +28,20 @@ export class RedisKeyStore implements KeyStore {
   async get(query: KeyQuery): Promise<LoadedKey | undefined> {
     const { inner, verified, changes } = this.#deps;
     const { history } = changes;
-    const cached = await verified.read(query.id, query.digest);
+    let cached = await verified.read(query.id, query.digest);
     if (cached?.recordIsUsable) {
       const loaded = new RedisKey(cached);
       if (this.#isFresh(loaded) || (await this.#revalidate(loaded))) return loaded;
     }
     const loaded = await inner.get(query);
-    if (loaded === undefined || cached === undefined) return loaded;
+    if (loaded === undefined) return loaded;
+    // Redis was late. Another attempt costs much less than argon2.
+    if (cached === undefined) cached = await verified.read(query.id, query.digest);
+    if (!cached) return loaded;
     const { record, confirmedAtMs } = loaded;
     const verifiedHash = ownHash(record, cached.verifiedHash);
     if (verifiedHash !== undefined && history === changes.history) {
-      void verified.store({ record, confirmedAtMs, verifiedHash }, query.digest, cached.expiresAtMs);
+      verified.store({ record, confirmedAtMs, verifiedHash }, query.digest, cached.expiresAtMs);
     }
     return { ...loaded, verifiedHash };
   }

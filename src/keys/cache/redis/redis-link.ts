@@ -1,13 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
+import { CircuitState, circuitBreaker, handleWhen, SamplingBreaker } from 'cockatiel';
 import { ReplyError } from 'ioredis';
 import { TickBatcher } from '../../../lib/tick-batcher.ts';
 import { connectRedis, type RedisClient, type RedisServer } from './redis-client.ts';
 import { LAYOUT } from './redis-keys.ts';
 
-/** The breaker opens after so many failures in a row, and becomes half-open after the delay. */
-const OPEN_AFTER_FAILURES = 5;
-const HALF_OPEN_AFTER_MS = 1_000;
+/**
+ * The breaker opens if more than half of the reads of the last second, and at least five, failed. A few late replies
+ * are normal under load.
+ */
+const OPEN = { threshold: 0.5, duration: 1_000, minimumRps: 5 };
+const PROBE_INTERVAL_MS = 1_000;
+
+/** Timeout of a write. No request waits for one. */
+const WRITE_TIMEOUT_MS = 1_000;
 
 /** Of a command, and of a command in a script (Redis 7.0, and later). */
 const MISSING_PERMISSION = /^NOPERM|can't run this command|ACL failure in script/;
@@ -22,7 +28,7 @@ const PROBE_KEY = `${LAYOUT}:probe`;
 const MAX_KEYS_PER_READ = 256;
 
 export interface RedisLinkOptions extends RedisServer {
-  /** Timeout of one command. */
+  /** Timeout of one read. */
   timeoutMs: number;
   /** Called once per outage, with the first error. */
   onUnavailable: (error: Error) => void;
@@ -54,6 +60,9 @@ class RedisTimeoutError extends Error {
 /**
  * Runs Redis commands with a timeout and a circuit breaker. No method rejects, so Redis never fails a request: a
  * command that fails, times out, or is not sent because the breaker is open resolves to `undefined`.
+ *
+ * Requests wait for reads, so only reads have the short timeout and decide whether the breaker opens. Writes are slower
+ * under load, since each waits for those before it.
  */
 export class RedisLink {
   readonly #client: RedisClient;
@@ -63,7 +72,7 @@ export class RedisLink {
   // fast, and other commands may still work, so it does not count as a failure.
   readonly #breaker = circuitBreaker(
     handleWhen((error) => !(error instanceof ReplyError)),
-    { halfOpenAfter: HALF_OPEN_AFTER_MS, breaker: new ConsecutiveBreaker(OPEN_AFTER_FAILURES) },
+    { halfOpenAfter: 0, breaker: new SamplingBreaker(OPEN) },
   );
   #unavailable = false;
   #recovering = false;
@@ -78,7 +87,7 @@ export class RedisLink {
     // A cluster rejects an MGET with keys of more than one slot.
     this.#reads = new TickBatcher<string, Buffer | null | undefined>(
       options.cluster ? 1 : MAX_KEYS_PER_READ,
-      async (redisKeys) => (await this.#run(() => this.#client.mgetBuffer(...redisKeys))) ?? [],
+      async (redisKeys) => (await this.#read(() => this.#client.mgetBuffer(...redisKeys))) ?? [],
     );
     this.#client.on('error', (error: Error) => {
       if (MISSING_PERMISSION.test(error.message)) this.#reportRefusal(error);
@@ -110,14 +119,14 @@ export class RedisLink {
 
   /** Raises a fence to `version`, unless it is newer already. @returns `REPLACED` if it could not be true */
   raiseFence(fence: Fence, version: number): Promise<unknown> {
-    return this.#run(() =>
+    return this.#write(() =>
       this.#client.raiseFence(fence.redisKey, versionText(version), fence.ttlMs, highestText(fence)),
     );
   }
 
   /** Stores an entry and raises the fence to its version in one atomic step, unless the fence is newer. */
   store(fence: Fence, version: number, { redisKey, sealed, ttlMs }: Entry): Promise<unknown> {
-    return this.#run(() =>
+    return this.#write(() =>
       this.#client.storeUnlessNewer(
         fence.redisKey,
         redisKey,
@@ -135,61 +144,44 @@ export class RedisLink {
     this.#client.disconnect();
   }
 
-  async #run<T>(command: () => Promise<T>): Promise<T | undefined> {
-    // One probe detects recovery; the other commands do not wait for its result.
-    if (this.#breaker.state === CircuitState.HalfOpen) {
+  #read<T>(command: () => Promise<T>): Promise<T | undefined> {
+    return this.#counted(() => this.#breaker.execute(() => withTimeout(command(), this.#options.timeoutMs)));
+  }
+
+  #write<T>(command: () => Promise<T>): Promise<T | undefined> {
+    return this.#counted(() => withTimeout(command(), WRITE_TIMEOUT_MS));
+  }
+
+  async #counted<T>(command: () => Promise<T>): Promise<T | undefined> {
+    if (this.#breaker.state !== CircuitState.Closed) {
       this.counts.skipped += 1;
       return undefined;
     }
-    let sent = false;
     try {
-      const reply = await this.#breaker.execute(() => {
-        sent = true;
-        return this.#withTimeout(command());
-      });
+      const reply = await command();
       this.counts.ok += 1;
       return reply;
     } catch (error) {
       if (error instanceof ReplyError && MISSING_PERMISSION.test((error as Error).message))
         this.#reportRefusal(error as Error);
-      this.counts[!sent ? 'skipped' : error instanceof RedisTimeoutError ? 'late' : 'failed'] += 1;
+      this.counts[error instanceof RedisTimeoutError ? 'late' : 'failed'] += 1;
       return undefined;
     }
   }
 
-  /** Probes until Redis responds: a pod that answers from memory sends no commands that would notice it. */
+  /**
+   * Probes until Redis responds. No other command is sent meanwhile: requests need not wait for the result, and a pod
+   * that answers from memory sends none.
+   */
   async #recover(): Promise<void> {
     if (this.#recovering) return;
     this.#recovering = true;
     while (this.#breaker.state !== CircuitState.Closed && !this.#closed) {
-      await sleep(HALF_OPEN_AFTER_MS, undefined, { ref: false });
-      const probe = () => this.#withTimeout(this.#client.mgetBuffer(PROBE_KEY));
+      await sleep(PROBE_INTERVAL_MS, undefined, { ref: false });
+      const probe = () => withTimeout(this.#client.mgetBuffer(PROBE_KEY), this.#options.timeoutMs);
       await this.#breaker.execute(probe).catch(() => {});
     }
     this.#recovering = false;
-  }
-
-  /**
-   * Rejects only after one more turn of the event loop: after a pause of this process the reply may be waiting in the
-   * socket, and the pause must not count as a timeout of Redis.
-   */
-  #withTimeout<T>(reply: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => setImmediate(() => reject(new RedisTimeoutError('Redis did not reply within the timeout'))),
-        this.#options.timeoutMs,
-      );
-      reply.then(
-        (value) => {
-          clearTimeout(timer);
-          resolve(value);
-        },
-        (error: unknown) => {
-          clearTimeout(timer);
-          reject(error);
-        },
-      );
-    });
   }
 
   #reportRefusal(error: Error): void {
@@ -210,6 +202,29 @@ export class RedisLink {
     this.#unavailable = false;
     this.#options.onAvailable();
   }
+}
+
+/**
+ * Rejects only after one more turn of the event loop: after a pause of this process the reply may be waiting in the
+ * socket, and the pause must not count as a timeout of Redis.
+ */
+function withTimeout<T>(reply: Promise<T>, timeoutMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => setImmediate(() => reject(new RedisTimeoutError('Redis did not reply within the timeout'))),
+      timeoutMs,
+    );
+    reply.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
 }
 
 const VERSION_DIGITS = 16;

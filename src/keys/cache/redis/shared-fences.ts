@@ -3,10 +3,10 @@ import { CLOCK_SKEW_MS } from '../../change-feed/change-source.ts';
 import type { ClockVerdict } from '../../change-feed/clock-check.ts';
 import type { CopyOrigin, Fences } from '../fences.ts';
 import { policies } from '../policies.ts';
-import { FenceQueue } from './fence-queue.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { RisingNumbers } from './rising-numbers.ts';
+import { WriteQueue } from './write-queue.ts';
 
 /** Stands in for fences that were shed, and for all of another history. */
 const REGION = 'region';
@@ -39,9 +39,9 @@ export interface SharedFencesDeps {
 export class SharedFences implements ChangeListener, Fences {
   readonly #deps: SharedFencesDeps;
   readonly #numbers: RisingNumbers;
-  readonly #keys: FenceQueue;
-  readonly #scopes: FenceQueue;
-  readonly #region: FenceQueue;
+  readonly #keys: WriteQueue<number>;
+  readonly #scopes: WriteQueue<number>;
+  readonly #region: WriteQueue<number>;
   #history: string | undefined;
 
   constructor(deps: SharedFencesDeps) {
@@ -49,13 +49,14 @@ export class SharedFences implements ChangeListener, Fences {
     this.#deps = deps;
     this.#numbers = new RisingNumbers(link);
     const times = (name: string, atMs: number) => this.#numbers.raise(redisKeys.times(name), atMs, ttlMs);
-    this.#region = new FenceQueue(times);
+    this.#region = new WriteQueue({ write: times, merge: Math.max });
     const onShed = () => this.#raiseForRegion();
-    this.#keys = new FenceQueue(
-      (name, version) => this.#numbers.raise(redisKeys.fences(...splitName(name)), version, ttlMs),
+    this.#keys = new WriteQueue({
+      write: (name, version) => this.#numbers.raise(redisKeys.fences(...splitName(name)), version, ttlMs),
+      merge: Math.max,
       onShed,
-    );
-    this.#scopes = new FenceQueue(times, onShed);
+    });
+    this.#scopes = new WriteQueue({ write: times, merge: Math.max, onShed });
   }
 
   apply(change: Change): void {

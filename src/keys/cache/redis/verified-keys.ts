@@ -55,19 +55,22 @@ export class VerifiedKeys {
     this.#shared = shared;
   }
 
-  /** @param digest `credentialDigest` */
-  async read(id: string, digest: string): Promise<SharedKey | undefined> {
+  /**
+   * @param digest `credentialDigest`
+   * @returns `null` for a miss; `undefined` if Redis is unavailable or late
+   */
+  async read(id: string, digest: string): Promise<SharedKey | null | undefined> {
     const found = await this.#cache.read('credential', id, digest);
-    if (found === undefined) return undefined;
+    if (!found) return found;
     const { expiresAtMs } = found;
     const payload = found.payload.toString();
     const endOfLine = payload.indexOf('\n');
     const { record, confirmedAtMs, verifiedHash, history } = JSON.parse(
       payload.slice(0, endOfLine),
     ) as FirstLine;
-    if (record.id !== id) return undefined;
+    if (record.id !== id) return null;
     // From a pod whose clock was wrong: the record would outlive the recent changes.
-    if (confirmedAtMs > this.#now() + CLOCK_SKEW_MS) return undefined;
+    if (confirmedAtMs > this.#now() + CLOCK_SKEW_MS) return null;
     const roleAssignments = this.#shared.assignments(record.organizationId, payload.slice(endOfLine + 1));
     const key = {
       record: { ...record, roleAssignments },
@@ -76,20 +79,19 @@ export class VerifiedKeys {
       recordIsUsable: history === this.#changes.history && confirmedAtMs + this.#recordTtlMs > this.#now(),
       expiresAtMs,
     };
-    if (found.sealedByOlderKey && history === this.#changes.history)
-      void this.store(key, digest, expiresAtMs);
+    if (found.sealedByOlderKey && history === this.#changes.history) this.store(key, digest, expiresAtMs);
     return key;
   }
 
-  async store(
+  store(
     { record, confirmedAtMs, verifiedHash }: VerifiedKey,
     digest: string,
     expiresAtMs = this.#now() + policies.secretMemo.ttlMs,
-  ): Promise<void> {
+  ): void {
     const { roleAssignments, ...rest } = record;
     const line: FirstLine = { record: rest, confirmedAtMs, verifiedHash, history: this.#changes.history };
     const { id, version } = record;
     const payload = `${JSON.stringify(line)}\n${JSON.stringify(roleAssignments)}`;
-    await this.#cache.store({ kind: 'credential', id, version, digest, payload, confirmedAtMs, expiresAtMs });
+    this.#cache.enqueue({ kind: 'credential', id, version, digest, payload, confirmedAtMs, expiresAtMs });
   }
 }

@@ -30,7 +30,7 @@ class SharedMap implements SharedMemos {
     const verifiedHash = this.memos.get(`${id} ${digest}`);
     return verifiedHash === undefined ? undefined : { verifiedHash };
   }
-  async store(verified: { record: KeyRecord; verifiedHash: string }, digest: string): Promise<void> {
+  store(verified: { record: KeyRecord; verifiedHash: string }, digest: string): void {
     this.memos.set(`${verified.record.id} ${digest}`, verified.verifiedHash);
   }
 }

@@ -1,22 +1,27 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { afterEach, expect, it, vi } from 'vitest';
-import { FenceQueue } from '../../../../../src/keys/cache/redis/fence-queue.ts';
+import { WriteQueue } from '../../../../../src/keys/cache/redis/write-queue.ts';
 
 afterEach(() => vi.useRealTimers());
+
+const MAX_WEIGHT = 1_000;
+const HEAVY = 1_000_000;
 
 function slowQueue() {
   const written: [id: string, version: number][] = [];
   const pending: ((done: boolean) => void)[] = [];
   const shed = { count: 0 };
-  const queue = new FenceQueue(
-    (id, version) => {
+  const queue = new WriteQueue<number>({
+    write: (id, version) => {
       written.push([id, version]);
       return new Promise<boolean>((resolve) => pending.push(resolve));
     },
-    () => {
+    merge: Math.max,
+    weight: { max: MAX_WEIGHT, of: (version) => (version === HEAVY ? MAX_WEIGHT / 2 : 0) },
+    onShed: () => {
       shed.count += 1;
     },
-  );
+  });
   const finishAll = async () => {
     while (pending.length > 0) {
       for (const finish of pending.splice(0)) finish(true);
@@ -51,21 +56,56 @@ it('keeps the newest changes within the size limit while no write completes, and
   expect(shed.count).toBe(50_000 - 64 - 10_000);
 });
 
-it('writes a fence again that Redis did not take, with the newest version', async () => {
+it('writes a value again that Redis did not take, while it writes others', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const { queue, written, pending, finishAll } = slowQueue();
   queue.enqueue('key', 1);
   pending.shift()?.(false);
   await nextTick();
-  queue.enqueue('key', 2);
-  queue.enqueue('other', 1);
   expect(written, 'waits before the next attempt').toEqual([['key', 1]]);
+  queue.enqueue('other', 1);
+  await finishAll();
+  expect(written).toContainEqual(['other', 1]);
   vi.runAllTimers();
   await finishAll();
-  expect(written.slice(1)).toEqual([
-    ['key', 2],
-    ['other', 1],
+  expect(written.filter(([id]) => id === 'key').length).toBe(2);
+});
+
+it('does not replace a newer value by the one that Redis did not take', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const { queue, written, pending, finishAll } = slowQueue();
+  for (let index = 0; index < 64; index += 1) queue.enqueue(`key-${index}`, 1);
+  queue.enqueue('key-0', 3);
+  pending.shift()?.(false);
+  await nextTick();
+  vi.runAllTimers();
+  await finishAll();
+  expect(written.filter(([id]) => id === 'key-0')).toEqual([
+    ['key-0', 1],
+    ['key-0', 3],
   ]);
+});
+
+it('sheds the oldest values above the weight limit', async () => {
+  const { queue, written, finishAll, shed } = slowQueue();
+  for (let index = 0; index < 64; index += 1) queue.enqueue(`key-${index}`, 1);
+  for (let index = 0; index < 5; index += 1) queue.enqueue(`heavy-${index}`, HEAVY);
+  expect(queue.size).toBe(2);
+  await finishAll();
+  expect(written.slice(64)).toEqual([
+    ['heavy-3', HEAVY],
+    ['heavy-4', HEAVY],
+  ]);
+  expect(shed.count).toBe(3);
+});
+
+it('drains: resolves when every value is written', async () => {
+  const { queue, written, pending, finishAll } = slowQueue();
+  for (let index = 0; index < 100; index += 1) queue.enqueue(`key-${index}`, 1);
+  const drained = queue.drain(10_000).then(() => written.length);
+  expect(pending.length).toBe(64);
+  await finishAll();
+  expect(await drained).toBe(100);
 });
 
 it('writes nothing after it was closed', async () => {
