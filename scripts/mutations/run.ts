@@ -1,0 +1,185 @@
+import { spawn } from 'node:child_process';
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type Mutant, mutantsOf } from './mutants.ts';
+import { MUTATED, ONLY_ON_SERVERS } from './scope.ts';
+import { SERVER_MUTANTS } from './server-mutants.ts';
+
+/*
+ * Breaks one guard at a time in a copy of the tree, and runs the tests that must notice it. Exits with 1 if they notice
+ * less than 95 %.
+ *
+ *   npm run test:mutations -- --sample 40 --seed 7     40 mutants of the unit tests
+ *   npm run test:mutations -- --only src/credential    all mutants of one part
+ *   npm run test:mutations -- --servers                the guards that only servers show
+ */
+
+const MIN_KILLED_SHARE = 0.95;
+/** A mutant may loop forever, which counts as killed. */
+const UNIT_TIMEOUT_MS = 60_000;
+const SERVER_TIMEOUT_MS = 280_000;
+const NOT_COPIED = ['node_modules', '.git'];
+
+/** A change in the copy of the tree, with the tests that must fail. */
+interface Attempt {
+  file: string;
+  where: string;
+  change: string;
+  mutated: string;
+  project: 'unit' | 'integration';
+  /** Test files; `undefined` for those that vitest relates to the file. */
+  tests: string[] | undefined;
+}
+
+/** A mutant that changes nothing that anyone can observe. */
+interface Equivalent {
+  file: string;
+  line: string;
+  change: string;
+  reason: string;
+}
+
+const { values } = parseArgs({
+  options: {
+    servers: { type: 'boolean', default: false },
+    sample: { type: 'string' },
+    seed: { type: 'string' },
+    only: { type: 'string', default: '' },
+  },
+});
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const equivalent: Equivalent[] = JSON.parse(
+  await readFile(new URL('equivalent.json', import.meta.url), 'utf8'),
+);
+
+const all = values.servers ? await serverAttempts() : await unitAttempts();
+const seed = Number(values.seed ?? Date.now() % 100_000);
+const attempts = values.sample === undefined ? all : sampled(all, Number(values.sample), seed);
+console.log(`${attempts.length} of ${all.length} mutants${values.sample ? `, seed ${seed}` : ''}`);
+
+const copy = await mkdtemp(join(tmpdir(), 'regional-iam-mutations-'));
+const stop = () => void rm(copy, { recursive: true, force: true }).finally(() => process.exit(130));
+process.once('SIGINT', stop).once('SIGTERM', stop);
+const survivors: Attempt[] = [];
+try {
+  await cp(root, copy, {
+    recursive: true,
+    filter: (path) => !NOT_COPIED.includes(path.slice(root.length).split('/')[0] ?? ''),
+  });
+  await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
+  for (const attempt of attempts) {
+    if (await survives(attempt)) {
+      survivors.push(attempt);
+      console.log(`SURVIVED ${attempt.where}: ${attempt.change}`);
+    }
+  }
+} finally {
+  await rm(copy, { recursive: true, force: true });
+}
+
+const killed = attempts.length - survivors.length;
+const share = attempts.length === 0 ? 1 : killed / attempts.length;
+console.log(`killed ${killed} of ${attempts.length} (${(100 * share).toFixed(1)} %)`);
+for (const { where, change } of survivors) console.log(`  ${where}: ${change}`);
+process.exitCode = share < MIN_KILLED_SHARE ? 1 : 0;
+
+async function unitAttempts(): Promise<Attempt[]> {
+  const found: Attempt[] = [];
+  for (const file of await mutatedFiles()) {
+    const text = await readFile(join(root, file), 'utf8');
+    const mutants = mutantsOf(file, text).filter((mutant) => !isEquivalent(mutant));
+    found.push(
+      ...mutants.map(({ lineNumber, line, change, start, end, replacement }) => ({
+        file,
+        where: `${file}:${lineNumber}`,
+        change: `${change} – ${line}`,
+        mutated: text.slice(0, start) + replacement + text.slice(end),
+        project: 'unit' as const,
+        tests: undefined,
+      })),
+    );
+  }
+  return found;
+}
+
+async function serverAttempts(): Promise<Attempt[]> {
+  const chosen = SERVER_MUTANTS.filter(({ file }) => file.startsWith(values.only));
+  return Promise.all(
+    chosen.map(async ({ file, from, to, tests }) => {
+      const text = await readFile(join(root, file), 'utf8');
+      const at = text.indexOf(from);
+      if (at < 0) throw new Error(`${file} does not contain "${from}": update server-mutants.ts`);
+      return {
+        file,
+        where: `${file}:${text.slice(0, at).split('\n').length}`,
+        change: `${from} → ${to}`,
+        mutated: text.slice(0, at) + to + text.slice(at + from.length),
+        project: 'integration' as const,
+        tests: [tests],
+      };
+    }),
+  );
+}
+
+async function mutatedFiles(): Promise<string[]> {
+  const files: string[] = [];
+  for (const place of MUTATED) {
+    if (place.endsWith('.ts')) files.push(place);
+    else {
+      const below = await readdir(join(root, place), { recursive: true });
+      files.push(...below.filter((name) => name.endsWith('.ts')).map((name) => `${place}/${name}`));
+    }
+  }
+  return files.filter((file) => !ONLY_ON_SERVERS.includes(file) && file.startsWith(values.only)).toSorted();
+}
+
+function isEquivalent({ file, line, change }: Mutant): boolean {
+  return equivalent.some((known) => known.file === file && known.line === line && known.change === change);
+}
+
+async function survives({ file, mutated, project, tests }: Attempt): Promise<boolean> {
+  const path = join(copy, file);
+  const original = await readFile(path, 'utf8');
+  await writeFile(path, mutated);
+  try {
+    const which = tests === undefined ? ['related', '--run', file] : ['run', ...tests];
+    return await passes([...which, '--project', project, '--bail', '1', '--passWithNoTests']);
+  } finally {
+    await writeFile(path, original);
+  }
+}
+
+/** Runs vitest in the copy. @returns whether all tests passed in time */
+function passes(args: string[]): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+    const child = spawn(process.execPath, [vitest, ...args], { cwd: copy, stdio: 'ignore', detached: true });
+    // The whole group, because vitest has worker processes.
+    const timer = setTimeout(
+      () => process.kill(-(child.pid as number), 'SIGKILL'),
+      values.servers ? SERVER_TIMEOUT_MS : UNIT_TIMEOUT_MS,
+    );
+    child.once('error', reject);
+    child.once('exit', (code) => {
+      clearTimeout(timer);
+      resolve(code === 0);
+    });
+  });
+}
+
+/** Some of the attempts, the same for the same seed. */
+function sampled(from: readonly Attempt[], count: number, seed: number): Attempt[] {
+  let state = seed;
+  const random = () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state;
+  };
+  return from
+    .map((attempt) => ({ attempt, order: random() }))
+    .toSorted((one, other) => one.order - other.order)
+    .slice(0, count)
+    .map(({ attempt }) => attempt);
+}
