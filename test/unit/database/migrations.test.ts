@@ -32,6 +32,7 @@ const HISTORY = [
   'primary/0031_readable_schema_version.sql',
   'region/0032_bounded_wakeups.sql',
   'shared/0033_secret_tags.sql',
+  'primary/0042_row_security.sql',
 ];
 
 const folder = new URL('../../../migrations/', import.meta.url);
