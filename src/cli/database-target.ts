@@ -62,7 +62,7 @@ export function databaseTarget({ deps }: OpenPrimary, organization?: string): Da
     keys: new KeyLifecycle(deps),
     roles: new CustomRoles(deps),
     loadPredefined: (set, options) => loadSet(deps.database, operator(), set, { ...options, now: Date.now }),
-    audit: (organizationId, query) => readTrail(deps.database, organizationId, query),
+    audit: (organizationId, query) => readTrail(deps.database.of(organizationId), organizationId, query),
     inOrganization: () => principalIn(() => onlyOrganization(deps.database)),
     inOrganizationOf: (keyId) => principalIn(() => organizationOfKey(deps.database, keyId)),
     recordRefusal: async (attempt, error) =>

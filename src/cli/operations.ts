@@ -172,6 +172,9 @@ interface PredefinedLoad {
   dryRun: boolean;
 }
 
+/** SQLSTATE */
+const INSUFFICIENT_PRIVILEGE = '42501';
+
 export const loadPredefinedRoles: Operation<PredefinedLoad, LoadedSet> = {
   audited: ({ set: { version } }) => ({
     action: 'predefined_roles.load',
@@ -183,7 +186,13 @@ export const loadPredefinedRoles: Operation<PredefinedLoad, LoadedSet> = {
       'Predefined roles belong to all organizations: load them with PRIMARY_DATABASE_URL.',
     );
   },
-  database: ({ loadPredefined }, { set, ...options }) => loadPredefined(set, options),
+  database: ({ loadPredefined }, { set, ...options }) =>
+    loadPredefined(set, options).catch((error: unknown) => {
+      if ((error as { code?: unknown }).code !== INSUFFICIENT_PRIVILEGE) throw error;
+      throw new UsageError(
+        'The login of PRIMARY_DATABASE_URL may not change predefined roles. Set it to the login of "iam migrate" for this command.',
+      );
+    }),
 };
 
 type RemoteRoles = Record<string, RoleDescriptor & { transient_metadata?: unknown }>;

@@ -30,7 +30,7 @@ export function registerPredefinedRoleCommands(roles: Command): void {
     .addHelpText(
       'after',
       `
-Works on the database of PRIMARY_DATABASE_URL. Roles that the file lacks stay, because keys may have them. Neither this
+Works on the database of PRIMARY_DATABASE_URL, with the login of "iam migrate": the control plane's may not change these roles. Roles that the file lacks stay, because keys may have them. Neither this
 command nor "iam migrate" overwrites a later set, or another one of the same version, without --force.
 ${exitCodeHelp}`,
     )

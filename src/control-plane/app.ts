@@ -9,7 +9,7 @@ import { type OnRefusal, toIamError, uiamErrorResponses } from '../http/error-re
 import { openApi } from '../http/openapi.ts';
 import { senderAddress } from '../http/sender-address.ts';
 import { serverOptions } from '../http/server-options.ts';
-import type { Queries } from './database.ts';
+import type { Database } from './database.ts';
 import type { Caller } from './http/caller.ts';
 import { clientAddress, type ForwardedResult } from './http/client-address.ts';
 import { elasticsearchErrors } from './http/elasticsearch-errors.ts';
@@ -44,7 +44,7 @@ declare module 'fastify' {
 /** Services that the routes call. */
 export interface ControlPlaneServices extends UiamServices {
   roles: CustomRoles;
-  database: Queries;
+  database: Database;
   refusals: RefusalTrail;
   /** Called for each call that a region forwards. */
   onForwarded: (result: ForwardedResult) => void;

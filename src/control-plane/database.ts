@@ -47,17 +47,41 @@ export class Database implements Queries {
     return this.#slots.run(() => rows<Row>(this.#pool, text, values));
   }
 
+  /** Statements that reach only the rows of one organization. Each is a transaction of its own. */
+  of(organizationId: string): Queries {
+    return {
+      query: (text, values) =>
+        this.transactionOf(organizationId, (transaction) => transaction.query(text, values)),
+      onEvent: (event) => this.#onEvent(event),
+    };
+  }
+
   /**
-   * Runs `work` in one transaction. An error rolls everything back.
+   * As `transaction`, for a caller: Postgres hides the rows of other organizations, also from a statement that forgets its condition
+   * (migrations/primary/0042_row_security.sql).
+   */
+  transactionOf<Result>(
+    organizationId: string,
+    work: (transaction: Queries) => Promise<Result>,
+  ): Promise<Result> {
+    const begin = `BEGIN; SET LOCAL iam.organization = ${pg.escapeLiteral(organizationId)}`;
+    return this.#slots.run(() => this.#transaction(begin, work));
+  }
+
+  /**
+   * Runs `work` in one transaction that reaches all organizations. An error rolls everything back.
    *
    * If the response to COMMIT is lost, this throws `StoreUnavailableError` although the commit may have succeeded. Changes that
    * must not happen twice therefore accept an idempotency key.
    */
   transaction<Result>(work: (transaction: Queries) => Promise<Result>): Promise<Result> {
-    return this.#slots.run(() => this.#transaction(work));
+    return this.#slots.run(() => this.#transaction('BEGIN', work));
   }
 
-  async #transaction<Result>(work: (transaction: Queries) => Promise<Result>): Promise<Result> {
+  async #transaction<Result>(
+    begin: string,
+    work: (transaction: Queries) => Promise<Result>,
+  ): Promise<Result> {
     const client = await this.#pool.connect().catch((error: unknown) => {
       throw new StoreUnavailableError('Postgres', error);
     });
@@ -73,7 +97,7 @@ export class Database implements Queries {
     };
     client.on('error', onError);
     try {
-      await transaction.query('BEGIN');
+      await transaction.query(begin);
       const result = await work(transaction);
       await transaction.query('COMMIT');
       events.forEach(this.#onEvent);

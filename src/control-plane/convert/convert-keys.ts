@@ -156,7 +156,7 @@ export class KeyConversion {
       userId: native.username,
     };
     const secret = await generateSecret(this.#deps);
-    const key = await this.#deps.database.transaction(async (transaction) => {
+    const key = await this.#deps.database.transactionOf(project.organizationId, async (transaction) => {
       const organization = await lockOrganization(transaction, project.organizationId);
       await assertWithinQuota(transaction, this.#deps, organization, { internal: true });
       const roles: string[] = [];

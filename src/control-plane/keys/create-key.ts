@@ -64,7 +64,7 @@ export async function createKey(
   const assignments = request.assignments && withinOrganization(request.assignments, organizationId);
   const secret = await generateSecret(deps);
   const nowMs = deps.nowForExpiry();
-  const { response, replayed } = await deps.database.transaction(async (transaction) => {
+  const { response, replayed } = await deps.database.transactionOf(organizationId, async (transaction) => {
     const organization = await lockOrganization(transaction, organizationId);
     await assertCallerActive(transaction, principal, { owner: true, nowMs });
     return runIdempotent(transaction, principal, options.retry, nowMs, async () => {

@@ -51,30 +51,33 @@ export async function grantKey(
   if (ttl !== undefined && 'problem' in ttl) throw invalidExpiration(ttl.problem);
   const secret = await generateSecret(deps);
   const nowMs = deps.nowForExpiry();
-  const { response, replayed } = await deps.database.transaction(async (transaction) => {
-    const organization = await lockOrganization(transaction, principal.organizationId);
-    await assertCallerActive(transaction, principal, { owner: false, nowMs });
-    return runIdempotent(transaction, principal, retry, nowMs, async () => {
-      const caller = await selectKey(transaction, organization.id, principal.keyId);
-      if (caller === undefined) throw new IamError('KEY_NOT_FOUND');
-      const assignments = applicationRolesOnly(caller.roleAssignments);
-      if (isEmpty(assignments)) {
-        throw new IamError('PERMISSION_DENIED', {
-          message: 'The API key has no application roles on projects to grant.',
+  const { response, replayed } = await deps.database.transactionOf(
+    principal.organizationId,
+    async (transaction) => {
+      const organization = await lockOrganization(transaction, principal.organizationId);
+      await assertCallerActive(transaction, principal, { owner: false, nowMs });
+      return runIdempotent(transaction, principal, retry, nowMs, async () => {
+        const caller = await selectKey(transaction, organization.id, principal.keyId);
+        if (caller === undefined) throw new IamError('KEY_NOT_FOUND');
+        const assignments = applicationRolesOnly(caller.roleAssignments);
+        if (isEmpty(assignments)) {
+          throw new IamError('PERMISSION_DENIED', {
+            message: 'The API key has no application roles on projects to grant.',
+          });
+        }
+        await assertWithinQuota(transaction, deps, organization, { internal: request.internal });
+        return issueKey(transaction, deps, principal, {
+          secret,
+          description: request.description,
+          internal: request.internal,
+          assignments,
+          expiresAtMs: expirationOf(ttl?.ttlMs, caller.expiresAtMs, nowMs),
+          nowMs,
+          action: 'api_key.grant',
         });
-      }
-      await assertWithinQuota(transaction, deps, organization, { internal: request.internal });
-      return issueKey(transaction, deps, principal, {
-        secret,
-        description: request.description,
-        internal: request.internal,
-        assignments,
-        expiresAtMs: expirationOf(ttl?.ttlMs, caller.expiresAtMs, nowMs),
-        nowMs,
-        action: 'api_key.grant',
       });
-    });
-  });
+    },
+  );
   return { key: response, replayed };
 }
 

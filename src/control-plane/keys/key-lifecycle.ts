@@ -49,7 +49,7 @@ export class KeyLifecycle {
 
   /** @param query unvalidated */
   list(organizationId: string, query: unknown): Promise<KeyPage> {
-    return listKeys(this.#deps.database, organizationId, query, this.#deps.now());
+    return listKeys(this.#deps.database.of(organizationId), organizationId, query, this.#deps.now());
   }
 
   /**
@@ -57,7 +57,7 @@ export class KeyLifecycle {
    * @throws {IamError} `api_keys.key_not_found`
    */
   async show(organizationId: string, id: string, includeRevoked: boolean): Promise<KeyView> {
-    const record = await selectKey(this.#deps.database, organizationId, id);
+    const record = await selectKey(this.#deps.database.of(organizationId), organizationId, id);
     if (record === undefined) throw new IamError('KEY_NOT_FOUND');
     const nowMs = this.#deps.now();
     if (record.revokedAtMs !== null && keyStatus(record, nowMs) === 'revoked' && !includeRevoked) {

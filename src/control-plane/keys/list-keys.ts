@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { IamError } from '../../errors.ts';
 import { QuarantinedKeyError } from '../../keys/key-record.ts';
 import { KEY_COLUMNS, parseKeyObject } from '../../keys/key-row.ts';
-import type { Database } from '../database.ts';
+import type { Queries } from '../database.ts';
 import { parseInput } from '../input.ts';
 import { DAY_MS, parseDuration } from './durations.ts';
 import { type KeyView, keyView } from './key-view.ts';
@@ -57,7 +57,7 @@ const conditions = {
  * @param query unvalidated
  */
 export async function listKeys(
-  database: Database,
+  database: Queries,
   organizationId: string,
   query: unknown,
   nowMs: number,
@@ -120,7 +120,7 @@ function expiryHorizon(text: string, status: string): number {
   return Math.min(horizonMs, MAX_HORIZON_MS);
 }
 
-async function assertCursor(database: Database, organizationId: string, after: string): Promise<void> {
+async function assertCursor(database: Queries, organizationId: string, after: string): Promise<void> {
   const found = await database.query('SELECT 1 FROM api_keys WHERE id = $1 AND organization_id = $2', [
     after,
     organizationId,

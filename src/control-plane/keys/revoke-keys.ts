@@ -36,7 +36,7 @@ export async function revokeKeys(
 ): Promise<void> {
   const { organizationId } = principal;
   const nowMs = deps.now();
-  await deps.database.transaction(async (transaction) => {
+  await deps.database.transactionOf(organizationId, async (transaction) => {
     await lockOrganization(transaction, organizationId);
     if (options.self !== true) await assertCallerActive(transaction, principal, { owner: true, nowMs });
     const found = await selectRevocable(transaction, organizationId, ids, nowMs);

@@ -56,7 +56,7 @@ export async function rotateKey(
   if (!isKeyId(id)) throw new IamError('KEY_NOT_FOUND');
   const generated = await generateSecret(deps, id);
   const nowMs = deps.nowForExpiry();
-  const { response, replayed } = await deps.database.transaction(async (transaction) => {
+  const { response, replayed } = await deps.database.transactionOf(organizationId, async (transaction) => {
     const organization = await lockOrganization(transaction, organizationId);
     await assertCallerActive(transaction, principal, { owner: true, nowMs });
     return runIdempotent(transaction, principal, options.retry, nowMs, async () => {

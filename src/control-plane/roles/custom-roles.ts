@@ -70,7 +70,7 @@ export class CustomRoles {
 
   async list(organizationId: string, project: Project): Promise<CustomRole[]> {
     const scope = checkProject(project);
-    const rows = await this.#deps.database.query<{ name: string; descriptor: unknown }>(
+    const rows = await this.#deps.database.of(organizationId).query<{ name: string; descriptor: unknown }>(
       `SELECT name, descriptor FROM roles
        WHERE organization_id = $1 AND project_type = $2 AND project_id = $3 AND deleted_at IS NULL ORDER BY name`,
       [organizationId, scope.projectType, scope.projectId],
@@ -80,7 +80,12 @@ export class CustomRoles {
 
   /** @throws {IamError} `roles.role_not_found` */
   async get(organizationId: string, project: Project, name: string): Promise<CustomRole> {
-    const role = await selectRole(this.#deps.database, organizationId, checkProject(project), name);
+    const role = await selectRole(
+      this.#deps.database.of(organizationId),
+      organizationId,
+      checkProject(project),
+      name,
+    );
     if (role === undefined) throw new IamError('ROLE_NOT_FOUND');
     return { name, descriptor: role };
   }
@@ -89,7 +94,7 @@ export class CustomRoles {
   async remove(principal: Principal, project: Project, name: string): Promise<void> {
     const scope = checkProject(project);
     const { organizationId } = principal;
-    await this.#deps.database.transaction(async (transaction) => {
+    await this.#deps.database.transactionOf(organizationId, async (transaction) => {
       await this.#assertOwner(transaction, principal);
       const before = await selectRole(transaction, organizationId, scope, name);
       if (before === undefined) throw new IamError('ROLE_NOT_FOUND');
@@ -111,7 +116,7 @@ export class CustomRoles {
   }
 
   #write(principal: Principal, scope: Scope, name: string, descriptor: RoleDescriptor): Promise<boolean> {
-    return this.#deps.database.transaction(async (transaction) => {
+    return this.#deps.database.transactionOf(principal.organizationId, async (transaction) => {
       await this.#assertOwner(transaction, principal);
       await assertNotPredefined(transaction, scope, name);
       return putRole(transaction, this.#deps.roleLimits, principal, scope, { name, descriptor });

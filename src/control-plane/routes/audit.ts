@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { auditPageSchema, auditQuerySchema, readTrail } from '../audit/audit-trail.ts';
-import type { Queries } from '../database.ts';
+import type { Database } from '../database.ts';
 import { assertOwner } from '../http/caller.ts';
 import { linkNext } from '../http/next-link.ts';
 import { errorResponses } from '../http/schemas.ts';
 
 /** Serves the audit trail of the caller's organization. */
-export function auditRoute(app: FastifyInstance, database: Queries): void {
+export function auditRoute(app: FastifyInstance, database: Database): void {
   app.get(
     '/audit',
     {
@@ -22,7 +22,11 @@ export function auditRoute(app: FastifyInstance, database: Queries): void {
     },
     async (request, reply) => {
       assertOwner(request.caller);
-      const page = await readTrail(database, request.caller.key.organizationId, request.query);
+      const page = await readTrail(
+        database.of(request.caller.key.organizationId),
+        request.caller.key.organizationId,
+        request.query,
+      );
       return linkNext(request, reply, page);
     },
   );

@@ -40,7 +40,7 @@ beforeEach(async () => {
   await primary?.close();
   primary = await createPrimary();
   controlPlane = await startTestControlPlane({}, primary);
-  environment = { PRIMARY_DATABASE_URL: primary.controlPlaneUrl, XDG_CONFIG_HOME: folder };
+  environment = { PRIMARY_DATABASE_URL: primary.url, XDG_CONFIG_HOME: folder };
 });
 
 async function set(fields: object): Promise<string> {
@@ -108,6 +108,16 @@ it('a set with a future version can be taken back', async () => {
   expect((await load({ version: LATER })).exitCode).toBe(4);
   expect((await load({ version: LATER }, '--force')).exitCode).toBe(0);
   expect([await version(), await viewer()]).toEqual([LATER, release.roles.vectordb.viewer]);
+});
+
+it('needs the login of iam migrate, since that of the control plane may not change these roles', async () => {
+  const before = await version();
+  environment.PRIMARY_DATABASE_URL = primary.controlPlaneUrl;
+  expect(await load({ version: LATER, roles: VECTORDB })).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining('Set it to the login of "iam migrate"'),
+  });
+  expect(await version()).toBe(before);
 });
 
 it('a repetition changes nothing and succeeds', async () => {

@@ -33,6 +33,7 @@ const HISTORY = [
   'region/0032_bounded_wakeups.sql',
   'shared/0033_secret_tags.sql',
   'primary/0036_role_bytes.sql',
+  'primary/0042_row_security.sql',
 ];
 
 const folder = new URL('../../../migrations/', import.meta.url);
