@@ -16,6 +16,8 @@ export interface PresentedCredential {
   /** Raw `Authorization` header. */
   authorization: string | undefined;
   client: ClientProof;
+  /** The network of the client (`clientNetwork`). Limits count by it; it does not decide the response. */
+  peer: string;
 }
 
 /** A key whose credential is valid for this caller, now. */
@@ -52,13 +54,17 @@ export class KeyAuthenticator {
   /**
    * @throws {IamError} 401 for an invalid credential; errors of the stores pass through and become 503
    */
-  async authenticate({ authorization, client }: PresentedCredential): Promise<AuthenticatedKey> {
-    return await this.authenticateCredential(this.decode(authorization), client);
+  async authenticate({ authorization, client, peer }: PresentedCredential): Promise<AuthenticatedKey> {
+    return await this.authenticateCredential(this.decode(authorization), client, peer);
   }
 
   /** `authenticate` with a decoded credential. */
-  async authenticateCredential(credential: Credential, client: ClientProof): Promise<AuthenticatedKey> {
-    const authenticated = await this.#prove(credential);
+  async authenticateCredential(
+    credential: Credential,
+    client: ClientProof,
+    peer: string,
+  ): Promise<AuthenticatedKey> {
+    const authenticated = await this.#prove(credential, peer);
     const { record } = authenticated.loaded;
     if (record.revokedAtMs !== null) throw new IamError('API_KEY_REVOKED', { resource: record.id });
     if (record.expiresAtMs !== null && this.#hasPassed(record.expiresAtMs)) {
@@ -97,7 +103,7 @@ export class KeyAuthenticator {
    * Loads the key and verifies the secret. If the key changes during the comparison, its result does not count and the
    * authenticator starts again.
    */
-  async #prove(credential: Credential): Promise<AuthenticatedKey> {
+  async #prove(credential: Credential, peer: string): Promise<AuthenticatedKey> {
     const { keys, secrets } = this.#deps;
     const digest = credentialDigest(credential.id, credential.secret);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
@@ -107,7 +113,7 @@ export class KeyAuthenticator {
         secretTag(credential.id, credential.secret);
         throw this.#missing();
       }
-      const match = await secrets.match(loaded, credential.secret, digest);
+      const match = await secrets.match(loaded, credential.secret, digest, peer);
       if (loaded.superseded) continue;
       const matches = match === 'current' || (match === 'previous' && !this.#graceIsOver(loaded.record));
       if (!matches) throw this.#missing();

@@ -162,6 +162,12 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
   counter('iam_cached_keys_evicted_total', 'Key records evicted from memory.', () => keys.evictions);
   gauge('iam_argon2_running', 'Number of running argon2 comparisons.', () => hashing.load.running);
   gauge('iam_argon2_waiting', 'Number of waiting argon2 comparisons.', () => hashing.load.waiting);
+  labelled(
+    'iam_argon2_shed_total',
+    'Comparisons refused because too many wait, by recent wrong secrets of the id: none (clean), from elsewhere (targeted), from here (failing).',
+    'trust',
+    () => hashing.shed,
+  );
   if (redis !== undefined) {
     gauge(
       'iam_redis_breaker_state',

@@ -9,8 +9,11 @@ export type SecretMatch = 'current' | 'previous' | 'none';
 
 /** Compares a presented secret with the hashes of a key. Throws `QuarantinedKeyError` for an invalid hash. */
 export interface SecretVerifier {
-  /** @param digest digest of the presented credential, `credentialDigest` */
-  match(loaded: LoadedKey, secret: string, digest: string): Promise<SecretMatch>;
+  /**
+   * @param digest digest of the presented credential, `credentialDigest`
+   * @param peer network of the caller; decides only how long a comparison waits
+   */
+  match(loaded: LoadedKey, secret: string, digest: string, peer?: string): Promise<SecretMatch>;
 }
 
 /** A secret of a key that a presented secret may be, by its tag. */

@@ -24,12 +24,12 @@ export class TaggedVerifier implements SecretVerifier {
     this.#onWrong = onWrong;
   }
 
-  async match(loaded: LoadedKey, secret: string, digest: string): Promise<SecretMatch> {
+  async match(loaded: LoadedKey, secret: string, digest: string, peer?: string): Promise<SecretMatch> {
     if (possibleSecrets(loaded.record, secret, this.#hasPassed).length === 0) {
       this.#onWrong('tag');
       return 'none';
     }
-    const match = await this.#inner.match(loaded, secret, digest);
+    const match = await this.#inner.match(loaded, secret, digest, peer);
     if (match === 'none') this.#onWrong('argon2');
     return match;
   }

@@ -1,46 +1,78 @@
+/** Items of an owner: first in, first out, or one line for each part of the owner. */
+interface Line<T> {
+  size: number;
+  readonly items: T[];
+  /** In the order of the turns. */
+  readonly parts: Map<string, Line<T>>;
+}
+
 /**
- * A queue that serves its owners in turn, and the items of each owner first in, first out. `push` and `shift` take
- * constant time; `dropFromLongest` visits every owner.
+ * A queue that serves its owners in turn, the parts of each owner in turn, and the items of each part first in, first
+ * out. An owner is a path, for example an organization and a key of it; all paths have the same length. `push` and
+ * `shift` take constant time; `dropFromLongest` visits every owner, and every part of one.
  */
 export class FairQueue<T> {
-  /** Items by owner, in the order of the turns. */
-  readonly #lines = new Map<string, T[]>();
-  #size = 0;
+  readonly #all = newLine<T>();
 
   get size(): number {
-    return this.#size;
+    return this.#all.size;
   }
 
-  push(owner: string, item: T): void {
-    const line = this.#lines.get(owner);
-    if (line === undefined) this.#lines.set(owner, [item]);
-    else line.push(item);
-    this.#size += 1;
-  }
-
-  /** Removes the oldest item of the next owner. */
-  shift(): T | undefined {
-    const turn = this.#lines.entries().next().value;
-    if (turn === undefined) return undefined;
-    const [owner, line] = turn;
-    const item = line.shift();
-    this.#lines.delete(owner);
-    if (line.length > 0) this.#lines.set(owner, line);
-    this.#size -= 1;
-    return item;
-  }
-
-  /** Removes the newest item of the owner with the most items; among equals, of the owner whose turn is last. */
-  dropFromLongest(): T | undefined {
-    let longest: [owner: string, line: T[]] | undefined;
-    for (const line of this.#lines) {
-      if (longest === undefined || line[1].length >= longest[1].length) longest = line;
+  push(owner: readonly string[], item: T): void {
+    let line = this.#all;
+    line.size += 1;
+    for (const part of owner) {
+      let next = line.parts.get(part);
+      if (next === undefined) {
+        next = newLine();
+        line.parts.set(part, next);
+      }
+      line = next;
+      line.size += 1;
     }
-    if (longest === undefined) return undefined;
-    const [owner, line] = longest;
-    const item = line.pop();
-    if (line.length === 0) this.#lines.delete(owner);
-    this.#size -= 1;
-    return item;
+    line.items.push(item);
   }
+
+  /** Removes the oldest item of the next part of the next owner. */
+  shift(): T | undefined {
+    return shiftFrom(this.#all);
+  }
+
+  /**
+   * Removes an item of the owner with the most items, from its part with the most: the newest. Among equals it takes the
+   * owner, or part, whose turn is last.
+   */
+  dropFromLongest(): T | undefined {
+    return dropFrom(this.#all);
+  }
+}
+
+function newLine<T>(): Line<T> {
+  return { size: 0, items: [], parts: new Map() };
+}
+
+function shiftFrom<T>(line: Line<T>): T | undefined {
+  const turn = line.parts.entries().next().value;
+  if (turn === undefined && line.items.length === 0) return undefined;
+  line.size -= 1;
+  if (turn === undefined) return line.items.shift();
+  const [part, next] = turn;
+  const item = shiftFrom(next);
+  line.parts.delete(part);
+  if (next.size > 0) line.parts.set(part, next);
+  return item;
+}
+
+function dropFrom<T>(line: Line<T>): T | undefined {
+  let longest: [part: string, line: Line<T>] | undefined;
+  for (const entry of line.parts) {
+    if (longest === undefined || entry[1].size >= longest[1].size) longest = entry;
+  }
+  if (longest === undefined && line.items.length === 0) return undefined;
+  line.size -= 1;
+  if (longest === undefined) return line.items.pop();
+  const [part, next] = longest;
+  const item = dropFrom(next);
+  if (next.size === 0) line.parts.delete(part);
+  return item;
 }

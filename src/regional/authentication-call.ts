@@ -10,8 +10,6 @@ export interface AuthenticationCall extends PresentedCredential {
   rawQuery: string;
   /** Raw body, one byte per character; `undefined` when there is none. */
   body: string | undefined;
-  /** The network of the client (`clientNetwork`). Limits count by it; it does not decide the response. */
-  peer: string;
 }
 
 /**

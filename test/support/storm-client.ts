@@ -46,8 +46,8 @@ function call(authorization: string): Promise<void> {
 function* authorizations(): Generator<string> {
   if (order.kind === 'each') yield* order.authorizations;
   else if (order.kind === 'wrong') {
-    for (let left = order.count; left > 0; left -= 1)
-      yield authorizationOf({ ...newCredential(), id: order.id });
+    for (let nth = 0; nth < order.count; nth += 1)
+      yield authorizationOf({ ...newCredential(), id: order.ids[nth % order.ids.length] as string });
   } else while (!stopping) yield* order.authorizations;
 }
 

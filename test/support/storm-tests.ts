@@ -118,7 +118,8 @@ export function stormTests({ coldKeys, wrongSecrets }: StormSize): void {
     await new Load().callAll(pod(), [attacked.authorization]);
     const [holder, cold] = [new Load(), new Load()];
     const { result, figures } = await withWarmTraffic(
-      () => new Storm({ kind: 'wrong', url: pod().url, clients: 200, id: attacked.id, count: wrongSecrets }),
+      () =>
+        new Storm({ kind: 'wrong', url: pod().url, clients: 200, ids: [attacked.id], count: wrongSecrets }),
       async () => {
         for (const key of others) {
           await holder.call(pod(), attacked.authorization);

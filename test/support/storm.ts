@@ -3,10 +3,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 
-/** What a storm sends: each credential once, the credentials in a loop until it is stopped, or wrong secrets for one id. */
+/** What a storm sends: each credential once, the credentials in a loop until it is stopped, or wrong secrets for ids in turn. */
 export type StormOrder = { url: string; clients: number; pauseMs?: number } & (
   | { kind: 'each' | 'again'; authorizations: readonly string[] }
-  | { kind: 'wrong'; id: string; count: number }
+  | { kind: 'wrong'; ids: readonly string[]; count: number }
 );
 
 /** Result of a storm. */

@@ -50,7 +50,11 @@ export class CallerGate {
     const isKnown = this.#known.get(digest) !== undefined;
     if (!isKnown) assertWithin(this.#failures.take(address));
     try {
-      const { loaded } = await this.#authenticator.authenticateCredential(credential, clientProof(request));
+      const { loaded } = await this.#authenticator.authenticateCredential(
+        credential,
+        clientProof(request),
+        address,
+      );
       this.#known.set(digest, true);
       if (!isKnown) this.#failures.refund(address);
       this.#assertWithinBudget(request, loaded.record);

@@ -41,7 +41,7 @@ export class MemoizedVerifier implements SecretVerifier {
     this.#wrong = new BoundedCache(policies.wrongSecret);
   }
 
-  async match(loaded: LoadedKey, secret: string, digest: string): Promise<SecretMatch> {
+  async match(loaded: LoadedKey, secret: string, digest: string, peer?: string): Promise<SecretMatch> {
     const { record } = loaded;
     const previousHash = this.#previousHash(record);
     const matchOf = (hash: string | undefined): SecretMatch | undefined => {
@@ -61,7 +61,7 @@ export class MemoizedVerifier implements SecretVerifier {
     return await this.#flights.run(`${digest} ${hashes}`, async () => {
       const shared = cacheMatch(await this.#lookupShared(loaded, digest));
       if (shared !== undefined) return shared;
-      const match = await this.#inner.match(loaded, secret, digest);
+      const match = await this.#inner.match(loaded, secret, digest, peer);
       if (match === 'none') this.#wrong.set(digest, hashes);
       else this.#store(loaded, digest, match === 'current' ? record.secretHash : (previousHash ?? ''));
       return match;

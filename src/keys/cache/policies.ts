@@ -9,6 +9,9 @@ export const policies = {
   heartbeatCounter: { ttlMs: 24 * 60 * 60_000 },
   /** Spares argon2 a repeated wrong secret. Each entry names the hashes it failed against, so a rotation is visible. */
   wrongSecret: { ttlMs: 30_000, maxEntries: 20_000 },
+  /** Ids, and pairs of id and network, whose comparisons come after others. Longer than a client needs between two retries. */
+  failedIds: { ttlMs: 60_000, maxEntries: 20_000 },
+  failedCallers: { ttlMs: 60_000, maxEntries: 20_000 },
   /** Spares Postgres a repeated unknown id. Short, although the change feed removes the entry when the key arrives. */
   absentKey: { ttlMs: 10_000, maxEntries: 20_000 },
   /** Role definitions of a project, shared by all of its keys. No TTL: the change feed and `Freshness` bound the age. */

@@ -19,11 +19,17 @@ function verifier(limits: VerifierLimits) {
   const times: [waitSeconds: number, runSeconds: number][] = [];
   const bounded = new BoundedVerifier(inner, limits, (...pair) => times.push(pair));
   /** Resolves to the result or to the error. */
-  const match = (id: string, secret: string) =>
-    bounded.match(loaded(id), secret, secret).catch((error: unknown) => error);
-  const finishOne = async () => {
-    running.shift()?.flight.resolve('current');
+  const match = (id: string, secret: string, peer = '192.0.2.1', organizationId = `org of ${id}`) =>
+    bounded.match(loaded(id, organizationId), secret, secret, peer).catch((error: unknown) => error);
+  const finishOne = async (result: SecretMatch = 'current') => {
+    running.shift()?.flight.resolve(result);
     await turn();
+  };
+  /** A comparison that finds a wrong secret. */
+  const fail = async (id: string, peer: string) => {
+    const done = match(id, 'wrong', peer);
+    await finishOne('none');
+    await done;
   };
   return {
     bounded,
@@ -31,12 +37,14 @@ function verifier(limits: VerifierLimits) {
     times,
     match,
     finishOne,
+    fail,
     runningSecrets: () => running.map(({ secret }) => secret),
   };
 }
 
-function loaded(id: string): LoadedKey {
-  return { record: { id } as KeyRecord, tier: 'postgres', confirmedAtMs: 0, stale: false, superseded: false };
+function loaded(id: string, organizationId: string): LoadedKey {
+  const record = { id, organizationId } as KeyRecord;
+  return { record, tier: 'postgres', confirmedAtMs: 0, stale: false, superseded: false };
 }
 
 describe('BoundedVerifier', () => {
@@ -98,6 +106,83 @@ describe('BoundedVerifier', () => {
       expect(waitSeconds).toBeGreaterThanOrEqual(0);
       expect(runSeconds).toBeGreaterThanOrEqual(0);
     }
+  });
+});
+
+describe('BoundedVerifier: a storm of wrong secrets', () => {
+  const ATTACKER = '198.51.100.7';
+  const OWNER = '192.0.2.1';
+  const ATTACKED = 'attacked organization';
+
+  it('for many ids of one organization lets other organizations have every second turn', async () => {
+    const { match, finishOne, runningSecrets } = verifier({ concurrency: 1, queueLimit: 400 });
+    for (let nth = 0; nth < 300; nth += 1) void match(`id-${nth}`, 'wrong', ATTACKER, ATTACKED);
+    for (const nth of [1, 2, 3]) void match(`cold-${nth}`, `right-${nth}`, OWNER, 'other organization');
+    const order: (string | undefined)[] = [];
+    for (let nth = 0; nth < 6; nth += 1) {
+      await finishOne('none');
+      order.push(runningSecrets()[0]);
+    }
+    expect(order).toEqual(['wrong', 'right-1', 'wrong', 'right-2', 'wrong', 'right-3']);
+  });
+
+  it('never occupies the last slot, so a clean id starts at once', async () => {
+    const { match, fail, runningSecrets, bounded } = verifier({ concurrency: 2, queueLimit: 10 });
+    await fail('attacked', ATTACKER);
+    for (const nth of [1, 2, 3]) void match('attacked', `wrong-${nth}`, ATTACKER);
+    expect(bounded.load).toEqual({ running: 1, waiting: 2 });
+    void match('cold', 'right', OWNER);
+    expect(runningSecrets()).toEqual(['wrong-1', 'right']);
+  });
+
+  it('sheds the attacker, not the owner on another address nor clean ids, although each has fewer waiting', async () => {
+    const { match, fail, bounded } = verifier({ concurrency: 1, queueLimit: 8 });
+    await fail('attacked', ATTACKER);
+    void match('running', 'right', OWNER);
+    for (let nth = 0; nth < 8; nth += 1) void match('attacked', `wrong-${nth}`, ATTACKER, ATTACKED);
+    const shed: string[] = [];
+    const note = (name: string) => (result: unknown) => result instanceof OverloadedError && shed.push(name);
+    void match('attacked', 'right', OWNER, ATTACKED).then(note('owner'));
+    for (let nth = 0; nth < 4; nth += 1)
+      void match(`cold-${nth}`, 'right', OWNER, 'other').then(note('cold'));
+    for (let nth = 0; nth < 50; nth += 1) void match('attacked', `later-${nth}`, ATTACKER, ATTACKED);
+    await turn();
+    expect(shed).toEqual([]);
+    expect(bounded.shed).toEqual({ clean: 0, targeted: 0, failing: 5 + 50 });
+    expect(bounded.load.waiting).toBe(8);
+  });
+
+  it('serves the owner of an attacked key before most of the storm', async () => {
+    const { match, fail, finishOne, runningSecrets } = verifier({ concurrency: 1, queueLimit: 100 });
+    await fail('attacked', ATTACKER);
+    for (let nth = 0; nth < 80; nth += 1) void match('attacked', `wrong-${nth}`, ATTACKER, ATTACKED);
+    void match('attacked', 'right', OWNER, ATTACKED);
+    await finishOne('none');
+    expect(runningSecrets()).toEqual(['right']);
+  });
+
+  it('does not starve a caller that fails: a quarter of the turns is for its class', async () => {
+    const { match, fail, finishOne, runningSecrets } = verifier({ concurrency: 1, queueLimit: 100 });
+    await fail('key', OWNER);
+    void match('other', 'right', OWNER);
+    for (let nth = 0; nth < 40; nth += 1) void match(`cold-${nth}`, 'cold', OWNER);
+    void match('key', 'corrected', OWNER);
+    const order: (string | undefined)[] = [];
+    for (let nth = 0; nth < 4; nth += 1) {
+      await finishOne();
+      order.push(runningSecrets()[0]);
+    }
+    expect(order).toContain('corrected');
+  });
+
+  it('forgives a caller that then presents the right secret', async () => {
+    const { match, fail, finishOne, bounded } = verifier({ concurrency: 1, queueLimit: 0 });
+    await fail('key', OWNER);
+    void match('key', 'right', OWNER);
+    await finishOne('current');
+    void match('busy', 'right', OWNER);
+    expect(await match('key', 'right', OWNER)).toBeInstanceOf(OverloadedError);
+    expect(bounded.shed).toEqual({ clean: 0, targeted: 1, failing: 0 });
   });
 });
 

@@ -53,7 +53,8 @@ function loaded(fields: Partial<KeyRecord> = {}, rest: Partial<LoadedKey> = {}):
 /** The time until which the key is valid, or the reason of the refusal. */
 async function outcome(options: Options, client = EXTERNAL): Promise<unknown> {
   try {
-    return (await authenticator(options).authenticate({ authorization, client })).validUntilMs;
+    return (await authenticator(options).authenticate({ authorization, client, peer: '192.0.2.1' }))
+      .validUntilMs;
   } catch (error) {
     return (error as { reason?: string }).reason ?? error;
   }

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { FairQueue } from '../../../src/lib/fair-queue.ts';
 
+/** The letters of an item are its owner, and a part of it: `a` or `ax`. */
 function queueOf(...items: string[]): FairQueue<string> {
   const queue = new FairQueue<string>();
-  for (const item of items) queue.push(item.charAt(0), item);
+  for (const item of items) queue.push([...item.replace(/\d/, '')], item);
   return queue;
 }
 
@@ -19,7 +20,7 @@ it('serves owners in turn, and the items of each owner in order', () => {
 it('puts an owner that returns after its turn behind the others', () => {
   const queue = queueOf('a1', 'b1', 'c1');
   queue.shift();
-  queue.push('a', 'a2');
+  queue.push(['a'], 'a2');
   expect(drain(queue)).toEqual(['b1', 'c1', 'a2']);
 });
 
@@ -33,6 +34,20 @@ it('drops the newest item of the owner with the most items, among equals of the 
   expect([queue.size, queue.shift(), queue.dropFromLongest()]).toEqual([0, undefined, undefined]);
 });
 
+it('serves the parts of an owner in turn, and an owner with many parts as often as one with one', () => {
+  const order = drain(queueOf('ax1', 'ax2', 'ax3', 'ay1', 'az1', 'bx1', 'bx2'));
+  expect(order).toEqual(['ax1', 'bx1', 'ay1', 'bx2', 'az1', 'ax2', 'ax3']);
+});
+
+it('drops from the owner with the most items, from its part with the most', () => {
+  const queue = queueOf('ax1', 'ay1', 'ay2', 'az1', 'bx1', 'bx2', 'bx3');
+  expect(queue.dropFromLongest()).toBe('ay2');
+  expect(queue.dropFromLongest()).toBe('bx3');
+  expect(queue.dropFromLongest()).toBe('az1');
+  expect(queue.dropFromLongest()).toBe('bx2');
+  expect(drain(queue).sort()).toEqual(['ax1', 'ay1', 'bx1']);
+});
+
 it('neither loses nor duplicates an item, and counts correctly, for any sequence of operations', () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('push' as const), owner: fc.integer({ min: 0, max: 4 }) }),
@@ -44,7 +59,7 @@ it('neither loses nor duplicates an item, and counts correctly, for any sequence
       const inside = new Set<number>();
       for (const [index, { kind, owner }] of steps.entries()) {
         if (kind === 'push') {
-          queue.push(String(owner), index);
+          queue.push([String(owner % 2), String(owner)], index);
           inside.add(index);
         } else {
           const taken = kind === 'shift' ? queue.shift() : queue.dropFromLongest();

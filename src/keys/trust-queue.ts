@@ -1,0 +1,62 @@
+import { FairQueue } from '../lib/fair-queue.ts';
+import type { Trust } from './recent-failures.ts';
+
+/** Share of the turns, and of the places of a full queue, of each class. */
+const TURNS: readonly Trust[] = ['clean', 'targeted', 'clean', 'failing'];
+/** From the least trusted class on. */
+const SHED_ORDER: readonly Trust[] = ['failing', 'targeted', 'clean'];
+
+/**
+ * A fair queue for each class of trust. While all classes wait, half of the turns and of the places belong to `clean` items
+ * and a quarter to each of the others. Unused turns and places belong to the others.
+ */
+export class TrustQueue<T> {
+  readonly #limit: number;
+  readonly #queues: Record<Trust, FairQueue<T>> = {
+    clean: new FairQueue(),
+    targeted: new FairQueue(),
+    failing: new FairQueue(),
+  };
+  #turn = 0;
+
+  /** @param limit maximum number of items */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get size(): number {
+    const { clean, targeted, failing } = this.#queues;
+    return clean.size + targeted.size + failing.size;
+  }
+
+  sizeOf(trust: Trust): number {
+    return this.#queues[trust].size;
+  }
+
+  /**
+   * Appends an item. A full queue sheds the newest item of the longest owner, from the least trusted class that has more
+   * than its share.
+   * @returns the shed item, which may be the new one
+   */
+  push(trust: Trust, owner: readonly string[], item: T): { shed: T; trust: Trust } | undefined {
+    this.#queues[trust].push(owner, item);
+    if (this.size <= this.#limit) return undefined;
+    const from = SHED_ORDER.find((one) => this.sizeOf(one) > this.#limit * shareOf(one)) ?? trust;
+    return { shed: this.#queues[from].dropFromLongest() as T, trust: from };
+  }
+
+  /** Removes the next item. @param among the classes that may have a turn */
+  shift(among: (trust: Trust) => boolean): { item: T; trust: Trust } | undefined {
+    for (let skipped = 0; skipped < TURNS.length; skipped += 1) {
+      const trust = TURNS[(this.#turn + skipped) % TURNS.length] as Trust;
+      if (!among(trust) || this.sizeOf(trust) === 0) continue;
+      this.#turn = (this.#turn + skipped + 1) % TURNS.length;
+      return { item: this.#queues[trust].shift() as T, trust };
+    }
+    return undefined;
+  }
+}
+
+function shareOf(trust: Trust): number {
+  return TURNS.filter((turn) => turn === trust).length / TURNS.length;
+}
