@@ -176,6 +176,14 @@ export const settings = {
     .describe(
       'Maximum total size, in bytes, of the responses above 256 KiB that a process sends at a time. Beyond it, further ones get 503 with Retry-After. At least MAX_RESPONSE_BYTES.',
     ),
+  BODY_BUDGET_BYTES: integer(1_048_576, 17_179_869_184)
+    .default(67_108_864)
+    .describe(
+      'Maximum memory of request bodies in flight of a process, without the first 8 KiB of each. One client address can use half of it. Beyond it, requests get 503 with Retry-After.',
+    ),
+  BODY_TIMEOUT_MS: integer(100, 60_000)
+    .default(5_000)
+    .describe('Time for a request body to arrive. A slower one gets 408.'),
   SHUTDOWN_TIMEOUT_MS: integer(0, 120_000)
     .default(8_000)
     .describe('Maximum time that a shutdown waits for requests in flight.'),

@@ -242,6 +242,11 @@ export const ERRORS = {
     message:
       'The response would be too large. Request fewer contexts, or add ?include_role_descriptors=false.',
   },
+  REQUEST_TIMEOUT: {
+    uiam: uiam('0x1A0408', 408, 'REQUEST.TIMEOUT'),
+    cloud: cloud('root.request_timeout', 408),
+    message: 'The request did not arrive in time. Send it again.',
+  },
   BODY_TOO_LARGE: {
     uiam: uiam('0x1A0413', 413, 'REQUEST.TOO_LARGE'),
     cloud: cloud('root.body_too_large', 413),
@@ -289,6 +294,11 @@ export const ERRORS = {
     cloud: cloudUnavailable,
     message:
       'Too many long responses are being sent. The key may be valid. Try again shortly, or request fewer contexts.',
+  },
+  BODIES_OVERLOADED: {
+    uiam: uiam('0x1AB503', 503, 'SERVICE.BODIES_OVERLOADED'),
+    cloud: cloudUnavailable,
+    message: 'Too many large request bodies are in flight. Try again shortly.',
   },
   UNAVAILABLE: {
     uiam: uiamUnavailable,

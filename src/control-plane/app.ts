@@ -2,13 +2,14 @@ import sensible from '@fastify/sensible';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { ClientAddresses } from '../http/client-addresses.ts';
 import { closeConnectionsAtShutdown } from '../http/draining.ts';
 import { ErrorLog } from '../http/error-log.ts';
 import { type OnRefusal, toIamError, uiamErrorResponses } from '../http/error-rendering.ts';
 import { openApi } from '../http/openapi.ts';
+import { requestBodies } from '../http/request-bodies.ts';
 import { senderAddress } from '../http/sender-address.ts';
 import { serverOptions } from '../http/server-options.ts';
+import type { Traffic } from '../http/traffic.ts';
 import type { Database } from './database.ts';
 import type { Caller } from './http/caller.ts';
 import { clientAddress, type ForwardedResult } from './http/client-address.ts';
@@ -46,6 +47,7 @@ export interface ControlPlaneServices extends UiamServices {
   roles: CustomRoles;
   database: Database;
   refusals: RefusalTrail;
+  traffic: Traffic;
   /** Called for each call that a region forwards. */
   onForwarded: (result: ForwardedResult) => void;
 }
@@ -83,14 +85,19 @@ export async function createControlPlaneApp(
   app.setValidatorCompiler(() => (value: unknown) => ({ value }));
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
   await app.register(sensible);
-  closeConnectionsAtShutdown(app);
   const errorLog = new ErrorLog(logger, Date.now);
   const onRefusal: OnRefusal = (request, error) => services.refusals.record(request, error);
   await app.register(uiamErrorResponses, { errorLog, onRefusal });
+  await app.register(senderAddress, { addresses: services.traffic.addresses });
+  await app.register(requestBodies, {
+    limitBytes: config.BODY_LIMIT_BYTES,
+    timeoutMs: config.BODY_TIMEOUT_MS,
+    traffic: services.traffic,
+  });
   await app.register(jsonBody);
+  closeConnectionsAtShutdown(app);
   prepare(app);
 
-  await app.register(senderAddress, { addresses: new ClientAddresses(config.TRUSTED_PROXIES) });
   await app.register(clientAddress, {
     forwardingSecrets: config.FORWARDING_SECRETS,
     onForwarded: services.onForwarded,

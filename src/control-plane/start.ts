@@ -7,6 +7,7 @@ import { SchemaCheck } from '../database/schema-check.ts';
 import { IamError } from '../errors.ts';
 import { listeningUrl, listenOn } from '../http/listening-url.ts';
 import { createManagementApp, type HealthState } from '../http/management-app.ts';
+import { Traffic } from '../http/traffic.ts';
 import { BoundedVerifier } from '../keys/bounded-verifier.ts';
 import { ClockCheck, CONTROL_PLANE_WORDS } from '../keys/change-feed/clock-check.ts';
 import { ClientAuthentication } from '../keys/client-authentication.ts';
@@ -140,6 +141,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     conversion: new KeyConversion(deps, allowedEndpoints(config.CONVERT_ALLOWED_HOSTS), refusals),
     keys: new KeyLifecycle(deps),
     roles: new CustomRoles(deps),
+    traffic: new Traffic(config, registry),
     refusals: new RefusalTrail(database, refusals),
     onForwarded: (result: ForwardedResult) => metrics.forwardedRequests.inc({ result }),
   };

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 
 /**
@@ -9,12 +11,11 @@ export const jsonBytes = fp(
     app.removeAllContentTypeParsers();
     app.addContentTypeParser(
       /^application\/(?:[\w.-]+\+)?json\b/i,
-      { parseAs: 'buffer' },
-      (_request: unknown, body: string | Buffer, done: (error: Error | null, body?: Buffer) => void) => {
-        const bytes = body as Buffer;
-        done(null, bytes.length === 0 ? undefined : bytes);
+      async (request: FastifyRequest, payload: IncomingMessage) => {
+        const bytes = await app.readBody(request, payload);
+        return bytes.length === 0 ? undefined : bytes;
       },
     );
   },
-  { name: 'json-bytes' },
+  { name: 'json-bytes', dependencies: ['request-bodies'] },
 );

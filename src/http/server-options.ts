@@ -19,7 +19,7 @@ export function serverOptions(config: Config, logger: Logger): FastifyServerOpti
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'http.request.id' }),
     genReqId: requestIds(),
     bodyLimit: config.BODY_LIMIT_BYTES,
-    // Time for a client to send a whole request.
+    // Time for a client to send a whole request. `requestBodies` bounds the time of a body.
     requestTimeout: 30_000,
     keepAliveTimeout: IDLE_MS,
     forceCloseConnections: 'idle',

@@ -2,14 +2,15 @@ import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { IamError } from '../errors.ts';
-import { ClientAddresses } from '../http/client-addresses.ts';
 import { closeConnectionsAtShutdown } from '../http/draining.ts';
 import { ErrorLog } from '../http/error-log.ts';
 import { uiamErrorResponses } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
 import { serverWith } from '../http/node-server.ts';
+import { requestBodies } from '../http/request-bodies.ts';
 import { senderAddress } from '../http/sender-address.ts';
 import { IDLE_MS, serverOptions, withoutSchemas } from '../http/server-options.ts';
+import type { Traffic } from '../http/traffic.ts';
 import { TICK_MS } from '../http/wire/plain-connection.ts';
 import { PlainLane } from '../http/wire/plain-lane.ts';
 import { PlainRequestReader } from '../http/wire/plain-request.ts';
@@ -30,6 +31,7 @@ export interface RegionalAppDeps {
   arrival: KeyArrival;
   service: AuthenticationService;
   metrics: AuthenticationMetrics;
+  traffic: Traffic;
 }
 
 /** Builds the HTTP application of the regional service; `deps` has all behaviour. */
@@ -38,9 +40,9 @@ export async function createRegionalApp(
   logger: Logger,
   deps: RegionalAppDeps,
 ): Promise<FastifyInstance> {
-  const { service, metrics } = deps;
+  const { service, metrics, traffic } = deps;
+  const { addresses } = traffic;
   const errorLog = new ErrorLog(logger, Date.now);
-  const addresses = new ClientAddresses(config.TRUSTED_PROXIES);
   const fastLane = new FastLane(service, metrics, errorLog, addresses);
   const lane = new PlainLane({
     reader: new PlainRequestReader(
@@ -50,6 +52,7 @@ export async function createRegionalApp(
     head: new ResponseHead(Date.now, IDLE_MS),
     idleTicks: IDLE_MS / TICK_MS,
     addresses,
+    bodies: traffic.bodies,
     admits: (headers, connection) => fastLane.admits(headers, connection),
     respond: (request, connection) => fastLane.respond(request, connection),
   });
@@ -59,8 +62,13 @@ export async function createRegionalApp(
     ...(config.FAST_LANE && { serverFactory: serverWith(lane) }),
   } as object) as FastifyInstance;
   await app.register(uiamErrorResponses, { errorLog });
-  await app.register(jsonBytes);
   await app.register(senderAddress, { addresses });
+  await app.register(requestBodies, {
+    limitBytes: config.BODY_LIMIT_BYTES,
+    timeoutMs: config.BODY_TIMEOUT_MS,
+    traffic,
+  });
+  await app.register(jsonBytes);
   closeConnectionsAtShutdown(app);
   // Before the body is read.
   app.addHook('onRequest', async (request) => {

@@ -8,6 +8,7 @@ const outcomesByStatus: Record<number, Outcome> = {
   400: 'invalid',
   401: 'unauthenticated',
   403: 'denied',
+  408: 'invalid',
   413: 'invalid',
   415: 'invalid',
   500: 'error',

@@ -5,6 +5,7 @@ import { createPool } from '../database/pool.ts';
 import { listeningUrl, listenOn } from '../http/listening-url.ts';
 import { createManagementApp, type HealthState } from '../http/management-app.ts';
 import { ResponseBudget } from '../http/response-budget.ts';
+import { Traffic } from '../http/traffic.ts';
 import { ClientAuthentication } from '../keys/client-authentication.ts';
 import { assertKeyCounts } from '../keys/confirmed-stores.ts';
 import { KeyAuthenticator } from '../keys/key-authenticator.ts';
@@ -142,7 +143,12 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     details: () => ({ replication_age_seconds: seconds(region.replication.ageMs) }),
   };
   const metrics = new AuthenticationMetrics(registry);
-  const app = await createRegionalApp(config, logger, { service, metrics, arrival: region.arrival });
+  const app = await createRegionalApp(config, logger, {
+    service,
+    metrics,
+    arrival: region.arrival,
+    traffic: new Traffic(config, registry),
+  });
   const management = await createManagementApp({ health, registry, logger });
   const close = async () => {
     health.closing = true;

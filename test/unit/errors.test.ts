@@ -44,6 +44,7 @@ ROTATION_IN_PROGRESS       0x1A0409 409  api_keys.rotation_in_progress 409
 IDEMPOTENCY_UNREADABLE     0x1A0409 409  api_keys.idempotency_unreadable 409
 IDEMPOTENCY_MISMATCH       0x1A0400 400  api_keys.idempotency_mismatch 422
 RESPONSE_TOO_LARGE         0x1A5400 400  root.response_too_large 400
+REQUEST_TIMEOUT            0x1A0408 408  root.request_timeout 408
 BODY_TOO_LARGE             0x1A0413 413  root.body_too_large 413
 MEDIA_TYPE                 0x1A0415 415  root.unsupported_media_type 415
 RATE_LIMITED               0x1A0429 429  root.rate_limited 429
@@ -52,6 +53,7 @@ CONVERSION_UNAVAILABLE     0x1A2503 503  root.unavailable 503
 CONTROL_PLANE_UNAVAILABLE  0x1A1503 503  root.unavailable 503
 OVERLOADED                 0x1A0529 503  root.unavailable 503
 RESPONSE_BUDGET            0x1A7503 503  root.unavailable 503
+BODIES_OVERLOADED          0x1AB503 503  root.unavailable 503
 UNAVAILABLE                0x1A0503 503  root.unavailable 503
 REPLICA_INCOMPLETE         0x1A4503 503  root.unavailable 503
 REPLICA_UNCONFIRMED        0x1A6503 503  root.unavailable 503

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { IamError } from '../../errors.ts';
@@ -15,10 +16,11 @@ export const jsonBody = fp(
     app.removeAllContentTypeParsers();
     app.addContentTypeParser(
       /^application\/(?:[\w.-]+\+)?json\b/i,
-      { parseAs: 'buffer' },
-      async (_request: FastifyRequest, body: string | Buffer) => {
+      async (request: FastifyRequest, payload: IncomingMessage) => {
+        if (request.routeOptions.config.allow !== undefined) return undefined;
+        const body = await app.readBody(request, payload);
         if (body.length === 0) return undefined;
-        const [text, parsed] = parse(body as Buffer);
+        const [text, parsed] = parse(body);
         const repeated = repeatedKey(text);
         if (repeated === undefined) return parsed;
         throw new IamError('BODY_INVALID', {
@@ -27,7 +29,7 @@ export const jsonBody = fp(
       },
     );
   },
-  { name: 'json-body' },
+  { name: 'json-body', dependencies: ['request-bodies'] },
 );
 
 /** @throws {IamError} if the body is not UTF-8 or not JSON */

@@ -1,9 +1,12 @@
 import type { Socket } from 'node:net';
+import type { BodyBudget } from '../body-budget.ts';
 import type { ClientAddresses, Peer } from '../client-addresses.ts';
 import type { Refusal } from '../error-rendering.ts';
 import { LONG_BODY_MS, type LongBody, type ResponseBody } from '../response-budget.ts';
+import { IncompleteRequest } from './incomplete-request.ts';
 import {
   PARTIAL_HEAD,
+  type PartialBody,
   type PlainHeaders,
   type PlainRequest,
   type PlainRequestReader,
@@ -24,6 +27,7 @@ export interface PlainService {
   /** Number of ticks after which an idle connection is closed. */
   idleTicks: number;
   addresses: ClientAddresses;
+  bodies: BodyBudget;
   /** Whether a request with this head can succeed. If not, its body is not buffered. */
   admits(headers: PlainHeaders, connection: ClientConnection): boolean;
   /** Never throws, never rejects. */
@@ -46,10 +50,9 @@ export class PlainConnection {
   readonly #service: PlainService;
   readonly #client: ClientConnection;
   readonly #handOver: () => void;
-  /** An incomplete request. */
-  #buffered: Buffer | undefined;
-  /** Number of buffered bytes before another read can succeed. */
-  #neededBytes = 0;
+  #incomplete: IncompleteRequest | undefined;
+  /** Arrived in pieces; its response is pending. */
+  #served: IncompleteRequest | undefined;
   /** A response is pending, or the client has not yet read earlier ones. */
   #busy = false;
   #clientEnded = false;
@@ -91,9 +94,9 @@ export class PlainConnection {
       this.#socket.destroy();
       return;
     }
-    const incomplete = !this.#busy && this.#buffered !== undefined;
-    if (incomplete && this.#slow) this.#leaveLane(this.#buffered as Buffer);
-    this.#slow = incomplete;
+    const incomplete = this.#busy ? undefined : this.#incomplete;
+    if (incomplete !== undefined && this.#slow) this.#leaveLane(incomplete.bytes);
+    this.#slow = incomplete !== undefined;
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -102,9 +105,15 @@ export class PlainConnection {
       this.#unread(chunk);
       return;
     }
-    const bytes = this.#buffered === undefined ? chunk : Buffer.concat([this.#buffered, chunk]);
-    if (bytes.length >= this.#neededBytes) this.#serve(bytes);
-    else this.#buffered = bytes;
+    const incomplete = this.#incomplete;
+    if (incomplete === undefined) this.#serve(chunk);
+    else if (!incomplete.append(chunk)) this.#leaveLane(Buffer.concat([incomplete.bytes, chunk]));
+    else if (incomplete.isReadable) this.#serveComplete(incomplete);
+  };
+
+  readonly #onClose = (): void => {
+    this.#incomplete?.close();
+    this.#served?.close();
   };
 
   readonly #onEnd = (): void => {
@@ -119,29 +128,28 @@ export class PlainConnection {
     this.#socket[how]('data', this.#onData);
     this.#socket[how]('end', this.#onEnd);
     this.#socket[how]('error', this.#onError);
+    this.#socket[how]('close', this.#onClose);
+  }
+
+  /** Serves a request that arrived in pieces. Its body stays in the budget until its response is sent. */
+  #serveComplete(request: IncompleteRequest): void {
+    this.#incomplete = undefined;
+    this.#serve(request.bytes);
+    if (this.#busy) this.#served = request;
+    else request.close();
   }
 
   /** Serves the complete requests in these bytes, and keeps the rest. */
   #serve(bytes: Buffer): void {
-    this.#buffered = undefined;
-    this.#neededBytes = 0;
     const text = bytes.toString('latin1');
     for (let at = 0; at < text.length; ) {
       const request = this.#service.reader.read(text, at);
-      if (request === PARTIAL_HEAD) {
-        this.#buffered = bytes.subarray(at);
+      if (request === PARTIAL_HEAD || (request !== UNUSUAL && !('rawQuery' in request))) {
+        this.#keep(bytes.subarray(at), request === PARTIAL_HEAD ? undefined : request);
         return;
       }
-      if (
-        request === UNUSUAL ||
-        !('rawQuery' in request || this.#service.admits(request.headers, this.#client))
-      ) {
+      if (request === UNUSUAL) {
         this.#leaveLane(bytes.subarray(at));
-        return;
-      }
-      if (!('rawQuery' in request)) {
-        this.#buffered = bytes.subarray(at);
-        this.#neededBytes = request.end - at;
         return;
       }
       at = request.end;
@@ -150,6 +158,21 @@ export class PlainConnection {
         return;
       }
     }
+  }
+
+  /** Keeps the start of a request. @param body of a complete head */
+  #keep(start: Buffer, body: PartialBody | undefined): void {
+    const { bodies, addresses } = this.#service;
+    const incomplete =
+      body === undefined
+        ? new IncompleteRequest()
+        : new IncompleteRequest(
+            body.bytes,
+            bodies.lease(addresses.networkOf(this.#client.peer, body.headers['x-forwarded-for'])),
+          );
+    const admitted = body === undefined || this.#service.admits(body.headers, this.#client);
+    if (admitted && incomplete.append(start)) this.#incomplete = incomplete;
+    else this.#leaveLane(start);
   }
 
   /** Returns bytes to the socket until `#resume`. Unread bytes also keep a following end of the stream unseen. */
@@ -169,6 +192,7 @@ export class PlainConnection {
 
   readonly #sendLate = (response: PlainResponse): void => {
     this.#busy = false;
+    this.#served?.close();
     if (this.#send(response)) this.#resume();
   };
 
@@ -208,12 +232,14 @@ export class PlainConnection {
 
   readonly #resume = (): void => {
     this.#busy = false;
+    this.#served?.close();
     if (this.#clientEnded || this.#closing) this.#socket.destroySoon();
     else this.#socket.resume();
   };
 
   #leaveLane(rest: Buffer): void {
     this.#listen('off');
+    this.#incomplete?.close();
     this.#socket.unshift(rest);
     this.#handOver();
   }

@@ -25,8 +25,8 @@ export interface PlainHeaders {
 /** A request whose head is complete and whose body is not. */
 export interface PartialBody {
   headers: PlainHeaders;
-  /** Offset behind the request. */
-  end: number;
+  /** Length of the whole request. */
+  bytes: number;
 }
 
 /** The head of the request is incomplete. */
@@ -36,8 +36,8 @@ export const PARTIAL_HEAD = Symbol('incomplete head');
 export const UNUSUAL = Symbol('not a plain request');
 
 const SPACE = 0x20;
-const MAX_HEAD_BYTES = 8_192;
-const END_OF_HEAD = '\r\n\r\n';
+export const MAX_HEAD_BYTES = 8_192;
+export const END_OF_HEAD = '\r\n\r\n';
 const QUERY = /\?([!"$-~]*)(?= )/y;
 const VERSION = ' HTTP/1.1\r\n';
 /**
@@ -84,7 +84,7 @@ export class PlainRequestReader {
 
     const bodyAt = endOfHead + END_OF_HEAD.length;
     const end = bodyAt + length;
-    if (end > text.length) return { headers, end };
+    if (end > text.length) return { headers, bytes: end - at };
     return {
       rawQuery: query?.[1] ?? '',
       headers,

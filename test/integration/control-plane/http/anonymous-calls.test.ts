@@ -39,16 +39,16 @@ async function beyondLimit(call: (index: number) => Promise<{ status: number }>)
 
 const unlimited = (status: number) => [...Array<number>(LIMIT).fill(status), 429];
 
-/** Calls without a credential, and the status that a malformed body gets. 401: the body is not even read. */
+/** Calls without a credential, and the status that a malformed body gets. Only 400 means that the body is read. */
 const calls: [string, string, number][] = [
   ['POST', '/uiam/api/v1/tokens/_refresh', 400],
   ['POST', '/uiam/api/v1/tokens/_invalidate', 400],
   ['POST', `${KEYS}/_convert`, 401],
   ['POST', `${KEYS}/_grant`, 401],
   ['DELETE', `${KEYS}/some-key`, 401],
-  ['PUT', `${KEYS}/_grant`, 400],
-  ['POST', '/uiam/api/v1/unknown', 400],
-  ['POST', '/unknown', 400],
+  ['PUT', `${KEYS}/_grant`, 405],
+  ['POST', '/uiam/api/v1/unknown', 404],
+  ['POST', '/unknown', 404],
   ['POST', '/api/v1/unknown', 401],
   ['PUT', '/api/v1/users/auth/keys', 401],
 ];

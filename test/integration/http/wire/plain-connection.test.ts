@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { BodyBudget } from '../../../../src/http/body-budget.ts';
 import { ClientAddresses } from '../../../../src/http/client-addresses.ts';
 import { LONG_BODY_MS, SLICE_BYTES } from '../../../../src/http/response-budget.ts';
 import { PlainConnection, type PlainResponse, TICK_MS } from '../../../../src/http/wire/plain-connection.ts';
@@ -11,6 +12,7 @@ const IDLE_TICKS = 3;
 const REQUEST =
   'POST /a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
 
+let reader: PlainRequestReader;
 let server: Server;
 let client: Socket;
 /** The server's end of the connection. */
@@ -22,6 +24,7 @@ let requested: PromiseWithResolvers<void>;
 let handedOver: Promise<string>;
 
 beforeEach(async () => {
+  reader = new PlainRequestReader('/a', 1_000);
   respond = () => '"done"';
   requested = Promise.withResolvers();
   server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
@@ -34,10 +37,11 @@ beforeEach(async () => {
     connection = new PlainConnection(
       socket,
       {
-        reader: new PlainRequestReader('/a', 1_000),
+        reader,
         head: new ResponseHead(() => 0, 72_000),
         idleTicks: IDLE_TICKS,
         addresses: new ClientAddresses([]),
+        bodies: new BodyBudget(1_000_000),
         admits: () => true,
         respond: () => {
           requested.resolve();
@@ -248,4 +252,17 @@ describe('a long body', () => {
     await turns(2);
     expect(released).toBe(1);
   });
+});
+
+it('parses a request that arrives byte by byte three times, and not with every byte', async () => {
+  const read = vi.spyOn(reader, 'read');
+  client.setNoDelay(true);
+  const answered = received();
+  for (const byte of Buffer.from(REQUEST)) {
+    client.write(Buffer.of(byte));
+    await turns(1);
+  }
+  expect(await answered).toContain('"done"');
+  // The first byte, the whole head, and the whole request.
+  expect(read.mock.calls.length).toBeLessThanOrEqual(3);
 });

@@ -1,7 +1,9 @@
+import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../../src/config.ts';
 import { type ControlPlaneServices, createControlPlaneApp } from '../../../../src/control-plane/app.ts';
 import { createLogger } from '../../../../src/http/logger.ts';
+import { Traffic } from '../../../../src/http/traffic.ts';
 
 describe('the control plane', () => {
   it.each(['/api/v1/users/auth/keys', '/api/v1/audit', '/uiam/api/v1/api-keys/_grant'])(
@@ -9,8 +11,9 @@ describe('the control plane', () => {
     async (path) => {
       const logger = createLogger({ level: 'silent', serviceName: 'test' });
       // The routes are registered and never called.
-      const services = {} as ControlPlaneServices;
-      const start = createControlPlaneApp(loadConfig({}), logger, services, (app) => {
+      const config = loadConfig({});
+      const services = { traffic: new Traffic(config, new Registry()) } as ControlPlaneServices;
+      const start = createControlPlaneApp(config, logger, services, (app) => {
         app.addHook('onRoute', (route) => {
           if (route.url === path) route.config = {};
         });

@@ -73,7 +73,7 @@ describe('PlainRequestReader', () => {
     for (let length = 0; length < text.length; length += 1) {
       const partial = reader.read(text.slice(0, length), 0);
       if (length < endOfHead) expect(partial, `${length} bytes`).toBe(PARTIAL_HEAD);
-      else expect(partial, `${length} bytes`).toMatchObject({ headers: { host: 'x' }, end: text.length });
+      else expect(partial, `${length} bytes`).toMatchObject({ headers: { host: 'x' }, bytes: text.length });
     }
   });
 });

@@ -1,0 +1,42 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Config } from '../config.ts';
+import { BodyBudget } from './body-budget.ts';
+import { ClientAddresses } from './client-addresses.ts';
+
+/** Why a request or connection was refused although it may be valid. A metric label. */
+const REASONS = ['body_budget', 'body_timeout'] as const;
+type Reason = (typeof REASONS)[number];
+
+/** What all connections of a process share: who their clients are, and how much they may use. */
+export class Traffic {
+  readonly addresses: ClientAddresses;
+  readonly bodies: BodyBudget;
+  readonly #refusals: Counter<'reason'>;
+
+  constructor(config: Config, registry: Registry) {
+    const registers = [registry];
+    this.addresses = new ClientAddresses(config.TRUSTED_PROXIES);
+    const bodies = new BodyBudget(config.BODY_BUDGET_BYTES);
+    this.bodies = bodies;
+    this.#refusals = new Counter({
+      name: 'iam_traffic_refusals_total',
+      help: 'Connections and requests refused beyond a limit: body_budget (BODY_BUDGET_BYTES), body_timeout (BODY_TIMEOUT_MS).',
+      labelNames: ['reason'],
+      registers,
+    });
+    for (const reason of REASONS) this.#refusals.inc({ reason }, 0);
+    new Gauge({
+      name: 'iam_body_bytes',
+      help: 'Memory of request bodies in flight that counts towards BODY_BUDGET_BYTES.',
+      registers,
+      collect() {
+        this.set(bodies.bytes);
+      },
+    });
+  }
+
+  /** Counts a refusal. */
+  refused(reason: Reason): void {
+    this.#refusals.inc({ reason });
+  }
+}
