@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { IamError } from '../../../src/errors.ts';
+import { type ResponseBody, ResponseBudget } from '../../../src/http/response-budget.ts';
 import { Freshness } from '../../../src/keys/change-feed/freshness.ts';
 import { ClientAuthentication } from '../../../src/keys/client-authentication.ts';
 import { KeyAuthenticator } from '../../../src/keys/key-authenticator.ts';
@@ -14,6 +15,7 @@ import type { SharedResponses } from '../../../src/regional/shared-responses.ts'
 import { authorizationOf, newCredential, projectRoles } from '../../support/keys.ts';
 import { keyRecord } from '../../support/records.ts';
 
+const MAX_RESPONSE_BYTES = 1_048_576;
 const REVALIDATE_AFTER_MS = 2_000;
 const START_MS = 1_000_000;
 const credential = newCredential();
@@ -66,10 +68,15 @@ class Pod {
       },
       store: async (digest: string) => void this.stored.push(digest),
     } as unknown as SharedResponses;
+    const limits = {
+      maxBytes: MAX_RESPONSE_BYTES,
+      budget: new ResponseBudget(MAX_RESPONSE_BYTES),
+    };
     this.service = new AuthenticationService({
       authenticator,
-      permissions: new PermissionsResolver(new RoleResolver(roles), this.freshness),
+      permissions: new PermissionsResolver(new RoleResolver(roles), this.freshness, limits),
       responses,
+      ...limits,
       sharedResponses: redis ? sharedResponses : undefined,
       isKeyInMemory: () => this.inMemory,
       assertConfirmed: () => {
@@ -121,14 +128,14 @@ class Pod {
     const call = { ...shopCall, ...change };
     try {
       const { tier, body } = await this.service.authenticate(call, callDigest(call));
-      return { tier, body: JSON.parse(body) };
+      return { tier, body: JSON.parse(String(body)) };
     } catch (error) {
       return { reason: error instanceof IamError ? error.reason : (error as Error).name };
     }
   }
 
   /** The cached body. */
-  lookup(change: Partial<AuthenticationCall> = {}): string | undefined {
+  lookup(change: Partial<AuthenticationCall> = {}): ResponseBody | undefined {
     return this.service.lookup(callDigest({ ...shopCall, ...change }));
   }
 }
@@ -136,6 +143,7 @@ class Pod {
 const shopCall: AuthenticationCall = {
   authorization: authorizationOf(credential),
   client: { secret: undefined, certificate: false },
+  peer: '192.0.2.1',
   rawQuery: '',
   body: JSON.stringify({
     contexts: [
