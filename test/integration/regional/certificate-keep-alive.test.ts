@@ -70,7 +70,7 @@ async function askOverOneConnection(client: Certificate | undefined, keys: Issue
   return {
     statuses,
     isOpen,
-    lane: laneResponds.mock.calls.map(([, certificate]) => certificate),
+    lane: laneResponds.mock.calls.map(([, client]) => client.certificate),
   };
 }
 
