@@ -21,6 +21,7 @@ const MIN_KILLED_SHARE = 0.95;
 /** A mutant may loop forever, which counts as killed. */
 const UNIT_TIMEOUT_MS = 60_000;
 const SERVER_TIMEOUT_MS = 280_000;
+const BASELINE_TIMEOUT_MS = 600_000;
 const NOT_COPIED = ['node_modules', '.git'];
 
 /** A change in the copy of the tree, with the tests that must fail. */
@@ -70,6 +71,7 @@ try {
     filter: (path) => !NOT_COPIED.includes(path.slice(root.length).split('/')[0] ?? ''),
   });
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
+  await assertBaseline(attempts);
   for (const attempt of attempts) {
     if (await survives(attempt)) {
       survivors.push(attempt);
@@ -146,22 +148,30 @@ async function survives({ file, mutated, project, tests }: Attempt): Promise<boo
   await writeFile(path, mutated);
   try {
     const which = tests === undefined ? ['related', '--run', file] : ['run', ...tests];
-    return await passes([...which, '--project', project, '--bail', '1', '--passWithNoTests']);
+    return await passes(
+      [...which, '--project', project, '--bail', '1', '--passWithNoTests'],
+      values.servers ? SERVER_TIMEOUT_MS : UNIT_TIMEOUT_MS,
+    );
   } finally {
     await writeFile(path, original);
   }
 }
 
+/** Without mutants, all tests must pass: otherwise each mutant would seem killed. */
+async function assertBaseline(attempts: readonly Attempt[]): Promise<void> {
+  const tests = [...new Set(attempts.flatMap((attempt) => attempt.tests ?? []))];
+  const project = values.servers ? 'integration' : 'unit';
+  if (await passes(['run', ...tests, '--project', project], BASELINE_TIMEOUT_MS)) return;
+  throw new Error('the tests fail without any mutant: run them with vitest first');
+}
+
 /** Runs vitest in the copy. @returns whether all tests passed in time */
-function passes(args: string[]): Promise<boolean> {
+function passes(args: string[], timeoutMs: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const vitest = join(root, 'node_modules/vitest/vitest.mjs');
     const child = spawn(process.execPath, [vitest, ...args], { cwd: copy, stdio: 'ignore', detached: true });
     // The whole group, because vitest has worker processes.
-    const timer = setTimeout(
-      () => process.kill(-(child.pid as number), 'SIGKILL'),
-      values.servers ? SERVER_TIMEOUT_MS : UNIT_TIMEOUT_MS,
-    );
+    const timer = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), timeoutMs);
     child.once('error', reject);
     child.once('exit', (code) => {
       clearTimeout(timer);
