@@ -34,6 +34,10 @@ export const cases: Record<string, BenchCase> = {
       'memory hits at a fixed rate while wrong secrets saturate argon2, against the same load without them',
     load: async () => (await import('./warm-under-storm.ts')).warmUnderStorm,
   },
+  'cold-under-storm': {
+    summary: 'a cold key while wrong secrets for another organization arrive, against the same without them',
+    load: async () => (await import('./cold-under-storm.ts')).coldUnderStorm,
+  },
   'contexts-100': {
     summary: 'a request for a hundred projects against a request for one, both memory hits',
     load: async () => (await import('./contexts-100.ts')).contexts100,

@@ -49,6 +49,8 @@ export async function createRegionDatabase(postgres: BenchPostgres): Promise<Reg
 export interface KeyRow {
   id: string;
   secretHash: string;
+  /** Default: none, as for a key of an earlier release. */
+  secretTag?: number;
   organizationId: string;
   roleAssignments: unknown;
   /** Default: one user per organization. */
@@ -61,15 +63,16 @@ const BATCH = 5_000;
 export async function insertKeys(client: pg.Client, rows: readonly KeyRow[]): Promise<void> {
   for (let first = 0; first < rows.length; first += BATCH) {
     await client.query(
-      `INSERT INTO api_keys (id, organization_id, description, secret_hash, role_assignments, created_by, version)
-       SELECT id, organization_id, 'ingest of the web shop, production', secret_hash, role_assignments, created_by, 1
-       FROM jsonb_to_recordset($1::jsonb) AS row (id text, organization_id text, secret_hash text, role_assignments jsonb, created_by text)`,
+      `INSERT INTO api_keys (id, organization_id, description, secret_hash, secret_tag, role_assignments, created_by, version)
+       SELECT id, organization_id, 'ingest of the web shop, production', secret_hash, secret_tag, role_assignments, created_by, 1
+       FROM jsonb_to_recordset($1::jsonb) AS row (id text, organization_id text, secret_hash text, secret_tag smallint, role_assignments jsonb, created_by text)`,
       [
         JSON.stringify(
           rows.slice(first, first + BATCH).map((row) => ({
             id: row.id,
             organization_id: row.organizationId,
             secret_hash: row.secretHash,
+            secret_tag: row.secretTag ?? null,
             role_assignments: row.roleAssignments,
             created_by: row.createdBy ?? `user-${row.organizationId}`,
           })),
