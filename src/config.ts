@@ -123,7 +123,14 @@ export const settings = {
     .default([])
     .meta({ secret: true })
     .describe(
-      'Keys that encrypt the values in Redis, each 32 bytes in base64, separated by commas. The first writes, all read. Required with REDIS_URL.',
+      'Keys that encrypt the values in Redis and HANDOVER_FILE, each 32 bytes in base64, separated by commas. The first writes, all read. Required with REDIS_URL and HANDOVER_FILE.',
+    ),
+  HANDOVER_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'File on a volume that outlives the process. A regional service that stops leaves there which secrets it has verified, encrypted with CACHE_KEYS, and the next one needs no argon2 for them. Each process needs its own file. Useful without Redis.',
     ),
   CACHE_MAX_ENTRIES: integer(1, 10_000_000)
     .default(100_000)
@@ -332,6 +339,13 @@ const schema = z.object(settings).superRefine((config, context) => {
       code: 'custom',
       path: ['CACHE_KEYS'],
       message: 'required with REDIS_URL (openssl rand -base64 32)',
+    });
+  }
+  if (config.HANDOVER_FILE !== undefined && config.CACHE_KEYS.length === 0) {
+    context.addIssue({
+      code: 'custom',
+      path: ['CACHE_KEYS'],
+      message: 'required with HANDOVER_FILE (openssl rand -base64 32)',
     });
   }
   if (config.EXPIRY_WEBHOOK_URL !== undefined && config.EXPIRY_WEBHOOK_SECRET === undefined) {

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import { SchemaCheck } from '../database/schema-check.ts';
 import { BoundedVerifier } from './bounded-verifier.ts';
 import { CachedRoleStore } from './cache/cached-role-store.ts';
+import { HandoverFile } from './cache/handover-file.ts';
 import { Interner } from './cache/interner.ts';
 import { MemoizedVerifier } from './cache/memoized-verifier.ts';
 import { MemoryKeyStore } from './cache/memory-key-store.ts';
@@ -72,6 +73,7 @@ export async function createRegionalKeyServices(
 
   const shared = new Interner(policies.sharedTexts.maxEntries);
   const postgresKeys = new PostgresKeyStore(replica, now, shared);
+  const cacheKeys = config.CACHE_KEYS.map((key) => Buffer.from(key, 'base64'));
   const redis =
     config.REDIS_URL === undefined
       ? undefined
@@ -79,6 +81,7 @@ export async function createRegionalKeyServices(
         (await import('./cache/redis/open-fenced-cache.ts')).openFencedCache(
           config.REDIS_URL,
           config,
+          cacheKeys,
           logger,
           now,
           clock,
@@ -113,11 +116,13 @@ export async function createRegionalKeyServices(
     },
     verifierObserver(registry),
   );
-  const secrets = new TaggedVerifier(
-    new MemoizedVerifier(hashing, verified, hasPassed, config.CACHE_MAX_ENTRIES),
-    hasPassed,
-    wrongSecretCounter(registry),
-  );
+  const memos = new MemoizedVerifier(hashing, verified, hasPassed, config.CACHE_MAX_ENTRIES);
+  const secrets = new TaggedVerifier(memos, hasPassed, wrongSecretCounter(registry));
+  const handover =
+    config.HANDOVER_FILE === undefined
+      ? undefined
+      : new HandoverFile({ path: config.HANDOVER_FILE, secrets: cacheKeys, now, logger });
+  memos.takeOver((await handover?.take()) ?? []);
 
   const postgresRoles = new PostgresRoleStore(replica, now, (role) =>
     logger.error({ role }, 'the stored descriptor of a role does not parse; the role grants nothing'),
@@ -175,6 +180,7 @@ export async function createRegionalKeyServices(
     fences: redis?.fences,
     confirmation: redis?.confirmation,
     redis: redis?.link,
+    handOver: async () => handover?.leave(memos.memosToLeave()),
   };
   registerRegionMetrics(registry, region, now);
   return region;

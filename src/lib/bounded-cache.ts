@@ -83,6 +83,16 @@ export class BoundedCache<Key, Value> {
     this.#linkAsNewest(slot);
   }
 
+  /** The most recently used entries, at most `limit`, the least recently used of them first. */
+  newest(limit: number): [key: Key, value: Value][] {
+    const found: [Key, Value][] = [];
+    let slot = this.#older[ANCHOR] as number;
+    for (; slot !== ANCHOR && found.length < limit; slot = this.#older[slot] as number) {
+      if (!this.#isExpired(slot)) found.push([this.#keys[slot] as Key, this.#values[slot] as Value]);
+    }
+    return found.reverse();
+  }
+
   delete(key: Key): void {
     const slot = this.#slots.get(key);
     if (slot !== undefined) this.#drop(slot, 'removed');
@@ -108,10 +118,14 @@ export class BoundedCache<Key, Value> {
   #find(key: Key): number {
     const slot = this.#slots.get(key);
     if (slot === undefined) return ANCHOR;
-    const { ttlMs } = this.#limits;
-    if (ttlMs === undefined || this.#nowMs() - (this.#insertedAtMs?.[slot] as number) < ttlMs) return slot;
+    if (!this.#isExpired(slot)) return slot;
     this.#drop(slot, 'removed');
     return ANCHOR;
+  }
+
+  #isExpired(slot: number): boolean {
+    const { ttlMs } = this.#limits;
+    return ttlMs !== undefined && this.#nowMs() - (this.#insertedAtMs?.[slot] as number) >= ttlMs;
   }
 
   #nowMs(): number {

@@ -153,6 +153,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
   const close = async () => {
     health.closing = true;
     await app.close();
+    await region.handOver();
     region.replication.stop();
     await repairs.stop();
     region.confirmation?.stop();

@@ -118,6 +118,11 @@ describe('configuration', () => {
       loadConfig({ ...cluster, REDIS_URL: url });
   });
 
+  it('requires a key to encrypt what a pod leaves', () => {
+    expect(refusal({ HANDOVER_FILE: '/data/memo' })).toContain('CACHE_KEYS: required with HANDOVER_FILE');
+    loadConfig({ HANDOVER_FILE: '/data/memo', CACHE_KEYS: Buffer.alloc(32).toString('base64') });
+  });
+
   it('requires certificate and key together, and both for client certificates', () => {
     expect(refusal({ TLS_CERT_FILE: 'a' })).toContain('set both TLS_CERT_FILE and TLS_KEY_FILE');
     expect(refusal({ TLS_KEY_FILE: 'a' })).toContain('set both TLS_CERT_FILE and TLS_KEY_FILE');

@@ -5,6 +5,7 @@ import type { HasPassed } from '../expiry.ts';
 import { type KeyRecord, ownHash } from '../key-record.ts';
 import type { LoadedKey } from '../key-store.ts';
 import type { SecretMatch, SecretVerifier } from '../secret-verifier.ts';
+import type { SecretMemo } from './handover-file.ts';
 import { policies } from './policies.ts';
 
 /** Shared memos of verified credentials, by `credentialDigest`. */
@@ -24,6 +25,8 @@ export class MemoizedVerifier implements SecretVerifier {
   readonly #hasPassed: HasPassed;
   /** The hash that a credential matched: the record's own string, so it takes no extra memory. */
   readonly #verified: BoundedCache<string, string>;
+  /** Memos of the pod that ran before, until their first use. */
+  readonly #handedOver: BoundedCache<string, string>;
   readonly #wrong: BoundedCache<string, string>;
   readonly #flights = new SingleFlight<SecretMatch>();
 
@@ -38,7 +41,20 @@ export class MemoizedVerifier implements SecretVerifier {
     this.#shared = shared;
     this.#hasPassed = hasPassed;
     this.#verified = new BoundedCache({ maxEntries, ttlMs: policies.secretMemo.ttlMs });
+    this.#handedOver = new BoundedCache({ ...policies.handover, maxEntries });
     this.#wrong = new BoundedCache(policies.wrongSecret);
+  }
+
+  takeOver(memos: readonly SecretMemo[]): void {
+    for (const [digest, verifiedHash] of memos) this.#handedOver.set(digest, verifiedHash);
+  }
+
+  /** What the next pod can take over, the least recently used first. */
+  memosToLeave(): SecretMemo[] {
+    const { maxEntries } = policies.handover;
+    const used = this.#verified.newest(maxEntries);
+    const unused = maxEntries - used.length;
+    return [...(unused > 0 ? this.#handedOver.newest(unused) : []), ...used];
   }
 
   async match(loaded: LoadedKey, secret: string, digest: string, peer?: string): Promise<SecretMatch> {
@@ -53,7 +69,9 @@ export class MemoizedVerifier implements SecretVerifier {
       return matchOf(hash);
     };
 
-    const cached = matchOf(this.#verified.get(digest)) ?? cacheMatch(loaded.verifiedHash);
+    const cached =
+      matchOf(this.#verified.get(digest)) ??
+      cacheMatch(loaded.verifiedHash ?? this.#useHandedOver(record, digest));
     if (cached !== undefined) return cached;
     const hashes = hashDigest(`${record.secretHash} ${previousHash ?? ''}`);
     if (this.#wrong.get(digest) === hashes) return 'none';
@@ -66,6 +84,13 @@ export class MemoizedVerifier implements SecretVerifier {
       else this.#store(loaded, digest, match === 'current' ? record.secretHash : (previousHash ?? ''));
       return match;
     });
+  }
+
+  #useHandedOver(record: KeyRecord, digest: string): string | undefined {
+    const verifiedHash = this.#handedOver.peek(digest);
+    if (verifiedHash === undefined) return undefined;
+    this.#handedOver.delete(digest);
+    return ownHash(record, verifiedHash);
   }
 
   /** A lookup in Redis or Postgres already included the memo; only a record from memory did not. */

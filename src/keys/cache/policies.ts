@@ -5,6 +5,11 @@
 export const policies = {
   /** Long, because a match never becomes wrong: the entry names the hash that matched, the record decides if it counts. */
   secretMemo: { ttlMs: 24 * 60 * 60_000 },
+  /**
+   * Memos that a pod leaves to the next one in `HANDOVER_FILE`, as long-lived as in memory. The number bounds the time and
+   * memory of the shutdown: about 35 MB.
+   */
+  handover: { ttlMs: 24 * 60 * 60_000, maxEntries: 200_000 },
   /** Long enough for a pod that starts during a long outage of the primary. */
   heartbeatCounter: { ttlMs: 24 * 60 * 60_000 },
   /** Spares argon2 a repeated wrong secret. Each entry names the hashes it failed against, so a rotation is visible. */

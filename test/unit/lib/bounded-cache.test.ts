@@ -26,6 +26,24 @@ describe('BoundedCache', () => {
     expect(bounded.size).toBe(3);
   });
 
+  it('lists the most recently used entries that have not expired, the newest last', () => {
+    let nowMs = 0;
+    const { bounded } = cache({ ttlMs: 10, monotonicMs: () => nowMs });
+    expect(bounded.newest(3)).toEqual([]);
+    for (const key of ['a', 'b', 'c']) {
+      nowMs += 4;
+      bounded.set(key, key.toUpperCase());
+    }
+    bounded.get('b');
+    expect(bounded.newest(9).map(([key]) => key)).toEqual(['a', 'c', 'b']);
+    expect(bounded.newest(2)).toEqual([
+      ['c', 'C'],
+      ['b', 'B'],
+    ]);
+    nowMs = 14;
+    expect(bounded.newest(3).map(([key]) => key)).toEqual(['c', 'b']);
+  });
+
   it('reports each value that is replaced, deleted or cleared', () => {
     const { bounded, dropped } = cache();
     bounded.set('a', '1');

@@ -9,10 +9,14 @@ import { RedisLink } from './redis-link.ts';
 import { RegionConfirmation } from './region-confirmation.ts';
 import { fenceTtlMs, SharedFences } from './shared-fences.ts';
 
-/** Connects to the Redis at `url` and opens what the pods of the region share in it. */
+/**
+ * Connects to the Redis at `url` and opens what the pods of the region share in it.
+ * @param secrets of `CACHE_KEYS`
+ */
 export function openFencedCache(
   url: string,
   config: Config,
+  secrets: readonly Buffer[],
   logger: Logger,
   now: () => number,
   clock: ClockCheck,
@@ -36,7 +40,6 @@ export function openFencedCache(
         'the Redis user lacks a permission (docs/operations.md lists them); requests continue without it',
       ),
   });
-  const secrets = config.CACHE_KEYS.map((key) => Buffer.from(key, 'base64'));
   const redisKeys = new RedisKeys(secrets);
   const ttlMs = fenceTtlMs(config.MAX_STALENESS_MS);
   return {

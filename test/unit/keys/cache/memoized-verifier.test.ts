@@ -44,7 +44,7 @@ function verifier(shared?: SharedMemos) {
   const argon2 = new CountingVerifier();
   const memoized = new MemoizedVerifier(argon2, shared, (atMs) => atMs <= now(), 100);
   const match = (key: LoadedKey, secret: string) => memoized.match(key, secret, `digest of ${secret}`);
-  return { argon2, match };
+  return { argon2, match, memoized };
 }
 
 describe('a verified secret', () => {
@@ -58,6 +58,27 @@ describe('a verified secret', () => {
     const { argon2, match } = verifier();
     const results = await Promise.all(Array.from({ length: 20 }, () => match(loaded(), 'right')));
     expect([new Set(results), argon2.runs]).toEqual([new Set(['current']), 1]);
+  });
+
+  it('is not compared again by the pod that takes over, nor by the one after it', async () => {
+    const first = verifier();
+    await first.match(loaded(), 'right');
+    await first.match(loaded(), 'wrong');
+    const left = first.memoized.memosToLeave();
+    expect(left).toEqual([['digest of right', 'right']]);
+
+    const second = verifier();
+    second.memoized.takeOver(left);
+    expect(second.memoized.memosToLeave(), 'also if it is not used').toEqual(left);
+    expect([await second.match(loaded(), 'right'), second.argon2.runs]).toEqual(['current', 0]);
+    expect(second.memoized.memosToLeave(), 'once it is used').toEqual(left);
+  });
+
+  it('that was taken over does not count once the key has another hash', async () => {
+    const { argon2, match, memoized } = verifier();
+    memoized.takeOver([['digest of right', 'right']]);
+    expect(await match(loaded({ secretHash: 'rotated' }), 'right')).toBe('none');
+    expect(argon2.runs).toBe(1);
   });
 
   it('is not compared again by another pod of the region', async () => {

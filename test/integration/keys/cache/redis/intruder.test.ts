@@ -247,15 +247,14 @@ async function replayOf(key: IssuedKey): Promise<() => Promise<void>> {
 it('treats values of another type as misses, overwrites them, and keeps the breaker closed', async () => {
   const { client } = intruder;
   const makers = [
-    (name: string) => client.lpush(name, 'x'),
-    (name: string) => client.hset(name, 'x', 'y'),
-    (name: string) => client.sadd(name, 'x'),
-    (name: string) => client.xadd(name, '*', 'x', 'y'),
+    (name: string) => client.multi().del(name).lpush(name, 'x'),
+    (name: string) => client.multi().del(name).hset(name, 'x', 'y'),
+    (name: string) => client.multi().del(name).sadd(name, 'x'),
+    (name: string) => client.multi().del(name).xadd(name, '*', 'x', 'y'),
   ];
   const names = (await intruder.values()).map(([name]) => name);
   for (const make of makers) {
-    await client.del(...names);
-    for (const name of names) await make(name);
+    for (const name of names) await make(name).exec();
     for (let round = 0; round < 3; round += 1) await expectRightVerdicts();
     expect(await metric(pods.all[0] as Pods['all'][number], 'iam_redis_breaker_state')).toBe(0);
     await expect.poll(() => client.type(redisKeysOf(good).response)).toBe('string');
