@@ -127,7 +127,13 @@ export async function createRegionalKeyServices(
   const postgresRoles = new PostgresRoleStore(replica, now, (role) =>
     logger.error({ role }, 'the stored descriptor of a role does not parse; the role grants nothing'),
   );
-  const roles = new CachedRoleStore(confirmedRoles(postgresRoles, trust), freshness, changes, redis?.fences);
+  const roles = new CachedRoleStore(
+    confirmedRoles(postgresRoles, trust),
+    freshness,
+    changes,
+    config.CACHE_MAX_BYTES / 8,
+    redis?.fences,
+  );
 
   const replication = new ReplicationWatch({ maxAgeMs: config.MAX_REPLICATION_AGE_MS, logger });
   const login = new LoginWatch(logger);

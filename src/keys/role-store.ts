@@ -6,7 +6,7 @@ import type { ProjectType } from '../roles/project-type.ts';
  */
 export type RoleSet = ReadonlyMap<string, string>;
 
-/** Loaded role definitions of a scope. */
+/** Loaded role definitions of a scope: all of them, or those that were asked for. */
 export interface LoadedRoles {
   /** `roleScopeId` of the scope. */
   readonly scopeId: string;
@@ -39,5 +39,6 @@ export function predefinedScope(projectType: ProjectType): RoleScope {
  * stored descriptor does not parse.
  */
 export interface RoleStore {
-  get(scope: RoleScope): Promise<LoadedRoles>;
+  /** @param names of the roles that are read, if they exist; every role of the scope if unset */
+  get(scope: RoleScope, names?: readonly string[]): Promise<LoadedRoles>;
 }

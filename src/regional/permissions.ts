@@ -3,10 +3,11 @@ import type { Freshness } from '../keys/change-feed/freshness.ts';
 import type { KeyRecord } from '../keys/key-record.ts';
 import { type LoadedRoles, roleScopeId } from '../keys/role-store.ts';
 import { Turns } from '../lib/turns.ts';
+import { type ApplicationRoles, applicationRolesFor } from '../roles/application-roles.ts';
 import type { RoleAssignments } from '../roles/role-assignments.ts';
 import type { AuthenticationRequest, RequestedContext } from './authentication-request.ts';
 import { permissionDenied } from './denial.ts';
-import { layOutPermissions, MAX_SHARED_PERMISSIONS_BYTES } from './response-writer.ts';
+import { layOutPermissions, MAX_SHARED_PERMISSIONS_BYTES, responseTooLarge } from './response-writer.ts';
 import type { ResolvedContext, RoleResolver } from './role-resolver.ts';
 
 /** What keys with the same assignments may do in the projects of a request. */
@@ -16,6 +17,10 @@ export interface Permissions {
   /** The text is valid while each of these is fresh. */
   derivedFrom: readonly LoadedRoles[];
 }
+
+const QUOTES_AND_COMMA = 3;
+/** More names are resolved in a turn of their own. */
+const MANY_NAMES = 1_000;
 
 /** Bounds of long responses. */
 export interface ResponseLimits {
@@ -77,13 +82,33 @@ export class PermissionsResolver {
   ): Promise<ResolvedContext[]> {
     const ids = contexts.map(roleScopeId);
     const distinct = new Map(contexts.map((context, index) => [ids[index], context]));
+    const assigned = await this.#assignedRoles(record, [...distinct.values()]);
     const resolved = await Promise.all(
-      [...distinct].map(
-        async ([id, context]) => [id, await this.#resolver.resolve(record, context)] as const,
-      ),
+      [...distinct].map(async ([id, context], index) => {
+        return [id, await this.#resolver.resolve(record, context, assigned[index])] as const;
+      }),
     );
     const byId = new Map(resolved);
     return ids.map((id) => byId.get(id) as ResolvedContext);
+  }
+
+  /** @throws {IamError} 400 for more names than a response can contain: a key may have 100,000 in each project */
+  async #assignedRoles(
+    { roleAssignments, organizationId }: KeyRecord,
+    contexts: readonly RequestedContext[],
+  ): Promise<ApplicationRoles[]> {
+    const { maxBytes } = this.#limits;
+    const found: ApplicationRoles[] = [];
+    let bytes = 0;
+    for (const context of contexts) {
+      const assigned = applicationRolesFor(roleAssignments, organizationId, context);
+      found.push(assigned);
+      if (!assigned.ok) continue;
+      for (const name of assigned.names) bytes += name.length + QUOTES_AND_COMMA;
+      if (bytes > maxBytes) throw responseTooLarge(maxBytes);
+      if (assigned.names.length > MANY_NAMES) await this.#turns.next();
+    }
+    return found;
   }
 }
 

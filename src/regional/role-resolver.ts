@@ -35,14 +35,19 @@ export class RoleResolver {
   }
 
   /** @throws `StoreUnavailableError` when the definitions cannot be read */
-  async resolve(record: KeyRecord, context: RequestedContext): Promise<ResolvedContext> {
-    const assigned = applicationRolesFor(record.roleAssignments, record.organizationId, context);
+  async resolve(
+    record: KeyRecord,
+    context: RequestedContext,
+    assigned = applicationRolesFor(record.roleAssignments, record.organizationId, context),
+  ): Promise<ResolvedContext> {
     if (!assigned.ok)
       return { granted: false, context, derivedFrom: [], reason: assigned.reason, unresolved: [] };
 
     const predefined = await this.#roles.get(predefinedScope(context.projectType));
     const needsCustom = assigned.names.some((name) => !predefined.roles.has(name));
-    const derivedFrom = needsCustom ? [predefined, await this.#roles.get(context)] : [predefined];
+    const derivedFrom = needsCustom
+      ? [predefined, await this.#roles.get(context, assigned.names)]
+      : [predefined];
 
     const roles: { name: string; descriptorJson: string }[] = [];
     const unresolved: string[] = [];

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { BoundedCache } from '../../lib/bounded-cache.ts';
 import { SingleFlight } from '../../lib/single-flight.ts';
 import type { Change, ChangeListener } from '../change-feed/change.ts';
@@ -16,21 +17,33 @@ import { policies } from './policies.ts';
 
 const MAX_FILL_ATTEMPTS = 3;
 
+/** Approximate size of an entry, and of a role in it, beside its texts. */
+const ENTRY_BYTES = 600;
+const ROLE_BYTES = 150;
+
 class Entry implements LoadedRoles {
+  readonly cacheKey: string;
   readonly scopeId: string;
   readonly roles: RoleSet;
   readonly confirmedAtMs: number;
   stale = false;
 
-  constructor(loaded: LoadedRoles) {
+  constructor(cacheKey: string, loaded: LoadedRoles) {
+    this.cacheKey = cacheKey;
     this.scopeId = loaded.scopeId;
     this.roles = loaded.roles;
     this.confirmedAtMs = loaded.confirmedAtMs;
   }
+
+  get bytes(): number {
+    let bytes = ENTRY_BYTES;
+    for (const [name, descriptor] of this.roles) bytes += ROLE_BYTES + 2 * name.length + descriptor.length;
+    return bytes;
+  }
 }
 
 /**
- * Caches role definitions in this process (L1), by scope, including scopes without roles. Not safe without a change
+ * Caches role definitions in this process (L1), by scope and requested names, including those without roles. Not safe without a change
  * feed that invalidates it.
  *
  * Fence: the store keeps the result of a read only under these conditions; otherwise it reads again.
@@ -44,27 +57,38 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
   readonly #changes: RecentChanges;
   readonly #fences: Fences;
   readonly #entries: BoundedCache<string, Entry>;
+  /** Keys of the entries of each scope. */
+  readonly #keysOfScope = new Map<string, Set<string>>();
   readonly #flights = new SingleFlight<LoadedRoles>();
 
-  constructor(inner: RoleStore, freshness: Freshness, changes: RecentChanges, fences: Fences = noFences) {
+  /** @param maxBytes estimated size of all entries */
+  constructor(
+    inner: RoleStore,
+    freshness: Freshness,
+    changes: RecentChanges,
+    maxBytes: number,
+    fences: Fences = noFences,
+  ) {
     this.#inner = inner;
     this.#freshness = freshness;
     this.#changes = changes;
     this.#fences = fences;
     this.#entries = new BoundedCache({
       ...policies.roles,
+      weight: { max: maxBytes, of: ({ bytes }) => bytes },
       onDrop: (entry) => {
         entry.stale = true;
+        this.#forget(entry);
       },
     });
   }
 
-  async get(scope: RoleScope): Promise<LoadedRoles> {
-    const id = roleScopeId(scope);
-    const entry = this.#entries.get(id);
+  async get(scope: RoleScope, names?: readonly string[]): Promise<LoadedRoles> {
+    const cacheKey = cacheKeyOf(scope, names);
+    const entry = this.#entries.get(cacheKey);
     if (entry !== undefined && this.#freshness.judge(entry.confirmedAtMs) === 'fresh') return entry;
     try {
-      return await this.#flights.run(id, () => this.#fill(id, scope));
+      return await this.#flights.run(cacheKey, () => this.#fill(cacheKey, scope, names));
     } catch (error) {
       const usable =
         error instanceof StoreUnavailableError && entry !== undefined && (await this.#isUsable(entry));
@@ -76,32 +100,58 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
   /** Whether an entry that Postgres cannot confirm may be used. Drops an entry that is behind its fence. */
   async #isUsable(entry: Entry): Promise<boolean> {
     if (entry.stale || this.#freshness.judge(entry.confirmedAtMs) === 'expired') return false;
-    const { scopeId, confirmedAtMs } = entry;
+    const { scopeId, cacheKey, confirmedAtMs } = entry;
     const superseded = await this.#fences.supersede({
       scopes: [scopeId],
       confirmedAtMs: this.#freshness.validAtMs(confirmedAtMs),
     });
-    if (superseded && this.#entries.peek(scopeId) === entry) this.#entries.delete(scopeId);
+    if (superseded && this.#entries.peek(cacheKey) === entry) this.#entries.delete(cacheKey);
     return !superseded && !entry.stale;
   }
 
   apply(change: Change): void {
     if (change.entity === 'everything' || change.entity === 'history') this.#entries.clear();
-    else if (change.entity === 'roles') this.#entries.delete(change.id);
+    else if (change.entity === 'roles') {
+      for (const cacheKey of this.#keysOfScope.get(change.id) ?? []) this.#entries.delete(cacheKey);
+    }
   }
 
-  async #fill(id: string, scope: RoleScope): Promise<LoadedRoles> {
+  #store(entry: Entry): void {
+    this.#entries.set(entry.cacheKey, entry);
+    // Entries above the whole limit are not kept. They are stale at once: no change would reach them.
+    if (this.#entries.peek(entry.cacheKey) !== entry) {
+      entry.stale = true;
+      return;
+    }
+    const keys = this.#keysOfScope.get(entry.scopeId) ?? new Set();
+    this.#keysOfScope.set(entry.scopeId, keys.add(entry.cacheKey));
+  }
+
+  #forget({ scopeId, cacheKey }: Entry): void {
+    const keys = this.#keysOfScope.get(scopeId);
+    keys?.delete(cacheKey);
+    if (keys?.size === 0) this.#keysOfScope.delete(scopeId);
+  }
+
+  async #fill(cacheKey: string, scope: RoleScope, names?: readonly string[]): Promise<LoadedRoles> {
     const changes = this.#changes;
+    const id = roleScopeId(scope);
     for (let attempt = 0; attempt < MAX_FILL_ATTEMPTS; attempt += 1) {
       const { generation } = changes;
       const markBefore = changes.rolesMark(id);
-      const loaded = await this.#inner.get(scope);
+      const loaded = await this.#inner.get(scope, names);
       if (generation !== changes.generation || changes.rolesMark(id) !== markBefore) continue;
       if (loaded.confirmedAtMs <= changes.forgottenUntilMs) continue;
-      const entry = new Entry(loaded);
-      this.#entries.set(id, entry);
+      const entry = new Entry(cacheKey, loaded);
+      this.#store(entry);
       return entry;
     }
     throw new StoreUnavailableError('A project with continuous role changes');
   }
+}
+
+/** A digest, since a key may have many roles. Names from JSON may contain any character, so they are written as JSON. */
+function cacheKeyOf(scope: RoleScope, names: readonly string[] | undefined): string {
+  const text = `${roleScopeId(scope)}${names === undefined ? '' : JSON.stringify(names)}`;
+  return hash('sha256', text, 'binary');
 }

@@ -32,7 +32,12 @@ async function pod() {
     now,
     maxEntries: 1,
   });
-  const roles = new CachedRoleStore({ get: async (scope) => loadedRoles(scope) }, freshness, changes);
+  const roles = new CachedRoleStore(
+    { get: async (scope) => loadedRoles(scope) },
+    freshness,
+    changes,
+    1_000_000,
+  );
   const responses = new ResponseCache(freshness, () => false, { maxEntries: 10, maxBytes: 100_000 });
 
   const loaded = (await keys.get({ id: 'victim', digest: 'victim' })) as LoadedKey;

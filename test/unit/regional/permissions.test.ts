@@ -96,6 +96,28 @@ describe('permissions of several contexts', () => {
     await resolver.resolve(record, { ...request, includeRoleDescriptors: false });
   });
 
+  it('refuses a hundred thousand names in a thousand projects while the event loop turns', async () => {
+    const entries = Array.from({ length: 100 }, (_, entry) => ({
+      role_id: 'r',
+      all: true,
+      application_roles: Array.from({ length: 1_000 }, (_, index) => `${entry}-${index}`),
+    }));
+    const many = { ...record, roleAssignments: { project: { elasticsearch: entries } } };
+    const { resolver } = resolverOf(roleStore(), 16_777_216);
+    const contexts = Array.from({ length: 1_000 }, (_, index) => context(`p${index}`));
+    let turns = 0;
+    const counting = setImmediate(function count() {
+      turns += 1;
+      immediate = setImmediate(count);
+    });
+    let immediate = counting;
+    await expect(resolver.resolve(many, requestOf(contexts))).rejects.toMatchObject({
+      reason: 'RESPONSE_TOO_LARGE',
+    });
+    clearImmediate(immediate);
+    expect(turns).toBeGreaterThan(10);
+  });
+
   it('writes long texts only within the budget, and returns what it reserved', async () => {
     const { resolver, budget } = resolverOf(roleStore(), 400_000);
     const request = requestOf(Array(50).fill(context('p')));

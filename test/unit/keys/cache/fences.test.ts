@@ -174,7 +174,7 @@ describe('roles that change during a read', () => {
         return { scopeId: roleScopeId(scope), roles: roles ?? new Map(), confirmedAtMs: now(), stale: false };
       },
     };
-    const store = new CachedRoleStore(inner, freshness, changes);
+    const store = new CachedRoleStore(inner, freshness, changes, 1_000_000);
     return fc.asyncProperty(fc.scheduler(), fc.integer({ min: 1, max: 4 }), async (scheduler, requests) => {
       const projectId = `p${projects.size}`;
       const scope: RoleScope = { organizationId: 'org', projectType: 'elasticsearch', projectId };

@@ -30,12 +30,18 @@ class Pod {
     maxStalenessMs: MAX_STALENESS_MS,
   });
   readonly changes = new RecentChanges(() => this.nowMs, { ttlMs: 60_000, maxEntries: 3 });
-  readonly roles = new CachedRoleStore({ get: (scope) => this.#read(scope) }, this.freshness, this.changes, {
-    supersede: async (origin) => {
-      this.asked.push(origin);
-      return this.superseded;
+  readonly roles = new CachedRoleStore(
+    { get: (scope) => this.#read(scope) },
+    this.freshness,
+    this.changes,
+    2_500,
+    {
+      supersede: async (origin) => {
+        this.asked.push(origin);
+        return this.superseded;
+      },
     },
-  });
+  );
 
   constructor() {
     this.changes.startAt(0);
@@ -180,5 +186,31 @@ describe('while Postgres is unavailable', () => {
     const pod = await cutOff();
     pod.failure = new TypeError('a fault of this program') as StoreUnavailableError;
     await expect(pod.role()).rejects.toBe(pod.failure);
+  });
+});
+
+describe('the role cache by names', () => {
+  it('keeps an entry for each list of names, and drops all of them with a change of the scope', async () => {
+    const pod = new Pod();
+    const read = () => Promise.all([['a'], ['b'], undefined].map((names) => pod.roles.get(SHOP, names)));
+    const first = await read();
+    expect(await read()).toEqual(first);
+    expect(pod.reads).toBe(3);
+    pod.apply(shopChange);
+    expect(first.map(({ stale }) => stale)).toEqual([true, true, true]);
+    await read();
+    expect(pod.reads).toBe(6);
+  });
+
+  it('is bounded in bytes: what it does not keep is stale', async () => {
+    const pod = new Pod();
+    pod.stored = 'x'.repeat(900);
+    const loaded: LoadedRoles[] = [];
+    for (const name of ['a', 'b', 'c']) loaded.push(await pod.roles.get(SHOP, [name]));
+    expect(loaded.map(({ stale }) => stale)).toEqual([true, true, false]);
+    pod.stored = 'x'.repeat(2_000);
+    const large = await pod.roles.get(SHOP, ['d']);
+    expect(large.roles.get('role')).toHaveLength(2_000);
+    expect(large.stale).toBe(true);
   });
 });
