@@ -1,5 +1,7 @@
 import { Registry } from 'prom-client';
+import { loadConfig } from '../../src/config.ts';
 import { ControlPlaneMetrics } from '../../src/control-plane/metrics.ts';
+import { Traffic } from '../../src/http/traffic.ts';
 import {
   registerRegionMetrics,
   verifierObserver,
@@ -21,6 +23,7 @@ interface Described {
 function regionalMetrics(): Described[] {
   const registry = new Registry();
   new AuthenticationMetrics(registry);
+  new Traffic(loadConfig({}), registry);
   verifierObserver(registry);
   wrongSecretCounter(registry);
   registerRegionMetrics(registry, { redis: {} } as never, () => 0);
@@ -30,6 +33,7 @@ function regionalMetrics(): Described[] {
 /** The metrics of a control plane. */
 function controlPlaneMetrics(): Described[] {
   const registry = new Registry();
+  new Traffic(loadConfig({}), registry);
   new ControlPlaneMetrics(registry, {
     heartbeat: { failures: 0 },
     clock: { offsetMs: undefined },

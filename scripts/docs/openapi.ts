@@ -1,9 +1,11 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import { z } from 'zod';
 import { loadConfig } from '../../src/config.ts';
 import { createControlPlaneApp } from '../../src/control-plane/app.ts';
 import { openApi, uiamErrorSchema } from '../../src/http/openapi.ts';
+import { Traffic } from '../../src/http/traffic.ts';
 import { AUTHENTICATE_PATH } from '../../src/regional/authentication-call.ts';
 import { bodySchema, querySchema } from '../../src/regional/authentication-request.ts';
 import { responseSchema } from '../../src/regional/authentication-schema.ts';
@@ -55,7 +57,9 @@ export async function renderOpenApi(): Promise<Record<string, string>> {
 
 /** Registers the routes without their services: no route is called. */
 function controlPlane(): Promise<FastifyInstance> {
-  return createControlPlaneApp(loadConfig({}), pino({ level: 'silent' }), {} as never);
+  const config = loadConfig({});
+  const services = { traffic: new Traffic(config, new Registry()) };
+  return createControlPlaneApp(config, pino({ level: 'silent' }), services as never);
 }
 
 async function regional(): Promise<FastifyInstance> {

@@ -62,7 +62,9 @@ export const requestBodies = fp<RequestBodiesOptions>(
     // Fastify closes the connection after an error of a body. The client may still send, so the close could reset the
     // connection before the client has read the response.
     app.addHook('onSend', async (request, reply) => {
-      if (!request.raw.complete && reply.statusCode !== 408) reply.removeHeader('connection');
+      if (!request.raw.complete && reply.statusCode !== 408 && reply.hasHeader('connection')) {
+        reply.removeHeader('connection');
+      }
     });
   },
   { name: 'request-bodies', dependencies: ['sender-address'] },
