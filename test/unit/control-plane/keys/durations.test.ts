@@ -43,3 +43,8 @@ it('limits a grace period to 30 days, with a default of one day and a minimum of
   expect(parseGracePeriod('30d')).toEqual({ graceMs: MAX_GRACE_MS });
   expect(parseGracePeriod('31d')).toHaveProperty('problem');
 });
+
+it('refuses what is no duration with an example of one', () => {
+  expect(parseTtl('soon')).toEqual({ problem: expect.stringContaining('"3h"') });
+  expect(parseGracePeriod('soon')).toEqual({ problem: expect.stringContaining('"24h"') });
+});
