@@ -111,6 +111,15 @@ describe('the login of the control plane', () => {
   });
 });
 
+it('the replication login may not copy the whole server in the local stack', async () => {
+  const url = Object.assign(new URL(inject('postgres').primary.url), {
+    username: 'iam_replicator',
+    password: PASSWORD,
+  });
+  const physical = new pg.Client({ connectionString: url.href, replication: 'true' } as pg.ClientConfig);
+  await expect(physical.connect()).rejects.toThrow('pg_hba.conf rejects replication connection');
+});
+
 it.each([
   ['the replication login', 'iam_replicator'],
   ['a replication login of its own', OWN_LOGIN],
