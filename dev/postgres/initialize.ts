@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { runCommand } from '../child-process.ts';
 import type { PostgresBinaries } from './binaries.ts';
@@ -58,6 +58,7 @@ export async function initializeCluster(
     if (result.exitCode !== 0) {
       throw postgresFailure('initdb failed', dataDirectory, result.output);
     }
+    await refusePhysicalCopies(join(draft, 'pg_hba.conf'));
     await rm(dataDirectory, { recursive: true, force: true });
     await rename(draft, dataDirectory);
     return true;
@@ -65,6 +66,12 @@ export async function initializeCluster(
     await rm(passwordFile, { force: true });
     await rm(draft, { recursive: true, force: true });
   }
+}
+
+/** The attribute REPLICATION, which regions need for their subscriptions, also allows a copy of the whole server. The first line decides. */
+async function refusePhysicalCopies(file: string): Promise<void> {
+  const lines = await readFile(file, 'utf8');
+  await writeFile(file, `host replication iam_replicator all reject\n${lines}`);
 }
 
 async function removeDrafts(parent: string, prefix: string): Promise<void> {

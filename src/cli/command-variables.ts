@@ -29,6 +29,12 @@ export const COMMAND_VARIABLES: readonly CommandVariable[] = [
     secret: false,
     description: 'Name of the subscription, like --subscription-name and --name.',
   },
+  {
+    name: 'ALLOW_UNVERIFIED_DATABASE',
+    command: 'migrate, region',
+    secret: false,
+    description: '`true` allows databases on other hosts without sslmode=verify-full.',
+  },
   ...LOGINS.map(({ name, kind, passwordVariable }) => ({
     name: passwordVariable,
     command: `migrate ${kind}`,

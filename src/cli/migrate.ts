@@ -25,10 +25,10 @@ Sets the passwords that these variables contain. They travel as SCRAM verifiers,
 
 Migrate every region before the primary: logical replication carries no DDL.
 
-  MIGRATE_DATABASE_URL=postgres://owner@region/iam iam migrate region
-  MIGRATE_DATABASE_URL=postgres://owner@primary/iam iam migrate primary
-  MIGRATE_DATABASE_URL=postgres://owner@region/iam iam migrate region \\
-    --subscribe-to 'host=primary dbname=iam user=iam_replicator password=…' --subscription-name region_eu
+  MIGRATE_DATABASE_URL='postgres://owner@region/iam?sslmode=verify-full' iam migrate region
+  MIGRATE_DATABASE_URL='postgres://owner@primary/iam?sslmode=verify-full' iam migrate primary
+  MIGRATE_DATABASE_URL='postgres://owner@region/iam?sslmode=verify-full' iam migrate region \\
+    --subscribe-to 'host=primary dbname=iam user=iam_replicator password=… sslmode=verify-full' --subscription-name region_eu
 ${exitCodeHelp}`;
 
 /** `iam migrate primary|region` */

@@ -1,4 +1,4 @@
-import { connectionProblem, databaseUrlProblem } from '../database/connection-problem.ts';
+import { connectionProblem, databaseUrlProblem, isUnverified } from '../database/connection-problem.ts';
 import type { Problem } from '../database/findings.ts';
 import { UsageError } from './command-failure.ts';
 import type { CommonOptions } from './run.ts';
@@ -48,15 +48,23 @@ export function primaryConnection({ primary }: ListFlags): string {
 /** @throws UsageError that has no part of the URL */
 export function checkedDatabaseUrl(url: string): string {
   const problem = databaseUrlProblem(url);
-  if (problem === undefined) return url;
+  if (problem === undefined) return verified(url, '--database-url (MIGRATE_DATABASE_URL)');
   throw new UsageError(`The URL of --database-url (MIGRATE_DATABASE_URL) cannot be used: ${problem}.`);
 }
 
 /** @param flag its name; the variable is the same @throws UsageError that has no part of the connection string */
 export function checkedPrimary(connection: string, flag: string): string {
   const problem = connectionProblem(connection);
-  if (problem === undefined) return connection;
+  if (problem === undefined) return verified(connection, `${flag} (SUBSCRIBE_TO)`);
   throw new UsageError(`The connection string of ${flag} (SUBSCRIBE_TO) cannot be used: ${problem}.`);
+}
+
+/** @param source for the message, which has no part of the connection string */
+function verified(connection: string, source: string): string {
+  if (process.env.ALLOW_UNVERIFIED_DATABASE === 'true' || !isUnverified(connection)) return connection;
+  throw new UsageError(
+    `${source} leads to another host and does not verify it: add sslmode=verify-full, and sslrootcert=<file> for a private authority. ALLOW_UNVERIFIED_DATABASE=true allows it, for a network without strangers.`,
+  );
 }
 
 /** Asks on a terminal. @throws UsageError if the answer is not yes */

@@ -21,6 +21,22 @@ export function databaseUrlProblem(text: string): string | undefined {
   return urlProblem(text) ?? (URL.canParse(text) ? undefined : ESCAPE_PASSWORD);
 }
 
+/** Loopback addresses, and folders of Unix sockets. Nothing is the default of libpq: a Unix socket, or localhost. */
+const LOCAL_HOST = /^($|\/|localhost$|127(\.\d{1,3}){3}$|::1$|\[::1\]$)/;
+
+/**
+ * Whether a connection string leads to another host without a check of its certificate and name: who answers there gets the password of a
+ * login, or the schema. `prefer`, the default, does not even encrypt if the server does not want to.
+ * @param text a URL, `key=value` pairs, or the folder of a Unix socket
+ */
+export function isUnverified(text: string): boolean {
+  const parameters = text.startsWith('/') ? undefined : parametersOf(text);
+  if (parameters === undefined || parameters.get('sslmode') === 'verify-full') return false;
+  // libpq connects to hostaddr if it is set, and node-postgres to host.
+  const hosts = ['host', 'hostaddr'].flatMap((name) => (parameters.get(name) ?? '').split(','));
+  return hosts.some((host) => !LOCAL_HOST.test(host));
+}
+
 /** libpq ends the credentials at the first `@`, and does not know fragments. */
 function connectionUrlProblem(text: string): string | undefined {
   const parameters = parametersOf(text);

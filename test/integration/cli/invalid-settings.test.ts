@@ -149,3 +149,19 @@ it('iam refuses a port that no server can have', async () => {
   );
   expect([exitCode, stderr]).toEqual([2, expect.stringContaining('from 1 to 65535')]);
 });
+
+it.each([
+  ['migrate', 'primary'],
+  ['region', 'list', '--primary', 'host=db.invalid password=s3cr3t'],
+])(
+  'iam %s %s refuses a database on another host that it cannot verify, unless it is allowed',
+  async (...args) => {
+    const settings = { MIGRATE_DATABASE_URL: 'postgres://u:s3cr3t@db.invalid/iam' };
+    const refused = await iam(args, settings);
+    expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining('sslmode=verify-full')]);
+    expect(refused.stdout + refused.stderr).not.toMatch(/s3cr3t|db\.invalid/);
+    const allowed = await iam(args, { ...settings, ALLOW_UNVERIFIED_DATABASE: 'true' });
+    expect(allowed.stderr).not.toContain('verify-full');
+    expect(allowed.exitCode).not.toBe(0);
+  },
+);

@@ -11,12 +11,15 @@ import { unsubscribeRegion } from '../../support/unsubscribe-region.ts';
 
 const PASSWORD = 'row-security-test-password';
 const KEYS_OF_ONE = 3;
+/** As docs/install.md creates it. */
+const OWN_LOGIN = `iam_replicator_${randomBytes(4).toString('hex')}`;
 
 let primary: TestPrimary;
 let pool: pg.Pool;
 let database: Database;
 beforeAll(async () => {
   primary = await createPrimary();
+  await primary.pool.query(`CREATE ROLE ${OWN_LOGIN} IN ROLE iam_replicator`);
   for (let count = 0; count < KEYS_OF_ONE; count += 1)
     await insertKey(primary.pool, { organizationId: 'one' });
   await insertKey(primary.pool, { organizationId: 'two' });
@@ -25,6 +28,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await pool?.end();
+  await primary?.pool.query(`DROP ROLE ${OWN_LOGIN}`);
   await primary?.close();
 });
 
@@ -107,18 +111,30 @@ describe('the login of the control plane', () => {
   });
 });
 
-it('the initial copy of a region that connects with the replication login has every row', async () => {
+it('the replication login may not copy the whole server in the local stack', async () => {
+  const url = Object.assign(new URL(inject('postgres').primary.url), {
+    username: 'iam_replicator',
+    password: PASSWORD,
+  });
+  const physical = new pg.Client({ connectionString: url.href, replication: 'true' } as pg.ClientConfig);
+  await expect(physical.connect()).rejects.toThrow('pg_hba.conf rejects replication connection');
+});
+
+it.each([
+  ['the replication login', 'iam_replicator'],
+  ['a replication login of its own', OWN_LOGIN],
+])('the initial copy of a region that connects with %s has every row', async (_title, login) => {
   const name = `rows_${randomBytes(6).toString('hex')}`;
   // Roles belong to the whole server, which test files share, so the changes are serialized.
   await runStatement(
     inject('postgres').primary.url,
-    `BEGIN; SELECT pg_advisory_xact_lock(1); ALTER ROLE iam_replicator LOGIN REPLICATION PASSWORD '${PASSWORD}'; COMMIT`,
+    `BEGIN; SELECT pg_advisory_xact_lock(1); ALTER ROLE ${login} LOGIN REPLICATION PASSWORD '${PASSWORD}'; COMMIT`,
   );
   const server = inject('postgres').region.url;
   await runStatement(server, `CREATE DATABASE ${name}`);
   const regionUrl = Object.assign(new URL(server), { pathname: `/${name}` }).href;
   await migrate(regionUrl, 'region');
-  const connection = Object.assign(new URL(primary.url), { username: 'iam_replicator', password: PASSWORD });
+  const connection = Object.assign(new URL(primary.url), { username: login, password: PASSWORD });
   await subscribeRegion(regionUrl, connection.href, name);
   const region = new pg.Pool({ connectionString: regionUrl, max: 1 });
   const rows = async (on: pg.Pool) =>

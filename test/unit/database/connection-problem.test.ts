@@ -1,5 +1,9 @@
 import { expect, it } from 'vitest';
-import { connectionProblem, databaseUrlProblem } from '../../../src/database/connection-problem.ts';
+import {
+  connectionProblem,
+  databaseUrlProblem,
+  isUnverified,
+} from '../../../src/database/connection-problem.ts';
 
 const PASSWORD_PARTS = /s3cr3t|w0rd|1234|zz/;
 
@@ -51,3 +55,31 @@ it.each(['postgres://u:p%40@h:1/iam', 'postgresql:///iam?host=/tmp', '/tmp iam']
     expect(databaseUrlProblem(text)).toBeUndefined();
   },
 );
+
+it.each([
+  'postgres://u@db.example/iam',
+  'postgres://u@db.example/iam?sslmode=require',
+  'postgres://u@db.example/iam?sslmode=verify-ca',
+  'postgres://u@localhost,db.example/iam',
+  'postgres://u@127.0.0.1/iam?host=db.example',
+  'postgres://u@db.example/iam?hostaddr=127.0.0.1',
+  'postgres://u@127.example/iam',
+  'postgres://u@10.0.0.1/iam',
+  'host=localhost hostaddr=10.0.0.1 user=u',
+  "host='db.example' sslmode=prefer",
+])('a connection to another host without a check of its certificate is unverified: %s', (text) => {
+  expect(isUnverified(text)).toBe(true);
+});
+
+it.each([
+  'postgres://u@db.example/iam?sslmode=verify-full',
+  'host=a,b sslmode=verify-full',
+  'postgres://u@localhost:1/iam',
+  'postgres://u@127.0.0.1/iam',
+  'postgres://u@[::1]:1/iam',
+  'postgres:///iam?host=/var/run/postgresql',
+  'dbname=iam',
+  '/var/run/postgresql iam',
+])('a connection within the machine, or with a check of the certificate, is not: %s', (text) => {
+  expect(isUnverified(text)).toBe(false);
+});

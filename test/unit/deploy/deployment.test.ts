@@ -63,6 +63,24 @@ it('the Kubernetes manifests are valid, and their selectors and probes match the
   expect(parse(await read('deploy/metrics.yaml')).spec.selector.matchLabels).toEqual(labels);
 });
 
+it('the alerts are valid, name metrics that exist, and lead to a chapter of the guide', async () => {
+  const { kind, spec } = parse(await read('deploy/alerts.yaml'));
+  expect(kind).toBe('PrometheusRule');
+  const rules: { expr: string; annotations: { runbook_url: string } }[] = spec.groups.flatMap(
+    (group: { rules: object[] }) => group.rules,
+  );
+  const metrics = await read('docs/metrics.md');
+  const used = rules.map(({ expr }) => /\biam_\w+/.exec(expr)?.[0]);
+  expect(used).toEqual(['iam_ended_sessions_total', 'iam_notification_queue_usage']);
+  for (const name of used) expect(metrics).toContain(`\`${name}\``);
+  for (const { annotations } of rules) {
+    const [page = '', chapter] = annotations.runbook_url.split('#');
+    const chapters = (await read(page)).match(/^#+ .*$/gm) ?? [];
+    const anchors = chapters.map((line) => line.replace(/^#+ /, '').toLowerCase().replaceAll(' ', '-'));
+    expect(anchors).toContain(chapter);
+  }
+});
+
 it('the image contains every folder that the program reads', async () => {
   const dockerfile = await read('Dockerfile');
   const allowed = (await read('.dockerignore')).split('\n').filter((line) => line.startsWith('!'));
