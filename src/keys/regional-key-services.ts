@@ -8,7 +8,7 @@ import { CachedRoleStore } from './cache/cached-role-store.ts';
 import { Interner } from './cache/interner.ts';
 import { MemoizedVerifier } from './cache/memoized-verifier.ts';
 import { MemoryKeyStore } from './cache/memory-key-store.ts';
-import { policies } from './cache/policies.ts';
+import { cacheShares, policies } from './cache/policies.ts';
 import { HeartbeatCounters } from './cache/redis/heartbeat-counters.ts';
 import { RedisKeyStore } from './cache/redis/redis-key-store.ts';
 import { VerifiedKeys } from './cache/redis/verified-keys.ts';
@@ -70,7 +70,8 @@ export async function createRegionalKeyServices(
     config.DATABASE_TRANSACTION_POOLING ? 'unnamed' : 'named',
   );
 
-  const shared = new Interner(policies.sharedTexts.maxEntries);
+  const shares = cacheShares(config.CACHE_MAX_BYTES);
+  const shared = new Interner(policies.sharedTexts.maxEntries, shares.assignments);
   const postgresKeys = new PostgresKeyStore(replica, now, shared);
   const redis =
     config.REDIS_URL === undefined
@@ -102,6 +103,7 @@ export async function createRegionalKeyServices(
     revalidation,
     now,
     maxEntries: config.CACHE_MAX_ENTRIES,
+    maxBytes: shares.keys,
     shared,
   });
 
@@ -126,7 +128,7 @@ export async function createRegionalKeyServices(
     confirmedRoles(postgresRoles, trust),
     freshness,
     changes,
-    config.CACHE_MAX_BYTES / 8,
+    shares.roles,
     redis?.fences,
   );
 

@@ -5,6 +5,7 @@ import { createPool } from '../database/pool.ts';
 import { listeningUrl, listenOn } from '../http/listening-url.ts';
 import { createManagementApp, type HealthState } from '../http/management-app.ts';
 import { ResponseBudget } from '../http/response-budget.ts';
+import { cacheShares } from '../keys/cache/policies.ts';
 import { ClientAuthentication } from '../keys/client-authentication.ts';
 import { assertKeyCounts } from '../keys/confirmed-stores.ts';
 import { KeyAuthenticator } from '../keys/key-authenticator.ts';
@@ -76,7 +77,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
   const responses = new ResponseCache(
     region.freshness,
     region.hasPassed,
-    { maxEntries: config.CACHE_MAX_ENTRIES, maxBytes: config.CACHE_MAX_BYTES },
+    { maxEntries: config.CACHE_MAX_ENTRIES, maxBytes: cacheShares(config.CACHE_MAX_BYTES).responses },
     region.fences,
   );
   const limits = {
@@ -101,6 +102,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     responses,
     sharedResponses,
     ...limits,
+    requestCacheBytes: cacheShares(config.CACHE_MAX_BYTES).requests,
     isKeyInMemory: (id) => region.keys.has(id),
     assertConfirmed: (id) => assertKeyCounts(region.trust, id),
     isReplicaAvailable: () => region.replica.isAvailable,
