@@ -137,7 +137,9 @@ export const settings = {
     .describe('Maximum number of keys, and of responses, in the memory of a process.'),
   CACHE_MAX_BYTES: integer(1_048_576, 68_719_476_736)
     .default(268_435_456)
-    .describe('Maximum estimated size of cached responses in a process, in bytes.'),
+    .describe(
+      'Maximum estimated size of the caches in the memory of a process, in bytes. Half is for responses, a quarter for keys, the rest for roles, requests and assignments. One organization has at most half of a cache while others need space.',
+    ),
   FAST_LANE: flag
     .default(true)
     .describe(

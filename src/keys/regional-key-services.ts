@@ -9,7 +9,7 @@ import { HandoverFile } from './cache/handover-file.ts';
 import { Interner } from './cache/interner.ts';
 import { MemoizedVerifier } from './cache/memoized-verifier.ts';
 import { MemoryKeyStore } from './cache/memory-key-store.ts';
-import { policies } from './cache/policies.ts';
+import { cacheShares, policies } from './cache/policies.ts';
 import { HeartbeatCounters } from './cache/redis/heartbeat-counters.ts';
 import { RedisKeyStore } from './cache/redis/redis-key-store.ts';
 import { VerifiedKeys } from './cache/redis/verified-keys.ts';
@@ -71,7 +71,8 @@ export async function createRegionalKeyServices(
     config.DATABASE_TRANSACTION_POOLING ? 'unnamed' : 'named',
   );
 
-  const shared = new Interner(policies.sharedTexts.maxEntries);
+  const shares = cacheShares(config.CACHE_MAX_BYTES);
+  const shared = new Interner(policies.sharedTexts.maxEntries, shares.assignments);
   const postgresKeys = new PostgresKeyStore(replica, now, shared);
   const cacheKeys = config.CACHE_KEYS.map((key) => Buffer.from(key, 'base64'));
   const redis =
@@ -105,6 +106,7 @@ export async function createRegionalKeyServices(
     revalidation,
     now,
     maxEntries: config.CACHE_MAX_ENTRIES,
+    maxBytes: shares.keys,
     shared,
   });
 
@@ -131,7 +133,7 @@ export async function createRegionalKeyServices(
     confirmedRoles(postgresRoles, trust),
     freshness,
     changes,
-    config.CACHE_MAX_BYTES / 8,
+    shares.roles,
     redis?.fences,
   );
 

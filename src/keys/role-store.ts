@@ -6,15 +6,21 @@ import type { ProjectType } from '../roles/project-type.ts';
  */
 export type RoleSet = ReadonlyMap<string, string>;
 
-/** Loaded role definitions of a scope: all of them, or those that were asked for. */
-export interface LoadedRoles {
+/** Where role definitions come from, without the definitions: what derives from them keeps only this. */
+export interface RoleOrigin {
   /** `roleScopeId` of the scope. */
   readonly scopeId: string;
-  readonly roles: RoleSet;
   /** When the query started; milliseconds since the epoch. */
   readonly confirmedAtMs: number;
   /** A definition of the scope has changed, or the cache entry was dropped. */
   readonly stale: boolean;
+}
+
+/** Loaded role definitions of a scope: all of them, or those that were asked for. */
+export interface LoadedRoles extends RoleOrigin {
+  readonly roles: RoleSet;
+  /** The same origin as an object without the definitions, if it is one. */
+  readonly origin?: RoleOrigin;
 }
 
 /** The scope of custom roles: a project of an organization. */

@@ -1,8 +1,28 @@
+/** How entries are weighed. The functions must always return the same for an entry. */
+export interface Weight<Key, Value> {
+  max: number;
+  of: (value: Value, key: Key) => number;
+  /** An object that several values refer to; its weight is counted once. */
+  sharedPart?: (value: Value) => SharedPart;
+}
+
+interface SharedPart {
+  object: object;
+  weight: number;
+}
+
+interface Share {
+  entries: number;
+  weight: number;
+}
+
 /** Bounds of a cache in entries, weight and time. */
 export interface CacheLimits<Key, Value> {
   maxEntries: number;
-  /** Limit of the total weight. `of` must always return the same weight for an entry. */
-  weight?: { max: number; of: (value: Value, key: Key) => number };
+  /** Limit of the total weight. */
+  weight?: Weight<Key, Value>;
+  /** Who uses an entry. One owner has at most half of the space while others need it. */
+  ownerOf?: (value: Value) => string;
   /** Time to live of an entry, by a monotonic clock; without it, entries do not expire. */
   ttlMs?: number;
   monotonicMs?: () => number;
@@ -12,13 +32,15 @@ export interface CacheLimits<Key, Value> {
 
 /** Sentinel of the linked list: before the oldest entry and behind the newest. Its key and value are `undefined`. */
 const ANCHOR = 0;
+const UNITS = ['entries', 'weight'] as const;
 const FIRST_CAPACITY = 64;
 
 /**
  * A map that evicts the least recently used entry when it is full. It allocates memory as it grows, so a large limit
  * costs nothing at start. An entry takes about 60 bytes beside its key and value.
  *
- * Entries have numbered slots, linked in the order of their last use.
+ * Entries have numbered slots, linked in the order of their last use. If an owner has half of the space or more, its
+ * oldest entry is evicted: older entries of others are moved to the newest, so that the next search does not meet them.
  */
 export class BoundedCache<Key, Value> {
   readonly #limits: CacheLimits<Key, Value>;
@@ -33,6 +55,10 @@ export class BoundedCache<Key, Value> {
   #usedSlots = 1;
   #insertedAtMs: Float64Array | undefined;
   #weight = 0;
+  readonly #uses = new Map<object, number>();
+  readonly #shares = new Map<string, Share>();
+  /** The owner with half or more of the entries, and of the weight. */
+  #largest: Record<keyof Share, string | undefined> = { entries: undefined, weight: undefined };
 
   constructor(limits: CacheLimits<Key, Value>) {
     this.#limits = limits;
@@ -68,17 +94,16 @@ export class BoundedCache<Key, Value> {
     const { maxEntries, weight } = this.#limits;
     const replaced = this.#slots.get(key);
     if (replaced !== undefined) this.#drop(replaced, 'removed');
-    const entryWeight = weight?.of(value, key) ?? 0;
     if (weight !== undefined) {
-      if (entryWeight > weight.max) return;
-      while (this.#weight + entryWeight > weight.max) this.#evict();
+      if (weight.of(value, key) + (weight.sharedPart?.(value).weight ?? 0) > weight.max) return;
+      while (this.#weight + this.#addedBy(value, key) > weight.max) this.#evict('weight');
     }
-    if (this.#slots.size >= maxEntries) this.#evict();
+    if (this.#slots.size >= maxEntries) this.#evict('entries');
     const slot = this.#takeSlot();
     this.#slots.set(key, slot);
     this.#keys[slot] = key;
     this.#values[slot] = value;
-    this.#weight += entryWeight;
+    this.#count(value, key, 1);
     if (this.#insertedAtMs !== undefined) this.#insertedAtMs[slot] = this.#nowMs();
     this.#linkAsNewest(slot);
   }
@@ -111,6 +136,9 @@ export class BoundedCache<Key, Value> {
     this.#usedSlots = 1;
     if (this.#insertedAtMs !== undefined) this.#insertedAtMs = new Float64Array(FIRST_CAPACITY);
     this.#weight = 0;
+    this.#uses.clear();
+    this.#shares.clear();
+    this.#largest = { entries: undefined, weight: undefined };
     for (const slot of slots) onDrop?.(values[slot] as Value, 'removed');
   }
 
@@ -132,18 +160,63 @@ export class BoundedCache<Key, Value> {
     return (this.#limits.monotonicMs ?? monotonicMs)();
   }
 
-  #evict(): void {
-    this.#drop(this.#newer[ANCHOR] as number, 'evicted');
+  #evict(lacking: keyof Share): void {
+    const { ownerOf } = this.#limits;
+    const owner = this.#largest[lacking];
+    let slot = this.#newer[ANCHOR] as number;
+    while (owner !== undefined && ownerOf?.(this.#values[slot] as Value) !== owner) {
+      this.#unlink(slot);
+      this.#linkAsNewest(slot);
+      slot = this.#newer[ANCHOR] as number;
+    }
+    this.#drop(slot, 'evicted');
+  }
+
+  /** The weight of a value that is not stored yet. */
+  #addedBy(value: Value, key: Key): number {
+    const { weight } = this.#limits;
+    if (weight === undefined) return 0;
+    const part = weight.sharedPart?.(value);
+    return weight.of(value, key) + (part === undefined || this.#uses.has(part.object) ? 0 : part.weight);
+  }
+
+  /** Counts a value that is stored (1) or dropped (-1). */
+  #count(value: Value, key: Key, sign: 1 | -1): void {
+    const { weight, ownerOf } = this.#limits;
+    const part = weight?.sharedPart?.(value).object;
+    const uses = part === undefined ? 0 : (this.#uses.get(part) ?? 0);
+    // Before a store, and after a drop, the part counts if no other value refers to it.
+    if (part !== undefined && sign < 0) {
+      if (uses === 1) this.#uses.delete(part);
+      else this.#uses.set(part, uses - 1);
+    }
+    const added = sign * this.#addedBy(value, key);
+    if (part !== undefined && sign > 0) this.#uses.set(part, uses + 1);
+    this.#weight += added;
+    if (ownerOf !== undefined) this.#countShare(ownerOf(value), sign, added);
+  }
+
+  #countShare(owner: string, entries: number, weight: number): void {
+    const share = this.#shares.get(owner) ?? { entries: 0, weight: 0 };
+    share.entries += entries;
+    share.weight += weight;
+    if (share.entries === 0) this.#shares.delete(owner);
+    else this.#shares.set(owner, share);
+    const limits: Share = { entries: this.#limits.maxEntries, weight: this.#limits.weight?.max ?? 0 };
+    for (const unit of UNITS) {
+      if (share[unit] >= limits[unit] / 2) this.#largest[unit] = owner;
+      else if (this.#largest[unit] === owner) this.#largest[unit] = undefined;
+    }
   }
 
   #drop(slot: number, reason: 'evicted' | 'removed'): void {
-    const { weight, onDrop } = this.#limits;
+    const { onDrop } = this.#limits;
     const key = this.#keys[slot] as Key;
     const value = this.#values[slot] as Value;
     this.#slots.delete(key);
     this.#keys[slot] = undefined;
     this.#values[slot] = undefined;
-    this.#weight -= weight?.of(value, key) ?? 0;
+    this.#count(value, key, -1);
     this.#unlink(slot);
     this.#older[slot] = this.#free;
     this.#free = slot;

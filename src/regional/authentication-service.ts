@@ -20,6 +20,8 @@ export interface AuthenticationServiceDeps {
   permissions: PermissionsResolver;
   responses: ResponseCache;
   budget: ResponseBudget;
+  /** Estimated size of the cache of parsed requests. */
+  requestCacheBytes: number;
   /** Maximum size of a body, in bytes. */
   maxBytes: number;
   /** Responses of other pods; `undefined` without Redis. */
@@ -40,11 +42,12 @@ export interface AuthenticationServiceDeps {
  */
 export class AuthenticationService {
   readonly #deps: AuthenticationServiceDeps;
-  readonly #requests = new RequestReader();
+  readonly #requests: RequestReader;
   readonly #identities = new IdentityWriter();
 
   constructor(deps: AuthenticationServiceDeps) {
     this.#deps = deps;
+    this.#requests = new RequestReader(deps.requestCacheBytes);
   }
 
   /**

@@ -1,23 +1,26 @@
 import { type ResponseBudget, SLICE_BYTES } from '../http/response-budget.ts';
 import type { Freshness } from '../keys/change-feed/freshness.ts';
 import type { KeyRecord } from '../keys/key-record.ts';
-import { type LoadedRoles, roleScopeId } from '../keys/role-store.ts';
+import { type RoleOrigin, roleScopeId } from '../keys/role-store.ts';
+import { BoundedCache } from '../lib/bounded-cache.ts';
 import { Turns } from '../lib/turns.ts';
 import { type ApplicationRoles, applicationRolesFor } from '../roles/application-roles.ts';
 import type { RoleAssignments } from '../roles/role-assignments.ts';
 import type { AuthenticationRequest, RequestedContext } from './authentication-request.ts';
 import { permissionDenied } from './denial.ts';
-import { layOutPermissions, MAX_SHARED_PERMISSIONS_BYTES, responseTooLarge } from './response-writer.ts';
+import { layOutPermissions, responseTooLarge } from './response-writer.ts';
 import type { ResolvedContext, RoleResolver } from './role-resolver.ts';
 
 /** What keys with the same assignments may do in the projects of a request. */
 export interface Permissions {
   /** First part of the response, `layOutPermissions`. */
-  text: string;
+  readonly text: string;
   /** The text is valid while each of these is fresh. */
-  derivedFrom: readonly LoadedRoles[];
+  readonly derivedFrom: readonly RoleOrigin[];
 }
 
+/** Maximum number of cached permissions. */
+const MAX_ENTRIES = 20_000;
 const QUOTES_AND_COMMA = 3;
 /** More names are resolved in a turn of their own. */
 const MANY_NAMES = 1_000;
@@ -31,14 +34,15 @@ export interface ResponseLimits {
 /**
  * Resolves the permissions of a key and caches them for all keys with the same assignments: an organization has many
  * keys and few sets of assignments. `Interner` makes equal assignments one object, `RequestReader` equal requests.
- * Both are WeakMap keys, so entries are collected with them. Long texts are not cached here, where nothing bounds their sum.
+ * Only cached responses keep the texts in memory, and `ResponseCache` weighs them.
  */
 export class PermissionsResolver {
   readonly #resolver: RoleResolver;
   readonly #limits: ResponseLimits;
   readonly #turns = new Turns();
-  readonly #isFresh: (loaded: LoadedRoles) => boolean;
-  readonly #cache = new WeakMap<RoleAssignments, WeakMap<AuthenticationRequest, Permissions>>();
+  readonly #isFresh: (loaded: RoleOrigin) => boolean;
+  readonly #numbers = new ObjectNumbers();
+  readonly #cache = new BoundedCache<string, WeakRef<Permissions>>({ maxEntries: MAX_ENTRIES });
 
   constructor(resolver: RoleResolver, freshness: Freshness, limits: ResponseLimits) {
     this.#resolver = resolver;
@@ -51,12 +55,11 @@ export class PermissionsResolver {
    *   errors of the store pass through
    */
   async resolve(record: KeyRecord, request: AuthenticationRequest): Promise<Permissions> {
-    const cached = this.#cache.get(record.roleAssignments)?.get(request);
+    const cacheKey = `${this.#numbers.of(record.roleAssignments)} ${this.#numbers.of(request)}`;
+    const cached = this.#cache.get(cacheKey)?.deref();
     if (cached?.derivedFrom.every(this.#isFresh)) return cached;
     const permissions = await this.#load(record, request);
-    if (permissions.text.length > MAX_SHARED_PERMISSIONS_BYTES) return permissions;
-    const byRequest = this.#cache.get(record.roleAssignments) ?? new WeakMap();
-    this.#cache.set(record.roleAssignments, byRequest.set(request, permissions));
+    this.#cache.set(cacheKey, new WeakRef(permissions));
     return permissions;
   }
 
@@ -113,6 +116,24 @@ export class PermissionsResolver {
 }
 
 /** Several contexts may share one set of role definitions. */
-function distinctRoles(resolved: readonly ResolvedContext[]): readonly LoadedRoles[] {
-  return [...new Set([...new Set(resolved)].flatMap((one) => one.derivedFrom))];
+function distinctRoles(resolved: readonly ResolvedContext[]): readonly RoleOrigin[] {
+  return [
+    ...new Set(
+      [...new Set(resolved)].flatMap((one) => one.derivedFrom.map((loaded) => loaded.origin ?? loaded)),
+    ),
+  ];
+}
+
+/** Gives each object a number of its own, which is a short cache key. */
+class ObjectNumbers {
+  readonly #numbers = new WeakMap<object, number>();
+  #last = 0;
+
+  of(object: object): number {
+    const known = this.#numbers.get(object);
+    if (known !== undefined) return known;
+    this.#last += 1;
+    this.#numbers.set(object, this.#last);
+    return this.#last;
+  }
 }

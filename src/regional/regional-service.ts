@@ -6,6 +6,7 @@ import { listeningUrl, listenOn } from '../http/listening-url.ts';
 import { createManagementApp, type HealthState } from '../http/management-app.ts';
 import { ResponseBudget } from '../http/response-budget.ts';
 import { Traffic } from '../http/traffic.ts';
+import { cacheShares } from '../keys/cache/policies.ts';
 import { ClientAuthentication } from '../keys/client-authentication.ts';
 import { assertKeyCounts } from '../keys/confirmed-stores.ts';
 import { KeyAuthenticator } from '../keys/key-authenticator.ts';
@@ -77,7 +78,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
   const responses = new ResponseCache(
     region.freshness,
     region.hasPassed,
-    { maxEntries: config.CACHE_MAX_ENTRIES, maxBytes: config.CACHE_MAX_BYTES },
+    { maxEntries: config.CACHE_MAX_ENTRIES, maxBytes: cacheShares(config.CACHE_MAX_BYTES).responses },
     region.fences,
   );
   const limits = {
@@ -102,6 +103,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     responses,
     sharedResponses,
     ...limits,
+    requestCacheBytes: cacheShares(config.CACHE_MAX_BYTES).requests,
     isKeyInMemory: (id) => region.keys.has(id),
     assertConfirmed: (id) => assertKeyCounts(region.trust, id),
     isReplicaAvailable: () => region.replica.isAvailable,

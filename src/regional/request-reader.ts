@@ -2,17 +2,28 @@ import { BoundedCache } from '../lib/bounded-cache.ts';
 import { type AuthenticationRequest, parseAuthenticationRequest } from './authentication-request.ts';
 
 const MAX_ENTRIES = 10_000;
-const MAX_CHARACTERS = 16_777_216;
+const ENTRY_BYTES = 400;
+/** Of a parsed context, beside the text. */
+const CONTEXT_BYTES = 250;
 
 /**
  * Parses requests and caches them by their text: a node requests the same project for many keys. Equal requests are
  * one object, which `PermissionsResolver` relies on.
  */
 export class RequestReader {
-  readonly #cache = new BoundedCache<string, AuthenticationRequest>({
-    maxEntries: MAX_ENTRIES,
-    weight: { max: MAX_CHARACTERS, of: (_request, text) => text.length },
-  });
+  readonly #cache: BoundedCache<string, AuthenticationRequest>;
+
+  /** @param maxBytes estimated size of the cache */
+  constructor(maxBytes: number) {
+    this.#cache = new BoundedCache({
+      maxEntries: MAX_ENTRIES,
+      weight: {
+        max: maxBytes,
+        // The text, and its strings again.
+        of: ({ contexts = [] }, text) => ENTRY_BYTES + 2 * text.length + CONTEXT_BYTES * contexts.length,
+      },
+    });
+  }
 
   /** @param body one byte per character @throws {IamError} 400, see `parseAuthenticationRequest` */
   read(rawQuery: string, body: string | undefined): AuthenticationRequest {

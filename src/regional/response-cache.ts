@@ -4,13 +4,16 @@ import type { HasPassed } from '../keys/expiry.ts';
 import type { LoadedKey } from '../keys/key-store.ts';
 import { BoundedCache } from '../lib/bounded-cache.ts';
 import type { Permissions } from './permissions.ts';
-import { type Identity, joinResponse, MAX_SHARED_PERMISSIONS_BYTES } from './response-writer.ts';
+import { type Identity, joinResponse } from './response-writer.ts';
 
 /** The body of a 200 with the conditions under which it may be sent again. */
 export interface CachedResponse {
   readonly body: string;
-  /** Bytes that this entry shares with no other. */
+  /** Bytes of the texts that this entry shares with no other. */
   readonly ownBytes: number;
+  /** The first part, which responses of several keys may share. */
+  readonly permissions: { readonly text: string };
+  readonly organizationId: string;
   /** When the key expires or the grace period of its old secret ends; `undefined` for never. */
   readonly validUntilMs: number | undefined;
   /**
@@ -22,11 +25,6 @@ export interface CachedResponse {
   origin(): CopyOrigin;
 }
 
-/** Estimates the bytes that belong to one entry alone. */
-export function ownBytes(permissions: string, identityBytes: number): number {
-  return identityBytes + (permissions.length > MAX_SHARED_PERMISSIONS_BYTES ? permissions.length : 0);
-}
-
 /** A response that this pod wrote; it refers to the key record and the role definitions that it derives from. */
 export class LocalResponse implements CachedResponse, Identity {
   readonly validUntilMs: number | undefined;
@@ -34,37 +32,41 @@ export class LocalResponse implements CachedResponse, Identity {
   readonly userText: string;
   readonly keyText: string;
   readonly description: string;
-  readonly #permissions: Permissions;
+  readonly permissions: Permissions;
   readonly #key: LoadedKey;
 
   constructor(permissions: Permissions, identity: Identity, key: LoadedKey, validUntilMs: number) {
     this.userText = identity.userText;
     this.keyText = identity.keyText;
     this.description = identity.description;
-    this.#permissions = permissions;
+    this.permissions = permissions;
     this.#key = key;
     // Most keys never expire, and a number, even Infinity, takes 16 bytes per entry.
     this.validUntilMs = Number.isFinite(validUntilMs) ? validUntilMs : undefined;
   }
 
   get body(): string {
-    return joinResponse(this.#permissions.text, this.#key.record.id, this);
+    return joinResponse(this.permissions.text, this.#key.record.id, this);
   }
 
   get ownBytes(): number {
-    return ownBytes(this.#permissions.text, this.keyText.length + this.description.length);
+    return this.keyText.length + this.description.length;
+  }
+
+  get organizationId(): string {
+    return this.#key.record.organizationId;
   }
 
   isValid(isFreshAt: (atMs: number) => boolean): boolean {
     if (this.#key.stale || !isFreshAt(this.#key.confirmedAtMs)) return false;
-    for (const loaded of this.#permissions.derivedFrom)
+    for (const loaded of this.permissions.derivedFrom)
       if (loaded.stale || !isFreshAt(loaded.confirmedAtMs)) return false;
     return true;
   }
 
   origin(): CopyOrigin {
     const { record, confirmedAtMs } = this.#key;
-    const { derivedFrom } = this.#permissions;
+    const { derivedFrom } = this.permissions;
     return {
       key: { id: record.id, version: record.version },
       scopes: derivedFrom.map(({ scopeId }) => scopeId),
@@ -73,8 +75,9 @@ export class LocalResponse implements CachedResponse, Identity {
   }
 }
 
-/** Approximate size of an entry without its own text. */
-const ENTRY_BYTES = 300;
+/** Size of an entry, and of its shared part, beside their texts. test/unit/regional/cache-memory.test.ts measures them. */
+const ENTRY_BYTES = 450;
+const PERMISSIONS_BYTES = 450;
 
 /** Whole responses by `callDigest`. A hit is sent only while it is valid by the freshness contract. */
 export class ResponseCache {
@@ -98,7 +101,15 @@ export class ResponseCache {
     this.#isNotExpired = (atMs) => freshness.judge(atMs) !== 'expired';
     this.#entries = new BoundedCache({
       maxEntries: limits.maxEntries,
-      weight: { max: limits.maxBytes, of: ({ ownBytes }) => ENTRY_BYTES + ownBytes },
+      weight: {
+        max: limits.maxBytes,
+        of: ({ ownBytes }) => ENTRY_BYTES + ownBytes,
+        sharedPart: ({ permissions }) => ({
+          object: permissions,
+          weight: PERMISSIONS_BYTES + permissions.text.length,
+        }),
+      },
+      ownerOf: ({ organizationId }) => organizationId,
     });
   }
 

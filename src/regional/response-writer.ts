@@ -13,9 +13,6 @@ import type { ResolvedContext } from './role-resolver.ts';
  * another `LAYOUT` in redis-keys.ts.
  */
 
-/** A longer first part is seldom shared between keys. */
-export const MAX_SHARED_PERMISSIONS_BYTES = 8_192;
-
 type GrantedContext = Extract<ResolvedContext, { granted: true }>;
 
 /**

@@ -10,7 +10,13 @@ import type { HasPassed } from '../keys/expiry.ts';
 import type { LoadedKey } from '../keys/key-store.ts';
 import { BoundedCache } from '../lib/bounded-cache.ts';
 import type { Permissions } from './permissions.ts';
-import { type CachedResponse, ownBytes } from './response-cache.ts';
+import type { CachedResponse } from './response-cache.ts';
+
+/** Approximate size of an `Origin`. */
+const ORIGIN_BYTES = 600;
+
+/** An id has at most 256 characters, each of up to six when escaped. */
+const MAX_TAIL_CHARACTERS = 2_000;
 
 /** Each pod writes longer responses itself. */
 const MAX_SHARED_BYTES = 16_384;
@@ -51,8 +57,8 @@ function inHistory({ history }: RecentChanges, digest: string): string {
 /** Whole responses in Redis, shared between the pods of a region. */
 export class SharedResponses {
   readonly #deps: SharedResponsesDeps;
-  /** First parts of bodies by their hash. */
-  readonly #permissionTexts = new BoundedCache<string, string>(policies.sharedTexts);
+  /** First parts of bodies by their hash. Only cached responses keep them in memory. */
+  readonly #permissions = new BoundedCache<string, WeakRef<SharedPermissions>>(policies.sharedTexts);
 
   readonly #isFresh = (atMs: number) => this.#deps.freshness.judge(atMs) === 'fresh';
 
@@ -75,7 +81,7 @@ export class SharedResponses {
     if (origin.confirmedAtMs > now() + CLOCK_SKEW_MS) return undefined;
     const startOfIdentity = endOfLine + 1 + origin.permissionsLength;
     const response = new SharedResponse(
-      this.#permissionTexts.get(origin.permissionsHash) ??
+      this.#permissions.get(origin.permissionsHash)?.deref() ??
         this.#cachePermissions(
           origin.permissionsHash,
           payload.toString('latin1', endOfLine + 1, startOfIdentity),
@@ -125,10 +131,25 @@ export class SharedResponses {
     });
   }
 
-  #cachePermissions(sha256: string, text: string): string {
-    this.#permissionTexts.set(sha256, text);
-    return text;
+  #cachePermissions(sha256: string, text: string): SharedPermissions {
+    const permissions = { text, organizationId: organizationOf(text) };
+    this.#permissions.set(sha256, new WeakRef(permissions));
+    return permissions;
   }
+}
+
+/** The first part of bodies that other pods wrote. */
+interface SharedPermissions {
+  text: string;
+  organizationId: string;
+}
+
+const ORGANIZATION = /"organization_id":("(?:[^"\\]|\\.)*"),"email":null,[^{}]*$/;
+
+/** Reads the last fields of the text, see `layOutPermissions`. */
+function organizationOf(text: string): string {
+  const [, json] = ORGANIZATION.exec(text.slice(-MAX_TAIL_CHARACTERS)) ?? [];
+  return json === undefined ? '' : JSON.parse(json);
 }
 
 /**
@@ -137,31 +158,35 @@ export class SharedResponses {
  */
 class SharedResponse implements CachedResponse {
   readonly validUntilMs: number;
-  readonly #permissions: string;
+  readonly permissions: SharedPermissions;
   readonly #identity: string;
   readonly #origin: Origin;
   readonly #changes: RecentChanges;
 
   constructor(
-    permissions: string,
+    permissions: SharedPermissions,
     identity: string,
     origin: Origin,
     validUntilMs: number,
     changes: RecentChanges,
   ) {
     this.validUntilMs = validUntilMs;
-    this.#permissions = permissions;
+    this.permissions = permissions;
     this.#identity = identity;
     this.#origin = origin;
     this.#changes = changes;
   }
 
   get body(): string {
-    return this.#permissions + this.#identity;
+    return this.permissions.text + this.#identity;
   }
 
   get ownBytes(): number {
-    return ownBytes(this.#permissions, this.#identity.length);
+    return this.#identity.length + ORIGIN_BYTES;
+  }
+
+  get organizationId(): string {
+    return this.permissions.organizationId;
   }
 
   origin(): CopyOrigin {

@@ -23,18 +23,26 @@ const ROLE_BYTES = 150;
 
 class Entry implements LoadedRoles {
   readonly cacheKey: string;
-  readonly scopeId: string;
+  readonly organizationId: string;
   readonly roles: RoleSet;
-  readonly confirmedAtMs: number;
-  stale = false;
+  readonly origin: { scopeId: string; confirmedAtMs: number; stale: boolean };
 
-  constructor(cacheKey: string, loaded: LoadedRoles) {
+  constructor(cacheKey: string, organizationId: string, { scopeId, roles, confirmedAtMs }: LoadedRoles) {
     this.cacheKey = cacheKey;
-    this.scopeId = loaded.scopeId;
-    this.roles = loaded.roles;
-    this.confirmedAtMs = loaded.confirmedAtMs;
+    this.organizationId = organizationId;
+    this.roles = roles;
+    this.origin = { scopeId, confirmedAtMs, stale: false };
   }
 
+  get scopeId(): string {
+    return this.origin.scopeId;
+  }
+  get confirmedAtMs(): number {
+    return this.origin.confirmedAtMs;
+  }
+  get stale(): boolean {
+    return this.origin.stale;
+  }
   get bytes(): number {
     let bytes = ENTRY_BYTES;
     for (const [name, descriptor] of this.roles) bytes += ROLE_BYTES + 2 * name.length + descriptor.length;
@@ -76,8 +84,9 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
     this.#entries = new BoundedCache({
       ...policies.roles,
       weight: { max: maxBytes, of: ({ bytes }) => bytes },
+      ownerOf: ({ organizationId }) => organizationId,
       onDrop: (entry) => {
-        entry.stale = true;
+        entry.origin.stale = true;
         this.#forget(entry);
       },
     });
@@ -120,7 +129,7 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
     this.#entries.set(entry.cacheKey, entry);
     // Entries above the whole limit are not kept. They are stale at once: no change would reach them.
     if (this.#entries.peek(entry.cacheKey) !== entry) {
-      entry.stale = true;
+      entry.origin.stale = true;
       return;
     }
     const keys = this.#keysOfScope.get(entry.scopeId) ?? new Set();
@@ -142,7 +151,7 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
       const loaded = await this.#inner.get(scope, names);
       if (generation !== changes.generation || changes.rolesMark(id) !== markBefore) continue;
       if (loaded.confirmedAtMs <= changes.forgottenUntilMs) continue;
-      const entry = new Entry(cacheKey, loaded);
+      const entry = new Entry(cacheKey, scope.organizationId, loaded);
       this.#store(entry);
       return entry;
     }

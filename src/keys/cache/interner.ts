@@ -3,19 +3,29 @@ import { BoundedCache } from '../../lib/bounded-cache.ts';
 import type { RoleAssignments } from '../../roles/role-assignments.ts';
 import type { KeyRecord } from '../key-record.ts';
 
+/** Of an entry, beside its value. */
+const ENTRY_BYTES = 250;
+/** Short names take the most: the three characters of `"a",` become a string of 24 bytes and a pointer. */
+const PARSED_BYTES_PER_CHARACTER = 6;
+
 /** Keeps one copy of values that many entries share. An eviction is harmless: the next entry gets its own copy. */
 export class Interner {
   readonly #texts: BoundedCache<string, string>;
   readonly #assignments: BoundedCache<string, RoleAssignments>;
   /** The same assignments by the text that Postgres stores. */
   readonly #stored: BoundedCache<string, RoleAssignments>;
-  readonly #kept = new WeakSet<RoleAssignments>();
+  /** Estimated bytes of the assignments that have one object. */
+  readonly #kept = new WeakMap<RoleAssignments, number>();
 
-  /** @param maxEntries maximum number of texts, and of assignments */
-  constructor(maxEntries: number) {
+  /**
+   * @param maxEntries maximum number of texts, and of assignments
+   * @param maxBytes estimated size of the assignments
+   */
+  constructor(maxEntries: number, maxBytes = Number.POSITIVE_INFINITY) {
     this.#texts = new BoundedCache({ maxEntries });
-    this.#assignments = new BoundedCache({ maxEntries });
-    this.#stored = new BoundedCache({ maxEntries });
+    const of = (assignments: RoleAssignments) => ENTRY_BYTES + this.bytesOf(assignments);
+    this.#assignments = new BoundedCache({ maxEntries, weight: { max: maxBytes / 2, of } });
+    this.#stored = new BoundedCache({ maxEntries, weight: { max: maxBytes / 2, of } });
   }
 
   /**
@@ -26,7 +36,7 @@ export class Interner {
     const kept = this.#assignments.get(cacheKey);
     if (kept !== undefined) return kept;
     const assignments = JSON.parse(json) as RoleAssignments;
-    this.#kept.add(assignments);
+    this.#kept.set(assignments, PARSED_BYTES_PER_CHARACTER * json.length);
     this.#assignments.set(cacheKey, assignments);
     return assignments;
   }
@@ -47,6 +57,11 @@ export class Interner {
     const assignments = this.assignments(organizationId, JSON.stringify(read(json)));
     this.#stored.set(cacheKey, assignments);
     return assignments;
+  }
+
+  /** Estimated bytes of assignments of this interner. */
+  bytesOf(assignments: RoleAssignments): number {
+    return this.#kept.get(assignments) ?? 0;
   }
 
   /** Returns the record with shared copies of the values that keys of an organization have in common. */

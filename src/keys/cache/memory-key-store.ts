@@ -15,6 +15,9 @@ import { Interner } from './interner.ts';
 import { policies } from './policies.ts';
 import type { Revalidation } from './revalidation.ts';
 
+/** Of a record and its hashes, beside the texts of its creator. */
+const ENTRY_BYTES = 600;
+
 /** Attempts to read a key that changes during each read. */
 const MAX_FILL_ATTEMPTS = 3;
 
@@ -86,6 +89,8 @@ export interface MemoryKeyStoreDeps {
   revalidation: Revalidation;
   now: () => number;
   maxEntries: number;
+  /** Estimated size of all records. If unset, only `maxEntries` applies. */
+  maxBytes?: number;
   /** Shares equal values between records. If unset, only within this store. */
   shared?: Interner;
 }
@@ -114,6 +119,16 @@ export class MemoryKeyStore implements KeyStore, ChangeListener {
     this.#interner = deps.shared ?? new Interner(policies.sharedTexts.maxEntries);
     this.#entries = new BoundedCache({
       maxEntries: deps.maxEntries,
+      weight: {
+        max: deps.maxBytes ?? Number.POSITIVE_INFINITY,
+        of: ({ record: { description, createdBy } }) =>
+          ENTRY_BYTES + 2 * (description.length + createdBy.length),
+        sharedPart: ({ record: { roleAssignments } }) => ({
+          object: roleAssignments,
+          weight: this.#interner.bytesOf(roleAssignments),
+        }),
+      },
+      ownerOf: ({ record }) => record.organizationId,
       onDrop: (entry, why) => {
         // Cached responses may still refer to the entry, which no longer receives invalidations.
         entry.dropped = why === 'evicted' ? 'evicted' : 'changed';

@@ -29,3 +29,14 @@ export const policies = {
    */
   recentChanges: { marginMs: 5 * 60_000, maxEntries: 50_000 },
 } as const;
+
+/** The shares of `CACHE_MAX_BYTES` of the caches whose entries differ in size, in bytes. */
+export function cacheShares(maxBytes: number) {
+  return {
+    responses: maxBytes / 2,
+    keys: maxBytes / 4,
+    roles: maxBytes / 8,
+    requests: maxBytes / 16,
+    assignments: maxBytes / 16,
+  };
+}

@@ -181,3 +181,93 @@ class Model {
     this.#entries = [];
   }
 }
+
+describe('a weighed cache with shared parts', () => {
+  interface Item {
+    own: number;
+    part: object;
+  }
+  const PART = 10;
+  const cacheOf = (max: number, dropped: unknown[] = []) =>
+    new BoundedCache<string, Item>({
+      maxEntries: 1_000,
+      weight: { max, of: ({ own }) => own, sharedPart: ({ part }) => ({ object: part, weight: PART }) },
+      onDrop: (value) => dropped.push(value),
+    });
+
+  it('counts a part once while any value refers to it', () => {
+    const dropped: unknown[] = [];
+    const cache = cacheOf(PART + 3, dropped);
+    const part = {};
+    for (const key of ['a', 'b', 'c']) cache.set(key, { own: 1, part });
+    expect(cache.size).toBe(3);
+    cache.delete('b');
+    cache.set('a', { own: 2, part });
+    expect(cache.size).toBe(2);
+    cache.set('d', { own: 1, part: {} });
+    expect([...'abcd'].filter((key) => cache.has(key))).toEqual(['d']);
+    cache.clear();
+    for (const key of ['a', 'b', 'c']) cache.set(key, { own: 1, part });
+    expect(cache.size).toBe(3);
+  });
+
+  it('does not store a value that is too heavy with its part', () => {
+    const cache = cacheOf(PART);
+    cache.set('a', { own: 1, part: {} });
+    expect(cache.size).toBe(0);
+  });
+});
+
+describe('a cache with owners', () => {
+  interface Item {
+    owner: string;
+    weight: number;
+  }
+  const cacheOf = (maxEntries: number, max: number) =>
+    new BoundedCache<string, Item>({
+      maxEntries,
+      weight: { max, of: ({ weight }) => weight },
+      ownerOf: ({ owner }) => owner,
+    });
+  const fill = (cache: BoundedCache<string, Item>, owner: string, count: number, weight = 1) => {
+    for (let index = 0; index < count; index += 1) cache.set(`${owner}${index}`, { owner, weight });
+  };
+  const left = (cache: BoundedCache<string, Item>, owner: string, count: number) =>
+    Array.from({ length: count }, (_, index) => `${owner}${index}`).filter((key) => cache.has(key)).length;
+
+  it.each([
+    ['entries', 100, 1_000_000],
+    ['weight', 1_000_000, 100],
+  ])('a flood of one owner takes its own %s only', (_unit, maxEntries, max) => {
+    const cache = cacheOf(maxEntries, max);
+    fill(cache, 'victim', 50);
+    fill(cache, 'flood', 10_000);
+    expect(left(cache, 'victim', 50)).toBe(50);
+    expect(cache.size).toBe(100);
+    // The newest of the flood stay.
+    expect(cache.has('flood9999')).toBe(true);
+    expect(cache.has('flood9940')).toBe(false);
+  });
+
+  it('one owner may use everything until others need it, and then keeps half', () => {
+    const cache = cacheOf(100, 1_000);
+    fill(cache, 'large', 100);
+    expect(cache.size).toBe(100);
+    for (let owner = 0; owner < 5; owner += 1) fill(cache, `small-${owner}-`, 10);
+    expect(left(cache, 'large', 100)).toBe(50);
+    expect(cache.size).toBe(100);
+  });
+
+  it('counts what each owner has also after removals', () => {
+    const cache = cacheOf(10, 1_000);
+    fill(cache, 'a', 8);
+    for (let index = 0; index < 8; index += 1) cache.delete(`a${index}`);
+    fill(cache, 'b', 10);
+    cache.set('a', { owner: 'a', weight: 1 });
+    expect(left(cache, 'b', 10)).toBe(9);
+    cache.clear();
+    fill(cache, 'b', 4);
+    fill(cache, 'a', 7);
+    expect([left(cache, 'b', 4), left(cache, 'a', 7)]).toEqual([4, 6]);
+  });
+});

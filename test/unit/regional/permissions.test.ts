@@ -96,14 +96,14 @@ describe('permissions of several contexts', () => {
     await resolver.resolve(record, { ...request, includeRoleDescriptors: false });
   });
 
-  it('refuses a hundred thousand names in a thousand projects while the event loop turns', async () => {
-    const entries = Array.from({ length: 100 }, (_, entry) => ({
+  it('refuses ten thousand names in each of a thousand projects while the event loop turns', async () => {
+    const entries = Array.from({ length: 10 }, (_, entry) => ({
       role_id: 'r',
       all: true,
       application_roles: Array.from({ length: 1_000 }, (_, index) => `${entry}-${index}`),
     }));
     const many = { ...record, roleAssignments: { project: { elasticsearch: entries } } };
-    const { resolver } = resolverOf(roleStore(), 16_777_216);
+    const { resolver } = resolverOf(roleStore(), 2_000_000);
     const contexts = Array.from({ length: 1_000 }, (_, index) => context(`p${index}`));
     let turns = 0;
     const counting = setImmediate(function count() {
