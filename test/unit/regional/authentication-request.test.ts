@@ -90,7 +90,7 @@ describe('the request', () => {
 });
 
 describe('the request reader', () => {
-  const reader = new RequestReader();
+  const reader = new RequestReader(1_000_000);
   const body = JSON.stringify({ contexts: [CONTEXT] });
 
   it('returns one object for equal requests, and another for different ones', () => {

@@ -77,6 +77,7 @@ class Pod {
       permissions: new PermissionsResolver(new RoleResolver(roles), this.freshness, limits),
       responses,
       ...limits,
+      requestCacheBytes: 1_000_000,
       sharedResponses: redis ? sharedResponses : undefined,
       isKeyInMemory: () => this.inMemory,
       assertConfirmed: () => {
@@ -155,6 +156,8 @@ const shopCall: AuthenticationCall = {
 const shared = (body: string): CachedResponse => ({
   body,
   ownBytes: body.length,
+  permissions: { text: '' },
+  organizationId: 'org',
   validUntilMs: undefined,
   isValid: () => true,
   origin: () => ({ key: { id: credential.id, version: 1 }, scopes: [], confirmedAtMs: START_MS }),
