@@ -75,7 +75,7 @@ export class LocalResponse implements CachedResponse, Identity {
   }
 }
 
-/** Size of an entry, and of its shared part, beside their texts. test/unit/regional/cache-memory.test.ts measures them. */
+/** Size of an entry, and of its shared part, beside their texts. test/integration/regional/cache-memory.test.ts measures them. */
 const ENTRY_BYTES = 450;
 const PERMISSIONS_BYTES = 450;
 

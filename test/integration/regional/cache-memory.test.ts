@@ -13,6 +13,7 @@ import { IdentityWriter } from '../../../src/regional/response-writer.ts';
 import { RoleResolver } from '../../../src/regional/role-resolver.ts';
 import { keyRecord } from '../../support/records.ts';
 
+// A process of its own, so that no other test's objects count.
 const MIB = 1_048_576;
 
 const RESPONSES = 8 * MIB;
