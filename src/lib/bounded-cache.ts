@@ -1,5 +1,5 @@
 /** How entries are weighed. The functions must always return the same for an entry. */
-export interface Weight<Key, Value> {
+interface Weight<Key, Value> {
   max: number;
   of: (value: Value, key: Key) => number;
   /** An object that several values refer to; its weight is counted once. */

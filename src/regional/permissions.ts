@@ -5,7 +5,6 @@ import { type RoleOrigin, roleScopeId } from '../keys/role-store.ts';
 import { BoundedCache } from '../lib/bounded-cache.ts';
 import { Turns } from '../lib/turns.ts';
 import { type ApplicationRoles, applicationRolesFor } from '../roles/application-roles.ts';
-import type { RoleAssignments } from '../roles/role-assignments.ts';
 import type { AuthenticationRequest, RequestedContext } from './authentication-request.ts';
 import { permissionDenied } from './denial.ts';
 import { layOutPermissions, responseTooLarge } from './response-writer.ts';

@@ -31,7 +31,7 @@ beforeAll(async () => {
     });
   }
   await databases.replicated();
-  regional = await startRegional(databases.replicaUrl);
+  regional = await startRegional(databases.replicaUrl, { DATABASE_QUERY_TIMEOUT_MS: '10000' });
   await ready(regional);
 });
 afterAll(async () => {
