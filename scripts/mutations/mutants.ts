@@ -89,11 +89,11 @@ function isGuarded(node: ts.ThrowStatement): boolean {
   return ts.isIfStatement(block);
 }
 
-/** A number with a name in capitals at the top level of a file. */
+/** A bound at the top level of a file; other constants are tuning. */
 function isLimit({ name, initializer, parent }: ts.VariableDeclaration): boolean {
   return (
     ts.isIdentifier(name) &&
-    /^[A-Z][A-Z\d_]+$/.test(name.text) &&
+    /^MAX_[A-Z\d_]+$/.test(name.text) &&
     initializer !== undefined &&
     /^[\d_*\s]+$/.test(initializer.getText()) &&
     ts.isSourceFile(parent.parent.parent)
