@@ -27,6 +27,9 @@ export const ONLY_ON_SERVERS = [
   'src/keys/cache/redis/redis-link.ts',
   'src/keys/cache/redis/region-confirmation.ts',
   'src/keys/cache/redis/rising-numbers.ts',
+  'src/keys/change-feed/login-sessions.ts',
+  // Its values must equal those of functions of the database.
+  'src/keys/buckets.ts',
   'src/keys/postgres-key-store.ts',
   'src/keys/postgres-role-store.ts',
   'src/keys/region-metrics.ts',
