@@ -102,6 +102,7 @@ it(`every response of ${SECONDS} s of faults keeps the freshness contract (SOAK_
   const processes = new Processes(fleet);
   await churn.populate();
   await sleep(ORDINARY_MS);
+  await traffic.warmUp();
 
   const startedAtMs = Date.now();
   traffic.start(CLIENTS, CALLS_PER_SECOND);

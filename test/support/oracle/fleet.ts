@@ -24,7 +24,7 @@ const PASSWORD = 'oracle-test-password';
 const SUBSCRIPTION = 'oracle';
 
 /** A service in a process of its own, which can be killed and started again on the same port. */
-export class RestartableService {
+class RestartableService {
   readonly #start: () => Promise<ShiftedPod>;
   current: ShiftedPod;
   /** Whether clients may send requests to it, as a load balancer would know. */

@@ -32,6 +32,14 @@ export class Traffic {
     );
   }
 
+  /** Sends every key to every pod once, so that a busy machine does not read them all at the first moment of a fault. */
+  async warmUp(): Promise<void> {
+    const { fleet, world } = this.#options;
+    for (const { secret } of world.keys.values())
+      for (const { links } of fleet.pods)
+        await this.#send(links.clients.port, secret.authorization, this.#bodies[0]);
+  }
+
   /** @param perSecond calls of all clients together, if the pods are fast enough */
   start(clients: number, perSecond: number): void {
     this.#nextAtMs = performance.now();

@@ -64,7 +64,7 @@ export function allowedOutcomes(
 }
 
 /** Whether every pod must have applied a change when the call began. */
-export function hasArrived(change: Span, { pod, sentMs }: Call, disturbances: Disturbances): boolean {
+function hasArrived(change: Span, { pod, sentMs }: Call, disturbances: Disturbances): boolean {
   return change.acknowledgedMs < NEVER && disturbances.appliedBy(change.acknowledgedMs, pod) < sentMs;
 }
 
