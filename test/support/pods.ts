@@ -75,7 +75,7 @@ export function outcome(response: ApiResponse): string {
 }
 
 /** Resolves when the service is ready. */
-export async function ready(pod: TestRegional): Promise<void> {
+export async function ready(pod: { managementUrl: string }): Promise<void> {
   for (;;) {
     const response = await fetch(`${pod.managementUrl}/readyz`);
     await response.arrayBuffer(); // an unread body keeps its connection open

@@ -18,7 +18,11 @@ export interface ShiftedPod {
   /** Every log line so far. */
   logLines: string[];
   setClock(offsetMs: number): Promise<void>;
+  readonly pid: number;
+  /** SIGTERM. */
   stop(): Promise<void>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
 }
 
 /**
@@ -34,8 +38,12 @@ export function startShiftedPod(
 }
 
 /** As `startShiftedPod`, for a control plane. @param primaryUrl of the login of the control plane */
-export function startShiftedControlPlane(offsetMs: number, primaryUrl: string): Promise<ShiftedPod> {
-  return startShifted('control-plane', offsetMs, controlPlaneSettings(primaryUrl));
+export function startShiftedControlPlane(
+  offsetMs: number,
+  primaryUrl: string,
+  settings: Record<string, string> = {},
+): Promise<ShiftedPod> {
+  return startShifted('control-plane', offsetMs, { ...controlPlaneSettings(primaryUrl), ...settings });
 }
 
 async function startShifted(
@@ -60,10 +68,10 @@ async function startShifted(
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
-  const stop = async () => {
-    child.kill('SIGTERM');
+  const end = (signal: NodeJS.Signals) => async () => {
+    child.kill(signal);
     await exited;
-    await rm(directory, { recursive: true });
+    await rm(directory, { recursive: true, force: true });
   };
   const logLines: string[] = [];
   const urls = await new Promise<{ url: string; managementUrl: string }>((resolve, reject) => {
@@ -74,5 +82,12 @@ async function startShifted(
     });
     void exited.then(() => reject(new Error('the pod exited before it listened')));
   });
-  return { ...urls, logLines, setClock, stop };
+  return {
+    ...urls,
+    logLines,
+    setClock,
+    pid: child.pid as number,
+    stop: end('SIGTERM'),
+    kill: end('SIGKILL'),
+  };
 }

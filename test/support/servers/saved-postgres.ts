@@ -2,13 +2,19 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '../../../dev/child-process.ts';
 import { freePort } from '../../../dev/ports.ts';
+import { killMachine } from './kill-machine.ts';
 import { createScratchDirectory, startTestPostgres } from './postgres.ts';
+import type { ServerWithAccess } from './standby.ts';
 
 /** A server whose data directory can be replaced by an older copy of it. */
 export interface SavedPostgres {
   /** Superuser URL of the database `postgres`. */
   url: string;
+  /** The server, as it was started last. */
+  readonly running: ServerWithAccess;
   stop(): Promise<void>;
+  /** Like the loss of its machine. */
+  kill(): Promise<void>;
   start(): Promise<void>;
   /** Copies the data directory. The server stops meanwhile. */
   save(): Promise<void>;
@@ -29,21 +35,43 @@ export async function startSavedPostgres(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<SavedPostgres> {
   const directory = await createScratchDirectory(purpose);
-  const dataDirectory = join(directory, 'data');
-  const saved = join(directory, 'saved');
   const port = await freePort();
-  const startServer = () => startTestPostgres(dataDirectory, settings, { port, password });
-  let running = await startServer();
+  const running = await startTestPostgres(join(directory, 'data'), settings, { port, password });
+  return savedPostgres(running, directory, settings);
+}
+
+/**
+ * @param first the running server
+ * @param directory that contains its data directory and nothing else
+ * @param settings for its later starts
+ */
+export function savedPostgres(
+  first: ServerWithAccess,
+  directory: string,
+  settings: Readonly<Record<string, string>> = {},
+): SavedPostgres {
+  const { dataDirectory, port } = first.server;
+  const { url, password } = first.access;
+  const saved = join(directory, 'saved');
+  let running = first;
   const start = async () => {
-    running = await startServer();
+    running = await startTestPostgres(dataDirectory, settings, { port, password });
   };
   const stop = () => running.server.stop();
   return {
-    url: running.access.url,
+    url,
+    get running() {
+      return running;
+    },
     stop,
+    kill: async () => {
+      killMachine(running.server);
+      await running.server.exited;
+    },
     start,
     save: async () => {
       await stop();
+      await rm(saved, { recursive: true, force: true });
       await copy(dataDirectory, saved);
       await start();
     },

@@ -16,6 +16,8 @@ export interface TcpProxy {
   halfOpen(dropped?: Direction): void;
   /** Delays every byte by `delayMs` in both directions and keeps the order. */
   delay(delayMs: number): void;
+  /** Passes so many bytes every 5 ms in both directions. */
+  drip(bytes: number): void;
   /** Forwards again. Resets connections that lost bytes, because their streams have gaps. */
   restore(): Promise<void>;
   /** Resets every connection and leads new ones to another server, like a name or address that moves. */
@@ -38,6 +40,7 @@ export async function startTcpProxy(options: { targetPort: number; targetHost?: 
   const pairs = new Set<Pair>();
   let dropped: readonly Direction[] = [];
   let delayMs = 0;
+  let dripBytes = 0;
 
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     const upstream = openSocket({ port: targetPort, host: targetHost, allowHalfOpen: true, noDelay: true });
@@ -67,6 +70,7 @@ export async function startTcpProxy(options: { targetPort: number; targetHost?: 
     for (const direction of ['toServer', 'toClient'] as const) {
       pair.lanes[direction].dropping = dropped.includes(direction);
       pair.lanes[direction].delayMs = delayMs;
+      pair.lanes[direction].dripBytes = dripBytes;
     }
   }
   function drop(directions: readonly Direction[]): void {
@@ -95,9 +99,14 @@ export async function startTcpProxy(options: { targetPort: number; targetHost?: 
       delayMs = ms;
       for (const pair of pairs) apply(pair);
     },
+    drip: (bytes) => {
+      dripBytes = bytes;
+      for (const pair of pairs) apply(pair);
+    },
     restore: async () => {
       for (const pair of pairs) if (pair.lanes.toServer.lossy || pair.lanes.toClient.lossy) pair.reset();
       delayMs = 0;
+      dripBytes = 0;
       drop([]);
       if (!server.listening) await listen(port);
     },
