@@ -330,7 +330,12 @@ it.each([
     5,
     /ECONNREFUSED/,
   ],
-  ['no such host', { MIGRATE_DATABASE_URL: 'postgres://postgres@no-such-host.invalid/iam?sslmode=verify-full' }, 5, /invalid/],
+  [
+    'no such host',
+    { MIGRATE_DATABASE_URL: 'postgres://postgres@no-such-host.invalid/iam?sslmode=verify-full' },
+    5,
+    /invalid/,
+  ],
 ])('reports one line on standard error: %s', async (_name, environment, exitCode, message) => {
   const refused = await iam(['migrate', 'region'], environment as Record<string, string>);
   expect(refused.exitCode).toBe(exitCode);
