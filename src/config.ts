@@ -193,6 +193,14 @@ export const settings = {
   BODY_TIMEOUT_MS: integer(100, 60_000)
     .default(5_000)
     .describe('Time for a request body to arrive. A slower one gets 408.'),
+  MAX_CONNECTIONS: integer(10, 1_000_000)
+    .default(10_000)
+    .describe('Maximum number of open client connections of a process. It closes further ones at once.'),
+  MAX_CONNECTIONS_PER_ADDRESS: integer(1, 1_000_000)
+    .default(2_000)
+    .describe(
+      'Maximum number of open connections of one client address to a process, which closes further ones at once. An IPv6 network of 64 bits counts as one address. TRUSTED_PROXIES have no such limit. Raise it if many clients share one address, such as behind NAT.',
+    ),
   SHUTDOWN_TIMEOUT_MS: integer(0, 120_000)
     .default(8_000)
     .describe('Maximum time that a shutdown waits for requests in flight.'),

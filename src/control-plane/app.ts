@@ -71,7 +71,7 @@ export async function createControlPlaneApp(
   services: ControlPlaneServices,
   prepare: (app: FastifyInstance) => void = () => {},
 ): Promise<FastifyInstance> {
-  const options = serverOptions(config, logger);
+  const options = serverOptions(config, logger, services.traffic);
   const app = fastify({
     ...options,
     // Longer than any valid id, so that a long one is a refusal of its route and not an unknown path.

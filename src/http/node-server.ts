@@ -1,8 +1,9 @@
 import type { RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import type { FastifyServerOptions } from 'fastify';
 import { createServer } from './node-http.ts';
+import type { Traffic } from './traffic.ts';
 import type { PlainLane } from './wire/plain-lane.ts';
 
 interface Options extends FastifyServerOptions {
@@ -11,25 +12,40 @@ interface Options extends FastifyServerOptions {
 }
 
 /**
- * Returns a Fastify server factory that passes each connection to the plain lane first. It sets the same timeouts as
- * Fastify does on the servers that it creates.
+ * Returns a Fastify server factory that refuses connections beyond the limits, and passes each other connection to the
+ * plain lane, if there is one. It sets the same timeouts as Fastify does on the servers that it creates.
  */
-export function serverWith(lane: PlainLane) {
+export function serverWith(traffic: Traffic, lane: PlainLane | undefined) {
   return (fastifyListener: RequestListener, options: Options) => {
     const server = options.https
       ? createTlsServer(options.https, fastifyListener)
       : createServer(options.http ?? {}, fastifyListener);
     server.keepAliveTimeout = options.keepAliveTimeout ?? server.keepAliveTimeout;
     server.requestTimeout = options.requestTimeout ?? server.requestTimeout;
-
-    const connectionEvent = options.https ? 'secureConnection' : 'connection';
-    const httpListeners = server.listeners(connectionEvent) as ((socket: Socket) => void)[];
-    server.removeAllListeners(connectionEvent);
-    server.on(connectionEvent, (socket: Socket) =>
-      lane.take(socket, () => {
-        for (const listener of httpListeners) listener.call(server, socket);
-      }),
+    if (lane !== undefined) {
+      intercept(server, options.https ? 'secureConnection' : 'connection', (socket, proceed) =>
+        lane.take(socket, proceed),
+      );
+    }
+    // Before the TLS handshake. A reset, because it leaves no state of the connection in the kernel.
+    intercept(server, 'connection', (socket, proceed) =>
+      traffic.admit(socket) ? proceed() : socket.resetAndDestroy(),
     );
     return server;
   };
+}
+
+/** Calls `handler` instead of the listeners of an event, which get the socket when it calls `proceed`. */
+function intercept(
+  server: Server,
+  event: 'connection' | 'secureConnection',
+  handler: (socket: Socket, proceed: () => void) => void,
+): void {
+  const listeners = server.listeners(event) as ((socket: Socket) => void)[];
+  server.removeAllListeners(event);
+  server.on(event, (socket: Socket) =>
+    handler(socket, () => {
+      for (const listener of listeners) listener.call(server, socket);
+    }),
+  );
 }

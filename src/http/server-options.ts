@@ -5,16 +5,25 @@ import type { Config } from '../config.ts';
 import { IamError } from '../errors.ts';
 import { readAuthorities, readCertificate } from '../setting-file.ts';
 import { sendUiamError, toIamError, uiamErrorBody } from './error-rendering.ts';
+import { serverWith } from './node-server.ts';
 import { requestIds } from './request-id.ts';
+import type { Traffic } from './traffic.ts';
+import type { PlainLane } from './wire/plain-lane.ts';
 
 /** Longer than the idle timeout of common load balancers, so that the load balancer closes idle connections first. */
 export const IDLE_MS = 72_000;
 
 const LINGER_MS = 1_000;
 
-/** Fastify options of both servers, with every limit and timeout explicit. */
-export function serverOptions(config: Config, logger: Logger): FastifyServerOptions {
+/** Fastify options of both servers, with every limit and timeout explicit. @param lane serves plain requests, if any */
+export function serverOptions(
+  config: Config,
+  logger: Logger,
+  traffic: Traffic,
+  lane?: PlainLane,
+): FastifyServerOptions {
   return {
+    serverFactory: serverWith(traffic, lane),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'http.request.id' }),
     genReqId: requestIds(),

@@ -1,26 +1,34 @@
+import type { Socket } from 'node:net';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { BodyBudget } from './body-budget.ts';
 import { ClientAddresses } from './client-addresses.ts';
+import { ConnectionLimits } from './connection-limits.ts';
 
 /** Why a request or connection was refused although it may be valid. A metric label. */
-const REASONS = ['body_budget', 'body_timeout'] as const;
+const REASONS = ['body_budget', 'body_timeout', 'connections', 'connections_per_address'] as const;
 type Reason = (typeof REASONS)[number];
 
 /** What all connections of a process share: who their clients are, and how much they may use. */
 export class Traffic {
   readonly addresses: ClientAddresses;
   readonly bodies: BodyBudget;
+  readonly #connections: ConnectionLimits;
   readonly #refusals: Counter<'reason'>;
 
   constructor(config: Config, registry: Registry) {
     const registers = [registry];
+    const connections = new ConnectionLimits({
+      max: config.MAX_CONNECTIONS,
+      maxPerClient: config.MAX_CONNECTIONS_PER_ADDRESS,
+    });
+    this.#connections = connections;
     this.addresses = new ClientAddresses(config.TRUSTED_PROXIES);
     const bodies = new BodyBudget(config.BODY_BUDGET_BYTES);
     this.bodies = bodies;
     this.#refusals = new Counter({
       name: 'iam_traffic_refusals_total',
-      help: 'Connections and requests refused beyond a limit: body_budget (BODY_BUDGET_BYTES), body_timeout (BODY_TIMEOUT_MS).',
+      help: 'Connections and requests refused beyond a limit: body_budget (BODY_BUDGET_BYTES), body_timeout (BODY_TIMEOUT_MS), connections (MAX_CONNECTIONS), connections_per_address (MAX_CONNECTIONS_PER_ADDRESS).',
       labelNames: ['reason'],
       registers,
     });
@@ -33,6 +41,23 @@ export class Traffic {
         this.set(bodies.bytes);
       },
     });
+    new Gauge({
+      name: 'iam_connections',
+      help: 'Open connections of clients, which count towards MAX_CONNECTIONS.',
+      registers,
+      collect() {
+        this.set(connections.open);
+      },
+    });
+  }
+
+  /** Counts a new connection until it closes. @returns whether it is within the limits; if not, it counts as a refusal */
+  admit(socket: Socket): boolean {
+    const peer = this.addresses.peerOf(socket);
+    const exceeded = this.#connections.add(peer);
+    if (exceeded === undefined) socket.once('close', () => this.#connections.close(peer));
+    else this.refused(exceeded);
+    return exceeded === undefined;
   }
 
   /** Counts a refusal. */

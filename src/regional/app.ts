@@ -6,7 +6,6 @@ import { closeConnectionsAtShutdown } from '../http/draining.ts';
 import { ErrorLog } from '../http/error-log.ts';
 import { uiamErrorResponses } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
-import { serverWith } from '../http/node-server.ts';
 import { requestBodies } from '../http/request-bodies.ts';
 import { senderAddress } from '../http/sender-address.ts';
 import { IDLE_MS, serverOptions, withoutSchemas } from '../http/server-options.ts';
@@ -57,9 +56,8 @@ export async function createRegionalApp(
     respond: (request, connection) => fastLane.respond(request, connection),
   });
   const app = fastify({
-    ...serverOptions(config, logger),
+    ...serverOptions(config, logger, traffic, config.FAST_LANE ? lane : undefined),
     ...withoutSchemas,
-    ...(config.FAST_LANE && { serverFactory: serverWith(lane) }),
   } as object) as FastifyInstance;
   await app.register(uiamErrorResponses, { errorLog });
   await app.register(senderAddress, { addresses });
