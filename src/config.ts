@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { hashBounds } from './credential/hash.ts';
+import { isCertificateName } from './lib/certificate-names.ts';
 import { isNetwork } from './lib/networks.ts';
 import { urlProblem } from './lib/url-problem.ts';
 import { misspeltSettings } from './misspelt-settings.ts';
@@ -308,7 +309,32 @@ export const settings = {
   TLS_CLIENT_CA_FILE: z
     .string()
     .optional()
-    .describe('PEM certificate authorities whose client certificates count as client authentication (mTLS).'),
+    .describe(
+      'PEM certificate authorities of client certificates (mTLS). A certificate counts as client authentication if it also has a name of CLIENT_CERTIFICATE_NAMES, which is required.',
+    ),
+  CLIENT_CERTIFICATE_NAMES: list
+    .pipe(
+      z.array(
+        z.string().refine(isCertificateName, {
+          message:
+            'each item must be a DNS name or a URI, such as spiffe://example.org/elasticsearch; only a SPIFFE id may end with /*',
+        }),
+      ),
+    )
+    .default([])
+    .describe(
+      'Names of the client certificates that count as client authentication, separated by commas: DNS names and URIs of the subjectAltName. A SPIFFE id that ends with /* includes all ids below it.',
+    ),
+  ALLOW_PLAINTEXT: flag
+    .default(false)
+    .describe(
+      'Set to true if a proxy or a service mesh encrypts the connections to HOST. Without it, a process that listens on another address than loopback without TLS warns at start.',
+    ),
+  MAX_CONNECTION_AGE_MS: integer(1_000, 86_400_000)
+    .default(600_000)
+    .describe(
+      'Age at which a connection ends, after a response with Connection: close. Up to a tenth less, so that connections end at different times. Bounds how long a revoked client certificate is used.',
+    ),
 } as const;
 
 const schema = z.object(settings).superRefine((config, context) => {
@@ -384,6 +410,21 @@ const schema = z.object(settings).superRefine((config, context) => {
       code: 'custom',
       path: ['TLS_CLIENT_CA_FILE'],
       message: 'requires TLS_CERT_FILE and TLS_KEY_FILE',
+    });
+  }
+  if (config.TLS_CLIENT_CA_FILE !== undefined && config.CLIENT_CERTIFICATE_NAMES.length === 0) {
+    context.addIssue({
+      code: 'custom',
+      path: ['CLIENT_CERTIFICATE_NAMES'],
+      message:
+        'required with TLS_CLIENT_CA_FILE: the names (SAN) of the trusted callers. Without it, each certificate of these authorities would count',
+    });
+  }
+  if (config.TLS_CLIENT_CA_FILE === undefined && config.CLIENT_CERTIFICATE_NAMES.length > 0) {
+    context.addIssue({
+      code: 'custom',
+      path: ['CLIENT_CERTIFICATE_NAMES'],
+      message: 'requires TLS_CLIENT_CA_FILE',
     });
   }
 });

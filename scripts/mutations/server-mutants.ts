@@ -96,9 +96,9 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
     tests: `${CONTROL_PLANE}/shutdown.test.ts`,
   },
   {
-    file: 'src/http/draining.ts',
-    from: 'if (closing)',
-    to: 'if (false)',
+    file: 'src/http/client-connections.ts',
+    from: 'closing || ',
+    to: '',
     tests: `${CONTROL_PLANE}/shutdown.test.ts`,
   },
   {
@@ -108,9 +108,9 @@ export const SERVER_MUTANTS: readonly ServerMutant[] = [
     tests: 'test/integration/regional/shutdown.test.ts',
   },
   {
-    file: 'src/http/wire/plain-connection.ts',
-    from: '.authorized === true',
-    to: '.authorized !== undefined',
+    file: 'src/http/client-certificates.ts',
+    from: 'socket.authorized !== true',
+    to: 'socket.authorized === undefined',
     tests: 'test/integration/regional/certificate-keep-alive.test.ts',
   },
 ];

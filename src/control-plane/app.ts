@@ -2,7 +2,7 @@ import sensible from '@fastify/sensible';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { closeConnectionsAtShutdown } from '../http/draining.ts';
+import { clientConnections } from '../http/client-connections.ts';
 import { ErrorLog } from '../http/error-log.ts';
 import { type OnRefusal, toIamError, uiamErrorResponses } from '../http/error-rendering.ts';
 import { openApi } from '../http/openapi.ts';
@@ -89,13 +89,13 @@ export async function createControlPlaneApp(
   const onRefusal: OnRefusal = (request, error) => services.refusals.record(request, error);
   await app.register(uiamErrorResponses, { errorLog, onRefusal });
   await app.register(senderAddress, { addresses: services.traffic.addresses });
+  await app.register(clientConnections, services.traffic);
   await app.register(requestBodies, {
     limitBytes: config.BODY_LIMIT_BYTES,
     timeoutMs: config.BODY_TIMEOUT_MS,
     traffic: services.traffic,
   });
   await app.register(jsonBody);
-  closeConnectionsAtShutdown(app);
   prepare(app);
 
   await app.register(clientAddress, {

@@ -1,8 +1,10 @@
+import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { IamError } from '../errors.ts';
+import { Networks } from '../lib/networks.ts';
 import { readAuthorities, readCertificate } from '../setting-file.ts';
 import { sendUiamError, toIamError, uiamErrorBody } from './error-rendering.ts';
 import { serverWith } from './node-server.ts';
@@ -22,6 +24,7 @@ export function serverOptions(
   traffic: Traffic,
   lane?: PlainLane,
 ): FastifyServerOptions {
+  warnAboutPlaintext(config, logger);
   return {
     serverFactory: serverWith(traffic, lane),
     loggerInstance: logger,
@@ -39,6 +42,14 @@ export function serverOptions(
   } as FastifyServerOptions;
 }
 
+function warnAboutPlaintext(config: Config, logger: Logger): void {
+  const isLocal = config.HOST === 'localhost' || new Networks(['loopback']).has(config.HOST);
+  if (config.TLS_CERT_FILE !== undefined || isLocal || config.ALLOW_PLAINTEXT) return;
+  logger.warn(
+    'clients send credentials unencrypted: HOST is not a loopback address, and TLS is off; set TLS_CERT_FILE and TLS_KEY_FILE, or ALLOW_PLAINTEXT=true behind a proxy or a mesh that encrypts',
+  );
+}
+
 const refuseSchema = () => {
   throw new Error('the routes of this server have no schemas');
 };
@@ -48,10 +59,11 @@ export const withoutSchemas = {
   schemaController: { compilersFactory: { buildValidator: refuseSchema, buildSerializer: refuseSchema } },
 } as const satisfies FastifyServerOptions;
 
-/** Whether the connection of a request has a verified client certificate (mTLS). */
-export function hasClientCertificate(request: FastifyRequest): boolean {
-  return (request.raw.socket as { authorized?: boolean }).authorized === true;
-}
+/**
+ * No session resumption: it skips the check of the client certificate, which may have expired or been revoked since. No
+ * renegotiation: it changes the certificate of a connection.
+ */
+const SECURE_OPTIONS = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
 
 function transport(config: Config): object {
   // Node itself would refuse a request without Host, with an empty body. `uiamErrorResponses` refuses it in JSON.
@@ -63,6 +75,8 @@ function transport(config: Config): object {
   return {
     https: {
       requireHostHeader,
+      minVersion: 'TLSv1.2',
+      secureOptions: SECURE_OPTIONS,
       ...readCertificate(config.TLS_CERT_FILE, config.TLS_KEY_FILE),
       // Optional: callers with external keys have no certificate.
       requestCert: mutual,

@@ -3,6 +3,8 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { BodyBudget } from './body-budget.ts';
 import { ClientAddresses } from './client-addresses.ts';
+import { ClientCertificates } from './client-certificates.ts';
+import { ConnectionAges } from './connection-ages.ts';
 import { ConnectionLimits } from './connection-limits.ts';
 
 /** Why a request or connection was refused although it may be valid. A metric label. */
@@ -12,6 +14,8 @@ type Reason = (typeof REASONS)[number];
 /** What all connections of a process share: who their clients are, and how much they may use. */
 export class Traffic {
   readonly addresses: ClientAddresses;
+  readonly certificates: ClientCertificates;
+  readonly ages: ConnectionAges;
   readonly bodies: BodyBudget;
   readonly #connections: ConnectionLimits;
   readonly #refusals: Counter<'reason'>;
@@ -24,6 +28,8 @@ export class Traffic {
     });
     this.#connections = connections;
     this.addresses = new ClientAddresses(config.TRUSTED_PROXIES);
+    this.certificates = new ClientCertificates(config.CLIENT_CERTIFICATE_NAMES);
+    this.ages = new ConnectionAges(config.MAX_CONNECTION_AGE_MS);
     const bodies = new BodyBudget(config.BODY_BUDGET_BYTES);
     this.bodies = bodies;
     this.#refusals = new Counter({

@@ -2,7 +2,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { IamError } from '../errors.ts';
-import { closeConnectionsAtShutdown } from '../http/draining.ts';
+import { clientConnections } from '../http/client-connections.ts';
 import { ErrorLog } from '../http/error-log.ts';
 import { uiamErrorResponses } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
@@ -51,6 +51,8 @@ export async function createRegionalApp(
     head: new ResponseHead(Date.now, IDLE_MS),
     idleTicks: IDLE_MS / TICK_MS,
     addresses,
+    certificates: traffic.certificates,
+    ages: traffic.ages,
     bodies: traffic.bodies,
     admits: (headers, connection) => fastLane.admits(headers, connection),
     respond: (request, connection) => fastLane.respond(request, connection),
@@ -61,13 +63,13 @@ export async function createRegionalApp(
   } as object) as FastifyInstance;
   await app.register(uiamErrorResponses, { errorLog });
   await app.register(senderAddress, { addresses });
+  await app.register(clientConnections, traffic);
   await app.register(requestBodies, {
     limitBytes: config.BODY_LIMIT_BYTES,
     timeoutMs: config.BODY_TIMEOUT_MS,
     traffic,
   });
   await app.register(jsonBytes);
-  closeConnectionsAtShutdown(app);
   // Before the body is read.
   app.addHook('onRequest', async (request) => {
     if (request.is404) throw new IamError('NOT_FOUND');

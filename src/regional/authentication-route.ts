@@ -2,7 +2,6 @@ import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { LONG_BODY_MS, type LongBody, SLICE_BYTES } from '../http/response-budget.ts';
-import { hasClientCertificate } from '../http/server-options.ts';
 import type { Tier } from '../keys/key-store.ts';
 import { AUTHENTICATE_PATH, type AuthenticationCall, callDigest } from './authentication-call.ts';
 import type { AuthenticationService } from './authentication-service.ts';
@@ -18,14 +17,14 @@ declare module 'fastify' {
 export function authenticationRoute(app: FastifyInstance, service: AuthenticationService): void {
   app.decorateReply('tier', 'none');
   const onRequest = async (request: FastifyRequest) =>
-    service.assertHead(request.headers.authorization, hasClientCertificate(request));
+    service.assertHead(request.headers.authorization, request.hasClientCertificate);
   app.post<{ Body: Buffer | undefined }>(AUTHENTICATE_PATH, { onRequest }, async (request, reply) => {
     const { headers } = request;
     const call: AuthenticationCall = {
       authorization: headers.authorization,
       client: {
         secret: headers['x-client-authentication'] as string | undefined,
-        certificate: hasClientCertificate(request),
+        certificate: request.hasClientCertificate,
       },
       rawQuery: (request.raw.url ?? '').slice(AUTHENTICATE_PATH.length + 1),
       body: request.body?.toString('latin1'),

@@ -33,14 +33,21 @@ export class CertificateAuthority {
     return join(this.directory, 'ca.crt');
   }
 
-  /** Issues a certificate that is valid for servers and clients. */
+  /**
+   * Issues a certificate that is valid for servers and clients.
+   * @param options.names its subjectAltName, one item per line of an openssl section; by default `name` and this machine
+   */
   async issue(
     name: string,
-    options: { expired?: boolean } = {},
+    options: { expired?: boolean; names?: string[] } = {},
   ): Promise<Certificate & { files: Certificate }> {
     this.#serial += 1;
     const validity = options.expired ? '-days -1' : '-days 1';
-    await writeFile(join(this.directory, `${name}.ext`), 'subjectAltName=IP:127.0.0.1,DNS:localhost\n');
+    const names = options.names ?? [`DNS.1=${name}`, 'DNS.2=localhost', 'IP=127.0.0.1'];
+    await writeFile(
+      join(this.directory, `${name}.ext`),
+      `subjectAltName=@names\n[names]\n${names.join('\n')}\n`,
+    );
     await this.#openssl(
       `req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=${name} -keyout ${name}.key -out ${name}.csr`,
     );

@@ -128,6 +128,23 @@ describe('configuration', () => {
     expect(refusal({ TLS_KEY_FILE: 'a' })).toContain('set both TLS_CERT_FILE and TLS_KEY_FILE');
     expect(refusal({ TLS_CLIENT_CA_FILE: 'a' })).toContain('TLS_CLIENT_CA_FILE: requires');
   });
+
+  it('requires the names of trusted callers with an authority of client certificates, and none without', () => {
+    const tls = { TLS_CERT_FILE: 'a', TLS_KEY_FILE: 'a', TLS_CLIENT_CA_FILE: 'a' };
+    expect(refusal(tls)).toContain('CLIENT_CERTIFICATE_NAMES: required with TLS_CLIENT_CA_FILE');
+    expect(refusal({ ...tls, CLIENT_CERTIFICATE_NAMES: ' , ' })).toContain(
+      'CLIENT_CERTIFICATE_NAMES: required',
+    );
+    expect(refusal({ ...tls, CLIENT_CERTIFICATE_NAMES: '*.example' })).toContain(
+      'only a SPIFFE id may end with /*',
+    );
+    expect(refusal({ CLIENT_CERTIFICATE_NAMES: 'es' })).toContain('requires TLS_CLIENT_CA_FILE');
+    const { CLIENT_CERTIFICATE_NAMES } = loadConfig({
+      ...tls,
+      CLIENT_CERTIFICATE_NAMES: 'es, spiffe://td/es/*',
+    });
+    expect(CLIENT_CERTIFICATE_NAMES).toEqual(['es', 'spiffe://td/es/*']);
+  });
 });
 
 it('every setting has a description', () => {

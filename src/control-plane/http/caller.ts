@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify';
 import { IamError } from '../../errors.ts';
-import { hasClientCertificate } from '../../http/server-options.ts';
 import type { KeyRecord } from '../../keys/key-record.ts';
 import type { RetryGuard } from '../keys/idempotency.ts';
 import { isOwner } from '../organizations/assignment-scope.ts';
@@ -19,7 +18,7 @@ export function clientProof(request: FastifyRequest) {
   const secret = request.headers['x-client-authentication'];
   return {
     secret: Array.isArray(secret) ? secret[0] : secret,
-    certificate: hasClientCertificate(request),
+    certificate: request.hasClientCertificate,
   };
 }
 

@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
 import type { BodyBudget } from '../body-budget.ts';
 import type { ClientAddresses, Peer } from '../client-addresses.ts';
+import type { ClientCertificates } from '../client-certificates.ts';
+import type { ConnectionAges } from '../connection-ages.ts';
 import type { Refusal } from '../error-rendering.ts';
 import { LONG_BODY_MS, type LongBody, type ResponseBody } from '../response-budget.ts';
 import { IncompleteRequest } from './incomplete-request.ts';
@@ -27,6 +29,8 @@ export interface PlainService {
   /** Number of ticks after which an idle connection is closed. */
   idleTicks: number;
   addresses: ClientAddresses;
+  certificates: ClientCertificates;
+  ages: ConnectionAges;
   bodies: BodyBudget;
   /** Whether a request with this head can succeed. If not, its body is not buffered. */
   admits(headers: PlainHeaders, connection: ClientConnection): boolean;
@@ -36,7 +40,7 @@ export interface PlainService {
 
 /** What is known about the client of a connection. */
 export interface ClientConnection {
-  /** Whether the client presented a verified certificate. */
+  /** Whether the client presented a certificate that counts as client authentication. */
   certificate: boolean;
   peer: Peer;
 }
@@ -57,6 +61,8 @@ export class PlainConnection {
   #busy = false;
   #clientEnded = false;
   #closing = false;
+  /** The connection ends with the next response. */
+  #isOld = false;
   /** Ticks since the start of a long response; `undefined` if none is being written. */
   #longTicks: number | undefined;
   /** Ticks since the last received data. */
@@ -69,10 +75,11 @@ export class PlainConnection {
     this.#socket = socket;
     this.#service = service;
     this.#client = {
-      certificate: (socket as { authorized?: boolean }).authorized === true,
+      certificate: service.certificates.accepts(socket),
       peer: service.addresses.peerOf(socket),
     };
     this.#handOver = handOver;
+    service.ages.start(socket);
     this.#listen('on');
   }
 
@@ -83,12 +90,13 @@ export class PlainConnection {
   }
 
   /**
-   * Ends a connection that is idle for too long, or whose client does not read its responses. Hands over a request that
+   * Ends a connection that is idle for too long, or whose client does not read its responses. Notes that it is too old. Hands over a request that
    * is incomplete at two ticks in a row. One shared timer calls this, because a timer per connection would need a reset
    * at every read and write.
    */
   tick(): void {
     this.#idleTicks += 1;
+    this.#isOld ||= this.#service.ages.isOver(this.#socket);
     if (this.#longTicks !== undefined) this.#longTicks += 1;
     if (this.#idleTicks > this.#service.idleTicks || (this.#longTicks ?? 0) > LONG_BODY_MS / TICK_MS) {
       this.#socket.destroy();
@@ -199,7 +207,7 @@ export class PlainConnection {
   #send(response: PlainResponse): boolean {
     const { head } = this.#service;
     if (typeof response !== 'string' && 'release' in response) return this.#sendLong(response);
-    const last = this.#closing || this.#clientEnded;
+    const last = this.#closing || this.#clientEnded || this.#isOld;
     const writable = this.#socket.write(
       typeof response === 'string'
         ? head.granted(response.length, last) + response
@@ -220,7 +228,7 @@ export class PlainConnection {
   #sendLong({ text, release }: LongBody): boolean {
     this.#busy = true;
     this.#longTicks = 0;
-    const last = this.#closing || this.#clientEnded;
+    const last = this.#closing || this.#clientEnded || this.#isOld;
     writeInSlices(this.#socket, this.#service.head.granted(text.length, last), text, () => {
       release();
       this.#longTicks = undefined;

@@ -52,7 +52,12 @@ it.each([
   ['TLS_KEY_FILE', () => ({ TLS_CERT_FILE: cert, TLS_KEY_FILE: cert }), 'not the PEM private key'],
   [
     'TLS_CLIENT_CA_FILE',
-    () => ({ TLS_CERT_FILE: cert, TLS_KEY_FILE: key, TLS_CLIENT_CA_FILE: join(folder, 'text.pem') }),
+    () => ({
+      TLS_CERT_FILE: cert,
+      TLS_KEY_FILE: key,
+      TLS_CLIENT_CA_FILE: join(folder, 'text.pem'),
+      CLIENT_CERTIFICATE_NAMES: 'a',
+    }),
     'no PEM certificate',
   ],
   [

@@ -34,6 +34,7 @@ beforeAll(async () => {
     TLS_CERT_FILE: server.files.cert,
     TLS_KEY_FILE: server.files.key,
     TLS_CLIENT_CA_FILE: authority.certFile,
+    CLIENT_CERTIFICATE_NAMES: 'elasticsearch',
     DATABASE_CONNECT_TIMEOUT_MS: '10000',
   });
   await ready(regional);

@@ -26,6 +26,7 @@ beforeAll(async () => {
     TLS_CERT_FILE: server.files.cert,
     TLS_KEY_FILE: server.files.key,
     TLS_CLIENT_CA_FILE: authority.certFile,
+    CLIENT_CERTIFICATE_NAMES: 'elasticsearch, expired, node, service, node-3, spiffe://iam.test/es/*',
     DATABASE_CONNECT_TIMEOUT_MS: '10000',
   });
   internal = await insertKey(databases.primary, { internal: true });
@@ -75,6 +76,25 @@ describe('an internal key', () => {
   it('is refused with an expired certificate of the configured CA', async () => {
     const expired = await authority.issue('expired', { expired: true });
     expect(await ask(internal, expired)).toEqual([401, '0x8560B2']);
+  });
+
+  it.each([
+    ['a name below a listed SPIFFE id', ['URI=spiffe://iam.test/es/node/1'], 200],
+    ['the listed SPIFFE id without its end', ['URI=spiffe://iam.test/es'], 401],
+    ['a SPIFFE id that leaves the listed one', ['URI=spiffe://iam.test/es/../kibana'], 401],
+    ['another name of the configured CA', ['DNS=kibana'], 401],
+    ['a name that contains a listed one', ['DNS=elasticsearch.kibana'], 401],
+    ['a DNS name that imitates a listed URI', ['DNS=kibana, URI:spiffe://iam.test/es/1'], 401],
+    ['a URI that imitates a listed DNS name', ['URI=spiffe://iam.test/kibana, DNS:elasticsearch'], 401],
+    ['a listed DNS name as e-mail address', ['email=elasticsearch'], 401],
+  ])('with a certificate with %s gets the expected status', async (title, names, status) => {
+    const client = await authority.issue(title.replaceAll(' ', '-'), { names });
+    expect((await ask(internal, client))[0]).toBe(status);
+  });
+
+  it('is refused with a certificate whose subject alone is listed', async () => {
+    const client = await authority.issue('elasticsearch', { names: ['DNS=kibana'] });
+    expect(await ask(internal, client)).toEqual([401, '0x8560B2']);
   });
 
   it('is accepted over TLS with the shared secret alone', async () => {
@@ -148,6 +168,30 @@ it('a TLS server without a client CA accepts no certificate as client authentica
   } finally {
     await other.close();
   }
+});
+
+it.each(['TLSv1.2', 'TLSv1.3'] as const)('resumes no session (%s)', async (maxVersion) => {
+  const options = {
+    port: Number(new URL(regional.url).port),
+    host: '127.0.0.1',
+    maxVersion,
+    rejectUnauthorized: false,
+    ...(await authority.issue('elasticsearch')),
+  };
+  const first = connect(options);
+  let session = first.getSession();
+  first.on('session', (received) => {
+    session = received;
+  });
+  await once(first, 'secureConnect');
+  first.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await once(first, 'data');
+  session ??= first.getSession();
+  first.destroy();
+  const second = connect({ ...options, ...(session && { session }) });
+  await once(second, 'secureConnect');
+  expect(second.isSessionReused()).toBe(false);
+  second.destroy();
 });
 
 it('refuses plain HTTP and old protocol versions on the TLS port and keeps serving', async () => {

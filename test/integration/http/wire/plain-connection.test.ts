@@ -3,15 +3,19 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BodyBudget } from '../../../../src/http/body-budget.ts';
 import { ClientAddresses } from '../../../../src/http/client-addresses.ts';
+import { ClientCertificates } from '../../../../src/http/client-certificates.ts';
+import { ConnectionAges } from '../../../../src/http/connection-ages.ts';
 import { LONG_BODY_MS, SLICE_BYTES } from '../../../../src/http/response-budget.ts';
 import { PlainConnection, type PlainResponse, TICK_MS } from '../../../../src/http/wire/plain-connection.ts';
 import { PlainRequestReader } from '../../../../src/http/wire/plain-request.ts';
 import { ResponseHead } from '../../../../src/http/wire/response-head.ts';
 
 const IDLE_TICKS = 3;
+const MAX_AGE_MS = 10_000;
 const REQUEST =
   'POST /a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
 
+let nowMs: number;
 let reader: PlainRequestReader;
 let server: Server;
 let client: Socket;
@@ -24,6 +28,7 @@ let requested: PromiseWithResolvers<void>;
 let handedOver: Promise<string>;
 
 beforeEach(async () => {
+  nowMs = 0;
   reader = new PlainRequestReader('/a', 1_000);
   respond = () => '"done"';
   requested = Promise.withResolvers();
@@ -41,6 +46,8 @@ beforeEach(async () => {
         head: new ResponseHead(() => 0, 72_000),
         idleTicks: IDLE_TICKS,
         addresses: new ClientAddresses([]),
+        certificates: new ClientCertificates([]),
+        ages: new ConnectionAges(MAX_AGE_MS, () => nowMs),
         bodies: new BodyBudget(1_000_000),
         admits: () => true,
         respond: () => {
@@ -73,6 +80,16 @@ it('sends the response head that node:http writes', async () => {
     'HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: 6\r\n' +
       'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=72\r\n\r\n"done"',
   );
+});
+
+it('ends an old connection with its next response, and no younger one', async () => {
+  client.write(REQUEST);
+  expect(await received()).toContain('Connection: keep-alive');
+  nowMs = MAX_AGE_MS;
+  connection.tick();
+  client.write(REQUEST);
+  expect(await received()).toMatch(/Connection: close\r\n\r\n"done"$/);
+  await once(client, 'end');
 });
 
 it('sends a refusal in UTF-8 with its length in bytes', async () => {

@@ -15,8 +15,14 @@ const callerWith = (roleAssignments: RoleAssignments) => ({
   key: keyRecord('k', 1, { organizationId: 'org', roleAssignments }),
   secret: 'secret',
 });
-const requestWith = (headers: object, socket: object = {}) =>
-  ({ headers, raw: { socket }, method: 'POST', url: '/x', body: undefined }) as unknown as FastifyRequest;
+const requestWith = (headers: object, hasClientCertificate = false) =>
+  ({
+    headers,
+    hasClientCertificate,
+    method: 'POST',
+    url: '/x',
+    body: undefined,
+  }) as unknown as FastifyRequest;
 
 it('an owner has the role organization-admin in the organization of the key', () => {
   const isOwner = (...organization: NonNullable<RoleAssignments['organization']>) => {
@@ -78,12 +84,13 @@ it('an Idempotency-Key is one header of 1 to 255 printable characters', () => {
     expect(() => guard(key)).toThrow(expect.objectContaining({ reason: 'INVALID_INPUT' }));
 });
 
-it('the client authentication is the first header, and a certificate that was verified', () => {
-  const proof = (header: unknown, socket?: object) =>
-    clientProof(requestWith({ 'x-client-authentication': header }, socket));
+it('the client authentication is the first header, and an accepted certificate', () => {
+  const proof = (header: unknown, certificate?: boolean) =>
+    clientProof(requestWith({ 'x-client-authentication': header }, certificate));
   expect(proof(undefined)).toEqual({ secret: undefined, certificate: false });
   expect(proof('s')).toEqual({ secret: 's', certificate: false });
   expect(proof(['s', 't'])).toEqual({ secret: 's', certificate: false });
+  expect(proof(undefined, true)).toEqual({ secret: undefined, certificate: true });
 });
 
 it('a failed authentication names its key only if the secret was right', () => {
