@@ -9,7 +9,7 @@ export interface Effect {
   maxDelayMs?: number;
   /** Valid keys may get 503 on all pods, or on one. */
   unavailable?: 'all' | number;
-  /** Ids that the region does not have may get 503 instead of 401 on all pods. */
+  /** Ids and secrets that the region does not have may get 503 instead of 401 on all pods. */
   unknownUnavailable?: boolean;
   /** Calls may end without a response on one pod. */
   unanswered?: number;
@@ -59,7 +59,7 @@ export class Disturbances {
     return this.#any(sentMs, receivedMs, ({ unavailable }) => concerns(unavailable, pod));
   }
 
-  /** Whether an id that the region lacks may have got 503. */
+  /** Whether an id or secret that the region lacks may have got 503. */
   excusesUnknownUnavailable(sentMs: number, receivedMs: number): boolean {
     return this.#any(sentMs, receivedMs, ({ unknownUnavailable }) => unknownUnavailable === true);
   }

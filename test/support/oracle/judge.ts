@@ -76,14 +76,12 @@ export class Judge {
 
   #allowed(question: Question, call: Call): ReadonlySet<Outcome> {
     if (question.kind === 'malformed') return new Set(['401']);
+    if (question.kind === 'secret') return allowedOutcomes(question.secret, call, this.#disturbances);
     const { pod, sentMs, receivedMs } = call;
-    const isUnavailable = this.#disturbances.excusesUnavailable(pod, sentMs, receivedMs);
-    const isUnknownUnavailable = this.#disturbances.excusesUnknownUnavailable(sentMs, receivedMs);
-    if (question.kind === 'unknown')
-      return new Set(isUnavailable || isUnknownUnavailable ? ['401', '503'] : ['401']);
-    const allowed = allowedOutcomes(question.secret, call, this.#disturbances);
-    if (question.kind === 'secret') return allowed;
-    return new Set(allowed.has('503') ? ['401', '503'] : ['401']);
+    const isExcused =
+      this.#disturbances.excusesUnavailable(pod, sentMs, receivedMs) ||
+      this.#disturbances.excusesUnknownUnavailable(sentMs, receivedMs);
+    return new Set(isExcused ? ['401', '503'] : ['401']);
   }
 }
 

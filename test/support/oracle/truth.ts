@@ -50,14 +50,12 @@ export function allowedOutcomes(
   const allowed = new Set<Outcome>();
   const { pod, sentMs, receivedMs } = call;
   if (secret.isUncertain) return new Set(['200', '401', '503']);
-  const mayBeUnknown = !hasArrived(secret.validFrom, call, disturbances);
-  const mayBeDead = mayHaveEnded(secret, call);
-  const isDead = hasEnded(secret, call, disturbances);
-  if (!isDead) allowed.add('200');
-  if (mayBeUnknown || mayBeDead) allowed.add('401');
+  if (!hasEnded(secret, call, disturbances)) allowed.add('200');
+  if (!hasArrived(secret.validFrom, call, disturbances) || mayHaveEnded(secret, call)) allowed.add('401');
   if (
     disturbances.excusesUnavailable(pod, sentMs, receivedMs) ||
-    (mayBeUnknown && disturbances.excusesUnknownUnavailable(sentMs, receivedMs))
+    // The region cannot know whether a secret that it does not have is a new one.
+    (allowed.has('401') && disturbances.excusesUnknownUnavailable(sentMs, receivedMs))
   )
     allowed.add('503');
   return allowed;
