@@ -1,8 +1,8 @@
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { SkippedFilesReporter, skipFilesWithoutTools } from './test/support/tools.ts';
 
-const unitOnly = process.argv.includes('--project=unit') || process.argv.join(' ').includes('--project unit');
-const skipped = unitOnly
+const withoutServers = /--project[= ](unit|fuzz)( |$)/.test(process.argv.join(' '));
+const skipped = withoutServers
   ? []
   : [...(await skipFilesWithoutTools('test/integration')), ...(await skipFilesWithoutTools('test/faults'))];
 
@@ -29,6 +29,10 @@ export default defineConfig({
     projects: [
       // They share no state, so one process imports the modules once for many files.
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
+      {
+        // `npm run test:fuzz` runs many more cases than CI.
+        test: { name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], isolate: false, testTimeout: 900_000 },
+      },
       onServers('integration'),
       onServers('faults'),
     ],

@@ -23,7 +23,12 @@ export interface AuthenticationRequest {
 /** Maximum number of contexts per call. */
 export const MAX_CONTEXTS = 1_000;
 
-const name = z.string().min(1).max(256);
+/** Postgres refuses a null character, and with it the statement that other requests share. */
+const name = z
+  .string()
+  .min(1)
+  .max(256)
+  .refine((text) => !text.includes('\0'), 'must not contain a null character');
 
 const contextSchema = z.object({
   type: z.literal('project').describe('Only "project" is supported.'),
@@ -66,7 +71,8 @@ export function parseAuthenticationRequest(
   rawQuery: string,
   body: Uint8Array | undefined,
 ): AuthenticationRequest {
-  const flags = check(querySchema, { ...parseQuery(rawQuery) });
+  // Without the default limit of keys: a flag behind a thousand others would have no effect.
+  const flags = check(querySchema, { ...parseQuery(rawQuery, '&', '=', { maxKeys: 0 }) });
   const { contexts } =
     body === undefined || body.length === 0 ? { contexts: undefined } : check(bodySchema, json(body));
   return {

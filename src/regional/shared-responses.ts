@@ -15,8 +15,8 @@ import type { CachedResponse } from './response-cache.ts';
 /** Approximate size of an `Origin`. */
 const ORIGIN_BYTES = 600;
 
-/** An id has at most 256 characters, each of up to six when escaped. */
-const MAX_TAIL_CHARACTERS = 2_000;
+/** An id has at most 256 code points, each of up to twelve characters when escaped. */
+const MAX_TAIL_CHARACTERS = 4_000;
 
 /** Each pod writes longer responses itself. */
 const MAX_SHARED_BYTES = 16_384;

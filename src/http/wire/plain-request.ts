@@ -37,6 +37,8 @@ export const UNUSUAL = Symbol('not a plain request');
 
 const SPACE = 0x20;
 export const MAX_HEAD_BYTES = 8_192;
+/** The parser of node:http drops or refuses fields beyond its own, higher limits. Clients send a few dozen at most. */
+const MAX_FIELDS = 100;
 export const END_OF_HEAD = '\r\n\r\n';
 const QUERY = /\?([!"$-~]*)(?= )/y;
 const VERSION = ' HTTP/1.1\r\n';
@@ -118,7 +120,8 @@ function readHeaders(text: string, from: number, to: number): PlainHeaders | und
     traceparent: undefined,
     'x-forwarded-for': undefined,
   };
-  for (let at = from; at < to; ) {
+  for (let at = from, count = 1; at < to; count += 1) {
+    if (count > MAX_FIELDS) return undefined;
     const colon = text.indexOf(':', at);
     const end = text.indexOf('\r\n', colon);
     const name = knownName(text, at, colon);
@@ -130,8 +133,11 @@ function readHeaders(text: string, from: number, to: number): PlainHeaders | und
   return headers;
 }
 
-/** Fields that change the framing or the order of the messages; node:http implements them. */
-const FOR_HTTP_SERVER = ['transfer-encoding', 'expect', 'upgrade', 'trailer'] as const;
+/**
+ * Fields that change the framing or the order of the messages, or the end of the connection; node:http implements them.
+ * Its parser treats Proxy-Connection like Connection.
+ */
+const FOR_HTTP_SERVER = ['transfer-encoding', 'expect', 'upgrade', 'trailer', 'proxy-connection'] as const;
 type ForHttpServer = (typeof FOR_HTTP_SERVER)[number];
 
 /** Names of the fields that are read, by their length. */

@@ -148,9 +148,10 @@ export class Terms {
   }
 
   #intern(text: string, shape: Shape, nullable: boolean): Term {
+    // Known terms count too: a short pattern can build a long one again and again.
+    this.spend();
     const known = this.#terms.get(text);
     if (known !== undefined) return known;
-    this.spend();
     const depth = 1 + partsOf(shape).reduce((deepest, part) => Math.max(deepest, part.depth), 0);
     if (depth > MAX_DEPTH) throw new TooComplexError('The pattern is nested too deeply or repeats too much');
     const term: Term = { ...shape, id: this.#terms.size, nullable, depth };

@@ -48,6 +48,21 @@ describe('the request', () => {
     });
   });
 
+  it('has a flag behind a thousand other parameters', () => {
+    expect(parse(`${'x&'.repeat(1_000)}include_role_descriptors=false`)).toMatchObject({
+      includeRoleDescriptors: false,
+    });
+  });
+
+  it('has no null character in an id: Postgres would refuse the lookups of other requests with it', () => {
+    for (const field of ['project_id', 'project_organization_id']) {
+      expect(parse('', bytes({ contexts: [{ ...CONTEXT, [field]: 'a\0' }] }))).toMatchObject({
+        reason: 'REQUEST_INVALID',
+        resource: `contexts[0].${field}`,
+      });
+    }
+  });
+
   it('wants a token if it says so or names an audience', () => {
     const wants = (query: string) => (parse(query) as { wantsToken?: boolean }).wantsToken;
     expect(['', 'include_token=false', 'include_token=true', 'audience=x'].map(wants)).toEqual([

@@ -405,3 +405,17 @@ it('refuses patterns that are slow to compare, with bounded work', () => {
     violations: [{ message: expect.stringMatching(/too complex/) }],
   });
 });
+
+it.each(['a{1400}', '(a{1400}b)'])(
+  'refuses a role full of %s, which is short and builds long terms',
+  (expression) => {
+    const name = `/${`${expression}|`.repeat(90)}a/`;
+    const before = process.cpuUsage();
+    const checked = checkRoleDescriptor({ indices: [{ ...index, names: Array<string>(60).fill(name) }] });
+    expect(process.cpuUsage(before).user / 1e6).toBeLessThan(5);
+    expect(checked).toMatchObject({
+      ok: false,
+      violations: [{ message: expect.stringMatching(/too complex/) }],
+    });
+  },
+);

@@ -117,6 +117,8 @@ describe('PlainRequestReader reports as unusual', () => {
     ['a chunked body', withField('Transfer-Encoding: chunked')],
     ['an expectation', withField('Expect: 100-continue')],
     ['trailers', withField('Trailer: x-y')],
+    ['a connection to close at a proxy, which node:http obeys', withField('Proxy-Connection: close')],
+    ['many fields, which node:http refuses', withField(...Array<string>(100).fill('a:'))],
     ...['Host: x', 'Content-Length: 2', 'Content-Type: application/json', 'Authorization: ApiKey abc'].map(
       (field) => [`a second ${field.split(':')[0]}`, withField(field)],
     ),
