@@ -227,6 +227,11 @@ export const settings = {
     .describe(
       'Maximum number of authenticated requests per minute of one key at the control plane. All keys of an organization have twice as many together. Revocations have a budget of the same size, for each key.',
     ),
+  REGIONAL_RATE_LIMIT_PER_MINUTE: integer(0, 100_000_000)
+    .default(0)
+    .describe(
+      'Maximum number of requests per minute and client address at a process of the regional service. An IPv6 network of 64 bits counts as one address. Beyond it, they get 429. 0 is no limit.',
+    ),
   FORWARDING_SECRETS: secrets
     .default([])
     .meta({ secret: true })

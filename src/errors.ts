@@ -262,6 +262,12 @@ export const ERRORS = {
     cloud: cloud('root.rate_limited', 429),
     message: 'Too many requests. Wait for the time in the Retry-After header.',
   },
+  REGIONAL_RATE_LIMITED: {
+    uiam: uiam('0x1A1429', 429, 'REQUEST.REGIONAL_RATE_LIMITED'),
+    cloud: cloud('root.rate_limited', 429),
+    message:
+      'Too many requests from this address in this region. Wait for the time in the Retry-After header.',
+  },
 
   INTERNAL: {
     uiam: uiam('0x1C6964', 500, 'GENERAL.UNKNOWN'),

@@ -8,7 +8,13 @@ import { ConnectionAges } from './connection-ages.ts';
 import { ConnectionLimits } from './connection-limits.ts';
 
 /** Why a request or connection was refused although it may be valid. A metric label. */
-const REASONS = ['body_budget', 'body_timeout', 'connections', 'connections_per_address'] as const;
+const REASONS = [
+  'body_budget',
+  'body_timeout',
+  'connections',
+  'connections_per_address',
+  'request_rate',
+] as const;
 type Reason = (typeof REASONS)[number];
 
 /** What all connections of a process share: who their clients are, and how much they may use. */
@@ -34,7 +40,7 @@ export class Traffic {
     this.bodies = bodies;
     this.#refusals = new Counter({
       name: 'iam_traffic_refusals_total',
-      help: 'Connections and requests refused beyond a limit: body_budget (BODY_BUDGET_BYTES), body_timeout (BODY_TIMEOUT_MS), connections (MAX_CONNECTIONS), connections_per_address (MAX_CONNECTIONS_PER_ADDRESS).',
+      help: 'Connections and requests refused beyond a limit: body_budget (BODY_BUDGET_BYTES), body_timeout (BODY_TIMEOUT_MS), connections (MAX_CONNECTIONS), connections_per_address (MAX_CONNECTIONS_PER_ADDRESS), request_rate (REGIONAL_RATE_LIMIT_PER_MINUTE).',
       labelNames: ['reason'],
       registers,
     });

@@ -22,6 +22,7 @@ import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.
 import { authenticationRoute } from './authentication-route.ts';
 import type { AuthenticationService } from './authentication-service.ts';
 import { FastLane } from './fast-lane.ts';
+import { RequestLimit } from './request-limit.ts';
 
 /** A body with 1,000 contexts and long names fits; a longer body goes through node:http. */
 const MAX_PLAIN_BODY_BYTES = 262_144;
@@ -42,7 +43,8 @@ export async function createRegionalApp(
   const { service, metrics, traffic } = deps;
   const { addresses } = traffic;
   const errorLog = new ErrorLog(logger, Date.now);
-  const fastLane = new FastLane(service, metrics, errorLog, addresses);
+  const limit = new RequestLimit(config.REGIONAL_RATE_LIMIT_PER_MINUTE, traffic, Date.now);
+  const fastLane = new FastLane(service, metrics, errorLog, addresses, limit);
   const lane = new PlainLane({
     reader: new PlainRequestReader(
       AUTHENTICATE_PATH,
@@ -72,6 +74,8 @@ export async function createRegionalApp(
   await app.register(jsonBytes);
   // Before the body is read.
   app.addHook('onRequest', async (request) => {
+    const limited = limit.refuse(request.senderNetwork);
+    if (limited !== undefined) throw limited;
     if (request.is404) throw new IamError('NOT_FOUND');
   });
   app.addHook('preClose', async () => lane.close());

@@ -1,26 +1,23 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Tier } from '../keys/key-store.ts';
 
-/** Result of a call; a metric label, so the set is bounded. */
-export type Outcome = 'granted' | 'denied' | 'unauthenticated' | 'invalid' | 'unavailable' | 'error';
+/** Results of a call; a metric label, so the set is bounded. `invalid` is any other 4xx, `error` any other 5xx. */
+const REFUSALS = ['denied', 'unauthenticated', 'limited', 'invalid', 'unavailable', 'error'] as const;
+export type Outcome = 'granted' | (typeof REFUSALS)[number];
 
 const outcomesByStatus: Record<number, Outcome> = {
-  400: 'invalid',
   401: 'unauthenticated',
   403: 'denied',
-  408: 'invalid',
-  413: 'invalid',
-  415: 'invalid',
-  500: 'error',
+  429: 'limited',
   503: 'unavailable',
 };
 
-const OUTCOMES: readonly Outcome[] = ['denied', 'unauthenticated', 'invalid', 'unavailable', 'error'];
 const TIERS: readonly (Tier | 'none')[] = ['none', 'memory', 'redis', 'postgres'];
 
 /** Maps an HTTP status to its outcome. */
 export function outcomeOf(status: number): Outcome {
-  return outcomesByStatus[status] ?? (status < 400 ? 'granted' : 'error');
+  if (status < 400) return 'granted';
+  return outcomesByStatus[status] ?? (status < 500 ? 'invalid' : 'error');
 }
 
 const BUCKETS_SECONDS = [
@@ -45,7 +42,7 @@ export class AuthenticationMetrics {
       collect: drain,
     });
     // Series exist from the start: `rate` ignores the first value of a new one.
-    for (const outcome of OUTCOMES) for (const tier of TIERS) this.#requests.inc({ outcome, tier }, 0);
+    for (const outcome of REFUSALS) for (const tier of TIERS) this.#requests.inc({ outcome, tier }, 0);
     this.#duration = new Histogram({
       name: 'iam_authentication_duration_seconds',
       help: 'Time from the end of the request head to the response.',

@@ -8,6 +8,7 @@ import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { type AuthenticationCall, callDigest } from './authentication-call.ts';
 import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.ts';
 import type { AuthenticationService } from './authentication-service.ts';
+import type { RequestLimit } from './request-limit.ts';
 
 /**
  * Answers calls of the plain form at the socket, before node:http: no routing, hooks or streams. A hit in memory costs
@@ -18,6 +19,7 @@ export class FastLane {
   readonly #metrics: AuthenticationMetrics;
   readonly #errorLog: ErrorLog;
   readonly #addresses: ClientAddresses;
+  readonly #limit: RequestLimit;
   readonly #requestId = requestIds();
 
   constructor(
@@ -25,11 +27,13 @@ export class FastLane {
     metrics: AuthenticationMetrics,
     errorLog: ErrorLog,
     addresses: ClientAddresses,
+    limit: RequestLimit,
   ) {
     this.#service = service;
     this.#metrics = metrics;
     this.#errorLog = errorLog;
     this.#addresses = addresses;
+    this.#limit = limit;
   }
 
   /** Whether a call with this head can succeed. */
@@ -55,6 +59,8 @@ export class FastLane {
       rawQuery,
       body,
     };
+    const limited = this.#limit.refuse(call.peer);
+    if (limited !== undefined) return this.#refuse(limited, headers, startedAtMs);
     const digest = callDigest(call);
     const cached = this.#service.lookup(digest);
     if (cached === undefined) return this.#authenticate(call, digest, headers, startedAtMs);

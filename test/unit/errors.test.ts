@@ -48,6 +48,7 @@ REQUEST_TIMEOUT            0x1A0408 408  root.request_timeout 408
 BODY_TOO_LARGE             0x1A0413 413  root.body_too_large 413
 MEDIA_TYPE                 0x1A0415 415  root.unsupported_media_type 415
 RATE_LIMITED               0x1A0429 429  root.rate_limited 429
+REGIONAL_RATE_LIMITED      0x1A1429 429  root.rate_limited 429
 INTERNAL                   0x1C6964 500  root.internal_error 500
 CONVERSION_UNAVAILABLE     0x1A2503 503  root.unavailable 503
 CONTROL_PLANE_UNAVAILABLE  0x1A1503 503  root.unavailable 503
