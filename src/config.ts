@@ -317,6 +317,12 @@ export const settings = {
     .describe(
       'PEM certificate authorities of client certificates (mTLS). A certificate counts as client authentication if it also has a name of CLIENT_CERTIFICATE_NAMES, which is required.',
     ),
+  TLS_CLIENT_CRL_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'PEM revocation lists (CRL) of the authorities in TLS_CLIENT_CA_FILE, one of each. An expired list makes all their certificates invalid.',
+    ),
   CLIENT_CERTIFICATE_NAMES: list
     .pipe(
       z.array(
@@ -415,6 +421,13 @@ const schema = z.object(settings).superRefine((config, context) => {
       code: 'custom',
       path: ['TLS_CLIENT_CA_FILE'],
       message: 'requires TLS_CERT_FILE and TLS_KEY_FILE',
+    });
+  }
+  if (config.TLS_CLIENT_CRL_FILE !== undefined && config.TLS_CLIENT_CA_FILE === undefined) {
+    context.addIssue({
+      code: 'custom',
+      path: ['TLS_CLIENT_CRL_FILE'],
+      message: 'requires TLS_CLIENT_CA_FILE',
     });
   }
   if (config.TLS_CLIENT_CA_FILE !== undefined && config.CLIENT_CERTIFICATE_NAMES.length === 0) {

@@ -5,7 +5,7 @@ import { ConfigError } from './config.ts';
 import { messageOf } from './lib/message-of.ts';
 
 /** The content of the file that a setting names. @throws {ConfigError} that names the setting */
-function readSettingFile(setting: string, path: string): Buffer {
+export function readSettingFile(setting: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {

@@ -9,6 +9,7 @@ import { openApi } from '../http/openapi.ts';
 import { requestBodies } from '../http/request-bodies.ts';
 import { senderAddress } from '../http/sender-address.ts';
 import { serverOptions } from '../http/server-options.ts';
+import { tlsReload } from '../http/tls-reload.ts';
 import type { Traffic } from '../http/traffic.ts';
 import type { Database } from './database.ts';
 import type { Caller } from './http/caller.ts';
@@ -90,6 +91,7 @@ export async function createControlPlaneApp(
   await app.register(uiamErrorResponses, { errorLog, onRefusal });
   await app.register(senderAddress, { addresses: services.traffic.addresses });
   await app.register(clientConnections, services.traffic);
+  await app.register(tlsReload, { config, logger, certificateExpiry: services.traffic.certificateExpiry });
   await app.register(requestBodies, {
     limitBytes: config.BODY_LIMIT_BYTES,
     timeoutMs: config.BODY_TIMEOUT_MS,

@@ -1,14 +1,13 @@
-import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { IamError } from '../errors.ts';
 import { Networks } from '../lib/networks.ts';
-import { readAuthorities, readCertificate } from '../setting-file.ts';
 import { sendUiamError, toIamError, uiamErrorBody } from './error-rendering.ts';
 import { serverWith } from './node-server.ts';
 import { requestIds } from './request-id.ts';
+import { readTlsFiles } from './tls-files.ts';
 import type { Traffic } from './traffic.ts';
 import type { PlainLane } from './wire/plain-lane.ts';
 
@@ -59,31 +58,18 @@ export const withoutSchemas = {
   schemaController: { compilersFactory: { buildValidator: refuseSchema, buildSerializer: refuseSchema } },
 } as const satisfies FastifyServerOptions;
 
-/**
- * No session resumption: it skips the check of the client certificate, which may have expired or been revoked since. No
- * renegotiation: it changes the certificate of a connection.
- */
-const SECURE_OPTIONS = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
-
 function transport(config: Config): object {
   // Node itself would refuse a request without Host, with an empty body. `uiamErrorResponses` refuses it in JSON.
   const requireHostHeader = false;
-  if (config.TLS_CERT_FILE === undefined || config.TLS_KEY_FILE === undefined) {
-    return { http: { requireHostHeader } };
-  }
-  const mutual = config.TLS_CLIENT_CA_FILE !== undefined;
+  const tls = readTlsFiles(config);
+  if (tls === undefined) return { http: { requireHostHeader } };
   return {
     https: {
       requireHostHeader,
-      minVersion: 'TLSv1.2',
-      secureOptions: SECURE_OPTIONS,
-      ...readCertificate(config.TLS_CERT_FILE, config.TLS_KEY_FILE),
+      ...tls,
       // Optional: callers with external keys have no certificate.
-      requestCert: mutual,
+      requestCert: tls.ca !== undefined,
       rejectUnauthorized: false,
-      ...(config.TLS_CLIENT_CA_FILE === undefined
-        ? {}
-        : { ca: readAuthorities('TLS_CLIENT_CA_FILE', config.TLS_CLIENT_CA_FILE) }),
     },
   };
 }

@@ -25,6 +25,7 @@ export class Traffic {
   readonly bodies: BodyBudget;
   readonly #connections: ConnectionLimits;
   readonly #refusals: Counter<'reason'>;
+  readonly certificateExpiry: Gauge<'setting'>;
 
   constructor(config: Config, registry: Registry) {
     const registers = [registry];
@@ -45,6 +46,12 @@ export class Traffic {
       registers,
     });
     for (const reason of REASONS) this.#refusals.inc({ reason }, 0);
+    this.certificateExpiry = new Gauge({
+      name: 'iam_certificate_expiry_timestamp_seconds',
+      help: 'Time at which the certificate that new connections use expires, in seconds since 1970. Absent without TLS.',
+      labelNames: ['setting'],
+      registers,
+    });
     new Gauge({
       name: 'iam_body_bytes',
       help: 'Memory of request bodies in flight that counts towards BODY_BUDGET_BYTES.',

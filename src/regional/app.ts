@@ -9,6 +9,7 @@ import { jsonBytes } from '../http/json-bytes.ts';
 import { requestBodies } from '../http/request-bodies.ts';
 import { senderAddress } from '../http/sender-address.ts';
 import { IDLE_MS, serverOptions, withoutSchemas } from '../http/server-options.ts';
+import { tlsReload } from '../http/tls-reload.ts';
 import type { Traffic } from '../http/traffic.ts';
 import { TICK_MS } from '../http/wire/plain-connection.ts';
 import { PlainLane } from '../http/wire/plain-lane.ts';
@@ -66,6 +67,7 @@ export async function createRegionalApp(
   await app.register(uiamErrorResponses, { errorLog });
   await app.register(senderAddress, { addresses });
   await app.register(clientConnections, traffic);
+  await app.register(tlsReload, { config, logger, certificateExpiry: traffic.certificateExpiry });
   await app.register(requestBodies, {
     limitBytes: config.BODY_LIMIT_BYTES,
     timeoutMs: config.BODY_TIMEOUT_MS,

@@ -58,6 +58,22 @@ export class CertificateAuthority {
     return { files, cert: await readFile(files.cert, 'utf8'), key: await readFile(files.key, 'utf8') };
   }
 
+  get crlFile(): string {
+    return join(this.directory, 'ca.crl');
+  }
+
+  /** Revokes certificates and writes the revocation list. @param certificates files of issued certificates */
+  async revoke(...certificates: string[]): Promise<void> {
+    await writeFile(join(this.directory, 'index.txt'), '', { flag: 'a' });
+    await writeFile(
+      join(this.directory, 'ca.cnf'),
+      '[ca]\ndefault_ca=this\n[this]\ndatabase=index.txt\ndefault_md=sha256\ndefault_crl_days=1\n',
+    );
+    const ca = 'ca -config ca.cnf -keyfile ca.key -cert ca.crt';
+    for (const certificate of certificates) await this.#openssl(`${ca} -revoke ${certificate}`);
+    await this.#openssl(`${ca} -gencrl -out ca.crl`);
+  }
+
   remove(): Promise<void> {
     return rm(this.directory, { recursive: true, force: true });
   }

@@ -139,6 +139,9 @@ describe('configuration', () => {
       'only a SPIFFE id may end with /*',
     );
     expect(refusal({ CLIENT_CERTIFICATE_NAMES: 'es' })).toContain('requires TLS_CLIENT_CA_FILE');
+    expect(refusal({ TLS_CLIENT_CRL_FILE: 'a' })).toContain(
+      'TLS_CLIENT_CRL_FILE: requires TLS_CLIENT_CA_FILE',
+    );
     const { CLIENT_CERTIFICATE_NAMES } = loadConfig({
       ...tls,
       CLIENT_CERTIFICATE_NAMES: 'es, spiffe://td/es/*',

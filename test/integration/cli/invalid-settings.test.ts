@@ -61,6 +61,17 @@ it.each([
     'no PEM certificate',
   ],
   [
+    'TLS_CLIENT_CRL_FILE',
+    () => ({
+      TLS_CERT_FILE: cert,
+      TLS_KEY_FILE: key,
+      TLS_CLIENT_CA_FILE: authority.certFile,
+      CLIENT_CERTIFICATE_NAMES: 'a',
+      TLS_CLIENT_CRL_FILE: join(folder, 'text.pem'),
+    }),
+    'no PEM revocation list',
+  ],
+  [
     'REDIS_CA_FILE',
     () => ({
       REDIS_URL: 'rediss://127.0.0.1:1',

@@ -1,0 +1,73 @@
+import { X509Certificate } from 'node:crypto';
+import type { Server } from 'node:tls';
+import fp from 'fastify-plugin';
+import type { Logger } from 'pino';
+import type { Gauge } from 'prom-client';
+import type { Config } from '../config.ts';
+import { RepeatedTask } from '../lib/repeated-task.ts';
+import { isSameTls, readTlsFiles, type TlsFiles } from './tls-files.ts';
+
+const INTERVAL_MS = 2_000;
+
+export interface TlsReloadOptions {
+  config: Config;
+  logger: Logger;
+  /** The time at which the certificate expires, in seconds since 1970. */
+  certificateExpiry: Gauge<'setting'>;
+  intervalMs?: number;
+}
+
+/**
+ * Reads the files of the TLS settings again and again, and uses changed ones for new connections. It compares contents: Kubernetes
+ * replaces a link to their folder, which no watch of a file notices.
+ */
+class TlsReload extends RepeatedTask {
+  readonly #server: Server;
+  readonly #options: TlsReloadOptions;
+  #current: TlsFiles;
+
+  constructor(server: Server, current: TlsFiles, options: TlsReloadOptions) {
+    super({
+      intervalMs: options.intervalMs ?? INTERVAL_MS,
+      logger: options.logger,
+      messages: {
+        failed:
+          'the changed TLS files are invalid; the service keeps the previous ones; correct the file of the setting that the error names',
+        recovered: 'the TLS files are valid again',
+      },
+    });
+    this.#server = server;
+    this.#options = options;
+    this.#current = current;
+    this.#use(current);
+  }
+
+  protected async turn(): Promise<void> {
+    const files = readTlsFiles(this.#options.config);
+    if (files === undefined || isSameTls(files, this.#current)) return;
+    this.#use(files);
+    const { validTo } = new X509Certificate(files.cert);
+    this.#options.logger.info(
+      `new TLS connections use the changed files; the certificate is valid until ${validTo}`,
+    );
+  }
+
+  #use(files: TlsFiles): void {
+    this.#server.setSecureContext(files);
+    this.#current = files;
+    const { validToDate } = new X509Certificate(files.cert);
+    this.#options.certificateExpiry.set({ setting: 'TLS_CERT_FILE' }, validToDate.getTime() / 1_000);
+  }
+}
+
+/** Reloads certificate, key, authorities and revocation list of a server that uses TLS, while it listens. */
+export const tlsReload = fp<TlsReloadOptions>(
+  async (app, options) => {
+    const files = readTlsFiles(options.config);
+    if (files === undefined) return;
+    const reload = new TlsReload(app.server as unknown as Server, files, options);
+    app.addHook('onListen', async () => reload.start());
+    app.addHook('onClose', async () => reload.stop());
+  },
+  { name: 'tls-reload' },
+);
