@@ -2,13 +2,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { hashSecret } from '../../src/credential/hash.ts';
 import { secretTag } from '../../src/credential/secret-tag.ts';
 import { AttackedPod, type Damage } from '../support/abuse/attacked-pod.ts';
-import {
-  floodCaches,
-  guessSecrets,
-  readNothing,
-  requestMuch,
-  sendSlowBodies,
-} from '../support/abuse/attacks.ts';
+import { guessSecrets, readNothing, requestMuch, sendSlowBodies } from '../support/abuse/attacks.ts';
 import { createDatabases, type TestDatabases } from '../support/databases.ts';
 import { authorizationOf, type IssuedKey, insertKey, newCredential, projectRoles } from '../support/keys.ts';
 import { printFigures } from '../support/load.ts';
@@ -30,14 +24,11 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
 let databases: TestDatabases;
 let owner: IssuedKey;
-let viewer: IssuedKey;
 beforeAll(async () => {
   databases = await createDatabases();
-  [owner, viewer] = (await Promise.all(
-    [ROLES, ['viewer']].map((roles) =>
-      insertKey(databases.primary, { roleAssignments: projectRoles('elasticsearch', 'p1', roles) }),
-    ),
-  )) as [IssuedKey, IssuedKey];
+  owner = await insertKey(databases.primary, {
+    roleAssignments: projectRoles('elasticsearch', 'p1', ROLES),
+  });
   // What roles could have before their size was limited.
   for (const role of ROLES)
     await putRole(databases.primary, owner.organizationId, role, {
@@ -132,18 +123,6 @@ it('bodies that never end take a bounded amount of memory', async () => {
   expect(guarded.residentMiB).toBeLessThan(unguarded.residentMiB / 2);
 });
 
-it('ever different bodies of one key take a bounded amount of memory', async () => {
-  const attack = (pod: { url: string }) => floodCaches(pod.url, viewer, 20_000 * SCALE);
-  const guarded = await attacked('flood of caches', { CACHE_MAX_BYTES: '8388608' }, attack);
-  const unguarded = await attacked(
-    'flood of caches, without the bound',
-    { CACHE_MAX_BYTES: String(16 * GIB), CACHE_MAX_ENTRIES: '1000000' },
-    attack,
-  );
-  expectUnharmed(guarded);
-  expect(guarded.residentMiB).toBeLessThan(unguarded.residentMiB);
-});
-
 it('wrong secrets for the keys of one organization do not delay the cold keys of another', async () => {
   const attackOf = async (tagged: boolean) => {
     const targets = await newKeys(TARGETS, { tagged });
@@ -154,5 +133,5 @@ it('wrong secrets for the keys of one organization do not delay the cold keys of
   expectUnharmed(guarded);
   expect(guarded.argon2Runs).toBeLessThan(3);
   expect(unguarded.argon2Runs).toBeGreaterThan(20);
-  expect(guarded.coldP50Ms).toBeLessThan(unguarded.coldP50Ms);
+  if (ASSERTS_BOUNDS) expect(guarded.coldP50Ms).toBeLessThan(unguarded.coldP50Ms);
 });

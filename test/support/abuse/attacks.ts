@@ -68,28 +68,6 @@ export async function sendSlowBodies(url: string, connections: number, bytes: nu
   for (const socket of sockets) socket.destroy();
 }
 
-/** Sends one key with ever different bodies. */
-export async function floodCaches(url: string, viewer: Key, bodies: number): Promise<void> {
-  let next = 0;
-  const client = async () => {
-    while (next < bodies) {
-      next += 1;
-      const response = await fetch(`${url}${AUTHENTICATE_PATH}`, {
-        method: 'POST',
-        headers: { authorization: viewer.authorization, 'content-type': 'application/json' },
-        body: JSON.stringify({
-          contexts: [
-            projectContext('p1', viewer.organizationId),
-            projectContext(`another-${next}`, viewer.organizationId),
-          ],
-        }),
-      });
-      await response.arrayBuffer();
-    }
-  };
-  await Promise.all(Array.from({ length: 8 }, client));
-}
-
 /** Sends wrong secrets for the ids of one organization. */
 export async function guessSecrets(
   url: string,
