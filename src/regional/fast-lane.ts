@@ -45,7 +45,7 @@ export class FastLane {
   /** Never throws or rejects. */
   respond(
     { headers, rawQuery, body }: PlainRequest,
-    { certificate, peer }: ClientConnection,
+    { certificate, peer, isGone }: ClientConnection,
   ): PlainResponse | Promise<PlainResponse> {
     const startedAtMs = performance.now();
     const call: AuthenticationCall = {
@@ -54,6 +54,7 @@ export class FastLane {
       peer: this.#addresses.networkOf(peer, headers['x-forwarded-for']),
       rawQuery,
       body,
+      isGone,
     };
     const digest = callDigest(call);
     const cached = this.#service.lookup(digest);

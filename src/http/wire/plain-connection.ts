@@ -39,6 +39,8 @@ export interface ClientConnection {
   /** Whether the client presented a verified certificate. */
   certificate: boolean;
   peer: Peer;
+  /** Whether the client has closed the connection, or its side of it. */
+  isGone: () => boolean;
 }
 
 /**
@@ -71,6 +73,7 @@ export class PlainConnection {
     this.#client = {
       certificate: (socket as { authorized?: boolean }).authorized === true,
       peer: service.addresses.peerOf(socket),
+      isGone: () => this.#clientEnded || socket.destroyed,
     };
     this.#handOver = handOver;
     this.#listen('on');
