@@ -26,7 +26,7 @@ const program = new Command('bench')
   .option('--list', 'list the cases')
   .option('--pairs <count>', 'measurements per side', parsePositive, 5)
   .option('--seconds <seconds>', 'length of one measurement', parsePositive, 3)
-  .option('--keys <count>', 'population of redis-restart', parsePositive)
+  .option('--keys <count>', 'population of redis-restart and restart-storm', parsePositive)
   .option('--json', 'print the rows as JSON')
   .addHelpText(
     'after',

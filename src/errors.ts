@@ -351,7 +351,7 @@ export const ERRORS = {
 
 export type ErrorName = keyof typeof ERRORS;
 
-/** Value of `Retry-After` with every 503. */
+/** Value of `Retry-After` with a 503, unless the error says otherwise. */
 export const RETRY_AFTER_SECONDS = 1;
 
 interface Problem {
@@ -369,7 +369,7 @@ interface Details {
   fields?: readonly string[];
   /** Several problems at once; replaces `message` and `fields`. */
   problems?: readonly Problem[];
-  /** Value of `Retry-After`. Default: one second for a 503, else no header. */
+  /** Value of `Retry-After`. Default: `RETRY_AFTER_SECONDS` for a 503, else no header. */
   retryAfterSeconds?: number;
   /** Internal reason, for the log only. */
   cause?: unknown;

@@ -25,6 +25,11 @@ export const cases: Record<string, BenchCase> = {
     summary: 'share of keys in Redis after a fill at full speed, and a restart under load',
     load: async () => (await import('./redis-restart.ts')).redisRestart,
   },
+  'restart-storm': {
+    summary:
+      'callers that retry, for keys that need argon2 after a restart without Redis, against bare argon2',
+    load: async () => (await import('./restart-storm.ts')).restartStorm,
+  },
   cold: {
     summary: 'unknown keys against bare argon2.verify',
     load: async () => (await import('./cold.ts')).cold,

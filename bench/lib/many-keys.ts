@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { encodeCredential } from '../../src/credential/format.ts';
-import { hashSecret } from '../../src/credential/hash.ts';
+import { type HashParameters, hashSecret } from '../../src/credential/hash.ts';
 import { CHEAP_HASH, credentialAt, PREFIX } from './keys.ts';
 import { project, viewerRow } from './one-project.ts';
 import type { RegionDatabase } from './region-database.ts';
@@ -8,8 +8,12 @@ import type { RegionDatabase } from './region-database.ts';
 const { secret } = credentialAt('shared', 0);
 
 /** Fills the table with keys that share one secret. The database generates them: a million in seconds. */
-export async function fillWithManyKeys(database: RegionDatabase, count: number): Promise<void> {
-  const secretHash = await hashSecret(secret, CHEAP_HASH);
+export async function fillWithManyKeys(
+  database: RegionDatabase,
+  count: number,
+  parameters: HashParameters = CHEAP_HASH,
+): Promise<void> {
+  const secretHash = await hashSecret(secret, parameters);
   const { roleAssignments } = viewerRow({ id: '', secretHash });
   await database.fill((client) =>
     client.query(

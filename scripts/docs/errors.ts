@@ -53,7 +53,7 @@ export function errorsPage(errors: Rows = ERRORS): string {
 
 - **401**: the key is at fault. A retry does not help.
 - **403**: the key is valid but lacks the permission.
-- **503**: the service cannot decide at the moment. It always sends ${code(`Retry-After: ${RETRY_AFTER_SECONDS}`)}. An outage of the service never makes a valid key look invalid.
+- **503**: the service cannot decide at the moment. It always sends ${code('Retry-After')}: ${RETRY_AFTER_SECONDS}, or up to 30 seconds with ${code('SERVICE.OVERLOADED')}, so that not all callers return together. An outage of the service never makes a valid key look invalid.
 
 ${code('message')} may say more than the sentences below.
 

@@ -18,7 +18,10 @@ const frameworkErrors: Record<string, () => IamError> = {
 export function toIamError(error: unknown): IamError {
   if (error instanceof IamError) return error;
   if (error instanceof StoreUnavailableError) return new IamError('UNAVAILABLE', { cause: error });
-  if (error instanceof OverloadedError) return new IamError('OVERLOADED', { cause: error });
+  if (error instanceof OverloadedError) {
+    const { retryAfterSeconds } = error;
+    return new IamError('OVERLOADED', { cause: error, ...(retryAfterSeconds && { retryAfterSeconds }) });
+  }
   if (error instanceof QuarantinedKeyError) {
     return new IamError('KEY_QUARANTINED', { resource: error.keyId, cause: error });
   }

@@ -1,6 +1,7 @@
+import { ReturnSchedule } from '../lib/return-schedule.ts';
 import { type LoadedKey, OverloadedError } from './key-store.ts';
 import { RecentFailures, type Trust } from './recent-failures.ts';
-import type { SecretMatch, SecretVerifier } from './secret-verifier.ts';
+import type { IsGone, SecretMatch, SecretVerifier } from './secret-verifier.ts';
 import { TrustQueue } from './trust-queue.ts';
 
 /** Bounds of hashing. */
@@ -8,6 +9,17 @@ export interface VerifierLimits {
   concurrency: number;
   /** Maximum number of waiting comparisons. */
   queueLimit: number;
+}
+
+/** Assumed until the first comparison has ended. */
+const FIRST_RUN_MS = 5;
+/** Weight of the newest comparison in the average of running times. */
+const NEWEST_SHARE = 1 / 16;
+
+/** A comparison that waits for a slot. */
+interface Waiting {
+  turn: PromiseWithResolvers<void>;
+  isGone: IsGone;
 }
 
 /** Maximum number of results that callers receive in one group. */
@@ -18,7 +30,9 @@ export type VerifierObserver = (waitSeconds: number, runSeconds: number) => void
 
 /**
  * Bounds the number of running and of waiting comparisons, and sheds beyond: a caller that waits longer than its own
- * timeout only lengthens the queue.
+ * timeout only lengthens the queue. For the same reason a comparison whose caller left while it waited does not run, and
+ * one that has waited for too long comes after all others (`AgingQueue`). Shed callers learn when to return
+ * (`ReturnSchedule`).
  *
  * Organizations take turns, then the keys of each, then the networks from which the secret of a key came. A full queue
  * sheds from the longest. Ids with recent wrong secrets use at most half of the slots, turns and places while others
@@ -33,21 +47,34 @@ export class BoundedVerifier implements SecretVerifier {
   readonly #inner: SecretVerifier;
   readonly #limits: VerifierLimits;
   readonly #observer: VerifierObserver;
-  readonly #queue: TrustQueue<PromiseWithResolvers<void>>;
+  readonly #queue: TrustQueue<Waiting>;
   readonly #failures = new RecentFailures();
   /** Maximum number of running comparisons of ids with recent failures: the other slots are free for a clean id at once. */
   readonly #doubtfulLimit: number;
   /** Callers whose results wait for their group. */
   readonly #group: (() => void)[] = [];
   readonly #shed: Record<Trust, number> = { clean: 0, targeted: 0, failing: 0 };
+  /** One per class, so that a storm of wrong secrets does not postpone the others. */
+  readonly #returns: Record<Trust, ReturnSchedule>;
+  #abandoned = 0;
+  /** Average time of a comparison. */
+  #runMs = FIRST_RUN_MS;
   #running = 0;
   #runningDoubtful = 0;
 
-  constructor(inner: SecretVerifier, limits: VerifierLimits, observer: VerifierObserver = () => {}) {
+  /** @param random 0 to less than 1, as `Math.random` */
+  constructor(
+    inner: SecretVerifier,
+    limits: VerifierLimits,
+    observer: VerifierObserver = () => {},
+    random: () => number = Math.random,
+  ) {
     this.#inner = inner;
     this.#limits = limits;
     this.#observer = observer;
     this.#queue = new TrustQueue(limits.queueLimit);
+    const returns = () => new ReturnSchedule(() => performance.now(), random);
+    this.#returns = { clean: returns(), targeted: returns(), failing: returns() };
     this.#doubtfulLimit = Math.max(1, Math.floor(limits.concurrency / 2));
   }
 
@@ -61,16 +88,28 @@ export class BoundedVerifier implements SecretVerifier {
     return this.#shed;
   }
 
-  /** @throws {OverloadedError} if the queue is full */
-  async match(loaded: LoadedKey, secret: string, digest: string, peer = ''): Promise<SecretMatch> {
+  /** Comparisons that did not run because their callers left, since the start, for metrics. */
+  get abandoned(): number {
+    return this.#abandoned;
+  }
+
+  /** @throws {OverloadedError} if the queue is full, or the caller left while it waited */
+  async match(
+    loaded: LoadedKey,
+    secret: string,
+    digest: string,
+    peer = '',
+    isGone: IsGone = () => false,
+  ): Promise<SecretMatch> {
     const { id } = loaded.record;
     const requestedAtMs = performance.now();
     const trust = this.#failures.trust(id, peer);
     if (this.#maySlot(trust)) this.#takeSlot(trust);
-    else await this.#enqueue(trust, loaded, peer);
+    else await this.#enqueue(trust, loaded, peer, isGone);
     const startedAtMs = performance.now();
     try {
       const match = await this.#inner.match(loaded, secret, digest, peer);
+      this.#runMs += (performance.now() - startedAtMs - this.#runMs) * NEWEST_SHARE;
       if (match === 'none') this.#failures.recordWrong(id, peer);
       else this.#failures.recordRight(id, peer);
       return match;
@@ -89,14 +128,18 @@ export class BoundedVerifier implements SecretVerifier {
     return undefined;
   }
 
-  async #enqueue(trust: Trust, { record }: LoadedKey, peer: string): Promise<void> {
+  async #enqueue(trust: Trust, { record }: LoadedKey, peer: string, isGone: IsGone): Promise<void> {
     const turn = Promise.withResolvers<void>();
-    const dropped = this.#queue.push(trust, [record.organizationId, record.id, peer], turn);
-    if (dropped !== undefined) {
-      this.#shed[dropped.trust] += 1;
-      dropped.shed.reject(new OverloadedError('too many credentials are waiting for verification'));
-    }
+    const dropped = this.#queue.push(trust, [record.organizationId, record.id, peer], { turn, isGone });
+    if (dropped !== undefined) this.#refuse(dropped.shed, dropped.trust);
     await turn.promise;
+  }
+
+  #refuse({ turn }: Waiting, trust: Trust): void {
+    this.#shed[trust] += 1;
+    const intervalMs = this.#runMs / this.#limits.concurrency;
+    const retryAfterSeconds = this.#returns[trust].next(intervalMs, this.#queue.sizeOf(trust));
+    turn.reject(new OverloadedError('too many credentials are waiting for verification', retryAfterSeconds));
   }
 
   #maySlot(trust: Trust): boolean {
@@ -109,13 +152,20 @@ export class BoundedVerifier implements SecretVerifier {
     if (trust !== 'clean') this.#runningDoubtful += 1;
   }
 
-  /** Frees the slot and starts the next comparison that may have one. */
+  /** Frees the slot and starts the next comparison that may have one and whose caller still waits. */
   #freeSlot(trust: Trust): void {
     this.#running -= 1;
     if (trust !== 'clean') this.#runningDoubtful -= 1;
-    const next = this.#queue.shift((one) => this.#maySlot(one));
-    if (next === undefined) return;
-    this.#takeSlot(next.trust);
-    next.item.resolve();
+    const shift = () => this.#queue.shift((one) => this.#maySlot(one));
+    for (let next = shift(); next !== undefined; next = shift()) {
+      const { turn, isGone } = next.item;
+      if (!isGone()) {
+        this.#takeSlot(next.trust);
+        turn.resolve();
+        return;
+      }
+      this.#abandoned += 1;
+      turn.reject(new OverloadedError('the caller left while its credential waited for verification'));
+    }
   }
 }

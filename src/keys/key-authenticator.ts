@@ -6,7 +6,7 @@ import type { ClientAuthentication, ClientProof } from './client-authentication.
 import type { HasPassed } from './expiry.ts';
 import type { KeyRecord } from './key-record.ts';
 import { type KeyStore, type LoadedKey, StoreUnavailableError } from './key-store.ts';
-import type { SecretMatch, SecretVerifier } from './secret-verifier.ts';
+import type { IsGone, SecretMatch, SecretVerifier } from './secret-verifier.ts';
 
 /** Attempts to authenticate with a key that changes during each attempt. */
 const MAX_ATTEMPTS = 5;
@@ -18,6 +18,8 @@ export interface PresentedCredential {
   client: ClientProof;
   /** The network of the client (`clientNetwork`). Limits count by it; it does not decide the response. */
   peer: string;
+  /** Default: the caller stays. */
+  isGone?: IsGone;
 }
 
 /** A key whose credential is valid for this caller, now. */
@@ -54,17 +56,16 @@ export class KeyAuthenticator {
   /**
    * @throws {IamError} 401 for an invalid credential; errors of the stores pass through and become 503
    */
-  async authenticate({ authorization, client, peer }: PresentedCredential): Promise<AuthenticatedKey> {
-    return await this.authenticateCredential(this.decode(authorization), client, peer);
+  async authenticate(presented: PresentedCredential): Promise<AuthenticatedKey> {
+    return await this.authenticateCredential(this.decode(presented.authorization), presented);
   }
 
   /** `authenticate` with a decoded credential. */
   async authenticateCredential(
     credential: Credential,
-    client: ClientProof,
-    peer: string,
+    { client, peer, isGone }: Omit<PresentedCredential, 'authorization'>,
   ): Promise<AuthenticatedKey> {
-    const authenticated = await this.#prove(credential, peer);
+    const authenticated = await this.#prove(credential, peer, isGone);
     const { record } = authenticated.loaded;
     if (record.revokedAtMs !== null) throw new IamError('API_KEY_REVOKED', { resource: record.id });
     if (record.expiresAtMs !== null && this.#hasPassed(record.expiresAtMs)) {
@@ -103,7 +104,7 @@ export class KeyAuthenticator {
    * Loads the key and verifies the secret. If the key changes during the comparison, its result does not count and the
    * authenticator starts again.
    */
-  async #prove(credential: Credential, peer: string): Promise<AuthenticatedKey> {
+  async #prove(credential: Credential, peer: string, isGone?: IsGone): Promise<AuthenticatedKey> {
     const { keys, secrets } = this.#deps;
     const digest = credentialDigest(credential.id, credential.secret);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
@@ -113,7 +114,7 @@ export class KeyAuthenticator {
         secretTag(credential.id, credential.secret);
         throw this.#missing();
       }
-      const match = await secrets.match(loaded, credential.secret, digest, peer);
+      const match = await secrets.match(loaded, credential.secret, digest, peer, isGone);
       if (loaded.superseded) continue;
       const matches = match === 'current' || (match === 'previous' && !this.#graceIsOver(loaded.record));
       if (!matches) throw this.#missing();

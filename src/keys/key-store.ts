@@ -52,4 +52,11 @@ export class StoreUnavailableError extends Error {
 /** Too much work is waiting. Callers return 503, and clients retry. */
 export class OverloadedError extends Error {
   override name = 'OverloadedError';
+  /** When the client should retry; `undefined` for the default. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(message: string, retryAfterSeconds?: number) {
+    super(message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
 }

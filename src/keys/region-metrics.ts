@@ -168,6 +168,11 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
     'trust',
     () => hashing.shed,
   );
+  counter(
+    'iam_argon2_abandoned_total',
+    'Comparisons that did not run, because the caller closed its connection while it waited.',
+    () => hashing.abandoned,
+  );
   if (redis !== undefined) {
     gauge(
       'iam_redis_breaker_state',

@@ -7,13 +7,24 @@ import type { LoadedKey } from './key-store.ts';
 /** The secret of the key that the caller presented. */
 export type SecretMatch = 'current' | 'previous' | 'none';
 
+/** Whether a caller no longer waits for the result, because its connection is closed. */
+export type IsGone = () => boolean;
+
 /** Compares a presented secret with the hashes of a key. Throws `QuarantinedKeyError` for an invalid hash. */
 export interface SecretVerifier {
   /**
    * @param digest digest of the presented credential, `credentialDigest`
    * @param peer network of the caller; decides only how long a comparison waits
+   * @param isGone a comparison that waits is dropped when its caller has left; default: the caller stays
+   * @throws {OverloadedError} if the comparison is shed or dropped
    */
-  match(loaded: LoadedKey, secret: string, digest: string, peer?: string): Promise<SecretMatch>;
+  match(
+    loaded: LoadedKey,
+    secret: string,
+    digest: string,
+    peer?: string,
+    isGone?: IsGone,
+  ): Promise<SecretMatch>;
 }
 
 /** A secret of a key that a presented secret may be, by its tag. */

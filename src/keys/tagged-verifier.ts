@@ -1,6 +1,6 @@
 import type { HasPassed } from './expiry.ts';
 import type { LoadedKey } from './key-store.ts';
-import { possibleSecrets, type SecretMatch, type SecretVerifier } from './secret-verifier.ts';
+import { type IsGone, possibleSecrets, type SecretMatch, type SecretVerifier } from './secret-verifier.ts';
 
 /** What refused a wrong secret: its tag, or argon2 (or a remembered result of argon2). */
 export type WrongSecretGuard = 'tag' | 'argon2';
@@ -24,12 +24,18 @@ export class TaggedVerifier implements SecretVerifier {
     this.#onWrong = onWrong;
   }
 
-  async match(loaded: LoadedKey, secret: string, digest: string, peer?: string): Promise<SecretMatch> {
+  async match(
+    loaded: LoadedKey,
+    secret: string,
+    digest: string,
+    peer?: string,
+    isGone?: IsGone,
+  ): Promise<SecretMatch> {
     if (possibleSecrets(loaded.record, secret, this.#hasPassed).length === 0) {
       this.#onWrong('tag');
       return 'none';
     }
-    const match = await this.#inner.match(loaded, secret, digest, peer);
+    const match = await this.#inner.match(loaded, secret, digest, peer, isGone);
     if (match === 'none') this.#onWrong('argon2');
     return match;
   }

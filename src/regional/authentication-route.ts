@@ -29,6 +29,7 @@ export function authenticationRoute(app: FastifyInstance, service: Authenticatio
       rawQuery: (request.raw.url ?? '').slice(AUTHENTICATE_PATH.length + 1),
       body: request.body?.toString('latin1'),
       peer: request.senderNetwork,
+      isGone: () => request.raw.socket.destroyed,
     };
     const digest = callDigest(call);
     const cached = service.lookup(digest);

@@ -106,11 +106,7 @@ export class AuthenticationService {
       }
     }
     const request = this.#requests.read(call.rawQuery, call.body);
-    const { loaded, validUntilMs } = await authenticator.authenticateCredential(
-      credential,
-      call.client,
-      call.peer,
-    );
+    const { loaded, validUntilMs } = await authenticator.authenticateCredential(credential, call);
     const granted = await permissions.resolve(loaded.record, request);
     const key = loaded.entry ?? loaded;
     const response = new LocalResponse(granted, this.#identities.write(loaded.record), key, validUntilMs);

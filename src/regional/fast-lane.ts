@@ -49,7 +49,7 @@ export class FastLane {
   /** Never throws or rejects. */
   respond(
     { headers, rawQuery, body }: PlainRequest,
-    { certificate, peer }: ClientConnection,
+    { certificate, peer, isGone }: ClientConnection,
   ): PlainResponse | Promise<PlainResponse> {
     const startedAtMs = performance.now();
     const call: AuthenticationCall = {
@@ -58,6 +58,7 @@ export class FastLane {
       peer: this.#addresses.networkOf(peer, headers['x-forwarded-for']),
       rawQuery,
       body,
+      isGone,
     };
     const limited = this.#limit.refuse(call.peer);
     if (limited !== undefined) return this.#refuse(limited, headers, startedAtMs);

@@ -33,7 +33,7 @@ function call(authorization: string): Promise<void> {
         const outcome = statusCode === 200 ? '200' : `${statusCode} ${JSON.parse(text).error.code}`;
         report.outcomes[outcome] = (report.outcomes[outcome] ?? 0) + 1;
         if (statusCode === 503) report.shed.push(authorization);
-        if (statusCode === 503 && response.headers['retry-after'] !== '1')
+        if (statusCode === 503 && !(Number(response.headers['retry-after']) >= 1))
           report.sheddingWithoutRetryAfter += 1;
         resolve();
       });

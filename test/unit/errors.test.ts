@@ -116,6 +116,11 @@ describe('toIamError', () => {
     expect(toIamError(thrown).reason).toBe(reason);
   });
 
+  it('tells a shed caller when to return: after a second, or when the queue says', () => {
+    expect(toIamError(new OverloadedError('x')).retryAfterSeconds).toBe(1);
+    expect(toIamError(new OverloadedError('x', 7)).retryAfterSeconds).toBe(7);
+  });
+
   it('never blames the key for a failure of the service', () => {
     for (const [, thrown] of cases) {
       expect(toIamError(thrown).uiam.status).not.toBe(401);

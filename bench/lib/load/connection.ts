@@ -10,6 +10,8 @@ const END_OF_HEAD = '\r\n\r\n';
 export class Connection {
   /** Start time of the request in flight; the caller sets it. */
   sentAtMs = 0;
+  /** `Retry-After` of the last response that was not a 200, else 0. */
+  retryAfterSeconds = 0;
   /** Bytes of the last response. */
   responseBytes = 0;
   readonly #socket: Socket;
@@ -81,6 +83,8 @@ export class Connection {
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
     if (length === undefined) throw new Error(`a response has no Content-Length: ${head}`);
     this.#status = Number(head.slice(9, 12));
+    if (this.#status !== 200)
+      this.retryAfterSeconds = Number(/\r\nretry-after: *(\d+)/i.exec(head)?.[1] ?? 0);
     const total = end + END_OF_HEAD.length + Number(length);
     this.#remaining = total - this.#head.length;
     this.responseBytes = total;

@@ -50,11 +50,10 @@ export class CallerGate {
     const isKnown = this.#known.get(digest) !== undefined;
     if (!isKnown) assertWithin(this.#failures.take(address));
     try {
-      const { loaded } = await this.#authenticator.authenticateCredential(
-        credential,
-        clientProof(request),
-        address,
-      );
+      const { loaded } = await this.#authenticator.authenticateCredential(credential, {
+        client: clientProof(request),
+        peer: address,
+      });
       this.#known.set(digest, true);
       if (!isKnown) this.#failures.refund(address);
       this.#assertWithinBudget(request, loaded.record);

@@ -43,6 +43,8 @@ export interface ClientConnection {
   /** Whether the client presented a certificate that counts as client authentication. */
   certificate: boolean;
   peer: Peer;
+  /** Whether the client has closed the connection, or its side of it. */
+  isGone: () => boolean;
 }
 
 /**
@@ -77,6 +79,7 @@ export class PlainConnection {
     this.#client = {
       certificate: service.certificates.accepts(socket),
       peer: service.addresses.peerOf(socket),
+      isGone: () => this.#clientEnded || socket.destroyed,
     };
     this.#handOver = handOver;
     service.ages.start(socket);

@@ -4,7 +4,7 @@ import { SingleFlight } from '../../lib/single-flight.ts';
 import type { HasPassed } from '../expiry.ts';
 import { type KeyRecord, ownHash } from '../key-record.ts';
 import type { LoadedKey } from '../key-store.ts';
-import type { SecretMatch, SecretVerifier } from '../secret-verifier.ts';
+import type { IsGone, SecretMatch, SecretVerifier } from '../secret-verifier.ts';
 import type { SecretMemo } from './handover-file.ts';
 import { policies } from './policies.ts';
 
@@ -57,7 +57,13 @@ export class MemoizedVerifier implements SecretVerifier {
     return [...(unused > 0 ? this.#handedOver.newest(unused) : []), ...used];
   }
 
-  async match(loaded: LoadedKey, secret: string, digest: string, peer?: string): Promise<SecretMatch> {
+  async match(
+    loaded: LoadedKey,
+    secret: string,
+    digest: string,
+    peer?: string,
+    isGone: IsGone = () => false,
+  ): Promise<SecretMatch> {
     const { record } = loaded;
     const previousHash = this.#previousHash(record);
     const matchOf = (hash: string | undefined): SecretMatch | undefined => {
@@ -76,14 +82,15 @@ export class MemoizedVerifier implements SecretVerifier {
     const hashes = hashDigest(`${record.secretHash} ${previousHash ?? ''}`);
     if (this.#wrong.get(digest) === hashes) return 'none';
 
-    return await this.#flights.run(`${digest} ${hashes}`, async () => {
+    const compare = async (areAllGone: IsGone) => {
       const shared = cacheMatch(await this.#lookupShared(loaded, digest));
       if (shared !== undefined) return shared;
-      const match = await this.#inner.match(loaded, secret, digest, peer);
+      const match = await this.#inner.match(loaded, secret, digest, peer, areAllGone);
       if (match === 'none') this.#wrong.set(digest, hashes);
       else this.#store(loaded, digest, match === 'current' ? record.secretHash : (previousHash ?? ''));
       return match;
-    });
+    };
+    return await this.#flights.run(`${digest} ${hashes}`, compare, isGone);
   }
 
   #useHandedOver(record: KeyRecord, digest: string): string | undefined {

@@ -19,8 +19,14 @@ function verifier(limits: VerifierLimits) {
   const times: [waitSeconds: number, runSeconds: number][] = [];
   const bounded = new BoundedVerifier(inner, limits, (...pair) => times.push(pair));
   /** Resolves to the result or to the error. */
-  const match = (id: string, secret: string, peer = '192.0.2.1', organizationId = `org of ${id}`) =>
-    bounded.match(loaded(id, organizationId), secret, secret, peer).catch((error: unknown) => error);
+  const match = (
+    id: string,
+    secret: string,
+    peer = '192.0.2.1',
+    organizationId = `org of ${id}`,
+    isGone?: () => boolean,
+  ) =>
+    bounded.match(loaded(id, organizationId), secret, secret, peer, isGone).catch((error: unknown) => error);
   const finishOne = async (result: SecretMatch = 'current') => {
     running.shift()?.flight.resolve(result);
     await turn();
@@ -106,6 +112,69 @@ describe('BoundedVerifier', () => {
       expect(waitSeconds).toBeGreaterThanOrEqual(0);
       expect(runSeconds).toBeGreaterThanOrEqual(0);
     }
+  });
+});
+
+describe('BoundedVerifier: callers that leave', () => {
+  /** Starts comparisons of which the callers in `gone` leave. */
+  function startWith(count: number) {
+    const setup = verifier({ concurrency: 1, queueLimit: count });
+    const gone = new Set<number>();
+    const ran: string[] = [];
+    const results = Array.from({ length: count }, (_, nth) =>
+      setup.match(`key-${nth}`, `${nth}`, undefined, undefined, () => gone.has(nth)),
+    );
+    const finishAll = async () => {
+      for (; setup.bounded.load.running > 0; await setup.finishOne()) ran.push(...setup.runningSecrets());
+    };
+    return { ...setup, gone, ran, results, finishAll };
+  }
+
+  it('cost no comparison while they wait, and are counted', async () => {
+    const { gone, ran, results, finishAll, bounded } = startWith(6);
+    for (const nth of [1, 2, 4]) gone.add(nth);
+    await finishAll();
+    expect(ran).toEqual(['0', '3', '5']);
+    expect(await results[1]).toBeInstanceOf(OverloadedError);
+    expect(await results[5]).toBe('current');
+    expect(bounded.abandoned).toBe(3);
+    expect(bounded.shed).toEqual({ clean: 0, targeted: 0, failing: 0 });
+    expect(bounded.load).toEqual({ running: 0, waiting: 0 });
+  });
+
+  it('do not keep back results that wait for their group', async () => {
+    const { gone, results, finishOne, finishAll, ran } = startWith(40);
+    for (let nth = 0; nth < 3; nth += 1) await finishOne();
+    for (let nth = 4; nth < 40; nth += 1) gone.add(nth);
+    await finishAll();
+    expect(ran).toEqual(['3']);
+    expect(await Promise.all(results.slice(0, 4))).toEqual(Array.from({ length: 4 }, () => 'current'));
+  });
+
+  it('are served if a slot is free: a client may close only its own side', async () => {
+    const { match, finishOne } = verifier({ concurrency: 1, queueLimit: 1 });
+    const done = match('a', '1', undefined, undefined, () => true);
+    await finishOne();
+    expect(await done).toBe('current');
+  });
+});
+
+describe('BoundedVerifier: shed callers', () => {
+  it('return after at least a second, later the more were shed, and not together', async () => {
+    const { match, fail } = verifier({ concurrency: 1, queueLimit: 4 });
+    await fail('attacked', '198.51.100.7');
+    for (let nth = 0; nth < 5; nth += 1) void match(`key-${nth}`, 'right');
+    const errors = await Promise.all(
+      Array.from({ length: 3_000 }, (_, nth) => match(`shed-${nth}`, 'right')),
+    );
+    const seconds = errors.map((error) => (error as OverloadedError).retryAfterSeconds ?? 0);
+    expect(Math.min(...seconds)).toBe(1);
+    expect(Math.max(...seconds)).toBeGreaterThan(8);
+    expect(new Set(seconds).size).toBe(Math.max(...seconds));
+    // A class of its own.
+    for (let nth = 0; nth < 2; nth += 1) void match('attacked', `wrong-${nth}`, '198.51.100.7');
+    const failing = (await match('attacked', 'wrong', '198.51.100.7')) as OverloadedError;
+    expect(failing.retryAfterSeconds).toBeLessThanOrEqual(2);
   });
 });
 

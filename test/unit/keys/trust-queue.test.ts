@@ -17,6 +17,21 @@ describe('TrustQueue', () => {
     }
   });
 
+  it('serves and keeps items that have waited for at most a second before older ones of their class', () => {
+    let nowMs = 0;
+    const queue = new TrustQueue<string>(3, () => nowMs);
+    for (const old of ['1', '2', '3']) queue.push('clean', ['o', old], `old ${old}`);
+    nowMs = 1_001;
+    expect(queue.shift(any)?.item).toBe('old 3');
+    queue.push('clean', ['o', '4'], 'young 4');
+    expect(queue.push('clean', ['o', '5'], 'young 5')?.shed).toBe('old 1');
+    expect(['young 4', 'young 5', 'old 2'].map(() => queue.shift(any)?.item)).toEqual([
+      'young 4',
+      'young 5',
+      'old 2',
+    ]);
+  });
+
   it('gives unused turns to the others, and none to a class that may have no turn', () => {
     const queue = new TrustQueue<number>(10);
     queue.push('failing', ['o'], 1);

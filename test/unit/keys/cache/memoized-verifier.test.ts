@@ -1,8 +1,9 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { MemoizedVerifier, type SharedMemos } from '../../../../src/keys/cache/memoized-verifier.ts';
 import type { KeyRecord } from '../../../../src/keys/key-record.ts';
 import { type LoadedKey, OverloadedError } from '../../../../src/keys/key-store.ts';
-import type { SecretMatch, SecretVerifier } from '../../../../src/keys/secret-verifier.ts';
+import type { IsGone, SecretMatch, SecretVerifier } from '../../../../src/keys/secret-verifier.ts';
 import { keyRecord } from '../../../support/records.ts';
 
 let nowMs = 1_000;
@@ -52,6 +53,32 @@ describe('a verified secret', () => {
     const { argon2, match } = verifier();
     for (let times = 0; times < 5; times += 1) expect(await match(loaded(), 'right')).toBe('current');
     expect(argon2.runs).toBe(1);
+  });
+
+  it('is compared for concurrent callers until all of them have left', async () => {
+    const flight = Promise.withResolvers<SecretMatch>();
+    let areAllGone: IsGone | undefined;
+    const inner: SecretVerifier = {
+      match: (_loaded, _secret, _digest, _peer, isGone) => {
+        areAllGone = isGone;
+        return flight.promise;
+      },
+    };
+    const memoized = new MemoizedVerifier(inner, undefined, () => false, 100);
+    const gone = new Set<string>();
+    const results = ['first', 'second'].map((name) =>
+      memoized.match(loaded(), 'right', 'digest', '', () => gone.has(name)),
+    );
+    await turn();
+    const seen = [undefined, 'first', 'second'].map((name) => {
+      if (name !== undefined) gone.add(name);
+      return areAllGone?.();
+    });
+    flight.resolve('current');
+    expect([seen, await Promise.all(results)]).toEqual([
+      [false, false, true],
+      ['current', 'current'],
+    ]);
   });
 
   it('is compared once for concurrent callers', async () => {
