@@ -75,23 +75,32 @@ class InvalidField extends Error {
 
 /** Parses and checks the JSON of role assignments. @throws {InvalidField} */
 export function parseAssignments(json: string): RoleAssignments {
-  const parsed = roleAssignmentsSchema.safeParse(JSON.parse(json));
+  const parsed = roleAssignmentsSchema.safeParse(parseJson(json));
   if (parsed.success) return parsed.data;
   const path = parsed.error.issues[0]?.path ?? [];
   throw new InvalidField([COLUMNS.roleAssignments.name, ...path].join('.'));
 }
 
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw new InvalidField(COLUMNS.roleAssignments.name);
+  }
+}
+
 /**
  * Parses a row of `KEY_COLUMNS`.
- * @param id of the requested key, for the error
- * @throws {QuarantinedKeyError} if a column has an invalid value
+ * @param id of the requested key
+ * @throws {QuarantinedKeyError} if a column has an invalid value, or the row is of another key
  */
 export function parseKeyRow(id: string, row: TextRow, toAssignments: AssignmentsParser): KeyRecord {
   try {
+    if (row[POSITION.id] !== id) throw new InvalidField(COLUMNS.id.name);
     const organizationId = required(row, 'organizationId');
     // One literal: records of one shape take less memory and are faster to read.
     return {
-      id: required(row, 'id'),
+      id,
       organizationId,
       secretHash: required(row, 'secretHash'),
       secretTag: tagOrNull(row, 'secretTag'),
@@ -163,13 +172,21 @@ function flag(row: TextRow, field: Field): boolean {
   return value === 'true';
 }
 
+/** Postgres writes whole numbers like this. `Number` alone reads other texts too, such as an empty one as 0. */
+const INTEGER = /^-?\d{1,17}$/;
+
+function integerIn(row: TextRow, field: Field, min: number, max: number): number {
+  const digits = required(row, field);
+  const value = Number(digits);
+  if (!INTEGER.test(digits) || value < min || value > max) throw new InvalidField(COLUMNS[field].name);
+  return value;
+}
+
 /** The latest time that a `Date` can hold (ECMA-262, 21.4.1.1). */
 const MAX_TIME_MS = 8.64e15;
 
 function requiredTime(row: TextRow, field: Field): number {
-  const timeMs = Number(required(row, field));
-  if (!(Math.abs(timeMs) <= MAX_TIME_MS)) throw new InvalidField(COLUMNS[field].name);
-  return timeMs;
+  return integerIn(row, field, -MAX_TIME_MS, MAX_TIME_MS);
 }
 
 function timeOrNull(row: TextRow, field: Field): number | null {
@@ -177,15 +194,9 @@ function timeOrNull(row: TextRow, field: Field): number | null {
 }
 
 function tagOrNull(row: TextRow, field: Field): number | null {
-  const value = row[POSITION[field]] ?? null;
-  if (value === null) return null;
-  const tag = Number(value);
-  if (!Number.isInteger(tag) || tag < -0x8000 || tag > 0x7fff) throw new InvalidField(COLUMNS[field].name);
-  return tag;
+  return (row[POSITION[field]] ?? null) === null ? null : integerIn(row, field, -0x8000, 0x7fff);
 }
 
 function versionOf(row: TextRow): number {
-  const version = Number(required(row, 'version'));
-  if (!Number.isSafeInteger(version) || version < 0) throw new InvalidField(COLUMNS.version.name);
-  return version;
+  return integerIn(row, 'version', 0, Number.MAX_SAFE_INTEGER);
 }

@@ -81,11 +81,21 @@ export class PostgresRoleStore implements RoleStore {
       const id = roleScopeId(scope);
       const set = sets.get(id) ?? new Map<string, string>();
       sets.set(id, set);
-      const descriptor = readRoleDescriptor(row.descriptor);
+      const descriptor = descriptorJson(row.descriptor);
       if (descriptor === undefined) this.#onInvalid({ ...scope, name: row.name });
-      else set.set(row.name, asciiJson(descriptor));
+      else set.set(row.name, descriptor);
     }
     return sets;
+  }
+}
+
+/** `undefined` if it is no descriptor, or nested too deeply to be written. */
+function descriptorJson(stored: unknown): string | undefined {
+  const descriptor = readRoleDescriptor(stored);
+  try {
+    return descriptor && asciiJson(descriptor);
+  } catch {
+    return undefined;
   }
 }
 

@@ -68,15 +68,24 @@ export class SharedResponses {
 
   /** @param digest `callDigest` of a call whose credential has this key id */
   async read(id: string, digest: string, client: ClientProof): Promise<SharedResponse | undefined> {
-    const { cache, changes, clientAuthentication, now, hasPassed, ttlMs } = this.#deps;
+    const { cache, changes } = this.#deps;
     const found = await cache.read('response', id, inHistory(changes, digest));
     // A miss makes the caller look the credential up, which seals it with the new key.
     if (!found || found.sealedByOlderKey) return undefined;
-    const { payload } = found;
+    try {
+      return this.#parse(found.payload, id, client);
+    } catch {
+      return undefined; // of another format
+    }
+  }
+
+  #parse(payload: Buffer, id: string, client: ClientProof): SharedResponse | undefined {
+    const { changes, clientAuthentication, now, hasPassed, ttlMs } = this.#deps;
     const endOfLine = payload.indexOf('\n');
     const origin = JSON.parse(payload.toString('utf8', 0, endOfLine)) as Origin;
     // The digest covers the client's proof, but this pod's settings decide whether it is accepted.
-    if (origin.id !== id || !clientAuthentication.allows(origin.internal, client)) return undefined;
+    if (!isOrigin(origin) || origin.id !== id || !clientAuthentication.allows(origin.internal, client))
+      return undefined;
     // From a pod whose clock was wrong: the response would outlive the recent changes.
     if (origin.confirmedAtMs > now() + CLOCK_SKEW_MS) return undefined;
     const startOfIdentity = endOfLine + 1 + origin.permissionsLength;
@@ -136,6 +145,24 @@ export class SharedResponses {
     this.#permissions.set(sha256, new WeakRef(permissions));
     return permissions;
   }
+}
+
+/** Whether everything that decides the use of a response can be compared. */
+function isOrigin({
+  version,
+  confirmedAtMs,
+  validUntilMs,
+  permissionsLength,
+  internal,
+  scopes,
+}: Origin): boolean {
+  const numbers = [version, confirmedAtMs, validUntilMs, permissionsLength];
+  return (
+    numbers.every(Number.isFinite) &&
+    permissionsLength >= 0 &&
+    typeof internal === 'boolean' &&
+    Array.isArray(scopes)
+  );
 }
 
 /** The first part of bodies that other pods wrote. */

@@ -13,3 +13,12 @@ export interface ChangeListener {
   /** Called for one change at a time, in commit order, before `appliedUntilMs` moves past the change. */
   apply(change: Change): void;
 }
+
+/** A change of a row. Without a version that can be compared, every cached entry may be older than the row. */
+export function changeOf(entity: string, id: string, version: string): Change {
+  const number = Number(version);
+  const isComparable = Number.isSafeInteger(number) && number >= 0;
+  return isComparable && (entity === 'key' || entity === 'roles')
+    ? { entity, id, version: number }
+    : { entity: 'everything' };
+}

@@ -1,4 +1,4 @@
-import type { Change } from './change.ts';
+import { type Change, changeOf } from './change.ts';
 import { BATCH_ROWS, type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
 import { ConnectedSource, type FeedConnectionOptions } from './feed-connection.ts';
 import { SUBSCRIPTION_STATE, type SubscriptionState } from './subscription-state.ts';
@@ -183,9 +183,6 @@ function isChange({ entity }: { entity: string }): boolean {
   return entity !== 'history' && entity !== 'buckets';
 }
 
-function toChange(row: Omit<ChangeRow, 'at'>): Change {
-  if (row.entity === 'key' || row.entity === 'roles') {
-    return { entity: row.entity, id: row.id, version: Number(row.version) };
-  }
-  return { entity: 'everything' };
+function toChange({ entity, id, version }: Omit<ChangeRow, 'at'>): Change {
+  return changeOf(entity, id, version);
 }

@@ -1,4 +1,4 @@
-import type { Change } from './change.ts';
+import { type Change, changeOf } from './change.ts';
 import { BATCH_ROWS, type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
 import { ConnectedSource, type FeedConnectionOptions } from './feed-connection.ts';
 import { VersionGaps } from './version-gaps.ts';
@@ -53,8 +53,10 @@ const HORIZON = `
     extract(epoch FROM clock_timestamp()) * 1000 AS replica_time_ms
   FROM pg_current_snapshot() AS snapshot`;
 
-const HIGHEST =
-  'coalesce(greatest((SELECT max(version) FROM api_keys), (SELECT max(version) FROM roles)), 0)';
+/** Higher versions, which only a broken sequence assigns, are no position: the source could not compare them. */
+const HIGHEST = `coalesce(greatest(
+  (SELECT max(version) FROM api_keys WHERE version <= ${Number.MAX_SAFE_INTEGER}),
+  (SELECT max(version) FROM roles WHERE version <= ${Number.MAX_SAFE_INTEGER})), 0)`;
 
 /** @param where condition on the rows of both tables; @param limit parameter with the maximum number of rows */
 const selectChanged = (where: string, limit: string) => `
@@ -121,12 +123,14 @@ export class PollSource extends ConnectedSource {
     const late = await this.#readGaps();
     // From here on nothing can fail, so every change that the position moves past is returned.
     const { oldest, next, wal, replicaTimeMs } = horizonOf(polled);
-    const rows = polled.filter(isChange).sort((a, b) => Number(a.version) - Number(b.version));
+    const all = polled.filter(isChange).sort((a, b) => Number(a.version) - Number(b.version));
+    const rows = all.filter(({ version }) => Number.isSafeInteger(Number(version)));
     this.#wal = wal;
     this.#gaps.fill(late.map((row) => Number(row.version)));
     if (late.length < BATCH_ROWS) this.#gaps.forget(oldest);
     for (const row of rows) this.#advance(Number(row.version), { oldest, next });
     const changes = [...late, ...rows].map(toChange);
+    if (rows.length < all.length) changes.unshift({ entity: 'everything' });
     if (this.#unknownBefore !== undefined && this.#unknownBefore <= oldest) {
       this.#unknownBefore = undefined;
       changes.unshift({ entity: 'everything' });
@@ -228,6 +232,6 @@ function isChange(row: PolledRow): row is PolledRow & ChangeRow {
   return row.entity !== null;
 }
 
-function toChange(row: ChangeRow): Change {
-  return { entity: row.entity, id: row.id, version: Number(row.version) };
+function toChange({ entity, id, version }: ChangeRow): Change {
+  return changeOf(entity, id, version);
 }

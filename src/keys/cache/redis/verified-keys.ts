@@ -2,7 +2,7 @@ import { CLOCK_SKEW_MS } from '../../change-feed/change-source.ts';
 import type { KeyRecord } from '../../key-record.ts';
 import type { Interner } from '../interner.ts';
 import { policies } from '../policies.ts';
-import type { FencedCache } from './fenced-cache.ts';
+import type { FencedCache, FoundEntry } from './fenced-cache.ts';
 
 /** A key record as of `confirmedAtMs`, and which of its hashes the secret of a credential matched. */
 export interface VerifiedKey {
@@ -62,13 +62,22 @@ export class VerifiedKeys {
   async read(id: string, digest: string): Promise<SharedKey | null | undefined> {
     const found = await this.#cache.read('credential', id, digest);
     if (!found) return found;
+    try {
+      return this.#parse(found, id, digest);
+    } catch {
+      return null; // of another format
+    }
+  }
+
+  #parse(found: FoundEntry, id: string, digest: string): SharedKey | null {
     const { expiresAtMs } = found;
     const payload = found.payload.toString();
     const endOfLine = payload.indexOf('\n');
     const { record, confirmedAtMs, verifiedHash, history } = JSON.parse(
       payload.slice(0, endOfLine),
     ) as FirstLine;
-    if (record.id !== id) return null;
+    if (record.id !== id || !Number.isSafeInteger(record.version) || !Number.isFinite(confirmedAtMs))
+      return null;
     // From a pod whose clock was wrong: the record would outlive the recent changes.
     if (confirmedAtMs > this.#now() + CLOCK_SKEW_MS) return null;
     const roleAssignments = this.#shared.assignments(record.organizationId, payload.slice(endOfLine + 1));
