@@ -34,7 +34,10 @@ async function newKeys(count: number, secretHash?: string): Promise<IssuedKey[]>
 /** Sends a call, through the fast lane or, because of its chunked body, through Fastify. */
 async function send({ authorization }: IssuedKey, lane: 'fast' | 'Fastify'): Promise<Socket> {
   const socket = await connectFrom(regional.url, '127.0.0.1');
-  const body = lane === 'fast' ? '\r\n' : 'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n';
+  const body =
+    lane === 'fast'
+      ? '\r\n'
+      : 'Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n';
   socket.write(`POST ${AUTHENTICATE_PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n${body}`);
   return socket;
 }
