@@ -50,6 +50,12 @@ export const settings = {
   REGIONAL_PORT: integer(0, 65535).default(8080).describe('Port of the regional service.'),
   CONTROL_PLANE_PORT: integer(0, 65535).default(8081).describe('Port of the control plane.'),
   MANAGEMENT_PORT: integer(0, 65535).default(9090).describe('Port for probes and metrics.'),
+  MANAGEMENT_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe(
+      'Address of MANAGEMENT_PORT, which has no authentication. In Kubernetes the address of the pod, for its probes.',
+    ),
 
   REPLICA_DATABASE_URL: serverUrl(/^postgres(ql)?$/)
     .optional()

@@ -179,7 +179,7 @@ export async function startControlPlane(
     ],
   };
   const management = await createManagementApp({ health, registry, logger });
-  await listenOn(management, config.HOST, config.MANAGEMENT_PORT, 'MANAGEMENT_PORT');
+  await listenOn(management, config.MANAGEMENT_HOST, config.MANAGEMENT_PORT, 'MANAGEMENT_PORT');
   await listenOn(app, config.HOST, config.CONTROL_PLANE_PORT, 'CONTROL_PLANE_PORT');
   schema.start();
   heartbeat.start(0);

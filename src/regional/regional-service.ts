@@ -191,7 +191,7 @@ export async function startRegionalService(
     secrets.start();
     await listenOn(app, config.HOST, config.REGIONAL_PORT, 'REGIONAL_PORT');
     // Listens last: the feed may have caught up, and /readyz must not succeed before the service port is open.
-    await listenOn(management, config.HOST, config.MANAGEMENT_PORT, 'MANAGEMENT_PORT');
+    await listenOn(management, config.MANAGEMENT_HOST, config.MANAGEMENT_PORT, 'MANAGEMENT_PORT');
   } catch (error) {
     await close();
     throw error;
