@@ -5,6 +5,7 @@ import { isCertificateName } from './lib/certificate-names.ts';
 import { isNetwork } from './lib/networks.ts';
 import { urlProblem } from './lib/url-problem.ts';
 import { misspeltSettings } from './misspelt-settings.ts';
+import { withSecretFiles } from './secret-files.ts';
 
 /** Pods that share a Redis compare their times (`CLOCK_SKEW_MS`), so no setting may allow more. */
 export const MAX_CLOCK_TOLERANCE_MS = 5_000;
@@ -49,6 +50,12 @@ export const settings = {
   REGIONAL_PORT: integer(0, 65535).default(8080).describe('Port of the regional service.'),
   CONTROL_PLANE_PORT: integer(0, 65535).default(8081).describe('Port of the control plane.'),
   MANAGEMENT_PORT: integer(0, 65535).default(9090).describe('Port for probes and metrics.'),
+  MANAGEMENT_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe(
+      'Address of MANAGEMENT_PORT, which has no authentication. In Kubernetes the address of the pod, for its probes.',
+    ),
 
   REPLICA_DATABASE_URL: serverUrl(/^postgres(ql)?$/)
     .optional()
@@ -447,6 +454,11 @@ const schema = z.object(settings).superRefine((config, context) => {
   }
 });
 
+/** Settings whose values are secret, so that a file may contain them. */
+export const SECRET_SETTINGS: readonly string[] = Object.entries(settings)
+  .filter(([, setting]) => z.globalRegistry.get(setting)?.secret === true)
+  .map(([name]) => name);
+
 /** Points at a variable that is probably this setting. */
 function hint(missing: string, environment: Readonly<Record<string, unknown>>): string {
   const { name } =
@@ -467,7 +479,8 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the settings from an environment. Empty values count as unset (`FOO=` in an env file).
+ * Reads the settings from an environment. Empty values count as unset (`FOO=` in an env file). A secret `FOO` may be in the file
+ * that `FOO_FILE` names.
  * @throws {ConfigError} with one line for each invalid setting
  */
 export function loadConfig(
@@ -477,12 +490,16 @@ export function loadConfig(
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
-  const parsed = schema.safeParse(given);
-  const problems = parsed.success
-    ? required
-        .filter((name) => parsed.data[name] === undefined)
-        .map((name) => `${name}: required; ${settings[name].description}${hint(name, given)}`)
-    : parsed.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`);
+  const files = withSecretFiles(given, SECRET_SETTINGS);
+  const parsed = schema.safeParse(files.values);
+  const problems =
+    files.problems.length > 0
+      ? files.problems
+      : parsed.success
+        ? required
+            .filter((name) => parsed.data[name] === undefined)
+            .map((name) => `${name}: required; ${settings[name].description}${hint(name, given)}`)
+        : parsed.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`);
   if (!parsed.success || problems.length > 0) {
     throw new ConfigError(`The configuration is invalid:\n${problems.map((line) => `  ${line}`).join('\n')}`);
   }

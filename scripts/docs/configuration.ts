@@ -92,7 +92,9 @@ precedence.
 
 ${settingsTable()}
 
-A _secret_ value never appears in a log or an error.
+A _secret_ value never appears in a log or an error. It may be in a file: ${code('NAME_FILE')} is the path of a file with the value of
+${code('NAME')}, such as ${code('CACHE_KEYS_FILE')}. The files of ${code('CLIENT_AUTHENTICATION_SECRETS')} and ${code('FORWARDING_SECRETS')} are read again every 2 s.
+The others are read at the start.
 
 ## Variables of single commands
 

@@ -1,8 +1,13 @@
-import { settings } from '../config.ts';
+import { SECRET_SETTINGS, settings } from '../config.ts';
 import { misspeltSettings } from '../misspelt-settings.ts';
+import { secretFileVariables } from '../secret-files.ts';
 import { COMMAND_VARIABLES } from './command-variables.ts';
 
-const KNOWN = [...Object.keys(settings), ...COMMAND_VARIABLES.map(({ name }) => name)];
+const KNOWN = [
+  ...Object.keys(settings),
+  ...secretFileVariables(SECRET_SETTINGS),
+  ...COMMAND_VARIABLES.map(({ name }) => name),
+];
 
 /** One sentence for each variable of this process that looks like a misspelt setting. */
 export function misspeltVariables(): string[] {

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import pino from 'pino';
+import { loadConfig } from '../config.ts';
 import { Database } from '../control-plane/database.ts';
 import { repairRegion } from '../control-plane/repairs/repair-region.ts';
 import type { RepairBuckets } from '../database/region/await-comparison.ts';
@@ -14,7 +15,7 @@ const TIMEOUT_MS = 60_000;
  * @param region connection of the region's owner
  */
 export function repairer(region: pg.Client): RepairBuckets | undefined {
-  if (!process.env.PRIMARY_DATABASE_URL) return undefined;
+  if (loadConfig(process.env).PRIMARY_DATABASE_URL === undefined) return undefined;
   return async (report) => {
     const { pool } = openPrimary();
     try {

@@ -17,8 +17,9 @@ export function registerRegionalCommand(program: Command): void {
         import('../regional/regional-service.ts'),
         import('./run-service.ts'),
       ]);
-      const config = loadConfig(process.env, ['REPLICA_DATABASE_URL']);
-      await runService('iam-regional', config, (logger) => startRegionalService(config, logger));
+      const readConfig = () => loadConfig(process.env, ['REPLICA_DATABASE_URL']);
+      const config = readConfig();
+      await runService('iam-regional', config, (logger) => startRegionalService(config, logger, readConfig));
     });
 }
 
@@ -34,7 +35,10 @@ export function registerControlPlaneCommand(program: Command): void {
         import('../control-plane/start.ts'),
         import('./run-service.ts'),
       ]);
-      const config = loadConfig(process.env, ['PRIMARY_DATABASE_URL']);
-      await runService('iam-control-plane', config, (logger) => startControlPlane(config, logger));
+      const readConfig = () => loadConfig(process.env, ['PRIMARY_DATABASE_URL']);
+      const config = readConfig();
+      await runService('iam-control-plane', config, (logger) =>
+        startControlPlane(config, logger, readConfig),
+      );
     });
 }

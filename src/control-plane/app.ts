@@ -11,6 +11,7 @@ import { senderAddress } from '../http/sender-address.ts';
 import { serverOptions } from '../http/server-options.ts';
 import { tlsReload } from '../http/tls-reload.ts';
 import type { Traffic } from '../http/traffic.ts';
+import type { ClientAuthentication } from '../keys/client-authentication.ts';
 import type { Database } from './database.ts';
 import type { Caller } from './http/caller.ts';
 import { clientAddress, type ForwardedResult } from './http/client-address.ts';
@@ -48,6 +49,8 @@ export interface ControlPlaneServices extends UiamServices {
   roles: CustomRoles;
   database: Database;
   refusals: RefusalTrail;
+  /** Recognizes regions by FORWARDING_SECRETS. */
+  regions: ClientAuthentication;
   traffic: Traffic;
   /** Called for each call that a region forwards. */
   onForwarded: (result: ForwardedResult) => void;
@@ -101,7 +104,7 @@ export async function createControlPlaneApp(
   prepare(app);
 
   await app.register(clientAddress, {
-    forwardingSecrets: config.FORWARDING_SECRETS,
+    regions: services.regions,
     onForwarded: services.onForwarded,
     logger,
   });

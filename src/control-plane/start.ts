@@ -14,6 +14,7 @@ import { ClientAuthentication } from '../keys/client-authentication.ts';
 import { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { PostgresKeyStore } from '../keys/postgres-key-store.ts';
 import { Replica } from '../keys/replica.ts';
+import { SecretReload } from '../keys/secret-reload.ts';
 import { Argon2SecretVerifier } from '../keys/secret-verifier.ts';
 import { TaggedVerifier } from '../keys/tagged-verifier.ts';
 import { createControlPlaneApp } from './app.ts';
@@ -52,8 +53,15 @@ export interface ControlPlane {
   close(): Promise<void>;
 }
 
-/** Builds and starts the control plane. Resolves when it listens, even if the primary is not available. */
-export async function startControlPlane(config: Config, logger: Logger): Promise<ControlPlane> {
+/**
+ * Builds and starts the control plane. Resolves when it listens, even if the primary is not available.
+ * @param readConfig reads the settings again, for secrets in files
+ */
+export async function startControlPlane(
+  config: Config,
+  logger: Logger,
+  readConfig = () => config,
+): Promise<ControlPlane> {
   const now = Date.now;
   // This process sets the times of expiry itself, so its clock decides.
   const hasPassed = (atMs: number) => atMs <= now();
@@ -88,6 +96,16 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     queueLimit: config.ARGON2_QUEUE_LIMIT,
   });
   const clientAuthentication = new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS);
+  const regions = new ClientAuthentication(config.FORWARDING_SECRETS);
+  const secrets = new SecretReload(
+    config,
+    readConfig,
+    (changed) => {
+      clientAuthentication.replace(changed.CLIENT_AUTHENTICATION_SECRETS);
+      regions.replace(changed.FORWARDING_SECRETS);
+    },
+    logger,
+  );
   const authenticator = new KeyAuthenticator({
     acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
     keys: new PostgresKeyStore(
@@ -137,6 +155,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
   const services = {
     callers,
     clientAuthentication,
+    regions,
     database,
     conversion: new KeyConversion(deps, allowedEndpoints(config.CONVERT_ALLOWED_HOSTS), refusals),
     keys: new KeyLifecycle(deps),
@@ -160,7 +179,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
     ],
   };
   const management = await createManagementApp({ health, registry, logger });
-  await listenOn(management, config.HOST, config.MANAGEMENT_PORT, 'MANAGEMENT_PORT');
+  await listenOn(management, config.MANAGEMENT_HOST, config.MANAGEMENT_PORT, 'MANAGEMENT_PORT');
   await listenOn(app, config.HOST, config.CONTROL_PLANE_PORT, 'CONTROL_PLANE_PORT');
   schema.start();
   heartbeat.start(0);
@@ -169,6 +188,7 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
   repairs.start();
   expiry.start();
   refusals.start();
+  secrets.start();
 
   return {
     url: listeningUrl(app),
@@ -177,7 +197,9 @@ export async function startControlPlane(config: Config, logger: Logger): Promise
       health.closing = true;
       await app.close();
       schema.stop();
-      await Promise.all([heartbeat, digests, repairs, slots, expiry, refusals].map((task) => task.stop()));
+      await Promise.all(
+        [heartbeat, digests, repairs, slots, expiry, refusals, secrets].map((task) => task.stop()),
+      );
       await Promise.all([pool.end(), lookups.end(), comparisons.end()]);
       await management.close();
     },

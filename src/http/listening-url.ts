@@ -14,7 +14,7 @@ export function listeningUrl(app: FastifyInstance): string {
 const PORT_PROBLEMS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process uses this port',
   EACCES: 'this process may not use this port',
-  EADDRNOTAVAIL: 'this machine does not have the address of HOST',
+  EADDRNOTAVAIL: 'this machine does not have the address of HOST or MANAGEMENT_HOST',
 };
 
 /** Listens on a port. @param setting that contains the port, for the error */

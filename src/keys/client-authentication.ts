@@ -16,10 +16,15 @@ const digest = (text: string) => createHash('sha256').update(text).digest();
  * external keys).
  */
 export class ClientAuthentication {
-  readonly #accepted: readonly Buffer[];
+  #accepted: readonly Buffer[];
 
   /** @param secrets all accepted shared secrets; several during a rotation */
   constructor(secrets: readonly string[]) {
+    this.#accepted = secrets.map(digest);
+  }
+
+  /** Accepts these secrets from now on, and no others. */
+  replace(secrets: readonly string[]): void {
     this.#accepted = secrets.map(digest);
   }
 

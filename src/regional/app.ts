@@ -33,6 +33,8 @@ export interface RegionalAppDeps {
   service: AuthenticationService;
   metrics: AuthenticationMetrics;
   traffic: Traffic;
+  /** Proves to the control plane that a call comes from a region. */
+  forwardingSecret: () => string | undefined;
 }
 
 /** Builds the HTTP application of the regional service; `deps` has all behaviour. */
@@ -103,7 +105,7 @@ export async function createRegionalApp(
           config.CONTROL_PLANE_CA_FILE === undefined
             ? undefined
             : readAuthorities('CONTROL_PLANE_CA_FILE', config.CONTROL_PLANE_CA_FILE),
-        secret: config.FORWARDING_SECRETS[0],
+        secret: deps.forwardingSecret,
         arrival: deps.arrival,
       }),
     );

@@ -91,6 +91,7 @@ export class AuthenticationService {
   async #resolve(call: AuthenticationCall, digest: string): Promise<AuthenticationResponse> {
     const { authenticator, permissions, responses, sharedResponses, budget, maxBytes } = this.#deps;
     const { isKeyInMemory, isReplicaAvailable, assertConfirmed } = this.#deps;
+    const { generation } = responses;
     this.#refuseTokenRequest(call);
     // The credential is checked before the body, so a caller without a key learns nothing about the service.
     const credential = authenticator.decode(call.authorization);
@@ -101,7 +102,7 @@ export class AuthenticationService {
     if (sharedResponses !== undefined && !isKeyInMemory(credential.id)) {
       const shared = await sharedResponses.read(credential.id, digest, call.client);
       if (shared !== undefined) {
-        responses.set(digest, shared);
+        responses.set(digest, shared, generation);
         return { body: shared.body, tier: 'redis' };
       }
     }
@@ -112,7 +113,7 @@ export class AuthenticationService {
     const response = new LocalResponse(granted, this.#identities.write(loaded.record), key, validUntilMs);
     const { body } = response;
     if (body.length > maxBytes) throw responseTooLarge(maxBytes);
-    responses.set(digest, response);
+    responses.set(digest, response, generation);
     if (loaded.tier !== 'memory') sharedResponses?.store(digest, key, granted, body, validUntilMs);
     return { body: budget.admit(body), tier: loaded.tier };
   }

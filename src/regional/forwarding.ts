@@ -24,7 +24,7 @@ export interface ForwardingOptions {
   /** PEM certificate authorities of an `https://` control plane; `undefined` for those of Node.js. */
   authorities: Buffer | undefined;
   /** Authenticates this region, so that the control plane believes the addresses of its clients. */
-  secret: string | undefined;
+  secret: () => string | undefined;
   arrival: KeyArrival;
 }
 
@@ -66,7 +66,7 @@ export function forwarding({ controlPlaneUrl, authorities, secret, arrival }: Fo
         // The body is already JSON bytes; without `contentType` the plugin would encode it again.
         body: request.body ?? null,
         contentType: 'application/json',
-        rewriteRequestHeaders: (_request, headers) => forwardedHeaders(request, headers, secret),
+        rewriteRequestHeaders: (_request, headers) => forwardedHeaders(request, headers, secret()),
         rewriteHeaders: endToEndHeaders,
         ...(createsKeys && {
           onResponse: (_request: unknown, upstreamReply: unknown, response: unknown) =>

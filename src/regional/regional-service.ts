@@ -11,6 +11,7 @@ import { ClientAuthentication } from '../keys/client-authentication.ts';
 import { assertKeyCounts } from '../keys/confirmed-stores.ts';
 import { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { createRegionalKeyServices } from '../keys/regional-key-services.ts';
+import { SecretReload } from '../keys/secret-reload.ts';
 import { readAuthorities } from '../setting-file.ts';
 import { createRegionalApp } from './app.ts';
 import { AuthenticationMetrics } from './authentication-metrics.ts';
@@ -37,8 +38,13 @@ export interface RegionalService {
  * Composes the regional service and starts it; resolves when it listens. `/readyz` succeeds once the change feed has
  * caught up for the first time and the clock of the pod is right; the feed retries until then. Later it fails while this
  * pod alone cannot reach the replica.
+ * @param readConfig reads the settings again, for secrets in files
  */
-export async function startRegionalService(config: Config, logger: Logger): Promise<RegionalService> {
+export async function startRegionalService(
+  config: Config,
+  logger: Logger,
+  readConfig = () => config,
+): Promise<RegionalService> {
   const now = Date.now;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -58,10 +64,11 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
   // Started first, so that it connects while the HTTP servers are built.
   region.feed.start();
   region.replication.start();
+  let [forwardingSecret] = config.FORWARDING_SECRETS;
   const repairs = new RepairRequests({
     replica: region.replica,
     divergedBuckets: () => region.replication.lag?.divergedBuckets,
-    controlPlane: controlPlaneFrom(config),
+    controlPlane: controlPlaneFrom(config, () => forwardingSecret),
     logger,
   });
   repairs.start();
@@ -80,6 +87,17 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     region.hasPassed,
     { maxEntries: config.CACHE_MAX_ENTRIES, maxBytes: cacheShares(config.CACHE_MAX_BYTES).responses },
     region.fences,
+  );
+  const secrets = new SecretReload(
+    config,
+    readConfig,
+    (changed) => {
+      clientAuthentication.replace(changed.CLIENT_AUTHENTICATION_SECRETS);
+      // A cached response is sent without a look at the client authentication of its call.
+      responses.clear();
+      [forwardingSecret] = changed.FORWARDING_SECRETS;
+    },
+    logger,
   );
   const limits = {
     maxBytes: config.MAX_RESPONSE_BYTES,
@@ -150,6 +168,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     metrics,
     arrival: region.arrival,
     traffic: new Traffic(config, registry),
+    forwardingSecret: () => forwardingSecret,
   });
   const management = await createManagementApp({ health, registry, logger });
   const close = async () => {
@@ -158,6 +177,7 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     await region.handOver();
     region.replication.stop();
     await repairs.stop();
+    await secrets.stop();
     region.confirmation?.stop();
     region.schema.stop();
     await region.feed.stop();
@@ -168,9 +188,10 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
     await management.close();
   };
   try {
+    secrets.start();
     await listenOn(app, config.HOST, config.REGIONAL_PORT, 'REGIONAL_PORT');
     // Listens last: the feed may have caught up, and /readyz must not succeed before the service port is open.
-    await listenOn(management, config.HOST, config.MANAGEMENT_PORT, 'MANAGEMENT_PORT');
+    await listenOn(management, config.MANAGEMENT_HOST, config.MANAGEMENT_PORT, 'MANAGEMENT_PORT');
   } catch (error) {
     await close();
     throw error;
@@ -179,9 +200,8 @@ export async function startRegionalService(config: Config, logger: Logger): Prom
 }
 
 /** The control plane that repairs buckets of this region; it must know the region. */
-function controlPlaneFrom(config: Config): RepairControlPlane | undefined {
+function controlPlaneFrom(config: Config, secret: () => string | undefined): RepairControlPlane | undefined {
   const { CONTROL_PLANE_URL: url, CONTROL_PLANE_CA_FILE: file } = config;
-  const [secret] = config.FORWARDING_SECRETS;
-  if (url === undefined || secret === undefined) return undefined;
+  if (url === undefined || secret() === undefined) return undefined;
   return { url, secret, authorities: file ? readAuthorities('CONTROL_PLANE_CA_FILE', file) : undefined };
 }

@@ -14,7 +14,7 @@ export interface RepairControlPlane {
   /** Base URL, such as `http://control-plane:8081`. */
   url: string;
   /** Proves that the call comes from a region. */
-  secret: string;
+  secret: () => string | undefined;
   /** PEM certificate authorities of an `https://` control plane; `undefined` for those of Node.js. */
   authorities: Buffer | undefined;
 }
@@ -87,7 +87,7 @@ async function post({ url, secret, authorities }: RepairControlPlane, body: unkn
       target,
       {
         method: 'POST',
-        headers: { 'content-type': 'application/json', [FORWARDING_SECRET_HEADER]: secret },
+        headers: { 'content-type': 'application/json', [FORWARDING_SECRET_HEADER]: secret() },
         signal: AbortSignal.timeout(TIMEOUT_MS),
         ...(authorities && { ca: authorities }),
       },

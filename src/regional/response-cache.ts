@@ -81,12 +81,14 @@ const PERMISSIONS_BYTES = 450;
 
 /** Whole responses by `callDigest`. A hit is sent only while it is valid by the freshness contract. */
 export class ResponseCache {
-  readonly #entries: BoundedCache<string, CachedResponse>;
+  #entries: BoundedCache<string, CachedResponse>;
+  readonly #create: () => BoundedCache<string, CachedResponse>;
   readonly #freshness: Freshness;
   readonly #fences: Fences;
   readonly #hasPassed: HasPassed;
   readonly #isFresh: (atMs: number) => boolean;
   readonly #isNotExpired: (atMs: number) => boolean;
+  generation = 0;
 
   constructor(
     freshness: Freshness,
@@ -99,18 +101,20 @@ export class ResponseCache {
     this.#hasPassed = hasPassed;
     this.#isFresh = (atMs) => freshness.judge(atMs) === 'fresh';
     this.#isNotExpired = (atMs) => freshness.judge(atMs) !== 'expired';
-    this.#entries = new BoundedCache({
-      maxEntries: limits.maxEntries,
-      weight: {
-        max: limits.maxBytes,
-        of: ({ ownBytes }) => ENTRY_BYTES + ownBytes,
-        sharedPart: ({ permissions }) => ({
-          object: permissions,
-          weight: PERMISSIONS_BYTES + permissions.text.length,
-        }),
-      },
-      ownerOf: ({ organizationId }) => organizationId,
-    });
+    this.#create = () =>
+      new BoundedCache({
+        maxEntries: limits.maxEntries,
+        weight: {
+          max: limits.maxBytes,
+          of: ({ ownBytes }) => ENTRY_BYTES + ownBytes,
+          sharedPart: ({ permissions }) => ({
+            object: permissions,
+            weight: PERMISSIONS_BYTES + permissions.text.length,
+          }),
+        },
+        ownerOf: ({ organizationId }) => organizationId,
+      });
+    this.#entries = this.#create();
   }
 
   /** The body of a fresh response. */
@@ -134,8 +138,15 @@ export class ResponseCache {
     return undefined;
   }
 
-  set(digest: string, response: CachedResponse): void {
-    this.#entries.set(digest, response);
+  /** @param generation of the cache when the call arrived: a call before `clear` stores nothing after it */
+  set(digest: string, response: CachedResponse, generation = this.generation): void {
+    if (generation === this.generation) this.#entries.set(digest, response);
+  }
+
+  /** Forgets all responses: the rules by which calls were accepted have changed. */
+  clear(): void {
+    this.generation += 1;
+    this.#entries = this.#create();
   }
 
   #find(digest: string, isFreshAt: (atMs: number) => boolean): CachedResponse | undefined {

@@ -31,8 +31,8 @@ export async function startRegional(
     { level: 'debug', serviceName: 'iam-regional' },
     { write: (line) => void logLines.push(line) },
   );
-  const config = loadConfig({ ...regionalSettings(replicaUrl), ...settings });
-  const service = await startRegionalService(config, logger);
+  const readConfig = () => loadConfig({ ...regionalSettings(replicaUrl), ...settings });
+  const service = await startRegionalService(readConfig(), logger, readConfig);
   return { ...service, logLines };
 }
 

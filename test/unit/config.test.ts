@@ -17,6 +17,7 @@ describe('configuration', () => {
     expect(loadConfig({})).toMatchObject({
       LOG_LEVEL: 'info',
       HOST: '127.0.0.1',
+      MANAGEMENT_HOST: '127.0.0.1',
       REGIONAL_PORT: 8080,
       CONTROL_PLANE_PORT: 8081,
       MANAGEMENT_PORT: 9090,

@@ -2,14 +2,15 @@ import fp from 'fastify-plugin';
 import type { Logger } from 'pino';
 import { clientNetwork } from '../../http/client-network.ts';
 import { CLIENT_ADDRESS_HEADER, FORWARDING_SECRET_HEADER } from '../../http/forwarding-headers.ts';
-import { ClientAuthentication } from '../../keys/client-authentication.ts';
+import type { ClientAuthentication } from '../../keys/client-authentication.ts';
 import { LogLimiter } from '../../lib/log-limiter.ts';
 
 /** Whether the control plane accepts the secret of a region. */
 export type ForwardedResult = 'accepted' | 'refused';
 
 interface ClientAddressOptions {
-  forwardingSecrets: readonly string[];
+  /** Accepts FORWARDING_SECRETS. */
+  regions: ClientAuthentication;
   /** Called for each call of a region. */
   onForwarded: (result: ForwardedResult) => void;
   logger: Logger;
@@ -34,9 +35,8 @@ declare module 'fastify' {
  * region. Nobody else can choose an address.
  */
 export const clientAddress = fp<ClientAddressOptions>(
-  async (app, { forwardingSecrets, onForwarded, logger }) => {
+  async (app, { regions, onForwarded, logger }) => {
     const limiter = new LogLimiter(Date.now, REPORT_INTERVAL_MS);
-    const regions = new ClientAuthentication(forwardingSecrets);
     app.decorateRequest('clientAddress', '');
     app.decorateRequest('clientNetwork', '');
     app.decorateRequest('isRegion', false);

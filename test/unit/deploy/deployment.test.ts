@@ -58,9 +58,24 @@ it('the Kubernetes manifests are valid, and their selectors and probes match the
     expect(container[probe as string].httpGet).toEqual({ path, port: 'management' });
   }
   for (const { name } of container.env) expect(settings).toHaveProperty(name);
+  // By default only the pod itself reaches its management port, and the kubelet is outside of it.
+  expect(container.env).toContainEqual({
+    name: 'MANAGEMENT_HOST',
+    valueFrom: { fieldRef: { fieldPath: 'status.podIP' } },
+  });
   const drainSeconds = 8 + container.lifecycle.preStop.sleep.seconds;
   expect(deployment.spec.template.spec.terminationGracePeriodSeconds).toBeGreaterThan(drainSeconds);
   expect(parse(await read('deploy/metrics.yaml')).spec.selector.matchLabels).toEqual(labels);
+  const policy = parse(await read('deploy/network-policy.yaml'));
+  expect([policy.kind, policy.spec.podSelector.matchLabels]).toEqual(['NetworkPolicy', labels]);
+  const open: { from: unknown[]; ports: { port: string }[] }[] = policy.spec.ingress;
+  for (const {
+    from,
+    ports: [allowed],
+  } of open) {
+    expect(from.length).toBeGreaterThan(0);
+    expect(ports).toContain(allowed?.port);
+  }
 });
 
 it('the alerts are valid, name metrics that exist, and lead to a chapter of the guide', async () => {

@@ -37,4 +37,11 @@ describe('ClientAuthentication', () => {
       expect(none.isTrusted({ secret, certificate: false })).toBe(false);
     }
   });
+
+  it('accepts replaced secrets at once, and the previous ones no longer', () => {
+    const replaced = new ClientAuthentication(['first']);
+    replaced.replace(['second']);
+    expect(replaced.isTrusted({ secret: 'second', certificate: false })).toBe(true);
+    expect(replaced.isTrusted({ secret: 'first', certificate: false })).toBe(false);
+  });
 });

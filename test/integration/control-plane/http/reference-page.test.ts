@@ -55,6 +55,22 @@ it('is where the root of the server leads to', async () => {
   expect([response.url, response.status]).toEqual([`${controlPlane.url}/docs/`, 200]);
 });
 
+it('allows only scripts of the server itself, by a nonce of each response', async () => {
+  const nonces = await Promise.all(
+    [1, 2].map(async () => {
+      const response = await fetch(`${controlPlane.url}/docs/`);
+      const policy = response.headers.get('content-security-policy') ?? '';
+      const [, nonce = ''] = /script-src 'self' 'nonce-([^']{24})'/.exec(policy) ?? [];
+      expect(policy).not.toMatch(/script-src[^;]*unsafe/);
+      const scripts = (await response.text()).match(/<script[^>]*>/g) ?? [];
+      expect(scripts.length).toBeGreaterThan(0);
+      for (const script of scripts) expect(script).toContain(`nonce="${nonce}"`);
+      return nonce;
+    }),
+  );
+  expect(new Set(nonces).size).toBe(2);
+});
+
 it('forbids framing and every other origin', async () => {
   const response = await fetch(`${controlPlane.url}/docs/`);
   expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
