@@ -4,6 +4,7 @@ import type { Server, Socket } from 'node:net';
 import type { FastifyServerOptions } from 'fastify';
 import { createServer } from './node-http.ts';
 import type { Traffic } from './traffic.ts';
+import type { UnparsableRequests } from './unparsable-requests.ts';
 import type { PlainLane } from './wire/plain-lane.ts';
 
 interface Options extends FastifyServerOptions {
@@ -15,13 +16,14 @@ interface Options extends FastifyServerOptions {
  * Returns a Fastify server factory that refuses connections beyond the limits, and passes each other connection to the
  * plain lane, if there is one. It sets the same timeouts as Fastify does on the servers that it creates.
  */
-export function serverWith(traffic: Traffic, lane: PlainLane | undefined) {
+export function serverWith(traffic: Traffic, unparsable: UnparsableRequests, lane: PlainLane | undefined) {
   return (fastifyListener: RequestListener, options: Options) => {
     const server = options.https
       ? createTlsServer(options.https, fastifyListener)
       : createServer(options.http ?? {}, fastifyListener);
     server.keepAliveTimeout = options.keepAliveTimeout ?? server.keepAliveTimeout;
     server.requestTimeout = options.requestTimeout ?? server.requestTimeout;
+    server.prependListener('request', (request, response) => unparsable.watch(request, response));
     if (lane !== undefined) {
       intercept(server, options.https ? 'secureConnection' : 'connection', (socket, proceed) =>
         lane.take(socket, proceed),

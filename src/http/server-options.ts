@@ -1,20 +1,17 @@
-import type { Socket } from 'node:net';
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { IamError } from '../errors.ts';
 import { Networks } from '../lib/networks.ts';
-import { sendUiamError, toIamError, uiamErrorBody } from './error-rendering.ts';
+import { sendUiamError, toIamError } from './error-rendering.ts';
 import { serverWith } from './node-server.ts';
 import { requestIds } from './request-id.ts';
 import { readTlsFiles } from './tls-files.ts';
 import type { Traffic } from './traffic.ts';
+import { UnparsableRequests } from './unparsable-requests.ts';
 import type { PlainLane } from './wire/plain-lane.ts';
 
 /** Longer than the idle timeout of common load balancers, so that the load balancer closes idle connections first. */
 export const IDLE_MS = 72_000;
-
-const LINGER_MS = 1_000;
 
 /** Fastify options of both servers, with every limit and timeout explicit. @param lane serves plain requests, if any */
 export function serverOptions(
@@ -24,8 +21,9 @@ export function serverOptions(
   lane?: PlainLane,
 ): FastifyServerOptions {
   warnAboutPlaintext(config, logger);
+  const unparsable = new UnparsableRequests();
   return {
-    serverFactory: serverWith(traffic, lane),
+    serverFactory: serverWith(traffic, unparsable, lane),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'http.request.id' }),
     genReqId: requestIds(),
@@ -36,7 +34,7 @@ export function serverOptions(
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) =>
       void sendUiamError(toIamError(error), request as FastifyRequest, reply as FastifyReply),
-    clientErrorHandler: refuseUnparsable,
+    clientErrorHandler: unparsable.refuse,
     ...transport(config),
   } as FastifyServerOptions;
 }
@@ -72,18 +70,4 @@ function transport(config: Config): object {
       rejectUnauthorized: false,
     },
   };
-}
-
-/** Refuses bytes that are no HTTP request. It writes to the socket because no Fastify request exists. */
-function refuseUnparsable(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return;
-  const refusal = new IamError('REQUEST_INVALID', {
-    message: 'The request is not valid HTTP/1.1.',
-  });
-  const body = JSON.stringify(uiamErrorBody(refusal, 'unparsed'));
-  socket.end(
-    `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
-  // Delayed: data that the client still sends would reset the connection before it has read the response.
-  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

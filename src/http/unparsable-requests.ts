@@ -1,0 +1,75 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { IamError } from '../errors.ts';
+import { uiamErrorBody } from './error-rendering.ts';
+import { STATUS_CODES } from './node-http.ts';
+
+/** Time for a client to read the refusal. */
+const LINGER_MS = 1_000;
+
+interface Connection {
+  latest: { request: IncomingMessage; response: ServerResponse };
+  /** Responses that are not sent yet. */
+  pending: Set<ServerResponse>;
+}
+
+/**
+ * Refuses bytes that are no HTTP request, after the responses to the requests before them. It writes to the socket because no
+ * Fastify request exists.
+ */
+export class UnparsableRequests {
+  readonly #connections = new WeakMap<Socket, Connection>();
+
+  /** To be called with each request of node:http. */
+  watch(request: IncomingMessage, response: ServerResponse): void {
+    const pending = this.#connections.get(request.socket)?.pending ?? new Set();
+    this.#connections.set(request.socket, { latest: { request, response }, pending });
+    pending.add(response);
+    response.once('close', () => pending.delete(response));
+  }
+
+  /** A listener for `clientError` of a server. Further calls for a connection have no effect. */
+  readonly refuse = (error: Error & { code?: string }, socket: Socket): void => {
+    if (error.code === 'ECONNRESET' || !socket.writable) return;
+    // What follows is read only when it can be discarded, which is bounded.
+    socket.pause();
+    // Node calls this after a response with `Connection: close`, which the client must be able to read too.
+    socket.destroySoon = () => end(socket, '');
+    void this.#endAfterEarlier(socket, refusalFor(error));
+  };
+
+  async #endAfterEarlier(socket: Socket, refusal: string): Promise<void> {
+    const connection = this.#connections.get(socket);
+    const latest = connection?.latest;
+    const pending = connection?.pending ?? new Set();
+    // The bytes are in the body of this request.
+    const broken = latest?.request.complete === false ? latest.response : undefined;
+    await Promise.all([...pending].filter((response) => response !== broken).map(sent));
+    if (!broken?.headersSent) {
+      end(socket, refusal);
+      return;
+    }
+    // It has a response already, such as a refusal of its head.
+    if (pending.has(broken)) await sent(broken);
+    end(socket, '');
+  }
+}
+
+const sent = (response: ServerResponse) => new Promise((resolve) => response.once('close', resolve));
+
+function end(socket: Socket, refusal: string): void {
+  socket.resume();
+  if (socket.writable) socket.end(refusal);
+  // Delayed: data that the client still sends would reset the connection before it has read the responses.
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}
+
+function refusalFor({ code }: { code?: string }): string {
+  const refusal =
+    code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? new IamError('REQUEST_TIMEOUT')
+      : new IamError('REQUEST_INVALID', { message: 'The request is not valid HTTP/1.1.' });
+  const { status } = refusal.uiam;
+  const body = JSON.stringify(uiamErrorBody(refusal, 'unparsed'));
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`;
+}
