@@ -33,6 +33,8 @@ export class UnparsableRequests {
     if (error.code === 'ECONNRESET' || !socket.writable) return;
     // What follows is read only when it can be discarded, which is bounded.
     socket.pause();
+    // Node calls this after a response with `Connection: close`, which the client must be able to read too.
+    socket.destroySoon = () => end(socket, '');
     void this.#endAfterEarlier(socket, refusalFor(error));
   };
 
