@@ -38,6 +38,7 @@ export async function startStubRegion(
     metrics: new AuthenticationMetrics(registry),
     traffic: new Traffic(config, registry),
     arrival: {} as KeyArrival,
+    forwardingSecret: () => undefined,
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
   return {
