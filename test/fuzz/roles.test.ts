@@ -54,9 +54,17 @@ const pattern = fc.oneof(
   { weight: 2, arbitrary: expression.map((inner) => `/${inner}/`) },
   { weight: 1, arbitrary: hostileText },
 );
+/** A role as large as it may be, full of one short expression. */
+const costly = fc
+  .tuple(
+    fc.constantFrom('a', '.', '@', '[a-z]', '()'),
+    fc.constantFrom('{1400}', '{0,700}', '{90}', '*'),
+    fc.constantFrom('', 'b'),
+  )
+  .map(([term, times, end]) => Array<string>(60).fill(`/${repeated(`(${term}${times}${end})`)}/`));
 const patterns = fc.oneof(
   { weight: 6, arbitrary: fc.array(pattern, { minLength: 1, maxLength: 3 }) },
-  // The whole descriptor of 64 KiB is one repeated pattern.
+  { weight: 1, arbitrary: costly },
   {
     weight: 1,
     arbitrary: fc

@@ -34,6 +34,7 @@ const HISTORY = [
   'shared/0033_secret_tags.sql',
   'primary/0036_role_bytes.sql',
   'primary/0042_row_security.sql',
+  'region/0043_changes_of_last_version.sql',
 ];
 
 const folder = new URL('../../../migrations/', import.meta.url);
