@@ -73,11 +73,11 @@ class Storm {
       this.#send(idle, caller);
       return;
     }
-    new Connection(
+    const connection = new Connection(
       this.#plan.port,
-      (connection) => this.#send(connection, caller),
-      (connection, status) => this.#handleResponse(connection, status),
-      (error) => this.#finished || this.#reject(error),
+      () => this.#send(connection, caller),
+      (_connection, status) => this.#handleResponse(connection, status),
+      (error) => this.#handleEnd(connection, error),
     );
   }
 
@@ -110,6 +110,13 @@ class Storm {
     this.#result.seconds = seconds;
     this.#left -= 1;
     if (this.#left === 0) this.#finish();
+  }
+
+  /** The service closes connections that are idle for long. */
+  #handleEnd(connection: Connection, error: Error): void {
+    const idle = this.#idle.indexOf(connection);
+    if (idle >= 0) this.#idle.splice(idle, 1);
+    else if (!this.#finished) this.#reject(error);
   }
 
   #finish(): void {
