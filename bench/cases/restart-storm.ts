@@ -40,7 +40,10 @@ export async function restartStorm(bench: Bench): Promise<Row[]> {
   bench.defer(() => callers.stop());
 
   const storm = async () => {
-    const service = await startRegional(bench, database.url);
+    const service = await startRegional(bench, database.url, {
+      // All callers have one address.
+      env: { MAX_CONNECTIONS: '20000', MAX_CONNECTIONS_PER_ADDRESS: '20000' },
+    });
     const reply = callers.message<{ result: StormResult } | { error: string }>();
     callers.process.send({
       port: service.port,
