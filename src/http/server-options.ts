@@ -13,6 +13,9 @@ import type { PlainLane } from './wire/plain-lane.ts';
 /** Longer than the idle timeout of common load balancers, so that the load balancer closes idle connections first. */
 export const IDLE_MS = 72_000;
 
+/** Time for a request head to arrive. */
+const HEAD_TIMEOUT_MS = 10_000;
+
 /** Fastify options of both servers, with every limit and timeout explicit. @param lane serves plain requests, if any */
 export function serverOptions(
   config: Config,
@@ -59,11 +62,13 @@ export const withoutSchemas = {
 function transport(config: Config): object {
   // Node itself would refuse a request without Host, with an empty body. `uiamErrorResponses` refuses it in JSON.
   const requireHostHeader = false;
+  // Node compares the ages of connections at this interval, by default 30 s.
+  const common = { requireHostHeader, headersTimeout: HEAD_TIMEOUT_MS, connectionsCheckingInterval: 1_000 };
   const tls = readTlsFiles(config);
-  if (tls === undefined) return { http: { requireHostHeader } };
+  if (tls === undefined) return { http: common };
   return {
     https: {
-      requireHostHeader,
+      ...common,
       ...tls,
       // Optional: callers with external keys have no certificate.
       requestCert: tls.ca !== undefined,

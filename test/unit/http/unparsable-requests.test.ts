@@ -61,6 +61,14 @@ async function send(...pieces: (string | Buffer)[]) {
   return { responses: responsesIn(text), text, error };
 }
 
+it('refuses a request head that does not arrive in time with 408, and closes the connection', async () => {
+  region = await startStubRegion({ FAST_LANE: 'false' }, async () => '{}');
+  expect(region.app.server.headersTimeout).toBe(10_000);
+  region.app.server.headersTimeout = 100;
+  expect((await send(plain('a') + head('late'))).responses).toEqual(['200 {}', '408 0x1A0408']);
+  await region.app.close();
+}, 10_000);
+
 describe.each([['true'], ['false']])('with FAST_LANE=%s, after pipelined requests', (lane) => {
   beforeAll(async () => {
     region = await startStubRegion({ FAST_LANE: lane }, async (query) => {
