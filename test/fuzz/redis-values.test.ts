@@ -106,19 +106,22 @@ const responsePayload = fc
   )
   .map((parts) => parts.join('\n'));
 
+let payloadInRedis = '';
+const changes = new RecentChanges(now, { ttlMs: 2 * TTL_MS, maxEntries: 10 });
+changes.startAt(0);
+changes.history = 'h';
+const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: TTL_MS });
+freshness.appliedUntilMs = NOW_MS;
+const link = {
+  isUp: true,
+  read: async (redisKey: string) => box.seal(payloadInRedis, redisKey, NOW_MS + 1_000),
+  store: async () => undefined,
+} as unknown as RedisLink;
+const cache = new FencedCache(link, SECRETS, now, { isRight: true } as never, changes, TTL_MS);
+
 /** A pod that finds one payload in Redis, sealed as by this service. */
 function pod(payload: string) {
-  const link = {
-    isUp: true,
-    read: async (redisKey: string) => box.seal(payload, redisKey, NOW_MS + 1_000),
-    store: async () => undefined,
-  } as unknown as RedisLink;
-  const changes = new RecentChanges(now, { ttlMs: 2 * TTL_MS, maxEntries: 10 });
-  changes.startAt(0);
-  changes.history = 'h';
-  const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: TTL_MS });
-  freshness.appliedUntilMs = NOW_MS;
-  const cache = new FencedCache(link, SECRETS, now, { isRight: true } as never, changes, TTL_MS);
+  payloadInRedis = payload;
   const verified = new VerifiedKeys(cache, now, changes, TTL_MS, new Interner(10));
   const hasPassed = (atMs: number) => NOW_MS >= atMs;
   const clientAuthentication = new ClientAuthentication(['secret']);
