@@ -24,7 +24,7 @@ USER node
 ENV NODE_ENV=production \
     HOST=0.0.0.0
 EXPOSE 8080 8081 9090
-# As PID 1 the process receives SIGTERM and shuts down gracefully. Probes are HTTP (/livez, /readyz, /startupz on 9090),
-# so there is no HEALTHCHECK.
+# As PID 1 the process receives SIGTERM and shuts down gracefully. Probes are HTTP (/livez, /readyz, /startupz on 9090), so there
+# is no HEALTHCHECK. Port 9090 listens on loopback until MANAGEMENT_HOST names another address.
 ENTRYPOINT ["node", "src/main.js"]
 CMD ["regional"]

@@ -93,13 +93,14 @@ export async function createControlPlaneApp(
   const onRefusal: OnRefusal = (request, error) => services.refusals.record(request, error);
   await app.register(uiamErrorResponses, { errorLog, onRefusal });
   await app.register(senderAddress, { addresses: services.traffic.addresses });
-  await app.register(clientConnections, services.traffic);
   await app.register(tlsReload, { config, logger, certificateExpiry: services.traffic.certificateExpiry });
   await app.register(requestBodies, {
     limitBytes: config.BODY_LIMIT_BYTES,
     timeoutMs: config.BODY_TIMEOUT_MS,
     traffic: services.traffic,
   });
+  // After the bodies, which remove the header Connection of Fastify.
+  await app.register(clientConnections, services.traffic);
   await app.register(jsonBody);
   prepare(app);
 

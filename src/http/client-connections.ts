@@ -23,7 +23,9 @@ export const clientConnections = fp<{ certificates: ClientCertificates; ages: Co
     });
     app.decorateRequest('hasClientCertificate', {
       getter() {
-        return certificates.accepts(this.raw.socket);
+        const { socket } = this.raw;
+        // Responses that Node or Fastify sends without hooks, such as 417, leave the connection open.
+        return certificates.accepts(socket) && !ages.isEvaded(socket);
       },
     });
 

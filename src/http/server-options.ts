@@ -31,8 +31,8 @@ export function serverOptions(
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'http.request.id' }),
     genReqId: requestIds(),
     bodyLimit: config.BODY_LIMIT_BYTES,
-    // Time for a client to send a whole request. `requestBodies` bounds the time of a body.
-    requestTimeout: 30_000,
+    // Time for a client to send a whole request. It must not end before that of `requestBodies`, which says what was late.
+    requestTimeout: HEAD_TIMEOUT_MS + config.BODY_TIMEOUT_MS + 15_000,
     keepAliveTimeout: IDLE_MS,
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) =>
@@ -70,6 +70,7 @@ function transport(config: Config): object {
     https: {
       ...common,
       ...tls,
+      handshakeTimeout: HEAD_TIMEOUT_MS,
       // Optional: callers with external keys have no certificate.
       requestCert: tls.ca !== undefined,
       rejectUnauthorized: false,

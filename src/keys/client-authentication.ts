@@ -4,7 +4,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 export interface ClientProof {
   /** Raw value of `X-Client-Authentication`. */
   secret: string | undefined;
-  /** Whether the connection has a client certificate that a configured authority signed. */
+  /** Whether the connection has a client certificate of a configured authority with a name of CLIENT_CERTIFICATE_NAMES. */
   certificate: boolean;
 }
 

@@ -68,13 +68,14 @@ export async function createRegionalApp(
   } as object) as FastifyInstance;
   await app.register(uiamErrorResponses, { errorLog });
   await app.register(senderAddress, { addresses });
-  await app.register(clientConnections, traffic);
   await app.register(tlsReload, { config, logger, certificateExpiry: traffic.certificateExpiry });
   await app.register(requestBodies, {
     limitBytes: config.BODY_LIMIT_BYTES,
     timeoutMs: config.BODY_TIMEOUT_MS,
     traffic,
   });
+  // After the bodies, which remove the header Connection of Fastify.
+  await app.register(clientConnections, traffic);
   await app.register(jsonBytes);
   // Before the body is read.
   app.addHook('onRequest', async (request) => {

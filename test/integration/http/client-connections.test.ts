@@ -31,3 +31,29 @@ it('ends an old connection with its next response, and no younger one', async ()
     await app.close();
   }
 });
+
+it('a connection that no response has ended counts as one without a certificate some time after its age', async () => {
+  let nowMs = 0;
+  const app = fastify();
+  const certificates = new ClientCertificates([]);
+  certificates.accepts = () => true;
+  await app.register(clientConnections, { certificates, ages: new ConnectionAges(1_000, () => nowMs) });
+  app.get('/', async (request) => ({ certificate: request.hasClientCertificate }));
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const client = connect(Number(new URL(app.listeningOrigin).port), '127.0.0.1');
+  const ask = async (head: string) => {
+    client.write(`${head}\r\n\r\n`);
+    const [chunk] = (await once(client, 'data')) as [Buffer];
+    return chunk.toString();
+  };
+  try {
+    expect(await ask('GET / HTTP/1.1\r\nHost: x')).toMatch(/"certificate":true/);
+    nowMs = 92_000;
+    // Node answers this itself and keeps the connection.
+    expect(await ask('GET / HTTP/1.1\r\nHost: x\r\nExpect: x')).toMatch(/^HTTP\/1\.1 417 .*keep-alive/is);
+    expect(await ask('GET / HTTP/1.1\r\nHost: x')).toMatch(/Connection: close.*"certificate":false/is);
+  } finally {
+    client.destroy();
+    await app.close();
+  }
+});
