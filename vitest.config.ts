@@ -28,7 +28,7 @@ export default defineConfig({
     reporters: ['default', new SkippedFilesReporter(skipped)],
     projects: [
       // They share no state, so one process imports the modules once for many files.
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false, testTimeout: 20_000 } },
       {
         // `npm run test:fuzz` runs many more cases than CI.
         test: { name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], isolate: false, testTimeout: 900_000 },

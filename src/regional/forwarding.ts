@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { text } from 'node:stream/consumers';
 import replyFrom from '@fastify/reply-from';
@@ -7,6 +8,7 @@ import { CLIENT_ADDRESS_HEADER, FORWARDING_SECRET_HEADER } from '../http/forward
 import { endToEndHeaders } from '../http/hop-by-hop-headers.ts';
 import type { KeyArrival } from '../keys/key-arrival.ts';
 import { LogLimiter } from '../lib/log-limiter.ts';
+import { Slots } from '../lib/slots.ts';
 
 const BASE = '/uiam/api/v1';
 /** How long the control plane may be silent during a call. */
@@ -16,6 +18,10 @@ const CONVERT_TIMEOUT_MS = 60_000;
 /** How long the response to a call that creates keys waits for the keys to reach this region. */
 const ARRIVAL_TIMEOUT_MS = 1_000;
 const MAX_LOGGED_IDS = 10;
+/** Connections of the plugin to the control plane; the calls of anyone can occupy them. */
+const SLOTS = 128;
+const MAX_WAITING = 256;
+const MAX_WAIT_MS = 2_000;
 const WARNING_HEADER = 'x-iam-warning';
 
 export interface ForwardingOptions {
@@ -51,6 +57,12 @@ export function forwarding({ controlPlaneUrl, authorities, secret, arrival }: Fo
       },
     });
     const limiter = new LogLimiter(Date.now);
+    const slots = new Slots({
+      slots: SLOTS,
+      waiting: MAX_WAITING,
+      waitMs: MAX_WAIT_MS,
+      refusal: () => new IamError('OVERLOADED', { message: 'Too many calls wait for the control plane.' }),
+    });
     const onLate = (ids: readonly string[]) => {
       const suppressed = limiter.admit('late');
       if (suppressed === undefined) return;
@@ -90,7 +102,16 @@ export function forwarding({ controlPlaneUrl, authorities, secret, arrival }: Fo
         method,
         url: `${BASE}${path}`,
         logLevel: 'error',
-        handler: (request, reply) => forward(request, reply, call),
+        handler: async (request, reply) => {
+          await slots.run(async () => {
+            // The client may have left while the call waited.
+            if (reply.raw.destroyed) return;
+            const closed = once(reply.raw, 'close');
+            forward(request, reply, call);
+            await closed;
+          });
+          return reply;
+        },
       });
     }
   };

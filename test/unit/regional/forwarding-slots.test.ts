@@ -1,0 +1,49 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type StubRegion, startStubRegion } from '../../support/stub-region.ts';
+
+const RUNNING = 128;
+const WAITING = 256;
+const CALLS = 500;
+
+let silent: Server;
+let region: StubRegion;
+const sockets = new Set<Socket>();
+beforeEach(async () => {
+  silent = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}));
+  });
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as { port: number };
+  region = await startStubRegion({ CONTROL_PLANE_URL: `http://127.0.0.1:${port}` }, async () => '{}');
+});
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+  silent.close();
+  await region.app.close();
+});
+
+it('forwards a bounded number of calls at once, and refuses those that would wait for long', async () => {
+  const outcomes = { refusedAtOnce: 0, refusedLater: 0 };
+  const startedAt = performance.now();
+  const calls = Array.from({ length: CALLS }, async () => {
+    const response = await fetch(`${region.url}/uiam/api/v1/api-keys/_grant`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{}',
+    });
+    const { error } = (await response.json()) as { error: { message: string } };
+    if (!error.message.startsWith('Too many calls')) return;
+    if (performance.now() - startedAt < 1_900) outcomes.refusedAtOnce += 1;
+    else outcomes.refusedLater += 1;
+  });
+  await expect
+    .poll(() => outcomes.refusedAtOnce + outcomes.refusedLater, { timeout: 10_000 })
+    .toBe(CALLS - RUNNING);
+  expect(outcomes.refusedLater).toBeGreaterThanOrEqual(WAITING);
+  // The calls that run occupy the connections of the control plane, and no more.
+  expect(sockets.size).toBeLessThanOrEqual(RUNNING);
+  for (const socket of sockets) socket.destroy();
+  await Promise.all(calls);
+});
