@@ -121,5 +121,5 @@ fuzz(
     expect(reader.read('', sent)).toEqual(read);
     return 'accepted';
   },
-  { accepted: 0.15, refused: 0.2 },
+  { accepted: 0.05, refused: 0.1 },
 );

@@ -74,5 +74,5 @@ fuzz(
     expect(encodings).toContain(text);
     return 'accepted';
   },
-  { accepted: 0.1, refused: 0.3 },
+  { accepted: 0.05, refused: 0.2 },
 );

@@ -50,7 +50,7 @@ fuzz(
     expect(text).toBe(`$argon2id$v=19$${costs}$${unpadded(salt)}$${unpadded(digest)}`);
     return 'accepted';
   },
-  { accepted: 0.05, refused: 0.3 },
+  { accepted: 0.02, refused: 0.2 },
 );
 
 const assignments = mutatedJson(

@@ -71,5 +71,5 @@ fuzz(
     expect(flags).toEqual(should);
     return 'accepted';
   },
-  { accepted: 0.2, refused: 0.1 },
+  { accepted: 0.1, refused: 0.05 },
 );
