@@ -96,7 +96,7 @@ function collect(payload: IncomingMessage, buffer: GrowingBuffer, timeoutMs: num
   });
 }
 
-/** Lets a client finish a body that nobody reads, for a bounded time. */
+/** Discards the rest of a body, for a bounded time, so that the client can finish it. */
 function discard(raw: IncomingMessage, timeoutMs: number): void {
   const timer = setTimeout(() => raw.socket.destroy(), timeoutMs);
   raw.once('close', () => clearTimeout(timer));
