@@ -35,6 +35,8 @@ const HISTORY = [
   'primary/0036_role_bytes.sql',
   'primary/0042_row_security.sql',
   'region/0043_changes_of_last_version.sql',
+  'region/0044_claims_after_a_break.sql',
+  'primary/0046_counter_after_a_loss.sql',
 ];
 
 const folder = new URL('../../../migrations/', import.meta.url);

@@ -104,6 +104,43 @@ it('a difference that changes is diverged at the second digest if the bucket was
   expect(await state()).toBe('matching');
 });
 
+it('after a restore of the primary, a claim with a number that the region knows from the lost history compares nothing', async () => {
+  await databases.primary.query('SELECT beat()');
+  await databases.primary.query('SELECT beat()');
+  // The lost history: the region knows the next claim, and a digest that the primary no longer has.
+  await databases.replicated();
+  await databases.region.query(
+    "UPDATE digests SET claim = claim + 1, published_at = published_at - interval '1 s' WHERE part = $1",
+    [part],
+  );
+  // Written before the first heartbeat of the new epoch, so never sent: the region keeps the former row.
+  const former = await databases.region.query('SELECT description, version FROM api_keys WHERE id = $1', [
+    keys[0],
+  ]);
+  await write(0)();
+  await databases.replicated();
+  await databases.region.query('UPDATE api_keys SET description = $2, version = $3 WHERE id = $1', [
+    keys[0],
+    former.rows[0].description,
+    former.rows[0].version,
+  ]);
+  await databases.primary.query('UPDATE heartbeat SET epoch = epoch + 1, nonce = $1, counter = counter - 1', [
+    'restored',
+  ]);
+  await databases.replicated();
+  expect(await state()).toBe('unverified');
+
+  await databases.primary.query('UPDATE digests SET claim = claim + 1 WHERE part = $1', [part]);
+  await databases.replicated();
+  expect(await state()).toBe('unverified');
+  await publish();
+  await publish();
+  expect(await state()).toBe('diverged');
+  await write(0)();
+  await publish();
+  expect(await state()).toBe('matching');
+});
+
 it('a claim that another process has taken over publishes nothing', async () => {
   await databases.region.query('DELETE FROM api_keys WHERE id = $1', [keys[2]]);
   const takeOver = async () =>
