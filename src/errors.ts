@@ -1,3 +1,4 @@
+import { TracelessError } from './lib/traceless-error.ts';
 import type { Violation } from './roles/violation.ts';
 
 /** How the UIAM calls (`/uiam/api/v1`) show an error. */
@@ -376,7 +377,7 @@ interface Details {
 }
 
 /** An error of the registry. Code throws it where the rule is; each API renders it in one place. */
-export class IamError extends Error {
+export class IamError extends TracelessError {
   override name = 'IamError';
   readonly reason: ErrorName;
   readonly uiam: UiamForm;

@@ -52,6 +52,9 @@ type Field = keyof typeof COLUMNS;
 const FIELDS = Object.keys(COLUMNS) as Field[];
 const POSITION = Object.fromEntries(FIELDS.map((field, index) => [field, index])) as Record<Field, number>;
 
+/** Of the id in a row. */
+export const ID_POSITION = POSITION.id;
+
 /**
  * SELECT list, in the order that `parseKeyRow` expects. All columns are texts under their own names, so ORDER BY must
  * qualify a column (`api_keys.created_at`): a bare name sorts by the text.

@@ -1,3 +1,4 @@
+import { TracelessError } from '../lib/traceless-error.ts';
 import type { KeyRecord } from './key-record.ts';
 
 /** The source of a result, slowest last. */
@@ -41,7 +42,7 @@ export interface KeyVersions {
 }
 
 /** The store did not respond in time. Callers return 503, never 401. */
-export class StoreUnavailableError extends Error {
+export class StoreUnavailableError extends TracelessError {
   override name = 'StoreUnavailableError';
 
   constructor(store: string, cause?: unknown) {
@@ -50,7 +51,7 @@ export class StoreUnavailableError extends Error {
 }
 
 /** Too much work is waiting. Callers return 503, and clients retry. */
-export class OverloadedError extends Error {
+export class OverloadedError extends TracelessError {
   override name = 'OverloadedError';
   /** When the client should retry; `undefined` for the default. */
   readonly retryAfterSeconds: number | undefined;

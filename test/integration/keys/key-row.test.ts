@@ -182,3 +182,28 @@ describe('PostgresKeyStore', () => {
     expect(await store.currentVersion(newCredential().id)).toBeUndefined();
   });
 });
+
+describe('lookups of one turn of the event loop', () => {
+  it('each get their own row, in batches, whatever the ids', async () => {
+    const odd = ['"', '\\', '\\"', '{}', 'a,b', 'NULL', "'", ' ', '鍵🔑'].map(
+      (id) => `${id}${newCredential().id}`,
+    );
+    const plain = Array.from({ length: 120 }, () => newCredential().id);
+    for (const id of [...odd, ...plain]) await insert({ id, description: `of ${id}` });
+    const unknown = newCredential().id;
+    const ids = [...plain, unknown, ...odd, ...plain.slice(0, 2)];
+    const loaded = await Promise.all(ids.map((id) => store.get({ id, digest: '' })));
+    expect(loaded.map((one) => one?.record.description)).toEqual(
+      ids.map((id) => (id === unknown ? undefined : `of ${id}`)),
+    );
+  });
+
+  it('fail one by one if a row does not parse', async () => {
+    const [broken, good] = [await insert({ role_assignments: '{"project": 1}' }), await insert({})];
+    const [first, second] = await Promise.allSettled(
+      [broken, good].map((id) => store.get({ id, digest: '' })),
+    );
+    expect(first).toMatchObject({ status: 'rejected', reason: expect.any(QuarantinedKeyError) });
+    expect(second).toMatchObject({ status: 'fulfilled', value: { record: { id: good } } });
+  });
+});
