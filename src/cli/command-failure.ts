@@ -1,6 +1,7 @@
 import { ConfigError } from '../config.ts';
 import { isRefusedByPooler } from '../database/pooler.ts';
 import { NotARegionError } from '../database/region/region-state.ts';
+import { UnverifiedConnectionError } from '../database/verified-connection.ts';
 import { IamError } from '../errors.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { StoreUnavailableError } from '../keys/key-store.ts';
@@ -56,6 +57,7 @@ export function failureOf(error: unknown): CommandFailure {
   if (error instanceof RemoteError) return { exitCode: ofStatus(error.status), errors: error.errors };
   if (error instanceof UsageError) return one(EXIT.usage, 'cli.usage', error.message);
   if (error instanceof NotARegionError) return one(EXIT.usage, 'cli.usage', error.message);
+  if (error instanceof UnverifiedConnectionError) return one(EXIT.usage, 'cli.usage', error.message);
   if (error instanceof RefusedError) return one(EXIT.refused, 'cli.refused', error.message);
   if (error instanceof NotFoundError) return one(EXIT.notFound, 'cli.not_found', error.message);
   if (error instanceof ConfigError) return one(EXIT.usage, 'cli.configuration', error.message);

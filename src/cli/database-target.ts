@@ -14,6 +14,7 @@ import type { Actor, Principal } from '../control-plane/principal.ts';
 import { CustomRoles } from '../control-plane/roles/custom-roles.ts';
 import { loadSet } from '../control-plane/roles/predefined-roles.ts';
 import { createPool } from '../database/pool.ts';
+import { assertVerified } from '../database/verified-connection.ts';
 import { IamError } from '../errors.ts';
 import { UsageError } from './command-failure.ts';
 import type { DatabaseTarget } from './operations.ts';
@@ -24,10 +25,12 @@ export interface OpenPrimary {
   pool: pg.Pool;
 }
 
-/** @throws {ConfigError} if PRIMARY_DATABASE_URL is unset */
+/** @throws {ConfigError} if PRIMARY_DATABASE_URL is unset @throws {UnverifiedConnectionError} */
 export function openPrimary(environment: NodeJS.ProcessEnv = process.env): OpenPrimary {
   const config = loadConfig(environment, ['PRIMARY_DATABASE_URL']);
-  const pool = createPool(config.PRIMARY_DATABASE_URL as string, {
+  const url = config.PRIMARY_DATABASE_URL as string;
+  assertVerified(url, 'PRIMARY_DATABASE_URL');
+  const pool = createPool(url, {
     applicationName: 'iam-cli',
     size: 1,
     connectTimeoutMs: Math.max(config.DATABASE_CONNECT_TIMEOUT_MS, 5_000),

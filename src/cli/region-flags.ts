@@ -1,5 +1,6 @@
-import { connectionProblem, databaseUrlProblem, isUnverified } from '../database/connection-problem.ts';
+import { connectionProblem, databaseUrlProblem } from '../database/connection-problem.ts';
 import type { Problem } from '../database/findings.ts';
+import { assertVerified } from '../database/verified-connection.ts';
 import { UsageError } from './command-failure.ts';
 import type { CommonOptions } from './run.ts';
 import { canAsk, confirm } from './terminal.ts';
@@ -45,26 +46,25 @@ export function primaryConnection({ primary }: ListFlags): string {
   throw new UsageError('No primary is set. Set SUBSCRIBE_TO or use --primary.');
 }
 
-/** @throws UsageError that has no part of the URL */
+/** @throws UsageError or UnverifiedConnectionError that has no part of the URL */
 export function checkedDatabaseUrl(url: string): string {
   const problem = databaseUrlProblem(url);
-  if (problem === undefined) return verified(url, '--database-url (MIGRATE_DATABASE_URL)');
-  throw new UsageError(`The URL of --database-url (MIGRATE_DATABASE_URL) cannot be used: ${problem}.`);
+  if (problem !== undefined)
+    throw new UsageError(`The URL of --database-url (MIGRATE_DATABASE_URL) cannot be used: ${problem}.`);
+  assertVerified(url, '--database-url (MIGRATE_DATABASE_URL)');
+  return url;
 }
 
-/** @param flag its name; the variable is the same @throws UsageError that has no part of the connection string */
+/**
+ * @param flag its name; the variable is the same
+ * @throws UsageError or UnverifiedConnectionError that has no part of the connection string
+ */
 export function checkedPrimary(connection: string, flag: string): string {
   const problem = connectionProblem(connection);
-  if (problem === undefined) return verified(connection, `${flag} (SUBSCRIBE_TO)`);
-  throw new UsageError(`The connection string of ${flag} (SUBSCRIBE_TO) cannot be used: ${problem}.`);
-}
-
-/** @param source for the message, which has no part of the connection string */
-function verified(connection: string, source: string): string {
-  if (process.env.ALLOW_UNVERIFIED_DATABASE === 'true' || !isUnverified(connection)) return connection;
-  throw new UsageError(
-    `${source} leads to another host and does not verify it: add sslmode=verify-full, and sslrootcert=<file> for a private authority. ALLOW_UNVERIFIED_DATABASE=true allows it, for a network without strangers.`,
-  );
+  if (problem !== undefined)
+    throw new UsageError(`The connection string of ${flag} (SUBSCRIBE_TO) cannot be used: ${problem}.`);
+  assertVerified(connection, `${flag} (SUBSCRIBE_TO)`);
+  return connection;
 }
 
 /** Asks on a terminal. @throws UsageError if the answer is not yes */

@@ -30,13 +30,15 @@ export function registerControlPlaneCommand(program: Command): void {
     .description('Run the control plane, which manages keys and custom roles.')
     .addHelpText('after', helpFor('PRIMARY_DATABASE_URL'))
     .action(async () => {
-      const [{ loadConfig }, { startControlPlane }, { runService }] = await Promise.all([
+      const [{ loadConfig }, { startControlPlane }, { assertVerified }, { runService }] = await Promise.all([
         import('../config.ts'),
         import('../control-plane/start.ts'),
+        import('../database/verified-connection.ts'),
         import('./run-service.ts'),
       ]);
       const readConfig = () => loadConfig(process.env, ['PRIMARY_DATABASE_URL']);
       const config = readConfig();
+      assertVerified(config.PRIMARY_DATABASE_URL ?? '', 'PRIMARY_DATABASE_URL');
       await runService('iam-control-plane', config, (logger) =>
         startControlPlane(config, logger, readConfig),
       );

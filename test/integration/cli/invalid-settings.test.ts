@@ -169,10 +169,15 @@ it('iam refuses a port that no server can have', async () => {
 it.each([
   ['migrate', 'primary'],
   ['region', 'list', '--primary', 'host=db.invalid password=s3cr3t'],
+  ['roles', 'load', '--predefined', 'src/roles/predefined/roles.json'],
+  ['keys', 'list'],
+  ['bootstrap'],
+  ['audit'],
 ])(
   'iam %s %s refuses a database on another host that it cannot verify, unless it is allowed',
   async (...args) => {
-    const settings = { MIGRATE_DATABASE_URL: 'postgres://u:s3cr3t@db.invalid/iam' };
+    const url = 'postgres://u:s3cr3t@db.invalid/iam';
+    const settings = { MIGRATE_DATABASE_URL: url, PRIMARY_DATABASE_URL: url };
     const refused = await iam(args, settings);
     expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining('sslmode=verify-full')]);
     expect(refused.stdout + refused.stderr).not.toMatch(/s3cr3t|db\.invalid/);
@@ -181,3 +186,11 @@ it.each([
     expect(allowed.exitCode).not.toBe(0);
   },
 );
+
+it('iam control-plane refuses a primary on another host that it cannot verify', async () => {
+  const [exitCode, message] = await refusal('control-plane', {
+    PRIMARY_DATABASE_URL: 'postgres://u:s3cr3t@db.invalid/iam',
+  });
+  expect([exitCode, message]).toEqual([2, expect.stringContaining('PRIMARY_DATABASE_URL leads to another')]);
+  expect(message).not.toMatch(/s3cr3t|db\.invalid/);
+});
