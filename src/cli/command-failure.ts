@@ -1,5 +1,6 @@
 import { ConfigError } from '../config.ts';
 import { isRefusedByPooler } from '../database/pooler.ts';
+import { ON_BOTH_HOSTS } from '../database/primary-connection.ts';
 import { NotARegionError } from '../database/region/region-state.ts';
 import { UnverifiedConnectionError } from '../database/verified-connection.ts';
 import { IamError } from '../errors.ts';
@@ -63,6 +64,7 @@ export function failureOf(error: unknown): CommandFailure {
   if (error instanceof ConfigError) return one(EXIT.usage, 'cli.configuration', error.message);
   if (error instanceof StoreUnavailableError) return unavailable(error.cause);
   if (isUnreachable(error)) return unavailable(error);
+  if (lacksAuthorities(error)) return one(EXIT.usage, 'cli.usage', `${messageOf(error)}\n${ON_BOTH_HOSTS}`);
   if (isConnectionSyntax(error)) return one(EXIT.usage, 'cli.usage', CONNECTION_SYNTAX);
   if (error instanceof QuarantinedKeyError) return one(EXIT.failure, 'cli.unreadable', `${error.message}.`);
   return one(EXIT.failure, 'cli.failure', messageOf(error));
@@ -93,6 +95,11 @@ const CONNECTION_SYNTAX =
 /** The error of the server quotes what it does not understand, which may be a part of the password. */
 function isConnectionSyntax(error: unknown): boolean {
   return error instanceof Error && (error as { routine?: unknown }).routine === 'libpqrcv_check_conninfo';
+}
+
+/** libpq of the region's server. */
+function lacksAuthorities(error: unknown): boolean {
+  return error instanceof Error && /root certificate file "/.test(error.message);
 }
 
 function one(exitCode: number, code: string, message: string): CommandFailure {

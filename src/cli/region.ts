@@ -9,6 +9,9 @@ The commands work in the database of a region (MIGRATE_DATABASE_URL, login of it
 iam_replicator). "iam region list" and "remove --region-gone" need only the primary. For the others, --primary may be left out if
 the owner may read the connection string of the subscription, which takes a superuser.
 
+This command and the server of the region connect with --primary, so the file of sslrootcert must have the same path on both hosts.
+sslrootcert=system needs no file. It means the authorities of the system, on the host of the command those of Node.js.
+
   iam region add --name region_eu --primary 'host=primary dbname=iam user=iam_replicator password=… sslmode=verify-full'
   iam region status
   iam region list --primary 'host=primary dbname=iam user=iam_replicator password=… sslmode=verify-full'

@@ -31,7 +31,9 @@ const LOCAL_HOST = /^($|\/|localhost$|127(\.\d{1,3}){3}$|::1$|\[::1\]$)/;
  */
 export function isUnverified(text: string): boolean {
   const parameters = text.startsWith('/') ? undefined : parametersOf(text);
-  if (parameters === undefined || parameters.get('sslmode') === 'verify-full') return false;
+  if (parameters === undefined) return false;
+  const byDefault = parameters.get('sslrootcert') === 'system' ? 'verify-full' : 'prefer';
+  if ((parameters.get('sslmode') ?? byDefault) === 'verify-full') return false;
   // libpq connects to hostaddr if it is set, and node-postgres to host.
   const hosts = ['host', 'hostaddr'].flatMap((name) => (parameters.get(name) ?? '').split(','));
   return hosts.some((host) => !LOCAL_HOST.test(host));

@@ -125,6 +125,21 @@ function parametersOfHost(parameters: Parameters, at: number): Parameters {
   );
 }
 
+/**
+ * A URL as node-postgres understands it. `sslrootcert=system` of libpq (since version 16) names no file: it means the authorities that
+ * the process trusts, with `sslmode=verify-full`.
+ * @param url a URL, or the folder of a Unix socket
+ */
+export function forNode(url: string): string {
+  if (!SYSTEM_AUTHORITIES.test(url)) return url;
+  const system = new URL(url);
+  system.searchParams.delete('sslrootcert');
+  system.searchParams.set('sslmode', 'verify-full');
+  return system.href;
+}
+
+const SYSTEM_AUTHORITIES = /^postgres.*[?&]sslrootcert=system(&|$)/;
+
 function urlOf(parameters: Parameters): URL {
   const { host, hostaddr, port, user, password, dbname, ...others } = Object.fromEntries(parameters);
   const url = new URL('postgres://localhost');
@@ -136,5 +151,5 @@ function urlOf(parameters: Parameters): URL {
   for (const [name, value] of Object.entries(others)) url.searchParams.set(name, value);
   url.searchParams.set('uselibpqcompat', 'true');
   url.searchParams.set('sslmode', url.searchParams.get('sslmode') ?? 'prefer');
-  return url;
+  return new URL(forNode(url.href));
 }

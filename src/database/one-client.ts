@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { forNode } from './connection-string.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -9,7 +10,7 @@ export async function withClient<Result>(
   work: (client: pg.Client) => Promise<Result>,
 ): Promise<Result> {
   const client = new pg.Client({
-    connectionString: databaseUrl,
+    connectionString: forNode(databaseUrl),
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { forNode } from './connection-string.ts';
 
 /** Options of a pool; times in milliseconds. */
 export interface PoolOptions {
@@ -21,7 +22,7 @@ export interface PoolOptions {
  */
 export function createPool(connectionString: string, options: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
-    connectionString,
+    connectionString: forNode(connectionString),
     application_name: options.applicationName,
     max: options.size,
     connectionTimeoutMillis: options.connectTimeoutMs,

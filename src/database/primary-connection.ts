@@ -34,6 +34,10 @@ async function assertPrimary(client: pg.Client): Promise<void> {
   if (rows[0]?.standby === true) throw new Error('is a standby');
 }
 
+/** Said when either host lacks the file of `sslrootcert`. */
+export const ON_BOTH_HOSTS =
+  'The file of sslrootcert must have the same path on the host of this command and on the server of the region, because both connect to the primary. sslrootcert=system needs no file, but libpq 16 or later on that server.';
+
 /** With `sslmode=prefer`, the default of libpq, a server without TLS is right too. */
 async function withServer<Result>(
   url: URL,
@@ -43,6 +47,12 @@ async function withServer<Result>(
   try {
     return await withClient(url.href, applicationName, work);
   } catch (error) {
+    const { syscall, code } = error as NodeJS.ErrnoException;
+    if (syscall === 'open') {
+      throw new Error(
+        `A file of the connection string cannot be read on this host (${code}). ${ON_BOTH_HOSTS}`,
+      );
+    }
     if (url.searchParams.get('sslmode') !== 'prefer' || !/not support SSL/.test(messageOf(error)))
       throw error;
     const plain = new URL(url);

@@ -14,6 +14,6 @@ export class UnverifiedConnectionError extends Error {
 export function assertVerified(connection: string, source: string): void {
   if (process.env.ALLOW_UNVERIFIED_DATABASE === 'true' || !isUnverified(connection)) return;
   throw new UnverifiedConnectionError(
-    `${source} leads to another host and does not verify it: add sslmode=verify-full, and sslrootcert=<file> for a private authority. ALLOW_UNVERIFIED_DATABASE=true allows it, for a network without strangers.`,
+    `${source} leads to another host and does not verify it: add sslmode=verify-full, and sslrootcert=<file> for a private authority, or sslrootcert=system for a public one. ALLOW_UNVERIFIED_DATABASE=true allows it, for a network without strangers.`,
   );
 }

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { forNode } from '../../database/connection-string.ts';
 import { isPooled, isRefusedByPooler } from '../../database/pooler.ts';
 import type { Change } from './change.ts';
 import type { Batch, ChangeSource, ConnectLimits, Lag } from './change-source.ts';
@@ -29,7 +30,7 @@ export class FeedConnection {
     limits?: ConnectLimits,
   ): Promise<FeedConnection> {
     const client = new pg.Client({
-      connectionString: url,
+      connectionString: forNode(url),
       application_name: 'iam-change-feed',
       connectionTimeoutMillis: limits?.timeoutMs ?? options.connectTimeoutMs,
       statement_timeout: options.queryTimeoutMs,

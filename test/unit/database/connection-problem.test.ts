@@ -66,6 +66,8 @@ it.each([
   'postgres://u@127.example/iam',
   'postgres://u@10.0.0.1/iam',
   'host=localhost hostaddr=10.0.0.1 user=u',
+  'host=db.example sslrootcert=system sslmode=require',
+  'host=db.example sslrootcert=/etc/ca.pem',
   "host='db.example' sslmode=prefer",
 ])('a connection to another host without a check of its certificate is unverified: %s', (text) => {
   expect(isUnverified(text)).toBe(true);
@@ -74,6 +76,7 @@ it.each([
 it.each([
   'postgres://u@db.example/iam?sslmode=verify-full',
   'host=a,b sslmode=verify-full',
+  'host=db.example sslrootcert=system',
   'postgres://u@localhost:1/iam',
   'postgres://u@127.0.0.1/iam',
   'postgres://u@[::1]:1/iam',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   asUrls,
+  forNode,
   hasPassword,
   subscriptionConnection,
   withDeadPeerDetection,
@@ -38,6 +39,31 @@ describe('asUrls', () => {
       expect(asUrls(text)).toBeUndefined();
     },
   );
+});
+
+describe('sslrootcert=system', () => {
+  it.each([
+    'postgres://u@h/iam?sslrootcert=system',
+    'host=h user=u sslrootcert=system',
+    'host=h sslrootcert=system sslmode=require',
+  ])('names no file for node-postgres, and verifies the server fully: %s', (text) => {
+    const [url] = asUrls(text) ?? [];
+    expect(url?.searchParams.get('sslmode')).toBe('verify-full');
+    expect(url?.searchParams.has('sslrootcert')).toBe(false);
+  });
+
+  it('keeps the rest of a URL', () => {
+    const url = 'postgres://u:p%40@h:1/iam?sslrootcert=system&application_name=a%20b';
+    expect(forNode(url)).toBe('postgres://u:p%40@h:1/iam?application_name=a+b&sslmode=verify-full');
+  });
+
+  it.each([
+    'postgres://u@h/iam?sslrootcert=/etc/ca.pem',
+    'postgres://u@h/iam?sslrootcert=systems',
+    '/tmp iam',
+  ])('leaves %s as it is', (url) => {
+    expect(forNode(url)).toBe(url);
+  });
 });
 
 it.each([
