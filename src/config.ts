@@ -5,7 +5,9 @@ import { isCertificateName } from './lib/certificate-names.ts';
 import { isNetwork } from './lib/networks.ts';
 import { urlProblem } from './lib/url-problem.ts';
 import { misspeltSettings } from './misspelt-settings.ts';
-import { withSecretFiles } from './secret-files.ts';
+import { type Environment, secretFileContents, withSecretFiles } from './secret-files.ts';
+
+export type { Environment } from './secret-files.ts';
 
 /** Pods that share a Redis compare their times (`CLOCK_SKEW_MS`), so no setting may allow more. */
 export const MAX_CLOCK_TOLERANCE_MS = 5_000;
@@ -483,10 +485,7 @@ export class ConfigError extends Error {
  * that `FOO_FILE` names.
  * @throws {ConfigError} with one line for each invalid setting
  */
-export function loadConfig(
-  environment: Readonly<Record<string, string | undefined>>,
-  required: readonly (keyof Parsed)[] = [],
-): Config {
+export function loadConfig(environment: Environment, required: readonly (keyof Parsed)[] = []): Config {
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
@@ -500,12 +499,40 @@ export function loadConfig(
             .filter((name) => parsed.data[name] === undefined)
             .map((name) => `${name}: required; ${settings[name].description}${hint(name, given)}`)
         : parsed.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`);
-  if (!parsed.success || problems.length > 0) {
-    throw new ConfigError(`The configuration is invalid:\n${problems.map((line) => `  ${line}`).join('\n')}`);
-  }
+  if (!parsed.success || problems.length > 0) throw invalid(problems);
   const { data } = parsed;
   return {
     ...data,
     ACCEPTED_CREDENTIAL_PREFIXES: data.ACCEPTED_CREDENTIAL_PREFIXES ?? [data.CREDENTIAL_PREFIX],
   };
+}
+
+/** Secrets that a running service reads again from their files. A change of another file takes a restart. */
+export const RELOADED_SETTINGS = ['CLIENT_AUTHENTICATION_SECRETS', 'FORWARDING_SECRETS'] as const;
+export type ReloadedSecrets = Pick<Config, (typeof RELOADED_SETTINGS)[number]>;
+
+/** Those of RELOADED_SETTINGS that are in files, as these are now. @throws {ConfigError} as `loadConfig` */
+export function rereadSecrets(environment: Environment): Partial<ReloadedSecrets> {
+  const inFiles = RELOADED_SETTINGS.filter((name) => environment[`${name}_FILE`]);
+  const { values, problems } = withSecretFiles(
+    Object.fromEntries(inFiles.map((name) => [`${name}_FILE`, environment[`${name}_FILE`]])),
+    inFiles,
+  );
+  if (problems.length > 0) throw invalid(problems);
+  const read = inFiles.map((name) => ({ name, parsed: settings[name].safeParse(values[name]) }));
+  const issues = read.flatMap(({ name, parsed }) =>
+    (parsed.error?.issues ?? []).map(({ message }) => `${name}: ${message}`),
+  );
+  if (issues.length > 0) throw invalid(issues);
+  return Object.fromEntries(read.map(({ name, parsed }) => [name, parsed.data]));
+}
+
+/** The contents of the files of secrets that only a restart reads again, by variable. A file that cannot be read is left out. */
+export function filesReadAtStart(environment: Environment): [string, string][] {
+  const names = SECRET_SETTINGS.filter((name) => !(RELOADED_SETTINGS as readonly string[]).includes(name));
+  return secretFileContents(environment, names);
+}
+
+function invalid(problems: readonly string[]): ConfigError {
+  return new ConfigError(`The configuration is invalid:\n${problems.map((line) => `  ${line}`).join('\n')}`);
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 
-type Environment = Readonly<Record<string, string | undefined>>;
+/** Names and values, as in `process.env`. */
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The variables that name files of secrets. @param names of secret settings */
 export function secretFileVariables(names: readonly string[]): string[] {
@@ -22,8 +23,7 @@ export function withSecretFiles(environment: Environment, names: readonly string
       continue;
     }
     try {
-      // Synchronous: an asynchronous read would start the thread pool before its size is set.
-      const text = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+      const text = readSecretFile(path);
       if (text === '') problems.push(`${name}_FILE: the file is empty`);
       else values[name] = text;
     } catch (error) {
@@ -31,4 +31,22 @@ export function withSecretFiles(environment: Environment, names: readonly string
     }
   }
   return { values, problems };
+}
+
+/** The secrets that files contain, by variable. A file that cannot be read is left out. @param names of secret settings */
+export function secretFileContents(environment: Environment, names: readonly string[]): [string, string][] {
+  return secretFileVariables(names).flatMap((variable): [string, string][] => {
+    const path = environment[variable];
+    if (!path) return [];
+    try {
+      return [[variable, readSecretFile(path)]];
+    } catch {
+      return []; // while it is replaced
+    }
+  });
+}
+
+/** Synchronous: an asynchronous read would start the thread pool before its size is set. */
+function readSecretFile(path: string): string {
+  return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { COMMAND_VARIABLES } from '../../src/cli/command-variables.ts';
-import { settings } from '../../src/config.ts';
+import { RELOADED_SETTINGS, settings } from '../../src/config.ts';
 import { code, GENERATED, table } from './markdown.ts';
 
 interface Setting {
@@ -93,8 +93,11 @@ precedence.
 ${settingsTable()}
 
 A _secret_ value never appears in a log or an error. It may be in a file: ${code('NAME_FILE')} is the path of a file with the value of
-${code('NAME')}, such as ${code('CACHE_KEYS_FILE')}. The files of ${code('CLIENT_AUTHENTICATION_SECRETS')} and ${code('FORWARDING_SECRETS')} are read again every 2 s.
-The others are read at the start.
+${code('NAME')}, such as ${code('CACHE_KEYS_FILE')}. A service reads the files of
+${RELOADED_SETTINGS.map(code).join(' and ')}, and those of the ${code('TLS_')} settings, again every 2 s.
+It reads the others only at its start, such as ${code('CACHE_KEYS_FILE')}, those of database URLs and ${code('REDIS_URL')}, and the authorities of
+${code('REDIS_CA_FILE')} and ${code('CONTROL_PLANE_CA_FILE')}: restart it after a change. A changed file of a secret that waits for a restart is a
+warning in the log.
 
 ## Variables of single commands
 

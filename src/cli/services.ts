@@ -17,9 +17,8 @@ export function registerRegionalCommand(program: Command): void {
         import('../regional/regional-service.ts'),
         import('./run-service.ts'),
       ]);
-      const readConfig = () => loadConfig(process.env, ['REPLICA_DATABASE_URL']);
-      const config = readConfig();
-      await runService('iam-regional', config, (logger) => startRegionalService(config, logger, readConfig));
+      const config = loadConfig(process.env, ['REPLICA_DATABASE_URL']);
+      await runService('iam-regional', config, (logger) => startRegionalService(config, logger, process.env));
     });
 }
 
@@ -36,11 +35,10 @@ export function registerControlPlaneCommand(program: Command): void {
         import('../database/verified-connection.ts'),
         import('./run-service.ts'),
       ]);
-      const readConfig = () => loadConfig(process.env, ['PRIMARY_DATABASE_URL']);
-      const config = readConfig();
+      const config = loadConfig(process.env, ['PRIMARY_DATABASE_URL']);
       assertVerified(config.PRIMARY_DATABASE_URL ?? '', 'PRIMARY_DATABASE_URL');
       await runService('iam-control-plane', config, (logger) =>
-        startControlPlane(config, logger, readConfig),
+        startControlPlane(config, logger, process.env),
       );
     });
 }

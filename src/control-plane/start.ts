@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { Config } from '../config.ts';
+import type { Config, Environment } from '../config.ts';
 import { createPool } from '../database/pool.ts';
 import { SchemaCheck } from '../database/schema-check.ts';
 import { IamError } from '../errors.ts';
@@ -55,12 +55,12 @@ export interface ControlPlane {
 
 /**
  * Builds and starts the control plane. Resolves when it listens, even if the primary is not available.
- * @param readConfig reads the settings again, for secrets in files
+ * @param environment names the files of secrets, which are read again
  */
 export async function startControlPlane(
   config: Config,
   logger: Logger,
-  readConfig = () => config,
+  environment: Environment = {},
 ): Promise<ControlPlane> {
   const now = Date.now;
   // This process sets the times of expiry itself, so its clock decides.
@@ -97,15 +97,15 @@ export async function startControlPlane(
   });
   const clientAuthentication = new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS);
   const regions = new ClientAuthentication(config.FORWARDING_SECRETS);
-  const secrets = new SecretReload(
-    config,
-    readConfig,
-    (changed) => {
+  const secrets = new SecretReload({
+    current: config,
+    environment,
+    onChange: (changed) => {
       clientAuthentication.replace(changed.CLIENT_AUTHENTICATION_SECRETS);
       regions.replace(changed.FORWARDING_SECRETS);
     },
     logger,
-  );
+  });
   const authenticator = new KeyAuthenticator({
     acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
     keys: new PostgresKeyStore(

@@ -1,43 +1,63 @@
 import type { Logger } from 'pino';
-import type { Config } from '../config.ts';
+import {
+  type Environment,
+  filesReadAtStart,
+  RELOADED_SETTINGS,
+  type ReloadedSecrets,
+  rereadSecrets,
+} from '../config.ts';
 import { RepeatedTask } from '../lib/repeated-task.ts';
 
 const INTERVAL_MS = 2_000;
 
-/** Shared secrets that can change while a process runs. */
-const RELOADED = ['CLIENT_AUTHENTICATION_SECRETS', 'FORWARDING_SECRETS'] as const;
-type Reloaded = Pick<Config, (typeof RELOADED)[number]>;
+export interface SecretReloadOptions {
+  current: ReloadedSecrets;
+  /** Names the files. */
+  environment: Environment;
+  onChange: (secrets: ReloadedSecrets) => void;
+  logger: Logger;
+  intervalMs?: number;
+}
 
-/** Reads the files of shared secrets again and again, because they are replaced without a restart. */
+/**
+ * Reads the files of shared secrets again and again, because they are replaced without a restart. The files of other secrets are only
+ * compared: one that changes, or breaks, must not keep the shared secrets from their rotation.
+ */
 export class SecretReload extends RepeatedTask {
-  readonly #read: () => Config;
-  readonly #onChange: (secrets: Reloaded) => void;
-  readonly #logger: Logger;
-  #current: Reloaded;
+  readonly #options: SecretReloadOptions;
+  #current: ReloadedSecrets;
+  readonly #readAtStart: Map<string, string>;
 
-  /** @param read reads all settings; throws if one is invalid. @param onChange called with changed secrets */
-  constructor(current: Config, read: () => Config, onChange: (secrets: Reloaded) => void, logger: Logger) {
+  constructor(options: SecretReloadOptions) {
     super({
-      intervalMs: INTERVAL_MS,
-      logger,
+      intervalMs: options.intervalMs ?? INTERVAL_MS,
+      logger: options.logger,
       messages: {
         failed:
           'a changed file of secrets is invalid; the service keeps the previous secrets; correct the file',
         recovered: 'the files of secrets are valid again',
       },
     });
-    this.#current = current;
-    this.#read = read;
-    this.#onChange = onChange;
-    this.#logger = logger;
+    this.#options = options;
+    this.#current = options.current;
+    this.#readAtStart = new Map(filesReadAtStart(options.environment));
   }
 
   protected async turn(): Promise<void> {
-    const next = this.#read();
-    const changed = RELOADED.filter((name) => String(next[name]) !== String(this.#current[name]));
+    this.#warnAboutOthers();
+    const next = { ...this.#current, ...rereadSecrets(this.#options.environment) };
+    const changed = RELOADED_SETTINGS.filter((name) => String(next[name]) !== String(this.#current[name]));
     if (changed.length === 0) return;
     this.#current = next;
-    this.#onChange(next);
-    this.#logger.info(`${changed.join(' and ')} changed; the new secrets are in use`);
+    this.#options.onChange(next);
+    this.#options.logger.info(`${changed.join(' and ')} changed; the new secrets are in use`);
+  }
+
+  #warnAboutOthers(): void {
+    for (const [variable, content] of filesReadAtStart(this.#options.environment)) {
+      if (this.#readAtStart.get(variable) === content) continue;
+      this.#readAtStart.set(variable, content);
+      this.#options.logger.warn(`the file of ${variable} changed; restart the service to use it`);
+    }
   }
 }

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { Config } from '../config.ts';
+import type { Config, Environment } from '../config.ts';
 import { createPool } from '../database/pool.ts';
 import { listeningUrl, listenOn } from '../http/listening-url.ts';
 import { createManagementApp, type HealthState } from '../http/management-app.ts';
@@ -38,12 +38,12 @@ export interface RegionalService {
  * Composes the regional service and starts it; resolves when it listens. `/readyz` succeeds once the change feed has
  * caught up for the first time and the clock of the pod is right; the feed retries until then. Later it fails while this
  * pod alone cannot reach the replica.
- * @param readConfig reads the settings again, for secrets in files
+ * @param environment names the files of secrets, which are read again
  */
 export async function startRegionalService(
   config: Config,
   logger: Logger,
-  readConfig = () => config,
+  environment: Environment = {},
 ): Promise<RegionalService> {
   const now = Date.now;
   const registry = new Registry();
@@ -88,17 +88,17 @@ export async function startRegionalService(
     { maxEntries: config.CACHE_MAX_ENTRIES, maxBytes: cacheShares(config.CACHE_MAX_BYTES).responses },
     region.fences,
   );
-  const secrets = new SecretReload(
-    config,
-    readConfig,
-    (changed) => {
+  const secrets = new SecretReload({
+    current: config,
+    environment,
+    onChange: (changed) => {
       clientAuthentication.replace(changed.CLIENT_AUTHENTICATION_SECRETS);
       // A cached response is sent without a look at the client authentication of its call.
       responses.clear();
       [forwardingSecret] = changed.FORWARDING_SECRETS;
     },
     logger,
-  );
+  });
   const limits = {
     maxBytes: config.MAX_RESPONSE_BYTES,
     budget: new ResponseBudget(config.RESPONSE_BUDGET_BYTES),

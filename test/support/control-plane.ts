@@ -60,8 +60,8 @@ export async function startTestControlPlane(
     { level: 'debug', serviceName: 'iam-control-plane' },
     { write: (line) => void logLines.push(line) },
   );
-  const config = loadConfig({ ...controlPlaneSettings(primary.controlPlaneUrl), ...settings });
-  const controlPlane = await startControlPlane(config, logger);
+  const environment = { ...controlPlaneSettings(primary.controlPlaneUrl), ...settings };
+  const controlPlane = await startControlPlane(loadConfig(environment), logger, environment);
   return {
     ...controlPlane,
     primary,

@@ -31,8 +31,8 @@ export async function startRegional(
     { level: 'debug', serviceName: 'iam-regional' },
     { write: (line) => void logLines.push(line) },
   );
-  const readConfig = () => loadConfig({ ...regionalSettings(replicaUrl), ...settings });
-  const service = await startRegionalService(readConfig(), logger, readConfig);
+  const environment = { ...regionalSettings(replicaUrl), ...settings };
+  const service = await startRegionalService(loadConfig(environment), logger, environment);
   return { ...service, logLines };
 }
 
