@@ -39,7 +39,11 @@ export const ONLY_ON_SERVERS = [
   'src/regional/authentication-metrics.ts',
   'src/regional/authentication-route.ts',
   'src/regional/authentication-schema.ts',
+  'src/regional/compose-authentication.ts',
+  'src/regional/control-plane.ts',
   'src/regional/forwarding.ts',
+  'src/regional/open-region.ts',
+  'src/regional/region-health.ts',
   'src/regional/regional-service.ts',
   'src/regional/repair-requests.ts',
 ];

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config, Environment } from '../config.ts';
@@ -54,7 +55,8 @@ export interface ControlPlane {
 }
 
 /**
- * Builds and starts the control plane. Resolves when it listens, even if the primary is not available.
+ * Builds and starts the control plane. Resolves when it listens, even if the primary is not available. A start that fails closes what it
+ * has opened.
  * @param environment names the files of secrets, which are read again
  */
 export async function startControlPlane(
@@ -62,11 +64,30 @@ export async function startControlPlane(
   logger: Logger,
   environment: Environment = {},
 ): Promise<ControlPlane> {
+  const opened = new AsyncDisposableStack();
+  try {
+    return await start(config, logger, environment, opened);
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
+  }
+}
+
+/** @param opened closes in the reverse order what this has opened */
+async function start(
+  config: Config,
+  logger: Logger,
+  environment: Environment,
+  opened: AsyncDisposableStack,
+): Promise<ControlPlane> {
+  let management: FastifyInstance | undefined;
+  // Closed last: until then the probes say that the process is closing.
+  opened.defer(async () => management?.close());
   const now = Date.now;
   // This process sets the times of expiry itself, so its clock decides.
   const hasPassed = (atMs: number) => atMs <= now();
-  const connect = (size: number) =>
-    createPool(config.PRIMARY_DATABASE_URL ?? '', {
+  const connect = (size: number) => {
+    const pool = createPool(config.PRIMARY_DATABASE_URL ?? '', {
       applicationName: 'iam-control-plane',
       size,
       connectTimeoutMs: config.DATABASE_CONNECT_TIMEOUT_MS,
@@ -74,6 +95,9 @@ export async function startControlPlane(
       transactionPooling: config.DATABASE_TRANSACTION_POOLING,
       onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to the primary failed'),
     });
+    opened.defer(() => pool.end());
+    return pool;
+  };
   const pool = connect(config.DATABASE_POOL_SIZE);
   const lookups = connect(LOOKUP_CONNECTIONS);
   const comparisons = connect(1);
@@ -164,6 +188,11 @@ export async function startControlPlane(
     refusals: new RefusalTrail(database, refusals),
     onForwarded: (result: ForwardedResult) => metrics.forwardedRequests.inc({ result }),
   };
+  opened.defer(async () => {
+    schema.stop();
+    const tasks = [heartbeat, digests, repairs, slots, expiry, refusals, secrets];
+    await Promise.all(tasks.map((task) => task.stop()));
+  });
   const app = await createControlPlaneApp(config, logger, services, (server) => metrics.measure(server));
   const health: HealthState = {
     closing: false,
@@ -178,7 +207,11 @@ export async function startControlPlane(
       ...schema.obstacles,
     ],
   };
-  const management = await createManagementApp({ health, registry, logger });
+  opened.defer(async () => {
+    health.closing = true;
+    await app.close();
+  });
+  management = await createManagementApp({ health, registry, logger });
   await listenOn(management, config.MANAGEMENT_HOST, config.MANAGEMENT_PORT, 'MANAGEMENT_PORT');
   await listenOn(app, config.HOST, config.CONTROL_PLANE_PORT, 'CONTROL_PLANE_PORT');
   schema.start();
@@ -193,16 +226,7 @@ export async function startControlPlane(
   return {
     url: listeningUrl(app),
     managementUrl: listeningUrl(management),
-    close: async () => {
-      health.closing = true;
-      await app.close();
-      schema.stop();
-      await Promise.all(
-        [heartbeat, digests, repairs, slots, expiry, refusals, secrets].map((task) => task.stop()),
-      );
-      await Promise.all([pool.end(), lookups.end(), comparisons.end()]);
-      await management.close();
-    },
+    close: () => opened.disposeAsync(),
   };
 }
 

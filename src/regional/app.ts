@@ -17,11 +17,11 @@ import { PlainRequestReader } from '../http/wire/plain-request.ts';
 import { ResponseHead } from '../http/wire/response-head.ts';
 import type { KeyArrival } from '../keys/key-arrival.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
-import { readAuthorities } from '../setting-file.ts';
 import { AUTHENTICATE_PATH } from './authentication-call.ts';
 import { type AuthenticationMetrics, outcomeOf } from './authentication-metrics.ts';
 import { authenticationRoute } from './authentication-route.ts';
 import type { AuthenticationService } from './authentication-service.ts';
+import type { RegionControlPlane } from './control-plane.ts';
 import { FastLane } from './fast-lane.ts';
 import { RequestLimit } from './request-limit.ts';
 
@@ -33,8 +33,8 @@ export interface RegionalAppDeps {
   service: AuthenticationService;
   metrics: AuthenticationMetrics;
   traffic: Traffic;
-  /** Proves to the control plane that a call comes from a region. */
-  forwardingSecret: () => string | undefined;
+  /** Serves the calls of keys; `undefined` if the region has none. */
+  controlPlane: RegionControlPlane | undefined;
 }
 
 /** Builds the HTTP application of the regional service; `deps` has all behaviour. */
@@ -43,7 +43,7 @@ export async function createRegionalApp(
   logger: Logger,
   deps: RegionalAppDeps,
 ): Promise<FastifyInstance> {
-  const { service, metrics, traffic } = deps;
+  const { service, metrics, traffic, controlPlane } = deps;
   const { addresses } = traffic;
   const errorLog = new ErrorLog(logger, Date.now);
   const limit = new RequestLimit(config.REGIONAL_RATE_LIMIT_PER_MINUTE, traffic, Date.now);
@@ -91,25 +91,15 @@ export async function createRegionalApp(
     metrics.observe(outcomeOf(reply.statusCode), reply.tier, reply.elapsedTime / 1_000),
   );
   authenticationRoute(app, service);
-  if (config.CONTROL_PLANE_URL !== undefined) {
+  if (controlPlane !== undefined) {
     // Imported on demand: its HTTP client takes as long to load as Fastify.
     const { forwarding } = await import('./forwarding.ts');
-    if (config.FORWARDING_SECRETS.length === 0) {
+    if (controlPlane.secret() === undefined) {
       logger.warn(
         'FORWARDING_SECRETS is unset; the control plane counts all clients of this region as one address',
       );
     }
-    await app.register(
-      forwarding({
-        controlPlaneUrl: config.CONTROL_PLANE_URL,
-        authorities:
-          config.CONTROL_PLANE_CA_FILE === undefined
-            ? undefined
-            : readAuthorities('CONTROL_PLANE_CA_FILE', config.CONTROL_PLANE_CA_FILE),
-        secret: deps.forwardingSecret,
-        arrival: deps.arrival,
-      }),
-    );
+    await app.register(forwarding(controlPlane, deps.arrival));
   }
   return app;
 }

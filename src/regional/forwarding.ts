@@ -9,6 +9,7 @@ import { endToEndHeaders } from '../http/hop-by-hop-headers.ts';
 import type { KeyArrival } from '../keys/key-arrival.ts';
 import { LogLimiter } from '../lib/log-limiter.ts';
 import { Slots } from '../lib/slots.ts';
+import type { RegionControlPlane } from './control-plane.ts';
 
 const BASE = '/uiam/api/v1';
 /** How long the control plane may be silent during a call. */
@@ -24,16 +25,6 @@ const MAX_WAITING = 256;
 const MAX_WAIT_MS = 2_000;
 const WARNING_HEADER = 'x-iam-warning';
 
-export interface ForwardingOptions {
-  /** Base URL, such as `http://control-plane:8081`. */
-  controlPlaneUrl: string;
-  /** PEM certificate authorities of an `https://` control plane; `undefined` for those of Node.js. */
-  authorities: Buffer | undefined;
-  /** Authenticates this region, so that the control plane believes the addresses of its clients. */
-  secret: () => string | undefined;
-  arrival: KeyArrival;
-}
-
 /**
  * A plugin that forwards the key calls to the control plane, so that a client needs one base URL. While the control plane is
  * unreachable, only these calls return 503.
@@ -43,10 +34,10 @@ export interface ForwardingOptions {
  *
  * A client certificate is not forwarded: a trusted caller of these calls sends the shared secret.
  */
-export function forwarding({ controlPlaneUrl, authorities, secret, arrival }: ForwardingOptions) {
+export function forwarding({ url, authorities, secret }: RegionControlPlane, arrival: KeyArrival) {
   return async (app: FastifyInstance): Promise<void> => {
     await app.register(replyFrom, {
-      base: controlPlaneUrl,
+      base: url,
       disableRequestLogging: true,
       // These calls are not idempotent: only the client knows whether a retry is safe.
       retryMethods: [],

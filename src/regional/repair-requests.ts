@@ -5,26 +5,17 @@ import { request as httpRequest } from '../http/node-http.ts';
 import { REPAIRS_PATH } from '../http/repair-call.ts';
 import type { Replica } from '../keys/replica.ts';
 import { RepeatedTask } from '../lib/repeated-task.ts';
+import type { RegionControlPlane } from './control-plane.ts';
 
 const INTERVAL_MS = 2_000;
 const TIMEOUT_MS = 5_000;
-
-/** Where a region asks for repairs. */
-export interface RepairControlPlane {
-  /** Base URL, such as `http://control-plane:8081`. */
-  url: string;
-  /** Proves that the call comes from a region. */
-  secret: () => string | undefined;
-  /** PEM certificate authorities of an `https://` control plane; `undefined` for those of Node.js. */
-  authorities: Buffer | undefined;
-}
 
 export interface RepairRequestsDeps {
   replica: Replica;
   /** How many buckets differ from the primary, as last measured; `undefined` if that is not known. */
   divergedBuckets: () => number | undefined;
   /** `undefined` if this region has no control plane, or no secret for it. */
-  controlPlane: RepairControlPlane | undefined;
+  controlPlane: RegionControlPlane | undefined;
   logger: Logger;
 }
 
@@ -79,7 +70,7 @@ export class RepairRequests extends RepeatedTask {
 }
 
 /** @throws Error if the control plane does not respond with 200 in time; it never contains the secret */
-async function post({ url, secret, authorities }: RepairControlPlane, body: unknown): Promise<void> {
+async function post({ url, secret, authorities }: RegionControlPlane, body: unknown): Promise<void> {
   const target = new URL(REPAIRS_PATH, url);
   const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
   const status = await new Promise<number | undefined>((resolve, reject) => {

@@ -9,6 +9,7 @@ import type { KeyArrival } from '../../src/keys/key-arrival.ts';
 import { createRegionalApp } from '../../src/regional/app.ts';
 import { AuthenticationMetrics } from '../../src/regional/authentication-metrics.ts';
 import type { AuthenticationService } from '../../src/regional/authentication-service.ts';
+import { controlPlaneOf } from '../../src/regional/control-plane.ts';
 
 /** The HTTP server of a region without its stores. */
 export interface StubRegion {
@@ -38,7 +39,7 @@ export async function startStubRegion(
     metrics: new AuthenticationMetrics(registry),
     traffic: new Traffic(config, registry),
     arrival: {} as KeyArrival,
-    forwardingSecret: () => undefined,
+    controlPlane: controlPlaneOf(config, () => undefined),
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
   return {
