@@ -1,3 +1,4 @@
+import { isLoopback } from '../lib/loopback.ts';
 import { ESCAPE_PASSWORD, isPort, PORT_RANGE, urlProblem } from '../lib/url-problem.ts';
 import { IS_URL, parametersOf } from './connection-string.ts';
 
@@ -21,8 +22,10 @@ export function databaseUrlProblem(text: string): string | undefined {
   return urlProblem(text) ?? (URL.canParse(text) ? undefined : ESCAPE_PASSWORD);
 }
 
-/** Loopback addresses, and folders of Unix sockets. Nothing is the default of libpq: a Unix socket, or localhost. */
-const LOCAL_HOST = /^($|\/|localhost$|127(\.\d{1,3}){3}$|::1$|\[::1\]$)/;
+/** Also folders of Unix sockets. Nothing is the default of libpq: a Unix socket, or localhost. */
+function isLocal(host: string): boolean {
+  return host === '' || host.startsWith('/') || isLoopback(host);
+}
 
 /**
  * Whether a connection string leads to another host without a check of its certificate and name: who answers there gets the password of a
@@ -36,7 +39,7 @@ export function isUnverified(text: string): boolean {
   if ((parameters.get('sslmode') ?? byDefault) === 'verify-full') return false;
   // libpq connects to hostaddr if it is set, and node-postgres to host.
   const hosts = ['host', 'hostaddr'].flatMap((name) => (parameters.get(name) ?? '').split(','));
-  return hosts.some((host) => !LOCAL_HOST.test(host));
+  return !hosts.every(isLocal);
 }
 
 /** libpq ends the credentials at the first `@`, and does not know fragments. */

@@ -1,7 +1,7 @@
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { Networks } from '../lib/networks.ts';
+import { isLoopback } from '../lib/loopback.ts';
 import { sendUiamError, toIamError } from './error-rendering.ts';
 import { serverWith } from './node-server.ts';
 import { requestIds } from './request-id.ts';
@@ -43,8 +43,7 @@ export function serverOptions(
 }
 
 function warnAboutPlaintext(config: Config, logger: Logger): void {
-  const isLocal = config.HOST === 'localhost' || new Networks(['loopback']).has(config.HOST);
-  if (config.TLS_CERT_FILE !== undefined || isLocal || config.ALLOW_PLAINTEXT) return;
+  if (config.TLS_CERT_FILE !== undefined || isLoopback(config.HOST) || config.ALLOW_PLAINTEXT) return;
   logger.warn(
     'clients send credentials unencrypted: HOST is not a loopback address, and TLS is off; set TLS_CERT_FILE and TLS_KEY_FILE, or ALLOW_PLAINTEXT=true behind a proxy or a mesh that encrypts',
   );
