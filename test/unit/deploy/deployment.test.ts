@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { COMMAND_VARIABLES } from '../../../src/cli/command-variables.ts';
@@ -6,6 +7,15 @@ import { settings } from '../../../src/config.ts';
 
 const root = new URL('../../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, root), 'utf8');
+
+/** The documents of a file, which are valid YAML. */
+// biome-ignore lint/suspicious/noExplicitAny: tests read single fields
+async function manifests(path: string): Promise<any[]> {
+  return parseAllDocuments(await read(path)).map((document) => {
+    expect('errors' in document ? document.errors : [], path).toEqual([]);
+    return document.toJS();
+  });
+}
 
 it('docker-compose.yml is valid, sets only known variables, and depends only on its own services', async () => {
   const { services } = parse(await read('docker-compose.yml'), { merge: true });
@@ -38,45 +48,70 @@ it('docker-compose.yml contains no secret: all come from the environment', async
   }
 });
 
-it('the Kubernetes manifests are valid, and their selectors and probes match the pods', async () => {
-  const documents = parseAllDocuments(await read('deploy/regional.yaml'));
-  for (const document of documents) expect('errors' in document ? document.errors : []).toEqual([]);
-  const [deployment, service, budget] = documents.map((document) => document.toJS());
-  const { labels } = deployment.spec.template.metadata;
-  expect(deployment.spec.selector.matchLabels).toEqual(labels);
-  expect(service.spec.selector).toEqual(labels);
-  expect(budget.spec.selector.matchLabels).toEqual(labels);
+const PROBES = {
+  regional: { startupProbe: '/startupz', readinessProbe: '/readyz', livenessProbe: '/livez' },
+  'control-plane': { readinessProbe: '/readyz', livenessProbe: '/livez' },
+};
 
-  const [container] = deployment.spec.template.spec.containers;
-  const ports = container.ports.map((port: { name: string }) => port.name);
-  expect(ports).toContain(service.spec.ports[0].targetPort);
-  for (const [probe, path] of [
-    ['startupProbe', '/startupz'],
-    ['readinessProbe', '/readyz'],
-    ['livenessProbe', '/livez'],
-  ]) {
-    expect(container[probe as string].httpGet).toEqual({ path, port: 'management' });
-  }
-  for (const { name } of container.env) expect(settings).toHaveProperty(name);
-  // By default only the pod itself reaches its management port, and the kubelet is outside of it.
+it.each(['regional', 'control-plane'] as const)(
+  'the Kubernetes manifest %s is valid, and selectors, probes and policies match its pods',
+  async (component) => {
+    const [deployment, service, budget] = await manifests(`deploy/${component}.yaml`);
+    const { labels } = deployment.spec.template.metadata;
+    expect(deployment.spec.selector.matchLabels).toEqual(labels);
+    expect(service.spec.selector).toEqual(labels);
+    expect(budget.spec.selector.matchLabels).toEqual(labels);
+
+    const [container] = deployment.spec.template.spec.containers;
+    expect(container.args).toEqual([component]);
+    const ports = container.ports.map((port: { name: string }) => port.name);
+    expect(ports).toContain(service.spec.ports[0].targetPort);
+    for (const [probe, path] of Object.entries(PROBES[component])) {
+      expect(container[probe].httpGet).toEqual({ path, port: 'management' });
+    }
+    for (const { name } of container.env) expect(settings).toHaveProperty(name);
+    // By default only the pod itself reaches its management port, and the kubelet is outside of it.
+    expect(container.env).toContainEqual({
+      name: 'MANAGEMENT_HOST',
+      valueFrom: { fieldRef: { fieldPath: 'status.podIP' } },
+    });
+    const drainSeconds = 8 + container.lifecycle.preStop.sleep.seconds;
+    expect(deployment.spec.template.spec.terminationGracePeriodSeconds).toBeGreaterThan(drainSeconds);
+    const [monitor] = await manifests('deploy/metrics.yaml');
+    expect(labels).toMatchObject(monitor.spec.selector.matchLabels);
+    const policy = await policyOf(labels);
+    const open: { from: unknown[]; ports: { port: string }[] }[] = policy.spec.ingress;
+    expect(open.map((rule) => rule.ports)).toEqual([[{ port: 'http' }], [{ port: 'management' }]]);
+    for (const { from } of open) {
+      expect(from.length).toBeGreaterThan(0);
+      // An empty selector means every pod of the cluster.
+      for (const peer of from) expect(JSON.stringify(peer)).toContain('matchLabels');
+    }
+  },
+);
+
+it('the regional pods call the service of the control plane, whose policy lets them', async () => {
+  const [regional] = await manifests('deploy/regional.yaml');
+  const [controlPlane, service] = await manifests('deploy/control-plane.yaml');
+  const [container] = regional.spec.template.spec.containers;
   expect(container.env).toContainEqual({
-    name: 'MANAGEMENT_HOST',
-    valueFrom: { fieldRef: { fieldPath: 'status.podIP' } },
+    name: 'CONTROL_PLANE_URL',
+    value: `http://${service.metadata.name}`,
   });
-  const drainSeconds = 8 + container.lifecycle.preStop.sleep.seconds;
-  expect(deployment.spec.template.spec.terminationGracePeriodSeconds).toBeGreaterThan(drainSeconds);
-  expect(parse(await read('deploy/metrics.yaml')).spec.selector.matchLabels).toEqual(labels);
-  const policy = parse(await read('deploy/network-policy.yaml'));
-  expect([policy.kind, policy.spec.podSelector.matchLabels]).toEqual(['NetworkPolicy', labels]);
-  const open: { from: unknown[]; ports: { port: string }[] }[] = policy.spec.ingress;
-  for (const {
-    from,
-    ports: [allowed],
-  } of open) {
-    expect(from.length).toBeGreaterThan(0);
-    expect(ports).toContain(allowed?.port);
-  }
+  const policy = await policyOf(controlPlane.spec.template.metadata.labels);
+  const [{ from }] = policy.spec.ingress;
+  expect(from).toContainEqual({
+    namespaceSelector: {},
+    podSelector: { matchLabels: regional.spec.template.metadata.labels },
+  });
 });
+
+async function policyOf(labels: object) {
+  const policies = await manifests('deploy/network-policy.yaml');
+  const found = policies.filter(({ spec }) => isDeepStrictEqual(spec.podSelector.matchLabels, labels));
+  expect(found.map(({ kind, spec }) => [kind, spec.policyTypes])).toEqual([['NetworkPolicy', ['Ingress']]]);
+  return found[0];
+}
 
 it('the alerts are valid, name metrics that exist, and lead to a chapter of the guide', async () => {
   const { kind, spec } = parse(await read('deploy/alerts.yaml'));
@@ -86,7 +121,11 @@ it('the alerts are valid, name metrics that exist, and lead to a chapter of the 
   );
   const metrics = await read('docs/metrics.md');
   const used = rules.map(({ expr }) => /\biam_\w+/.exec(expr)?.[0]);
-  expect(used).toEqual(['iam_ended_sessions_total', 'iam_notification_queue_usage']);
+  expect(used).toEqual([
+    'iam_ended_sessions_total',
+    'iam_notification_queue_usage',
+    'iam_certificate_expiry_timestamp_seconds',
+  ]);
   for (const name of used) expect(metrics).toContain(`\`${name}\``);
   for (const { annotations } of rules) {
     const [page = '', chapter] = annotations.runbook_url.split('#');
