@@ -11,7 +11,7 @@ export const limitSettings = {
   RESPONSE_BUDGET_BYTES: integer(1_048_576, 4_294_967_296)
     .default(67_108_864)
     .describe(
-      'Maximum total size, in bytes, of the responses above 256 KiB that a process sends at a time. Beyond it, further ones get 503 with Retry-After. At least MAX_RESPONSE_BYTES.',
+      'Maximum total size, in bytes, of the responses above 16 KiB that a process sends at a time. Beyond it, further ones get 503 with Retry-After. At least MAX_RESPONSE_BYTES.',
     ),
   BODY_BUDGET_BYTES: integer(1_048_576, 17_179_869_184)
     .default(67_108_864)

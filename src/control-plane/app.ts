@@ -99,7 +99,6 @@ export async function createControlPlaneApp(
     timeoutMs: config.BODY_TIMEOUT_MS,
     traffic: services.traffic,
   });
-  // After the bodies, which remove the header Connection of Fastify.
   await app.register(clientConnections, services.traffic);
   await app.register(jsonBody);
   prepare(app);

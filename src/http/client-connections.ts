@@ -1,7 +1,6 @@
-import type { Socket } from 'node:net';
 import fp from 'fastify-plugin';
 import type { ClientCertificates } from './client-certificates.ts';
-import type { ConnectionAges } from './connection-ages.ts';
+import type { NodeConnections } from './node-connections.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -11,32 +10,17 @@ declare module 'fastify' {
 }
 
 /**
- * Adds `request.hasClientCertificate`, and ends each connection with a response once it is too old or the server closes. Without
- * the latter, a client that keeps its connection open after its last response delays the shutdown until the idle timeout.
+ * Adds `request.hasClientCertificate`, and ends each connection with a response once the server closes. Without that, a client that
+ * keeps its connection open after its last response delays the shutdown until the idle timeout.
  */
-export const clientConnections = fp<{ certificates: ClientCertificates; ages: ConnectionAges }>(
-  async (app, { certificates, ages }) => {
-    app.server.on('setSecureContext' in app.server ? 'secureConnection' : 'connection', (socket: Socket) => {
-      // At once: a client could present another certificate later (renegotiation).
-      certificates.accepts(socket);
-      ages.start(socket);
-    });
+export const clientConnections = fp<{ certificates: ClientCertificates; nodeConnections: NodeConnections }>(
+  async (app, { certificates, nodeConnections }) => {
     app.decorateRequest('hasClientCertificate', {
       getter() {
-        const { socket } = this.raw;
-        // Responses that Node or Fastify sends without hooks, such as 417, leave the connection open.
-        return certificates.accepts(socket) && !ages.isEvaded(socket);
+        return certificates.accepts(this.raw.socket);
       },
     });
-
-    let closing = false;
-    app.addHook('preClose', async () => {
-      closing = true;
-    });
-    app.addHook('onSend', (request, reply, payload, done) => {
-      if (closing || ages.isOver(request.raw.socket)) reply.header('connection', 'close');
-      done(null, payload);
-    });
+    app.addHook('preClose', async () => nodeConnections.close());
   },
   { name: 'client-connections' },
 );

@@ -3,9 +3,6 @@ import type { Socket } from 'node:net';
 /** Share of the maximum age by which connections differ, so that a restart does not end all of them at once later. */
 const JITTER = 0.1;
 
-/** More than the time after which idle connections are closed. */
-const EVADED_MS = 90_000;
-
 /**
  * Knows which connections are too old to stay open. A certificate is checked only at the start of a connection, so its revocation
  * counts once the connection has ended.
@@ -30,16 +27,7 @@ export class ConnectionAges {
 
   /** Whether the connection must end with its next response. */
   isOver(socket: Socket): boolean {
-    return this.#isOlder(socket, 0);
-  }
-
-  /** Whether the connection is still open although every right client would have closed it, or been idle for too long. */
-  isEvaded(socket: Socket): boolean {
-    return this.#isOlder(socket, EVADED_MS);
-  }
-
-  #isOlder(socket: Socket, byMs: number): boolean {
     const endsAtMs = this.#endsAtMs.get(socket);
-    return endsAtMs !== undefined && this.#now() >= endsAtMs + byMs;
+    return endsAtMs !== undefined && this.#now() >= endsAtMs;
   }
 }

@@ -1,12 +1,15 @@
 import { IamError } from '../errors.ts';
 
-/** Longer bodies are long: they are written in slices of this size, and count against the budget. */
+/** Bodies up to this length cost nothing, so that usual calls do not depend on the budget. Longer ones are long. */
+export const FREE_RESPONSE_BYTES = 16_384;
+
+/** Long bodies are written in slices of this size. */
 export const SLICE_BYTES = 262_144;
 
-/** A client has this long to read a long body, so that slow clients do not hold the budget. */
-export const LONG_BODY_MS = 30_000;
+/** A client has this long to read a response, so that slow clients do not hold the budget. */
+export const RESPONSE_READ_MS = 30_000;
 
-/** A body of more than `SLICE_BYTES`, one byte per character. */
+/** A body of more than `FREE_RESPONSE_BYTES`, one byte per character. */
 export interface LongBody {
   text: string;
   /** To be called when the body is sent or its connection is closed. More calls have no effect. */
@@ -24,14 +27,19 @@ export class ResponseBudget {
     this.#maxBytes = maxBytes;
   }
 
+  /** Bytes of long bodies that are built or unread at the moment. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Whether a body of this length may be built or sent now. */
   fits(bytes: number): boolean {
-    return bytes <= SLICE_BYTES || this.#bytes + bytes <= this.#maxBytes;
+    return bytes <= FREE_RESPONSE_BYTES || this.#bytes + bytes <= this.#maxBytes;
   }
 
   /** Counts a long body until its release. @throws {IamError} 503 */
   admit(text: string): ResponseBody {
-    return text.length <= SLICE_BYTES ? text : { text, release: this.reserve(text.length) };
+    return text.length <= FREE_RESPONSE_BYTES ? text : { text, release: this.reserve(text.length) };
   }
 
   /**

@@ -24,9 +24,8 @@ export function serverOptions(
   lane?: PlainLane,
 ): FastifyServerOptions {
   warnAboutPlaintext(config, logger);
-  const unparsable = new UnparsableRequests();
   return {
-    serverFactory: serverWith(traffic, unparsable, lane),
+    serverFactory: serverWith(traffic, lane),
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'http.request.id' }),
     genReqId: requestIds(),
@@ -37,7 +36,7 @@ export function serverOptions(
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) =>
       void sendUiamError(toIamError(error), request as FastifyRequest, reply as FastifyReply),
-    clientErrorHandler: unparsable.refuse,
+    clientErrorHandler: new UnparsableRequests(traffic.nodeConnections).refuse,
     ...transport(config),
   } as FastifyServerOptions;
 }

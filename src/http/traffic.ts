@@ -6,6 +6,7 @@ import { ClientAddresses } from './client-addresses.ts';
 import { ClientCertificates } from './client-certificates.ts';
 import { ConnectionAges } from './connection-ages.ts';
 import { ConnectionLimits } from './connection-limits.ts';
+import { NodeConnections } from './node-connections.ts';
 
 /** Why a request or connection was refused although it may be valid. A metric label. */
 const REASONS = [
@@ -23,6 +24,7 @@ export class Traffic {
   readonly certificates: ClientCertificates;
   readonly ages: ConnectionAges;
   readonly bodies: BodyBudget;
+  readonly nodeConnections: NodeConnections;
   readonly #connections: ConnectionLimits;
   readonly #refusals: Counter<'reason'>;
   readonly certificateExpiry: Gauge<'setting'>;
@@ -37,6 +39,7 @@ export class Traffic {
     this.addresses = new ClientAddresses(config.TRUSTED_PROXIES);
     this.certificates = new ClientCertificates(config.CLIENT_CERTIFICATE_NAMES);
     this.ages = new ConnectionAges(config.MAX_CONNECTION_AGE_MS);
+    this.nodeConnections = new NodeConnections(this.ages);
     const bodies = new BodyBudget(config.BODY_BUDGET_BYTES);
     this.bodies = bodies;
     this.#refusals = new Counter({
@@ -77,6 +80,13 @@ export class Traffic {
     if (exceeded === undefined) socket.once('close', () => this.#connections.close(peer));
     else this.refused(exceeded);
     return exceeded === undefined;
+  }
+
+  /** Must be called once the connection can carry requests: after the handshake, if it has TLS. */
+  begin(socket: Socket): void {
+    // At once: a client could present another certificate later (renegotiation).
+    this.certificates.accepts(socket);
+    this.ages.start(socket);
   }
 
   /** Counts a refusal. */

@@ -1,31 +1,20 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { IamError } from '../errors.ts';
 import { uiamErrorBody } from './error-rendering.ts';
+import { endGently } from './gentle-end.ts';
+import type { NodeConnections } from './node-connections.ts';
 import { STATUS_CODES } from './node-http.ts';
-
-/** Time for a client to read the refusal. */
-const LINGER_MS = 1_000;
-
-interface Connection {
-  latest: { request: IncomingMessage; response: ServerResponse };
-  /** Responses that are not sent yet. */
-  pending: Set<ServerResponse>;
-}
 
 /**
  * Refuses bytes that are no HTTP request, after the responses to the requests before them. It writes to the socket because no
  * Fastify request exists.
  */
 export class UnparsableRequests {
-  readonly #connections = new WeakMap<Socket, Connection>();
+  readonly #connections: NodeConnections;
 
-  /** To be called with each request of node:http. */
-  watch(request: IncomingMessage, response: ServerResponse): void {
-    const pending = this.#connections.get(request.socket)?.pending ?? new Set();
-    this.#connections.set(request.socket, { latest: { request, response }, pending });
-    pending.add(response);
-    response.once('close', () => pending.delete(response));
+  constructor(connections: NodeConnections) {
+    this.#connections = connections;
   }
 
   /** A listener for `clientError` of a server. Further calls for a connection have no effect. */
@@ -34,35 +23,28 @@ export class UnparsableRequests {
     // What follows is read only when it can be discarded, which is bounded.
     socket.pause();
     // Node calls this after a response with `Connection: close`, which the client must be able to read too.
-    socket.destroySoon = () => end(socket, '');
+    socket.destroySoon = () => endGently(socket);
     void this.#endAfterEarlier(socket, refusalFor(error));
   };
 
   async #endAfterEarlier(socket: Socket, refusal: string): Promise<void> {
-    const connection = this.#connections.get(socket);
+    const connection = this.#connections.of(socket);
     const latest = connection?.latest;
-    const pending = connection?.pending ?? new Set();
+    const unfinished = connection?.unfinished ?? new Set();
     // The bytes are in the body of this request.
     const broken = latest?.request.complete === false ? latest.response : undefined;
-    await Promise.all([...pending].filter((response) => response !== broken).map(sent));
+    await Promise.all([...unfinished].filter((response) => response !== broken).map(sent));
     if (!broken?.headersSent) {
-      end(socket, refusal);
+      endGently(socket, refusal);
       return;
     }
     // It has a response already, such as a refusal of its head.
-    if (pending.has(broken)) await sent(broken);
-    end(socket, '');
+    if (unfinished.has(broken)) await sent(broken);
+    endGently(socket);
   }
 }
 
 const sent = (response: ServerResponse) => new Promise((resolve) => response.once('close', resolve));
-
-function end(socket: Socket, refusal: string): void {
-  socket.resume();
-  if (socket.writable) socket.end(refusal);
-  // Delayed: data that the client still sends would reset the connection before it has read the responses.
-  setTimeout(() => socket.destroy(), LINGER_MS).unref();
-}
 
 function refusalFor({ code }: { code?: string }): string {
   const refusal =

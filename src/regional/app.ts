@@ -74,7 +74,6 @@ export async function createRegionalApp(
     timeoutMs: config.BODY_TIMEOUT_MS,
     traffic,
   });
-  // After the bodies, which remove the header Connection of Fastify.
   await app.register(clientConnections, traffic);
   await app.register(jsonBytes);
   // Before the body is read.

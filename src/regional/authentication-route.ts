@@ -1,7 +1,6 @@
-import { Readable } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { LONG_BODY_MS, type LongBody, SLICE_BYTES } from '../http/response-budget.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { LongBody } from '../http/response-budget.ts';
+import { writeInSlices } from '../http/wire/sliced-write.ts';
 import type { Tier } from '../keys/key-store.ts';
 import { AUTHENTICATE_PATH, type AuthenticationCall, callDigest } from './authentication-call.ts';
 import type { AuthenticationService } from './authentication-service.ts';
@@ -12,6 +11,8 @@ declare module 'fastify' {
     tier: Tier | 'none';
   }
 }
+
+const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** `POST …/_authenticate` for requests that the fast lane does not parse. */
 export function authenticationRoute(app: FastifyInstance, service: AuthenticationService): void {
@@ -39,19 +40,18 @@ export function authenticationRoute(app: FastifyInstance, service: Authenticatio
         : { body: cached, tier: 'memory' as const };
     reply.tier = response.tier;
     const { body } = response;
-    reply.type('application/json; charset=utf-8');
-    if (typeof body === 'string') return reply.send(body);
-    return reply.header('content-length', String(body.text.length)).send(streamOf(body));
+    if (typeof body === 'string') return reply.type(JSON_TYPE).send(body);
+    sendLong(reply, body);
+    return reply;
   });
 }
 
-function streamOf({ text, release }: LongBody): Readable {
-  async function* slices() {
-    for (let at = 0; at < text.length; at += SLICE_BYTES) {
-      if (at > 0) await setImmediate();
-      yield Buffer.from(text.slice(at, at + SLICE_BYTES), 'latin1');
-    }
-  }
-  const stream = Readable.from(slices(), { objectMode: false, signal: AbortSignal.timeout(LONG_BODY_MS) });
-  return stream.once('close', release);
+/** Without Fastify, which sends bodies whole or as a stream that has a buffer of its own. */
+function sendLong(reply: FastifyReply, { text, release }: LongBody): void {
+  const { raw } = reply.hijack();
+  raw.writeHead(200, { 'content-type': JSON_TYPE, 'content-length': text.length });
+  writeInSlices(raw, '', text, () => {
+    release();
+    raw.end();
+  });
 }

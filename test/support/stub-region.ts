@@ -15,6 +15,7 @@ import { controlPlaneOf } from '../../src/regional/control-plane.ts';
 export interface StubRegion {
   app: FastifyInstance;
   url: string;
+  traffic: Traffic;
   /** The value of a metric with these labels. */
   metric(name: string, labels: Record<string, string>): Promise<number | undefined>;
 }
@@ -26,6 +27,7 @@ export async function startStubRegion(
 ): Promise<StubRegion> {
   const registry = new Registry();
   const config = loadConfig(settings);
+  const traffic = new Traffic(config, registry);
   const service = {
     assertHead: () => {},
     lookup: () => undefined,
@@ -37,7 +39,7 @@ export async function startStubRegion(
   const app = await createRegionalApp(config, pino({ level: 'silent' }), {
     service,
     metrics: new AuthenticationMetrics(registry),
-    traffic: new Traffic(config, registry),
+    traffic,
     arrival: {} as KeyArrival,
     controlPlane: controlPlaneOf(config, () => undefined),
   });
@@ -45,6 +47,7 @@ export async function startStubRegion(
   return {
     app,
     url: listeningUrl(app),
+    traffic,
     metric: async (name, labels) => {
       const metric = await registry.getSingleMetric(name)?.get();
       return metric?.values.find((value) =>

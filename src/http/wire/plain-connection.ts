@@ -4,7 +4,7 @@ import type { ClientAddresses, Peer } from '../client-addresses.ts';
 import type { ClientCertificates } from '../client-certificates.ts';
 import type { ConnectionAges } from '../connection-ages.ts';
 import type { Refusal } from '../error-rendering.ts';
-import { LONG_BODY_MS, type LongBody, type ResponseBody } from '../response-budget.ts';
+import { type LongBody, RESPONSE_READ_MS, type ResponseBody } from '../response-budget.ts';
 import { IncompleteRequest } from './incomplete-request.ts';
 import {
   PARTIAL_HEAD,
@@ -65,8 +65,8 @@ export class PlainConnection {
   #closing = false;
   /** The connection ends with the next response. */
   #isOld = false;
-  /** Ticks since the start of a long response; `undefined` if none is being written. */
-  #longTicks: number | undefined;
+  /** Ticks since the start of a response that the client has not read yet; `undefined` if there is none. */
+  #unreadTicks: number | undefined;
   /** Ticks since the last received data. */
   #idleTicks = 0;
   /** Whether the request was already incomplete at the last `tick`. */
@@ -82,7 +82,6 @@ export class PlainConnection {
       isGone: () => this.#clientEnded || socket.destroyed,
     };
     this.#handOver = handOver;
-    service.ages.start(socket);
     this.#listen('on');
   }
 
@@ -100,8 +99,8 @@ export class PlainConnection {
   tick(): void {
     this.#idleTicks += 1;
     this.#isOld ||= this.#service.ages.isOver(this.#socket);
-    if (this.#longTicks !== undefined) this.#longTicks += 1;
-    if (this.#idleTicks > this.#service.idleTicks || (this.#longTicks ?? 0) > LONG_BODY_MS / TICK_MS) {
+    if (this.#unreadTicks !== undefined) this.#unreadTicks += 1;
+    if (this.#idleTicks > this.#service.idleTicks || (this.#unreadTicks ?? 0) > RESPONSE_READ_MS / TICK_MS) {
       this.#socket.destroy();
       return;
     }
@@ -217,6 +216,7 @@ export class PlainConnection {
         : head.refused(response, Buffer.byteLength(response.body), last) + utf8(response.body),
       'latin1',
     );
+    if (last || !writable) this.#unreadTicks = 0;
     if (last) {
       this.#socket.destroySoon();
       return false;
@@ -230,11 +230,10 @@ export class PlainConnection {
 
   #sendLong({ text, release }: LongBody): boolean {
     this.#busy = true;
-    this.#longTicks = 0;
+    this.#unreadTicks = 0;
     const last = this.#closing || this.#clientEnded || this.#isOld;
     writeInSlices(this.#socket, this.#service.head.granted(text.length, last), text, () => {
       release();
-      this.#longTicks = undefined;
       if (last) this.#socket.destroySoon();
       else this.#resume();
     });
@@ -243,6 +242,7 @@ export class PlainConnection {
 
   readonly #resume = (): void => {
     this.#busy = false;
+    this.#unreadTicks = undefined;
     this.#served?.close();
     if (this.#clientEnded || this.#closing) this.#socket.destroySoon();
     else this.#socket.resume();

@@ -24,15 +24,18 @@ export class PlainLane {
     });
     this.#connections.add(connection);
     socket.once('close', () => this.#connections.delete(connection));
-    this.#timer ??= setInterval(() => {
-      for (const each of this.#connections) each.tick();
-    }, TICK_MS).unref();
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
   /** Sends pending responses, closes all connections, and accepts no new ones. */
   close(): void {
     this.#closed = true;
-    clearInterval(this.#timer);
     for (const connection of this.#connections) connection.close();
+  }
+
+  #tick(): void {
+    for (const connection of this.#connections) connection.tick();
+    // Not before: a client that does not read would delay the shutdown forever.
+    if (this.#closed && this.#connections.size === 0) clearInterval(this.#timer);
   }
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { type LongBody, ResponseBudget, SLICE_BYTES } from '../../../src/http/response-budget.ts';
+import { FREE_RESPONSE_BYTES, type LongBody, ResponseBudget } from '../../../src/http/response-budget.ts';
 
-const LONG = 'x'.repeat(SLICE_BYTES + 1);
+const LONG = 'x'.repeat(FREE_RESPONSE_BYTES + 1);
 
 it('counts long bodies until their release, and refuses what does not fit with a 503', () => {
   const budget = new ResponseBudget(2 * LONG.length);
@@ -18,7 +18,7 @@ it('counts long bodies until their release, and refuses what does not fit with a
 it('never refuses a short body', () => {
   const budget = new ResponseBudget(LONG.length);
   budget.admit(LONG);
-  const short = LONG.slice(0, SLICE_BYTES);
+  const short = LONG.slice(0, FREE_RESPONSE_BYTES);
   expect(budget.fits(short.length)).toBe(true);
   expect(budget.admit(short)).toBe(short);
 });

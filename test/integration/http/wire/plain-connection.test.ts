@@ -5,7 +5,7 @@ import { BodyBudget } from '../../../../src/http/body-budget.ts';
 import { ClientAddresses } from '../../../../src/http/client-addresses.ts';
 import { ClientCertificates } from '../../../../src/http/client-certificates.ts';
 import { ConnectionAges } from '../../../../src/http/connection-ages.ts';
-import { LONG_BODY_MS, SLICE_BYTES } from '../../../../src/http/response-budget.ts';
+import { RESPONSE_READ_MS, SLICE_BYTES } from '../../../../src/http/response-budget.ts';
 import { PlainConnection, type PlainResponse, TICK_MS } from '../../../../src/http/wire/plain-connection.ts';
 import { PlainRequestReader } from '../../../../src/http/wire/plain-request.ts';
 import { ResponseHead } from '../../../../src/http/wire/response-head.ts';
@@ -38,6 +38,8 @@ beforeEach(async () => {
   const { port } = server.address() as { port: number };
   client = connect(port, '127.0.0.1');
   [socket] = await accepted;
+  const ages = new ConnectionAges(MAX_AGE_MS, () => nowMs);
+  ages.start(socket);
   handedOver = new Promise((resolve) => {
     connection = new PlainConnection(
       socket,
@@ -47,7 +49,7 @@ beforeEach(async () => {
         idleTicks: IDLE_TICKS,
         addresses: new ClientAddresses([]),
         certificates: new ClientCertificates([]),
-        ages: new ConnectionAges(MAX_AGE_MS, () => nowMs),
+        ages,
         bodies: new BodyBudget(1_000_000),
         admits: () => true,
         respond: () => {
@@ -182,6 +184,22 @@ it('survives a client that disconnects before its response', async () => {
   await turns(1);
 });
 
+it('ends a connection whose client does not read its short responses in time, and not before', async () => {
+  respond = () => 'x'.repeat(10_000);
+  client.write(REQUEST.repeat(10_000));
+  await vi.waitFor(() => expect(socket.writableNeedDrain).toBe(true));
+  const closed = once(socket, 'close');
+  for (let tick = 0; tick < RESPONSE_READ_MS / TICK_MS; tick += 1) {
+    // Other input of the client is no sign that it reads.
+    socket.emit('data', Buffer.from('P'));
+    connection.tick();
+  }
+  expect(socket.destroyed).toBe(false);
+  socket.emit('data', Buffer.from('P'));
+  connection.tick();
+  await closed;
+});
+
 describe('a long body', () => {
   const text = `"${'x'.repeat(20_000_000)}"`;
   let released: number;
@@ -245,7 +263,7 @@ describe('a long body', () => {
     client.write(REQUEST);
     await requested.promise;
     const closed = once(socket, 'close');
-    for (let tick = 0; tick < LONG_BODY_MS / TICK_MS; tick += 1) {
+    for (let tick = 0; tick < RESPONSE_READ_MS / TICK_MS; tick += 1) {
       // Other input of the client is no sign that it reads.
       socket.emit('data', Buffer.from('P'));
       connection.tick();
