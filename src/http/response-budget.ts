@@ -18,13 +18,40 @@ export interface LongBody {
 
 export type ResponseBody = string | LongBody;
 
-/** Bounds the bytes of all long bodies that are built or that clients have not read yet. */
+/** An organization has asked for a long body if it did so within this time. By then, what others held before is read. */
+const ASKED_MS = RESPONSE_READ_MS;
+
+interface Asker {
+  organization: string;
+  askedAtMs: number;
+}
+
+export interface ResponseBudgetOptions {
+  maxBytes: number;
+  /** Monotonic, in milliseconds. */
+  now?: () => number;
+  /** Called for each refusal. */
+  onRefused?: () => void;
+}
+
+/**
+ * Bounds the bytes of all long bodies that are built or that clients have not read yet. One organization can use at most half
+ * while others ask for long bodies, apart from its first body.
+ */
 export class ResponseBudget {
   readonly #maxBytes: number;
+  readonly #now: () => number;
+  readonly #onRefused: () => void;
+  readonly #byOrganization = new Map<string, number>();
   #bytes = 0;
+  /** The last two organizations that asked. They tell whether another one than any given organization has asked. */
+  #lastAsker: Asker | undefined;
+  #askerBefore: Asker | undefined;
 
-  constructor(maxBytes: number) {
+  constructor({ maxBytes, now = () => performance.now(), onRefused = () => {} }: ResponseBudgetOptions) {
     this.#maxBytes = maxBytes;
+    this.#now = now;
+    this.#onRefused = onRefused;
   }
 
   /** Bytes of long bodies that are built or unread at the moment. */
@@ -32,27 +59,53 @@ export class ResponseBudget {
     return this.#bytes;
   }
 
-  /** Whether a body of this length may be built or sent now. */
-  fits(bytes: number): boolean {
-    return bytes <= FREE_RESPONSE_BYTES || this.#bytes + bytes <= this.#maxBytes;
+  /** Whether a body of this length may be built or sent now. @param organization that of the key */
+  fits(bytes: number, organization: string): boolean {
+    if (bytes <= FREE_RESPONSE_BYTES) return true;
+    this.#noteAsker(organization);
+    return this.#bytes + bytes <= this.#maxBytes && !this.#exceedsShare(bytes, organization);
   }
 
   /** Counts a long body until its release. @throws {IamError} 503 */
-  admit(text: string): ResponseBody {
-    return text.length <= FREE_RESPONSE_BYTES ? text : { text, release: this.reserve(text.length) };
+  admit(text: string, organization: string): ResponseBody {
+    return text.length <= FREE_RESPONSE_BYTES
+      ? text
+      : { text, release: this.reserve(text.length, organization) };
   }
 
   /**
    * Counts bytes until the returned function is called for the first time.
    * @throws {IamError} 503
    */
-  reserve(bytes: number): () => void {
-    if (!this.fits(bytes)) throw new IamError('RESPONSE_BUDGET');
-    this.#bytes += bytes;
+  reserve(bytes: number, organization: string): () => void {
+    if (!this.fits(bytes, organization)) {
+      this.#onRefused();
+      throw new IamError('RESPONSE_BUDGET');
+    }
+    this.#count(bytes, organization);
     let reserved = bytes;
     return () => {
-      this.#bytes -= reserved;
+      if (reserved > 0) this.#count(-reserved, organization);
       reserved = 0;
     };
+  }
+
+  #count(bytes: number, organization: string): void {
+    this.#bytes += bytes;
+    const held = (this.#byOrganization.get(organization) ?? 0) + bytes;
+    if (held === 0) this.#byOrganization.delete(organization);
+    else this.#byOrganization.set(organization, held);
+  }
+
+  #exceedsShare(bytes: number, organization: string): boolean {
+    const held = this.#byOrganization.get(organization) ?? 0;
+    if (held === 0 || held + bytes <= this.#maxBytes / 2) return false;
+    const other = this.#lastAsker?.organization === organization ? this.#askerBefore : this.#lastAsker;
+    return other !== undefined && this.#now() - other.askedAtMs < ASKED_MS;
+  }
+
+  #noteAsker(organization: string): void {
+    if (this.#lastAsker?.organization !== organization) this.#askerBefore = this.#lastAsker;
+    this.#lastAsker = { organization, askedAtMs: this.#now() };
   }
 }

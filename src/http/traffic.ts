@@ -7,6 +7,7 @@ import { ClientCertificates } from './client-certificates.ts';
 import { ConnectionAges } from './connection-ages.ts';
 import { ConnectionLimits } from './connection-limits.ts';
 import { NodeConnections } from './node-connections.ts';
+import { ResponseBudget } from './response-budget.ts';
 
 /** Why a request or connection was refused although it may be valid. A metric label. */
 const REASONS = [
@@ -15,6 +16,7 @@ const REASONS = [
   'connections',
   'connections_per_address',
   'request_rate',
+  'response_budget',
 ] as const;
 type Reason = (typeof REASONS)[number];
 
@@ -24,6 +26,7 @@ export class Traffic {
   readonly certificates: ClientCertificates;
   readonly ages: ConnectionAges;
   readonly bodies: BodyBudget;
+  readonly responses: ResponseBudget;
   readonly nodeConnections: NodeConnections;
   readonly #connections: ConnectionLimits;
   readonly #refusals: Counter<'reason'>;
@@ -42,9 +45,14 @@ export class Traffic {
     this.nodeConnections = new NodeConnections(this.ages);
     const bodies = new BodyBudget(config.BODY_BUDGET_BYTES);
     this.bodies = bodies;
+    const responses = new ResponseBudget({
+      maxBytes: config.RESPONSE_BUDGET_BYTES,
+      onRefused: () => this.refused('response_budget'),
+    });
+    this.responses = responses;
     this.#refusals = new Counter({
       name: 'iam_traffic_refusals_total',
-      help: 'Connections and requests refused beyond a limit: body_budget (BODY_BUDGET_BYTES), body_timeout (BODY_TIMEOUT_MS), connections (MAX_CONNECTIONS), connections_per_address (MAX_CONNECTIONS_PER_ADDRESS), request_rate (REGIONAL_RATE_LIMIT_PER_MINUTE).',
+      help: 'Connections and requests refused beyond a limit: body_budget (BODY_BUDGET_BYTES), body_timeout (BODY_TIMEOUT_MS), connections (MAX_CONNECTIONS), connections_per_address (MAX_CONNECTIONS_PER_ADDRESS), request_rate (REGIONAL_RATE_LIMIT_PER_MINUTE), response_budget (RESPONSE_BUDGET_BYTES).',
       labelNames: ['reason'],
       registers,
     });
@@ -61,6 +69,14 @@ export class Traffic {
       registers,
       collect() {
         this.set(bodies.bytes);
+      },
+    });
+    new Gauge({
+      name: 'iam_response_bytes',
+      help: 'Responses that are built or unread, as far as they count towards RESPONSE_BUDGET_BYTES.',
+      registers,
+      collect() {
+        this.set(responses.bytes);
       },
     });
     new Gauge({

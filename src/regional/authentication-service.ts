@@ -63,8 +63,10 @@ export class AuthenticationService {
   /** The body of a cached, fresh response, if the budget has space for it. @param digest `callDigest` of the call */
   lookup(digest: string): ResponseBody | undefined {
     const { isReplicationTooOld, responses, budget } = this.#deps;
-    const body = isReplicationTooOld() ? undefined : responses.get(digest);
-    return body !== undefined && budget.fits(body.length) ? budget.admit(body) : undefined;
+    const cached = isReplicationTooOld() ? undefined : responses.get(digest);
+    if (cached === undefined) return undefined;
+    const { body, organizationId } = cached;
+    return budget.fits(body.length, organizationId) ? budget.admit(body, organizationId) : undefined;
   }
 
   /**
@@ -84,8 +86,10 @@ export class AuthenticationService {
 
   /** The response that this pod sent before, or that another pod stored: it needs no key record in memory. */
   async #unconfirmed(digest: string): Promise<AuthenticationResponse | undefined> {
-    const body = await this.#deps.responses.getUnconfirmed(digest);
-    return body === undefined ? undefined : { body: this.#deps.budget.admit(body), tier: 'memory' };
+    const cached = await this.#deps.responses.getUnconfirmed(digest);
+    return cached === undefined
+      ? undefined
+      : { body: this.#deps.budget.admit(cached.body, cached.organizationId), tier: 'memory' };
   }
 
   async #resolve(call: AuthenticationCall, digest: string): Promise<AuthenticationResponse> {
@@ -103,7 +107,7 @@ export class AuthenticationService {
       const shared = await sharedResponses.read(credential.id, digest, call.client);
       if (shared !== undefined) {
         responses.set(digest, shared, generation);
-        return { body: shared.body, tier: 'redis' };
+        return { body: budget.admit(shared.body, shared.organizationId), tier: 'redis' };
       }
     }
     const request = this.#requests.read(call.rawQuery, call.body);
@@ -115,7 +119,7 @@ export class AuthenticationService {
     if (body.length > maxBytes) throw responseTooLarge(maxBytes);
     responses.set(digest, response, generation);
     if (loaded.tier !== 'memory') sharedResponses?.store(digest, key, granted, body, validUntilMs);
-    return { body: budget.admit(body), tier: loaded.tier };
+    return { body: budget.admit(body, response.organizationId), tier: loaded.tier };
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts';
-import { ResponseBudget } from '../http/response-budget.ts';
+import type { ResponseBudget } from '../http/response-budget.ts';
 import { cacheShares } from '../keys/cache/policies.ts';
 import { ClientAuthentication } from '../keys/client-authentication.ts';
 import { assertKeyCounts } from '../keys/confirmed-stores.ts';
@@ -18,14 +18,16 @@ export interface Authentication {
 }
 
 /** Composes `_authenticate` from the keys and roles of a region. */
-export function composeAuthentication(config: Config, region: Region, now: () => number): Authentication {
+export function composeAuthentication(
+  config: Config,
+  region: Region,
+  budget: ResponseBudget,
+  now: () => number,
+): Authentication {
   const { freshness, changes, fences, hasPassed, replica, replication } = region;
   const shares = cacheShares(config.CACHE_MAX_BYTES);
   const clientAuthentication = new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS);
-  const limits = {
-    maxBytes: config.MAX_RESPONSE_BYTES,
-    budget: new ResponseBudget(config.RESPONSE_BUDGET_BYTES),
-  };
+  const limits = { maxBytes: config.MAX_RESPONSE_BYTES, budget };
   const responses = new ResponseCache(
     freshness,
     hasPassed,

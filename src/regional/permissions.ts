@@ -71,7 +71,7 @@ export class PermissionsResolver {
     const derivedFrom = distinctRoles(resolved);
     if (layout.bytes <= SLICE_BYTES) return { text: layout.write(), derivedFrom };
     // Waiting texts count too, so that the budget bounds the wait. The service counts the whole body in the same turn.
-    const release = budget.reserve(layout.bytes);
+    const release = budget.reserve(layout.bytes, record.organizationId);
     await this.#turns.next();
     release();
     return { text: layout.write(), derivedFrom };

@@ -55,7 +55,8 @@ async function start(
   // Closed last: until then the probes say that the pod is closing.
   opened.defer(async () => management?.close());
   const region = await openRegion(config, logger, registry, now, opened);
-  const authentication = composeAuthentication(config, region, now);
+  const traffic = new Traffic(config, registry);
+  const authentication = composeAuthentication(config, region, traffic.responses, now);
 
   let [forwardingSecret] = config.FORWARDING_SECRETS;
   const controlPlane = controlPlaneOf(config, () => forwardingSecret);
@@ -84,7 +85,7 @@ async function start(
     service: authentication.service,
     metrics: new AuthenticationMetrics(registry),
     arrival: region.arrival,
-    traffic: new Traffic(config, registry),
+    traffic,
     controlPlane,
   });
   opened.defer(async () => {

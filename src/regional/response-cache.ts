@@ -117,23 +117,20 @@ export class ResponseCache {
     this.#entries = this.#create();
   }
 
-  /** The body of a fresh response. */
-  get(digest: string): string | undefined {
-    return this.#find(digest, this.#isFresh)?.body;
+  /** A fresh response. */
+  get(digest: string): CachedResponse | undefined {
+    return this.#find(digest, this.#isFresh);
   }
 
-  /**
-   * The body of a response that is due for revalidation, but neither expired nor behind a fence: for when Postgres is
-   * unavailable.
-   */
-  async getUnconfirmed(digest: string): Promise<string | undefined> {
+  /** A response that is due for revalidation, but neither expired nor behind a fence: for when Postgres is unavailable. */
+  async getUnconfirmed(digest: string): Promise<CachedResponse | undefined> {
     const found = this.#find(digest, this.#isNotExpired);
     if (found === undefined) return undefined;
     const origin = found.origin();
     const confirmedAtMs = this.#freshness.validAtMs(origin.confirmedAtMs);
     if (!(await this.#fences.supersede({ ...origin, confirmedAtMs })))
       // The change feed may have applied a change meanwhile.
-      return this.#find(digest, this.#isNotExpired)?.body;
+      return this.#find(digest, this.#isNotExpired);
     this.#entries.delete(digest);
     return undefined;
   }

@@ -41,7 +41,7 @@ function pod(descriptorBytes: number) {
   const freshness = new Freshness(() => 0, { revalidateAfterMs: 1, maxStalenessMs: 1 });
   const descriptor = JSON.stringify({ padding: 'x'.repeat(descriptorBytes) });
   const roles = { scopeId: '', roles: new Map([['viewer', descriptor]]), confirmedAtMs: 0, stale: false };
-  const budget = new ResponseBudget(RESPONSES);
+  const budget = new ResponseBudget({ maxBytes: RESPONSES });
   const permissions = new PermissionsResolver(new RoleResolver({ get: async () => roles }), freshness, {
     maxBytes: RESPONSES,
     budget,

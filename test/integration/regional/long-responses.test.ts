@@ -1,9 +1,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { predefinedRoles } from '../../../src/roles/predefined.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type IssuedKey, insertKey, projectRoles } from '../../support/keys.ts';
-import { ready } from '../../support/pods.ts';
+import { metric, ready } from '../../support/pods.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
 import { putRole } from '../../support/roles.ts';
 
@@ -11,25 +11,31 @@ const MIB = 1_048_576;
 /** What roles could have before their size was limited. */
 const ROLE_BYTES = 256 * 1024;
 const ROLES = ['a', 'b', 'c', 'd'];
+const REFUSED = 'iam_traffic_refusals_total{reason="response_budget"}';
 
 let databases: TestDatabases;
 let regional: TestRegional;
 let owner: IssuedKey;
+let other: IssuedKey;
 let victim: IssuedKey;
 
 beforeAll(async () => {
   databases = await createDatabases();
-  owner = await insertKey(databases.primary, {
-    roleAssignments: projectRoles('elasticsearch', 'p1', ROLES),
-  });
+  const withLargeRoles = async () => {
+    const key = await insertKey(databases.primary, {
+      roleAssignments: projectRoles('elasticsearch', 'p1', ROLES),
+    });
+    for (const role of ROLES) {
+      await putRole(databases.primary, key.organizationId, role, {
+        metadata: { padding: 'x'.repeat(ROLE_BYTES) },
+      });
+    }
+    return key;
+  };
+  [owner, other] = [await withLargeRoles(), await withLargeRoles()];
   victim = await insertKey(databases.primary, {
     roleAssignments: projectRoles('elasticsearch', 'p1', ['viewer']),
   });
-  for (const role of ROLES) {
-    await putRole(databases.primary, owner.organizationId, role, {
-      metadata: { padding: 'x'.repeat(ROLE_BYTES) },
-    });
-  }
   await databases.replicated();
   regional = await startRegional(databases.replicaUrl, { DATABASE_QUERY_TIMEOUT_MS: '10000' });
   await ready(regional);
@@ -108,31 +114,58 @@ describe('a request for a very long response', () => {
 });
 
 describe('clients that do not read their long responses', () => {
-  it('use up the budget only: others get 503 for long responses, and short ones at once', async () => {
-    const url = new URL(`${regional.url}/uiam/api/v1/authentication/_authenticate`);
-    const contexts = contextsOf(owner, 15);
-    const abort = new AbortController();
-    // The body of each of these responses stays unread.
-    const unread = await Promise.all(
-      Array.from({ length: 4 }, async () => {
-        for (;;) {
-          const response = await fetch(url, {
-            method: 'POST',
-            headers: { authorization: owner.authorization, 'content-type': 'application/json' },
-            body: JSON.stringify({ contexts }),
-            signal: abort.signal,
-          });
-          // Refused while the text of another was built.
-          if (response.status === 200) return response;
-          await response.text();
-        }
-      }),
-    );
-    expect(await outcome(owner, contexts)).toMatchObject({ status: 503, code: '0x1A7503', retryAfter: '1' });
-    expect(await outcome(victim, contextsOf(victim, 1))).toMatchObject({ status: 200, contexts: 1 });
-
+  const url = () => `${regional.url}/uiam/api/v1/authentication/_authenticate`;
+  let abort: AbortController;
+  let unread: Response[];
+  beforeEach(() => {
+    abort = new AbortController();
+    unread = [];
+  });
+  const leave = async () => {
     abort.abort();
     await Promise.allSettled(unread.map((response) => response.text()));
-    await expect.poll(async () => (await outcome(owner, contexts)).status).toBe(200);
+    await expect.poll(() => metric(regional, 'iam_response_bytes')).toBe(0);
+  };
+  afterEach(leave);
+
+  /** The status of a response whose body stays unread if it is a 200. */
+  async function ask(key: IssuedKey): Promise<number> {
+    const response = await fetch(url(), {
+      method: 'POST',
+      headers: { authorization: key.authorization, 'content-type': 'application/json' },
+      body: JSON.stringify({ contexts: contextsOf(key, 15) }),
+      signal: abort.signal,
+    });
+    if (response.status === 200) unread.push(response);
+    else await response.text();
+    return response.status;
+  }
+
+  /** How many unread responses a key gets until it is refused. */
+  async function fill(key: IssuedKey): Promise<number> {
+    for (let count = 0; ; count += 1) if ((await ask(key)) !== 200) return count;
+  }
+
+  it('use up the budget only: others get 503 for long responses, and short ones at once', async () => {
+    expect((await fill(owner)) + (await fill(other))).toBe(4);
+    const refusals = (await metric(regional, REFUSED)) ?? 0;
+    expect(refusals).toBeGreaterThan(0);
+    expect(await metric(regional, 'iam_response_bytes')).toBeGreaterThan(60 * MIB);
+    expect(await outcome(owner, contextsOf(owner, 15))).toMatchObject({
+      status: 503,
+      code: '0x1A7503',
+      retryAfter: '1',
+    });
+    expect(await metric(regional, REFUSED)).toBe(refusals + 1);
+    expect(await outcome(victim, contextsOf(victim, 1))).toMatchObject({ status: 200, contexts: 1 });
+
+    await leave();
+    expect((await outcome(owner, contextsOf(owner, 15))).status).toBe(200);
+  });
+
+  it('of one organization leave half of the budget to another one that asks', async () => {
+    expect(await ask(other)).toBe(200);
+    expect(await fill(owner)).toBe(2);
+    expect(await fill(other)).toBe(1);
   });
 });

@@ -1,24 +1,92 @@
-import { expect, it } from 'vitest';
-import { FREE_RESPONSE_BYTES, type LongBody, ResponseBudget } from '../../../src/http/response-budget.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import {
+  FREE_RESPONSE_BYTES,
+  type LongBody,
+  RESPONSE_READ_MS,
+  ResponseBudget,
+} from '../../../src/http/response-budget.ts';
 
 const LONG = 'x'.repeat(FREE_RESPONSE_BYTES + 1);
 
+let nowMs: number;
+let refused: number;
+beforeEach(() => {
+  nowMs = 0;
+  refused = 0;
+});
+
+/** A budget for this number of long bodies. */
+const budgetFor = (bodies: number) =>
+  new ResponseBudget({
+    maxBytes: bodies * LONG.length,
+    now: () => nowMs,
+    onRefused: () => {
+      refused += 1;
+    },
+  });
+
 it('counts long bodies until their release, and refuses what does not fit with a 503', () => {
-  const budget = new ResponseBudget(2 * LONG.length);
-  const first = budget.admit(LONG) as LongBody;
-  budget.admit(LONG);
-  expect(budget.fits(LONG.length)).toBe(false);
-  expect(() => budget.admit(LONG)).toThrow(expect.objectContaining({ reason: 'RESPONSE_BUDGET' }));
+  const budget = budgetFor(2);
+  const first = budget.admit(LONG, 'a') as LongBody;
+  budget.admit(LONG, 'a');
+  expect(budget.bytes).toBe(2 * LONG.length);
+  expect(budget.fits(LONG.length, 'a')).toBe(false);
+  expect(refused).toBe(0);
+  expect(() => budget.admit(LONG, 'a')).toThrow(expect.objectContaining({ reason: 'RESPONSE_BUDGET' }));
+  expect(refused).toBe(1);
   first.release();
   first.release();
-  budget.admit(LONG);
-  expect(() => budget.reserve(LONG.length)).toThrow(expect.objectContaining({ retryAfterSeconds: 1 }));
+  budget.admit(LONG, 'a');
+  expect(() => budget.reserve(LONG.length, 'a')).toThrow(expect.objectContaining({ retryAfterSeconds: 1 }));
 });
 
 it('never refuses a short body', () => {
-  const budget = new ResponseBudget(LONG.length);
-  budget.admit(LONG);
+  const budget = budgetFor(1);
+  budget.admit(LONG, 'a');
   const short = LONG.slice(0, FREE_RESPONSE_BYTES);
-  expect(budget.fits(short.length)).toBe(true);
-  expect(budget.admit(short)).toBe(short);
+  expect(budget.fits(short.length, 'a')).toBe(true);
+  expect(budget.admit(short, 'a')).toBe(short);
+  expect(budget.bytes).toBe(LONG.length);
+});
+
+describe('one organization', () => {
+  const fill = (budget: ResponseBudget, organization: string) => {
+    const bodies: LongBody[] = [];
+    while (budget.fits(LONG.length, organization)) bodies.push(budget.admit(LONG, organization) as LongBody);
+    return bodies;
+  };
+
+  it('can use the whole budget while no other asks', () => {
+    expect(fill(budgetFor(4), 'a')).toHaveLength(4);
+  });
+
+  it('can use half while others ask, also if they were refused', () => {
+    const budget = budgetFor(4);
+    const [first, second, third] = fill(budget, 'a');
+    expect(budget.fits(LONG.length, 'b')).toBe(false);
+    first?.release();
+    // The free space is for others.
+    expect(budget.fits(LONG.length, 'a')).toBe(false);
+    expect(fill(budget, 'b')).toHaveLength(1);
+    second?.release();
+    third?.release();
+    expect(fill(budget, 'a')).toHaveLength(1);
+    expect(fill(budget, 'c')).toHaveLength(1);
+  });
+
+  it('can use the whole budget again once the others have not asked for a while', () => {
+    const budget = budgetFor(4);
+    budget.fits(LONG.length, 'b');
+    nowMs = RESPONSE_READ_MS - 1;
+    expect(fill(budget, 'a')).toHaveLength(2);
+    nowMs = RESPONSE_READ_MS;
+    expect(fill(budget, 'a')).toHaveLength(2);
+  });
+
+  it('gets a first body that is longer than half', () => {
+    const budget = budgetFor(1);
+    budget.fits(LONG.length, 'b');
+    budget.admit(LONG, 'a');
+    expect(budget.bytes).toBe(LONG.length);
+  });
 });

@@ -22,11 +22,11 @@ let beforeBody: () => Promise<void>;
 beforeEach(async () => {
   served = [];
   beforeBody = async () => {};
-  budget = new ResponseBudget(1_000_000_000);
+  budget = new ResponseBudget({ maxBytes: 1_000_000_000 });
   region = await startStubRegion({}, async (query) => {
     served.push(query);
     await beforeBody();
-    return budget.admit(query.startsWith('small') ? query : `${query} `.padEnd(BODY_BYTES, 'x'));
+    return budget.admit(query.startsWith('small') ? query : `${query} `.padEnd(BODY_BYTES, 'x'), 'org');
   });
   const connected = once(region.app.server, 'connection') as Promise<[Socket]>;
   client = connect(Number(new URL(region.url).port), '127.0.0.1').pause();

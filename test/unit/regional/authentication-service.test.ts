@@ -70,7 +70,7 @@ class Pod {
     } as unknown as SharedResponses;
     const limits = {
       maxBytes: MAX_RESPONSE_BYTES,
-      budget: new ResponseBudget(MAX_RESPONSE_BYTES),
+      budget: new ResponseBudget({ maxBytes: MAX_RESPONSE_BYTES }),
     };
     this.service = new AuthenticationService({
       authenticator,

@@ -45,7 +45,7 @@ const requestOf = (contexts: ReturnType<typeof context>[]) => ({
 
 function resolverOf(store: RoleStore, maxBytes: number, budgetBytes = maxBytes) {
   const freshness = new Freshness(() => 0, { revalidateAfterMs: 1, maxStalenessMs: 1 });
-  const budget = new ResponseBudget(budgetBytes);
+  const budget = new ResponseBudget({ maxBytes: budgetBytes });
   return {
     budget,
     resolver: new PermissionsResolver(new RoleResolver(store), freshness, { maxBytes, budget }),
@@ -127,6 +127,6 @@ describe('permissions of several contexts', () => {
     ]);
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
     expect((await resolver.resolve(record, request)).text.length).toBeGreaterThan(SLICE_BYTES);
-    expect(budget.fits(400_000)).toBe(true);
+    expect(budget.fits(400_000, 'org')).toBe(true);
   });
 });

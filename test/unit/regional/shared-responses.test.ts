@@ -104,10 +104,10 @@ describe('while the change feed is cut', () => {
     const found = await shared.read('key-1', DIGEST, EXTERNAL);
     if (found !== undefined) responses.set(DIGEST, found);
     nowMs += REVALIDATE_AFTER_MS;
-    expect(responses.get(DIGEST)).toBe(BODY);
+    expect(responses.get(DIGEST)?.body).toBe(BODY);
     nowMs += 1;
     expect(responses.get(DIGEST)).toBeUndefined();
-    expect(await responses.getUnconfirmed(DIGEST)).toBe(BODY);
+    expect((await responses.getUnconfirmed(DIGEST))?.body).toBe(BODY);
     nowMs = START_MS + MAX_STALENESS_MS + 1;
     expect(await responses.getUnconfirmed(DIGEST)).toBeUndefined();
   });
