@@ -1,7 +1,8 @@
 import { credentialDigest } from '../credential/digest.ts';
-import { type Credential, decodeCredential, decodeFailureMessage } from '../credential/format.ts';
+import type { Credential } from '../credential/format.ts';
 import { secretTag } from '../credential/secret-tag.ts';
 import { IamError } from '../errors.ts';
+import { decodeAuthorization } from './authorization-header.ts';
 import type { ClientAuthentication, ClientProof } from './client-authentication.ts';
 import type { HasPassed } from './expiry.ts';
 import type { KeyRecord } from './key-record.ts';
@@ -82,22 +83,7 @@ export class KeyAuthenticator {
 
   /** Decodes the credential of an `Authorization` header. @throws {IamError} 401 with the reason */
   decode(authorization: string | undefined): Credential {
-    if (authorization === undefined || authorization === '') {
-      throw new IamError('CREDENTIAL_UNDECODABLE', {
-        message: 'The Authorization header is missing. Send "Authorization: ApiKey <credential>".',
-      });
-    }
-    const space = authorization.indexOf(' ');
-    const scheme = space < 0 ? authorization : authorization.slice(0, space);
-    if (scheme !== 'ApiKey' && scheme.toLowerCase() !== 'apikey')
-      throw new IamError('CREDENTIAL_UNDECODABLE', { message: schemeRefusal(scheme) });
-    const decoded = decodeCredential(
-      space < 0 ? '' : authorization.slice(space + 1).trim(),
-      this.#deps.acceptedPrefixes,
-    );
-    if (!decoded.ok)
-      throw new IamError('CREDENTIAL_UNDECODABLE', { message: decodeFailureMessage[decoded.reason] });
-    return decoded.credential;
+    return decodeAuthorization(authorization, this.#deps.acceptedPrefixes);
   }
 
   /**
@@ -144,13 +130,6 @@ export class KeyAuthenticator {
 function validUntilMs(record: KeyRecord, match: SecretMatch): number {
   const expiresAtMs = record.expiresAtMs ?? Number.POSITIVE_INFINITY;
   return match === 'previous' ? Math.min(expiresAtMs, record.previousSecretExpiresAtMs ?? 0) : expiresAtMs;
-}
-
-function schemeRefusal(scheme: string): string {
-  if (scheme.toLowerCase() === 'bearer') {
-    return 'Bearer tokens are not accepted here. Send "Authorization: ApiKey <credential>".';
-  }
-  return 'The Authorization scheme is not ApiKey. Send "Authorization: ApiKey <credential>".';
 }
 
 function clientRule(internal: boolean): string {

@@ -98,7 +98,7 @@ export async function createRegionalApp(
         'FORWARDING_SECRETS is unset; the control plane counts all clients of this region as one address',
       );
     }
-    await app.register(forwarding(controlPlane, deps.arrival));
+    await app.register(forwarding(controlPlane, config.ACCEPTED_CREDENTIAL_PREFIXES, deps.arrival));
   }
   return app;
 }

@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { IamError } from '../errors.ts';
 import { CLIENT_ADDRESS_HEADER, FORWARDING_SECRET_HEADER } from '../http/forwarding-headers.ts';
 import { endToEndHeaders } from '../http/hop-by-hop-headers.ts';
+import { decodeAuthorization } from '../keys/authorization-header.ts';
 import type { KeyArrival } from '../keys/key-arrival.ts';
 import { LogLimiter } from '../lib/log-limiter.ts';
 import { Slots } from '../lib/slots.ts';
@@ -32,9 +33,16 @@ const WARNING_HEADER = 'x-iam-warning';
  * Elasticsearch uses a granted key at once, in the same region. So the response to a call that creates keys waits until the
  * replica has them; after a second it returns with a warning header.
  *
+ * A call that needs a credential and has none that can be decoded is refused here, so that it occupies no connection.
+ *
  * A client certificate is not forwarded: a trusted caller of these calls sends the shared secret.
+ * @param acceptedPrefixes of credentials
  */
-export function forwarding({ url, authorities, secret }: RegionControlPlane, arrival: KeyArrival) {
+export function forwarding(
+  { url, authorities, secret }: RegionControlPlane,
+  acceptedPrefixes: readonly string[],
+  arrival: KeyArrival,
+) {
   return async (app: FastifyInstance): Promise<void> => {
     await app.register(replyFrom, {
       base: url,
@@ -93,6 +101,9 @@ export function forwarding({ url, authorities, secret }: RegionControlPlane, arr
         method,
         url: `${BASE}${path}`,
         logLevel: 'error',
+        onRequest: async ({ headers }) => {
+          if (call.needsCredential) decodeAuthorization(headers.authorization, acceptedPrefixes);
+        },
         handler: async (request, reply) => {
           await slots.run(async () => {
             // The client may have left while the call waited.
@@ -109,16 +120,47 @@ export function forwarding({ url, authorities, secret }: RegionControlPlane, arr
 }
 
 interface Forwarded {
+  needsCredential: boolean;
   createsKeys: boolean;
   timeoutMs: number;
 }
 
 const CALLS: readonly (Forwarded & { method: string; path: string })[] = [
-  { method: 'POST', path: '/api-keys/_grant', createsKeys: true, timeoutMs: TIMEOUT_MS },
-  { method: 'POST', path: '/api-keys/_convert', createsKeys: true, timeoutMs: CONVERT_TIMEOUT_MS },
-  { method: 'DELETE', path: '/api-keys/:id', createsKeys: false, timeoutMs: TIMEOUT_MS },
-  { method: 'POST', path: '/tokens/_refresh', createsKeys: false, timeoutMs: TIMEOUT_MS },
-  { method: 'POST', path: '/tokens/_invalidate', createsKeys: false, timeoutMs: TIMEOUT_MS },
+  {
+    method: 'POST',
+    path: '/api-keys/_grant',
+    needsCredential: true,
+    createsKeys: true,
+    timeoutMs: TIMEOUT_MS,
+  },
+  {
+    method: 'POST',
+    path: '/api-keys/_convert',
+    needsCredential: false,
+    createsKeys: true,
+    timeoutMs: CONVERT_TIMEOUT_MS,
+  },
+  {
+    method: 'DELETE',
+    path: '/api-keys/:id',
+    needsCredential: true,
+    createsKeys: false,
+    timeoutMs: TIMEOUT_MS,
+  },
+  {
+    method: 'POST',
+    path: '/tokens/_refresh',
+    needsCredential: false,
+    createsKeys: false,
+    timeoutMs: TIMEOUT_MS,
+  },
+  {
+    method: 'POST',
+    path: '/tokens/_invalidate',
+    needsCredential: false,
+    createsKeys: false,
+    timeoutMs: TIMEOUT_MS,
+  },
 ];
 
 /** The path of the call, from its route. The path in the request could lead to other calls of the control plane. */

@@ -3,11 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import { call, sendBytes } from '../../support/http-call.ts';
+import { authorizationOf, newCredential } from '../../support/keys.ts';
 import { expectRefusal } from '../../support/refusal.ts';
 import { startRegional, type TestRegional } from '../../support/regional.ts';
 
 const KEYS = '/uiam/api/v1/api-keys';
 const SECRET = 'forwarding-secret';
+const authorization = authorizationOf(newCredential());
 
 /** Records what the region forwards, in place of a control plane. */
 let controlPlane: Server;
@@ -58,7 +60,10 @@ async function grant(headers: Record<string, string>): Promise<IncomingMessage> 
   return new Promise((resolve, reject) => {
     const sent = request(
       `${region.url}${KEYS}/_grant`,
-      { method: 'POST', headers: { 'content-type': 'application/json', 'x-end-to-end': '1', ...headers } },
+      {
+        method: 'POST',
+        headers: { authorization, 'content-type': 'application/json', 'x-end-to-end': '1', ...headers },
+      },
       (response) => {
         text(response).then(() => resolve(response), reject);
       },
@@ -89,6 +94,21 @@ it.each([
   expect(forwarded?.headers['http2-settings']).toBeUndefined();
 });
 
+it.each([
+  ['no credential', {}],
+  ['a Bearer token', { authorization: 'Bearer x' }],
+  ['a damaged credential', { authorization: authorization.slice(0, -4) }],
+])('forwards no call that needs a credential with %s', async (_name, headers) => {
+  for (const [method, path] of [
+    ['POST', '/_grant'],
+    ['DELETE', '/some-id'],
+  ] as const) {
+    const response = await call(`${region.url}${KEYS}${path}`, { method, headers });
+    expectRefusal(response, 401, '0xD00DF3');
+  }
+  expect(received).toEqual([]);
+});
+
 it('does not let a client remove the headers of this region with Connection', async () => {
   await grant({
     connection: 'x-iam-forwarding-secret, x-iam-client-address, x-request-id, content-length, host',
@@ -112,7 +132,7 @@ it('states the address that a trusted proxy states, and no other', async () => {
     try {
       await call(`${behind.url}${KEYS}/_grant`, {
         method: 'POST',
-        headers: { 'x-forwarded-for': '203.0.113.9, 198.51.100.7' },
+        headers: { authorization, 'x-forwarded-for': '203.0.113.9, 198.51.100.7' },
       });
       return received.pop()?.headers;
     } finally {
@@ -146,7 +166,7 @@ it.each([
   const host = `127.0.0.1:${portOf(other)}`;
   const { status } = await sendBytes(
     region.url,
-    `${method} ${target.replace('OTHER', host)} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+    `${method} ${target.replace('OTHER', host)} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${authorization}\r\nConnection: close\r\n\r\n`,
   );
   expect(status).toBe(200);
   expect(received).toMatchObject([{ method, url: forwarded }]);
@@ -164,7 +184,7 @@ it.each([
   const host = `127.0.0.1:${portOf(other)}`;
   const response = await sendBytes(
     region.url,
-    `DELETE ${target.replace('OTHER', host)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+    `DELETE ${target.replace('OTHER', host)} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nConnection: close\r\n\r\n`,
   );
   expectRefusal(response, status, status === 404 ? '0x1A0404' : '0x1A0400');
   expect([received, reached]).toEqual([[], []]);
@@ -181,7 +201,8 @@ it('waits 10 s for a silent control plane, and 60 s for a conversion, and limits
   });
   try {
     const begun = performance.now();
-    const send = (method: string, path: string) => call(`${patient.url}/uiam/api/v1${path}`, { method });
+    const send = (method: string, path: string) =>
+      call(`${patient.url}/uiam/api/v1${path}`, { method, headers: { authorization } });
     const conversion = send('POST', '/api-keys/_convert');
     const others = await Promise.all([
       send('POST', '/api-keys/_grant'),

@@ -77,7 +77,7 @@ describe.each([['true'], ['false']])('with FAST_LANE=%s', (lane) => {
     const forwarded = { from, path: '/uiam/api/v1/api-keys/_grant' };
     const unknown = { from, path: '/other' };
     expect(await statuses([forwarded, unknown, forwarded, unknown, { from }])).toEqual([
-      503, 404, 429, 429, 429,
+      401, 404, 429, 429, 429,
     ]);
   });
 
