@@ -13,8 +13,8 @@ import type { PlainLane } from './wire/plain-lane.ts';
 /** Longer than the idle timeout of common load balancers, so that the load balancer closes idle connections first. */
 export const IDLE_MS = 72_000;
 
-/** Time for a request head to arrive. */
-const HEAD_TIMEOUT_MS = 10_000;
+/** Time for a request head to arrive, for the first one since the connection began. */
+export const HEAD_TIMEOUT_MS = 10_000;
 
 /** Fastify options of both servers, with every limit and timeout explicit. @param lane serves plain requests, if any */
 export function serverOptions(

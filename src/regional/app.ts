@@ -8,7 +8,7 @@ import { uiamErrorResponses } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
 import { requestBodies } from '../http/request-bodies.ts';
 import { senderAddress } from '../http/sender-address.ts';
-import { IDLE_MS, serverOptions, withoutSchemas } from '../http/server-options.ts';
+import { HEAD_TIMEOUT_MS, IDLE_MS, serverOptions, withoutSchemas } from '../http/server-options.ts';
 import { tlsReload } from '../http/tls-reload.ts';
 import type { Traffic } from '../http/traffic.ts';
 import { TICK_MS } from '../http/wire/plain-connection.ts';
@@ -55,6 +55,7 @@ export async function createRegionalApp(
     ),
     head: new ResponseHead(Date.now, IDLE_MS),
     idleTicks: IDLE_MS / TICK_MS,
+    headTicks: HEAD_TIMEOUT_MS / TICK_MS,
     addresses,
     certificates: traffic.certificates,
     ages: traffic.ages,

@@ -28,6 +28,8 @@ export interface PlainService {
   head: ResponseHead;
   /** Number of ticks after which an idle connection is closed. */
   idleTicks: number;
+  /** Number of ticks after which a connection is closed that has not sent a request head yet. */
+  headTicks: number;
   addresses: ClientAddresses;
   certificates: ClientCertificates;
   ages: ConnectionAges;
@@ -69,6 +71,8 @@ export class PlainConnection {
   #unreadTicks: number | undefined;
   /** Ticks since the last received data. */
   #idleTicks = 0;
+  /** Whether the connection has sent a complete request head. */
+  #hasHead = false;
   /** Whether the request was already incomplete at the last `tick`. */
   #slow = false;
 
@@ -92,15 +96,16 @@ export class PlainConnection {
   }
 
   /**
-   * Ends a connection that is idle for too long, or whose client does not read its responses. Notes that it is too old. Hands over a request that
-   * is incomplete at two ticks in a row. One shared timer calls this, because a timer per connection would need a reset
-   * at every read and write.
+   * Ends a connection that is idle for too long, that sends no request head in time, or whose client does not read its responses.
+   * Notes that it is too old. Hands over a request that is incomplete at two ticks in a row. One shared timer calls this, because
+   * a timer per connection would need a reset at every read and write.
    */
   tick(): void {
     this.#idleTicks += 1;
     this.#isOld ||= this.#service.ages.isOver(this.#socket);
     if (this.#unreadTicks !== undefined) this.#unreadTicks += 1;
-    if (this.#idleTicks > this.#service.idleTicks || (this.#unreadTicks ?? 0) > RESPONSE_READ_MS / TICK_MS) {
+    const maxIdleTicks = this.#hasHead ? this.#service.idleTicks : this.#service.headTicks;
+    if (this.#idleTicks > maxIdleTicks || (this.#unreadTicks ?? 0) > RESPONSE_READ_MS / TICK_MS) {
       this.#socket.destroy();
       return;
     }
@@ -162,6 +167,7 @@ export class PlainConnection {
         this.#leaveLane(bytes.subarray(at));
         return;
       }
+      this.#hasHead = true;
       at = request.end;
       if (!this.#respond(request)) {
         if (at < bytes.length) this.#unread(bytes.subarray(at));

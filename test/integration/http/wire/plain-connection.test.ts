@@ -11,6 +11,7 @@ import { PlainRequestReader } from '../../../../src/http/wire/plain-request.ts';
 import { ResponseHead } from '../../../../src/http/wire/response-head.ts';
 
 const IDLE_TICKS = 3;
+const HEAD_TICKS = 2;
 const MAX_AGE_MS = 10_000;
 const REQUEST =
   'POST /a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
@@ -47,6 +48,7 @@ beforeEach(async () => {
         reader,
         head: new ResponseHead(() => 0, 72_000),
         idleTicks: IDLE_TICKS,
+        headTicks: HEAD_TICKS,
         addresses: new ClientAddresses([]),
         certificates: new ClientCertificates([]),
         ages,
@@ -104,12 +106,21 @@ it('sends a refusal in UTF-8 with its length in bytes', async () => {
 
 it('closes a connection after the idle timeout, and only then', async () => {
   const closed = once(client, 'close');
-  for (let tick = 0; tick < IDLE_TICKS; tick += 1) connection.tick();
   client.write(REQUEST);
   await received();
   for (let tick = 0; tick < IDLE_TICKS; tick += 1) connection.tick();
   expect(client.closed).toBe(false);
   connection.tick();
+  client.resume();
+  await closed;
+});
+
+it('closes a connection that has not sent a request head in time, and only then', async () => {
+  const closed = once(client, 'close');
+  for (let tick = 0; tick < HEAD_TICKS; tick += 1) connection.tick();
+  expect(socket.destroyed).toBe(false);
+  connection.tick();
+  expect(socket.destroyed).toBe(true);
   client.resume();
   await closed;
 });
