@@ -20,6 +20,8 @@ const NEWEST_SHARE = 1 / 16;
 interface Waiting {
   turn: PromiseWithResolvers<void>;
   isGone: IsGone;
+  id: string;
+  peer: string;
 }
 
 /** Maximum number of results that callers receive in one group. */
@@ -37,7 +39,8 @@ export type VerifierObserver = (waitSeconds: number, runSeconds: number) => void
  * Organizations take turns, then the keys of each, then the networks from which the secret of a key came. A full queue
  * sheds from the longest. Ids with recent wrong secrets use at most half of the slots, turns and places while others
  * wait, and the network that sent them has the lowest share (`TrustQueue`). So a storm of wrong secrets delays neither
- * other organizations nor, from another network, the owner of an attacked key.
+ * other organizations nor, from another network, the owner of an attacked key. After `MAX_FAILURES_PER_MINUTE`, that network
+ * is shed for the rest of the minute.
  *
  * While many comparisons wait, callers receive their results in groups. The event loop then finds the processor's
  * caches full of argon2's memory once per group, not once per caller. A result waits for at most seven further
@@ -93,7 +96,7 @@ export class BoundedVerifier implements SecretVerifier {
     return this.#abandoned;
   }
 
-  /** @throws {OverloadedError} if the queue is full, or the caller left while it waited */
+  /** @throws {OverloadedError} if the queue is full, the caller left while it waited, or its network has failed too often */
   async match(
     loaded: LoadedKey,
     secret: string,
@@ -103,6 +106,8 @@ export class BoundedVerifier implements SecretVerifier {
   ): Promise<SecretMatch> {
     const { id } = loaded.record;
     const requestedAtMs = performance.now();
+    const blocked = this.#blocked(id, peer);
+    if (blocked !== undefined) throw blocked;
     const trust = this.#failures.trust(id, peer);
     if (this.#maySlot(trust)) this.#takeSlot(trust);
     else await this.#enqueue(trust, loaded, peer, isGone);
@@ -130,7 +135,8 @@ export class BoundedVerifier implements SecretVerifier {
 
   async #enqueue(trust: Trust, { record }: LoadedKey, peer: string, isGone: IsGone): Promise<void> {
     const turn = Promise.withResolvers<void>();
-    const dropped = this.#queue.push(trust, [record.organizationId, record.id, peer], { turn, isGone });
+    const { id, organizationId } = record;
+    const dropped = this.#queue.push(trust, [organizationId, id, peer], { turn, isGone, id, peer });
     if (dropped !== undefined) this.#refuse(dropped.shed, dropped.trust);
     await turn.promise;
   }
@@ -140,6 +146,14 @@ export class BoundedVerifier implements SecretVerifier {
     const intervalMs = this.#runMs / this.#limits.concurrency;
     const retryAfterSeconds = this.#returns[trust].next(intervalMs, this.#queue.sizeOf(trust));
     turn.reject(new OverloadedError('too many credentials are waiting for verification', retryAfterSeconds));
+  }
+
+  /** The refusal of a network that has failed too often for this id, which it counts; else `undefined`. */
+  #blocked(id: string, peer: string): OverloadedError | undefined {
+    const blockedForMs = this.#failures.blockedForMs(id, peer);
+    if (blockedForMs <= 0) return undefined;
+    this.#shed.failing += 1;
+    return new OverloadedError('too many wrong secrets for this key', Math.ceil(blockedForMs / 1_000));
   }
 
   #maySlot(trust: Trust): boolean {
@@ -158,14 +172,20 @@ export class BoundedVerifier implements SecretVerifier {
     if (trust !== 'clean') this.#runningDoubtful -= 1;
     const shift = () => this.#queue.shift((one) => this.#maySlot(one));
     for (let next = shift(); next !== undefined; next = shift()) {
-      const { turn, isGone } = next.item;
-      if (!isGone()) {
+      const { turn, isGone, id, peer } = next.item;
+      if (isGone()) {
+        this.#abandoned += 1;
+        turn.reject(new OverloadedError('the caller left while its credential waited for verification'));
+        continue;
+      }
+      // Others may have failed while it waited.
+      const blocked = this.#blocked(id, peer);
+      if (blocked === undefined) {
         this.#takeSlot(next.trust);
         turn.resolve();
         return;
       }
-      this.#abandoned += 1;
-      turn.reject(new OverloadedError('the caller left while its credential waited for verification'));
+      turn.reject(blocked);
     }
   }
 }

@@ -7,13 +7,33 @@ import { policies } from './cache/policies.ts';
  */
 export type Trust = 'clean' | 'targeted' | 'failing';
 
+/** Wrong secrets for an id from one network that argon2 compares per minute. */
+export const MAX_FAILURES_PER_MINUTE = 30;
+
+interface Count {
+  failures: number;
+  /** By the monotonic clock. */
+  endsAtMs: number;
+}
+
 /**
  * Remembers which ids had a wrong secret that reached argon2, and from which network. An attacker makes an id `targeted` for
  * its owner, but `failing` only for its own network.
+ *
+ * It also bounds the failures: a holder of a key, or a thief of the table, can compute wrong secrets that pass the tag.
  */
 export class RecentFailures {
   readonly #ids = new BoundedCache<string, true>(policies.failedIds);
   readonly #callers = new BoundedCache<string, true>(policies.failedCallers);
+  /** Of the minute that began with the first failure. */
+  readonly #counts: BoundedCache<string, Count>;
+  readonly #now: () => number;
+
+  /** @param now monotonic time in milliseconds */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#counts = new BoundedCache({ ...policies.failedCallers, monotonicMs: now });
+  }
 
   /** @param peer network of the caller */
   trust(id: string, peer: string): Trust {
@@ -21,12 +41,24 @@ export class RecentFailures {
     return this.#ids.has(id) ? 'targeted' : 'clean';
   }
 
-  recordWrong(id: string, peer: string): void {
-    this.#ids.set(id, true);
-    this.#callers.set(`${id} ${peer}`, true);
+  /** Milliseconds until secrets for the id from this network are compared again; 0 if they are now. */
+  blockedForMs(id: string, peer: string): number {
+    const count = this.#counts.get(`${id} ${peer}`);
+    return count === undefined || count.failures < MAX_FAILURES_PER_MINUTE ? 0 : count.endsAtMs - this.#now();
   }
 
-  /** The caller has the secret: an earlier wrong one was a mistake. */
+  recordWrong(id: string, peer: string): void {
+    const caller = `${id} ${peer}`;
+    this.#ids.set(id, true);
+    this.#callers.set(caller, true);
+    const count = this.#counts.get(caller);
+    if (count === undefined) {
+      const endsAtMs = this.#now() + policies.failedCallers.ttlMs;
+      this.#counts.set(caller, { failures: 1, endsAtMs });
+    } else count.failures += 1;
+  }
+
+  /** The caller has the secret: an earlier wrong one was a mistake. The count stays, or a holder could reset it. */
   recordRight(id: string, peer: string): void {
     this.#callers.delete(`${id} ${peer}`);
   }

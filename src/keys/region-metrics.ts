@@ -164,7 +164,7 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
   gauge('iam_argon2_waiting', 'Number of waiting argon2 comparisons.', () => hashing.load.waiting);
   labelled(
     'iam_argon2_shed_total',
-    'Comparisons refused because too many wait, by recent wrong secrets of the id: none (clean), from elsewhere (targeted), from here (failing).',
+    'Comparisons refused because too many wait, by recent wrong secrets of the id: none (clean), from elsewhere (targeted), from here (failing, also if there were too many).',
     'trust',
     () => hashing.shed,
   );

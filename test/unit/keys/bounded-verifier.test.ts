@@ -2,9 +2,15 @@ import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BoundedVerifier, type VerifierLimits } from '../../../src/keys/bounded-verifier.ts';
+import { MemoizedVerifier } from '../../../src/keys/cache/memoized-verifier.ts';
 import type { KeyRecord } from '../../../src/keys/key-record.ts';
 import { type LoadedKey, OverloadedError } from '../../../src/keys/key-store.ts';
+import { MAX_FAILURES_PER_MINUTE } from '../../../src/keys/recent-failures.ts';
 import type { SecretMatch } from '../../../src/keys/secret-verifier.ts';
+import { keyRecord } from '../../support/records.ts';
+
+const ATTACKER = '198.51.100.7';
+const OWNER = '192.0.2.1';
 
 /** A verifier whose comparisons end when the test resolves them. */
 function verifier(limits: VerifierLimits) {
@@ -179,8 +185,6 @@ describe('BoundedVerifier: shed callers', () => {
 });
 
 describe('BoundedVerifier: a storm of wrong secrets', () => {
-  const ATTACKER = '198.51.100.7';
-  const OWNER = '192.0.2.1';
   const ATTACKED = 'attacked organization';
 
   it('for many ids of one organization lets other organizations have every second turn', async () => {
@@ -252,6 +256,48 @@ describe('BoundedVerifier: a storm of wrong secrets', () => {
     void match('busy', 'right', OWNER);
     expect(await match('key', 'right', OWNER)).toBeInstanceOf(OverloadedError);
     expect(bounded.shed).toEqual({ clean: 0, targeted: 1, failing: 0 });
+  });
+});
+
+describe('BoundedVerifier: a network that knows the tag of a key', () => {
+  it('gets a bounded number of comparisons per minute, however many secrets it sends', async () => {
+    const { match, finishOne, running, bounded } = verifier({ concurrency: 1, queueLimit: 1_000 });
+    const all = Array.from({ length: 500 }, (_, nth) => match('key', `wrong-${nth}`, ATTACKER));
+    let runs = 0;
+    for (; running.length > 0; runs += 1) await finishOne('none');
+    expect(runs).toBe(MAX_FAILURES_PER_MINUTE);
+    const refused = (await Promise.all(all)).filter((result) => result instanceof OverloadedError);
+    expect(refused).toHaveLength(500 - MAX_FAILURES_PER_MINUTE);
+    expect(await match('key', 'later', ATTACKER)).toMatchObject({ retryAfterSeconds: 60 });
+    expect(bounded.shed).toEqual({ clean: 0, targeted: 0, failing: 501 - MAX_FAILURES_PER_MINUTE });
+    expect(bounded.load).toEqual({ running: 0, waiting: 0 });
+  });
+
+  it('takes no comparison from other networks, nor from other keys', async () => {
+    const { match, finishOne, fail } = verifier({ concurrency: 1, queueLimit: 10 });
+    for (let nth = 0; nth < MAX_FAILURES_PER_MINUTE; nth += 1) await fail('key', ATTACKER);
+    for (const [id, peer] of [
+      ['key', OWNER],
+      ['other', ATTACKER],
+    ] as const) {
+      const right = match(id, 'right', peer);
+      await finishOne();
+      expect(await right).toBe('current');
+    }
+    expect(await match('key', 'right', ATTACKER)).toBeInstanceOf(OverloadedError);
+  });
+
+  it('is still served a right secret that was verified before', async () => {
+    const { bounded, finishOne, fail } = verifier({ concurrency: 1, queueLimit: 10 });
+    const memos = new MemoizedVerifier(bounded, undefined, () => false, 10);
+    const key = { ...loaded('key', 'org'), record: keyRecord('key', 1) };
+    const first = memos.match(key, 'right', 'right', ATTACKER);
+    await turn();
+    await finishOne();
+    expect(await first).toBe('current');
+    for (let nth = 0; nth < MAX_FAILURES_PER_MINUTE; nth += 1) await fail('key', ATTACKER);
+    await expect(memos.match(key, 'wrong', 'wrong', ATTACKER)).rejects.toBeInstanceOf(OverloadedError);
+    expect(await memos.match(key, 'right', 'right', ATTACKER)).toBe('current');
   });
 });
 

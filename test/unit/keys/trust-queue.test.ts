@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RecentFailures, type Trust } from '../../../src/keys/recent-failures.ts';
+import { MAX_FAILURES_PER_MINUTE, RecentFailures, type Trust } from '../../../src/keys/recent-failures.ts';
 import { TrustQueue } from '../../../src/keys/trust-queue.ts';
 
 const TRUST: readonly Trust[] = ['clean', 'targeted', 'failing'];
@@ -94,6 +94,23 @@ describe('RecentFailures', () => {
     expect(failures.trust('other', 'a')).toBe('clean');
     failures.recordRight('id', 'a');
     expect(failures.trust('id', 'a')).toBe('targeted');
+  });
+
+  it('blocks a network that fails too often for an id until the minute ends, and no other', () => {
+    let nowMs = 0;
+    const failures = new RecentFailures(() => nowMs);
+    for (let nth = 1; nth < MAX_FAILURES_PER_MINUTE; nth += 1) failures.recordWrong('id', 'a');
+    expect(failures.blockedForMs('id', 'a')).toBe(0);
+    nowMs = 20_000;
+    failures.recordWrong('id', 'a');
+    expect(failures.blockedForMs('id', 'a')).toBe(40_000);
+    failures.recordRight('id', 'a');
+    expect(failures.blockedForMs('id', 'a'), 'a holder could reset it').toBe(40_000);
+    expect([failures.blockedForMs('id', 'b'), failures.blockedForMs('other', 'a')]).toEqual([0, 0]);
+    nowMs = 60_001;
+    expect(failures.blockedForMs('id', 'a')).toBe(0);
+    failures.recordWrong('id', 'a');
+    expect(failures.blockedForMs('id', 'a')).toBe(0);
   });
 
   it('is bounded: 100,000 failing callers take the place of the oldest', () => {
