@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { IamError } from '../errors.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
-import { OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
+import { OutdatedRowError, OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
 import { ErrorLog } from './error-log.ts';
 import { STATUS_CODES } from './node-http.ts';
 
@@ -18,6 +18,7 @@ const frameworkErrors: Record<string, () => IamError> = {
 export function toIamError(error: unknown): IamError {
   if (error instanceof IamError) return error;
   if (error instanceof StoreUnavailableError) return new IamError('UNAVAILABLE', { cause: error });
+  if (error instanceof OutdatedRowError) return new IamError('REPLICA_UNCONFIRMED', { cause: error });
   if (error instanceof OverloadedError) {
     const { retryAfterSeconds } = error;
     return new IamError('OVERLOADED', { cause: error, ...(retryAfterSeconds && { retryAfterSeconds }) });

@@ -30,7 +30,7 @@ export interface LoadedKey {
  * Source of key records. Postgres implements it; caches wrap it.
  *
  * `get` returns `undefined` for an id that does not exist. It throws `StoreUnavailableError` if the store does not
- * respond, and `QuarantinedKeyError` for a row that does not parse.
+ * respond, `QuarantinedKeyError` for a row that does not parse, and `OutdatedRowError` for a row that is too old.
  */
 export interface KeyStore {
   get(query: KeyQuery): Promise<LoadedKey | undefined>;
@@ -47,6 +47,15 @@ export class StoreUnavailableError extends TracelessError {
 
   constructor(store: string, cause?: unknown) {
     super(`${store} did not respond`, { cause });
+  }
+}
+
+/** The store lacks a version of the key that the region had: it may be an older copy. Callers return 503, never 401. */
+export class OutdatedRowError extends Error {
+  override name = 'OutdatedRowError';
+
+  constructor(id: string) {
+    super(`the row of key ${id} is older than what another pod has seen`);
   }
 }
 

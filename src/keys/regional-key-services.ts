@@ -96,9 +96,17 @@ export async function createRegionalKeyServices(
     fenced &&
     new HeartbeatCounters({ cache: fenced, now, clock, logger, confirmsForMs: config.MAX_STALENESS_MS });
   const trust = new ReplicaTrust({ shared: counters, logger });
-  const sharedKeys = verified
-    ? new RedisKeyStore({ inner: postgresKeys, verified, freshness, changes, revalidation })
-    : postgresKeys;
+  const sharedKeys =
+    redis && verified
+      ? new RedisKeyStore({
+          inner: postgresKeys,
+          verified,
+          freshness,
+          changes,
+          revalidation,
+          fences: redis.fences,
+        })
+      : postgresKeys;
   const keys = new MemoryKeyStore({
     inner: confirmedKeys(sharedKeys, trust),
     freshness,

@@ -47,8 +47,10 @@ export function composeAuthentication(
     responses,
     sharedResponses:
       region.fenced &&
+      region.fences &&
       new SharedResponses({
         cache: region.fenced,
+        fences: region.fences,
         changes,
         freshness,
         clientAuthentication,

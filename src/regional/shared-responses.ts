@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { CopyOrigin } from '../keys/cache/fences.ts';
+import type { CopyOrigin, VersionFences } from '../keys/cache/fences.ts';
 import { policies } from '../keys/cache/policies.ts';
 import type { FencedCache } from '../keys/cache/redis/fenced-cache.ts';
 import { CLOCK_SKEW_MS } from '../keys/change-feed/change-source.ts';
@@ -40,6 +40,7 @@ interface Origin {
 
 export interface SharedResponsesDeps {
   cache: FencedCache;
+  fences: VersionFences;
   changes: RecentChanges;
   freshness: Freshness;
   clientAuthentication: ClientAuthentication;
@@ -68,24 +69,33 @@ export class SharedResponses {
 
   /** @param digest `callDigest` of a call whose credential has this key id */
   async read(id: string, digest: string, client: ClientProof): Promise<SharedResponse | undefined> {
-    const { cache, changes } = this.#deps;
-    const found = await cache.read('response', id, inHistory(changes, digest));
+    const { cache, changes, fences } = this.#deps;
+    const [found, newest] = await Promise.all([
+      cache.read('response', id, inHistory(changes, digest)),
+      fences.newestVersion(id),
+    ]);
     // A miss makes the caller look the credential up, which seals it with the new key.
-    if (!found || found.sealedByOlderKey) return undefined;
+    if (!found || found.sealedByOlderKey || newest === undefined) return undefined;
     try {
-      return this.#parse(found.payload, id, client);
+      return this.#parse(found.payload, id, newest, client);
     } catch {
       return undefined; // of another format
     }
   }
 
-  #parse(payload: Buffer, id: string, client: ClientProof): SharedResponse | undefined {
+  #parse(
+    payload: Buffer,
+    id: string,
+    newestVersion: number,
+    client: ClientProof,
+  ): SharedResponse | undefined {
     const { changes, clientAuthentication, now, hasPassed, ttlMs } = this.#deps;
     const endOfLine = payload.indexOf('\n');
     const origin = JSON.parse(payload.toString('utf8', 0, endOfLine)) as Origin;
     // The digest covers the client's proof, but this pod's settings decide whether it is accepted.
     if (!isOrigin(origin) || origin.id !== id || !clientAuthentication.allows(origin.internal, client))
       return undefined;
+    if (origin.version < newestVersion) return undefined;
     // From a pod whose clock was wrong: the response would outlive the recent changes.
     if (origin.confirmedAtMs > now() + CLOCK_SKEW_MS) return undefined;
     const startOfIdentity = endOfLine + 1 + origin.permissionsLength;

@@ -10,6 +10,7 @@ import { Freshness } from '../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../src/keys/change-feed/recent-changes.ts';
 import { ClientAuthentication } from '../../src/keys/client-authentication.ts';
 import { SharedResponses } from '../../src/regional/shared-responses.ts';
+import { noVersions } from '../support/no-versions.ts';
 import { keyRecord } from '../support/records.ts';
 import { fuzz } from './support/fuzz.ts';
 import { hostileText, mutated, mutatedJson } from './support/inputs.ts';
@@ -127,6 +128,7 @@ function pod(payload: string) {
   const clientAuthentication = new ClientAuthentication(['secret']);
   const responses = new SharedResponses({
     cache,
+    fences: noVersions,
     changes,
     freshness,
     clientAuthentication,

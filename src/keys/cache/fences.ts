@@ -20,5 +20,14 @@ export interface Fences {
   supersede(copy: CopyOrigin): Promise<boolean>;
 }
 
+/** The newest version of each key that any pod of the region has seen. */
+export interface VersionFences {
+  /**
+   * Shares the round trip of other reads of Redis in the same turn of the event loop.
+   * @returns -1 if no pod has seen the key lately; `undefined` if Redis is unavailable or late
+   */
+  newestVersion(id: string): Promise<number | undefined>;
+}
+
 /** For a service without Redis. */
 export const noFences: Fences = { supersede: async () => false };

@@ -3,8 +3,11 @@ export type Change =
   | { entity: 'key'; id: string; version: number }
   /** `id` is the role scope, `roleScopeId`. */
   | { entity: 'roles'; id: string; version: number }
-  /** The replica's rows belong to another history (docs/adr/0015): no cached entry and no recorded version counts. */
-  | { entity: 'history'; generation: string }
+  /**
+   * The replica's rows belong to another history (docs/adr/0015): no cached entry counts, and no recorded version of another lineage.
+   * Unset: the lineage begins with this generation.
+   */
+  | { entity: 'history'; generation: string; lineage?: string | undefined }
   /** A table was truncated, or changes were missed: every cached entry may be stale. */
   | { entity: 'everything' };
 

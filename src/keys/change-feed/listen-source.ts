@@ -28,6 +28,7 @@ interface LagRow {
   complete: boolean;
   compared: string | null;
   generation: string;
+  lineage: string;
   reason: string;
   counter: string;
   contacted: boolean;
@@ -42,6 +43,7 @@ const LAG = `
   SELECT extract(epoch FROM received_at - beat_at) AS apply, extract(epoch FROM clock_timestamp() - received_at) AS age, complete,
     (SELECT extract(epoch FROM clock_timestamp() - min(checked_at)) FROM compared_parts) AS compared,
     newest.generation, newest.reason,
+    (SELECT generation FROM history_breaks WHERE reason <> 'difference' ORDER BY seq DESC LIMIT 1) AS lineage,
     heartbeat.counter, received_at > pg_postmaster_start_time() AS contacted, pg_postmaster_start_time()::text AS started,
     ${SUBSCRIPTION_STATE} AS subscription,
     refused.*
@@ -145,6 +147,7 @@ export class ListenSource extends ConnectedSource {
         comparisonAgeSeconds: row.compared === null ? undefined : Number(row.compared),
         evidence: {
           generation: row.generation,
+          lineage: row.lineage,
           counter: Number(row.counter),
           beatAgeSeconds: Number(row.apply) + Number(row.age),
           isContacted: row.contacted,

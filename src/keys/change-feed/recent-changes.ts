@@ -24,6 +24,8 @@ export class RecentChanges implements ChangeListener {
   generation = 0;
   /** Name of the history that the replica's rows belong to (docs/adr/0015). No copy of another history is used. */
   history = '';
+  /** Name of the histories whose versions can be compared. */
+  lineage = '';
   readonly #now: () => number;
   readonly #keys: BoundedCache<string, RecordedChange>;
   readonly #roles: BoundedCache<string, RecordedChange>;
@@ -66,10 +68,13 @@ export class RecentChanges implements ChangeListener {
   apply(change: Change): void {
     const atMs = this.#now();
     if (change.entity === 'history') {
-      // Versions of the former history cannot be compared with those of this one.
-      this.#keys.clear();
-      this.#roles.clear();
-      this.history = change.generation;
+      const { generation, lineage = generation } = change;
+      if (lineage !== this.lineage) {
+        this.#keys.clear();
+        this.#roles.clear();
+      }
+      this.history = generation;
+      this.lineage = lineage;
     }
     if (change.entity === 'everything' || change.entity === 'history') {
       // Without a new history, recorded changes stay: the replica may now be another one, which is behind the former.

@@ -7,6 +7,11 @@ import { highestCounter } from './plausible-counter.ts';
 export interface ReplicaEvidence {
   /** Name of the history that the rows belong to. */
   generation: string;
+  /**
+   * The generation since which no version of a row became lower: this one, or an earlier one if only differences were found since.
+   * Unset: this one.
+   */
+  lineage?: string;
   /** Of the newest heartbeat; grows by one with each. */
   counter: number;
   /** Time since the newest heartbeat was written. */
@@ -124,13 +129,13 @@ export class ReplicaTrust {
       this.#judge(undefined);
       return [];
     }
-    const { generation, counter, beatAgeSeconds, serverStartedAt } = evidence;
+    const { generation, lineage, counter, beatAgeSeconds, serverStartedAt } = evidence;
     this.#servers.add(serverStartedAt);
     const obstacle = await this.#obstacleOf(evidence);
     const changes: Change[] = [];
     const isNewGeneration = this.#generation !== generation;
     if (obstacle === undefined) {
-      if (isNewGeneration) changes.push({ entity: 'history', generation });
+      if (isNewGeneration) changes.push({ entity: 'history', generation, lineage });
       this.#generation = generation;
       this.#counter = counter;
       void this.#options.shared?.store(generation, counter, highestCounter(counter, beatAgeSeconds));

@@ -9,6 +9,7 @@ import { metric, outcome, type Pods, ready, startPods } from '../../support/pods
 import { createPrimary, type TestPrimary } from '../../support/primary.ts';
 import { authenticate, startRegional, type TestRegional } from '../../support/regional.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
+import { type ShiftedPod, startShiftedPod } from '../../support/shifted-pod.ts';
 
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
 
@@ -65,10 +66,7 @@ async function replicated(): Promise<void> {
     .toSatisfy((counter: string) => BigInt(counter ?? 0) >= BigInt(rows[0].counter));
 }
 
-/**
- * Until then nothing but the digests shows that a copy is older: the region finds a gap by the heartbeats that it misses, and pods
- * note the newest one in Redis once per second.
- */
+/** A region finds a gap by the heartbeats that it misses. Without any, only the digests show it. */
 async function someHeartbeats(): Promise<void> {
   const counter = async () =>
     Number((await region.pool.query('SELECT counter FROM heartbeat')).rows[0].counter);
@@ -76,13 +74,27 @@ async function someHeartbeats(): Promise<void> {
   await expect.poll(counter, { timeout: 10_000 }).toBeGreaterThan(before + 2);
 }
 
-const askEach = (keys: readonly Key[], of: readonly TestRegional[] = pods.all) =>
+/** Resolves when the primary has learned that the region has what is committed now: it never sends that again. */
+async function confirmed(): Promise<void> {
+  const { rows } = await primary.pool.query('SELECT pg_current_wal_flush_lsn() AS position');
+  const isConfirmed = async () => {
+    const { rows: slots } = await primary.pool.query(
+      'SELECT confirmed_flush_lsn >= $1 AS confirmed FROM pg_replication_slots WHERE slot_name = $2',
+      [rows[0].position, region.name],
+    );
+    return slots[0]?.confirmed;
+  };
+  await expect.poll(isConfirmed, { timeout: 30_000 }).toBe(true);
+}
+
+const askEach = (keys: readonly Key[], of: readonly { url: string }[] = pods.all) =>
   Promise.all(
     keys.flatMap(({ authorization }) =>
       of.map(async (pod) => outcome(await authenticate(pod, authorization))),
     ),
   );
-const askAll = async (keys: readonly Key[], of?: readonly TestRegional[]) => new Set(await askEach(keys, of));
+const askAll = async (keys: readonly Key[], of?: readonly { url: string }[]) =>
+  new Set(await askEach(keys, of));
 
 /** Few untouched keys share a bucket with a changed one. */
 async function expectMostServed(of?: readonly TestRegional[]): Promise<void> {
@@ -152,6 +164,7 @@ it('pods that start on a restored region never accept a key that was revoked in 
   await region.server.save();
   await expect.poll(() => askAll(untouched), { timeout: 30_000 }).toEqual(new Set(['200']));
   const { created, renewed } = await changeKeys();
+  // Else new pods do not know of the gap, and refuse the created keys as unknown until their buckets are compared.
   await someHeartbeats();
   await pods.stop();
   await region.server.stop();
@@ -180,6 +193,71 @@ it('pods that start on a restored region never accept a key that was revoked in 
   }
   expect([...seen].filter((outcome) => ![REFUSED, UNCONFIRMED, NOT_EXAMINED].includes(outcome))).toEqual([]);
   expect([...valid].filter((outcome) => outcome.startsWith('401'))).toEqual([]);
+});
+
+it('pods that start never accept what a pod has refused a moment before all was killed', async () => {
+  await pods.stop();
+  const startPod = () => startShiftedPod(0, region.replicaUrl, { REDIS_URL: redis.url, CACHE_KEYS });
+  const processes: ShiftedPod[] = [];
+  const startBoth = async () => {
+    processes.push(...(await Promise.all([startPod(), startPod()])));
+    return processes.slice(-2);
+  };
+  try {
+    await replicated();
+    await startBoth().then((started) => Promise.all(started.map(ready)));
+    // No heartbeat follows, so that neither the counters nor a comparison show that the copy is older.
+    await controlPlane.close();
+    await region.server.save();
+    await expect
+      .poll(() => askAll([...revoked, ...rotated, ...untouched], processes), { timeout: 30_000 })
+      .toEqual(new Set(['200']));
+    for (const { id } of revoked) await revokeKey(primary.pool, id);
+    const renewed = await Promise.all(rotated.map(({ id }) => rotateKey(primary.pool, id)));
+    await confirmed();
+    await expect.poll(() => askAll(revoked, processes), { timeout: 30_000 }).toEqual(new Set([REFUSED]));
+    await expect.poll(() => askAll(renewed, processes), { timeout: 30_000 }).toEqual(new Set(['200']));
+    await Promise.all([...processes.map((pod) => pod.kill()), region.server.kill()]);
+    await region.server.restoreSaved();
+
+    const started = await startBoth();
+    const seen = new Set<string>();
+    const valid = new Set<string>();
+    const observe = async () => {
+      const outcomes = await askAll(revoked, started);
+      for (const one of outcomes) seen.add(one);
+      for (const one of await askAll([...renewed, ...untouched], started)) valid.add(one);
+      return outcomes;
+    };
+    let isReady = false;
+    const becomingReady = Promise.all(started.map(ready)).then(() => {
+      isReady = true;
+    });
+    while (!isReady) await observe();
+    await becomingReady;
+    expect(await observe()).toEqual(new Set([UNCONFIRMED]));
+    expect(await askAll(renewed, started)).toEqual(new Set([UNCONFIRMED]));
+    expect(await askAll(untouched, started)).toEqual(new Set(['200']));
+
+    // The digests take over. Without a repair, the keys of the differing buckets stay refused.
+    controlPlane = await startTestControlPlane({}, primary);
+    const found = async () => {
+      await observe();
+      const { rows } = await region.pool.query(
+        `SELECT count(*) FILTER (WHERE compared_buckets.state = 'diverged') = count(*) AS found
+         FROM (SELECT DISTINCT bucket FROM api_keys WHERE id = ANY ($1)) AS changed
+         LEFT JOIN compared_buckets ON kind = 'keys' AND compared_buckets.bucket = changed.bucket`,
+        [[...revoked, ...rotated].map(({ id }) => id)],
+      );
+      return rows[0].found;
+    };
+    await expect.poll(found, { timeout: 45_000, interval: 50 }).toBe(true);
+    for (let turn = 0; turn < 20; turn += 1) await observe();
+    expect([...seen].filter((one) => ![REFUSED, UNCONFIRMED, NOT_EXAMINED].includes(one))).toEqual([]);
+    expect([...valid].filter((one) => !['200', UNCONFIRMED, NOT_EXAMINED].includes(one))).toEqual([]);
+  } finally {
+    await Promise.all(processes.map((pod) => pod.stop()));
+  }
 });
 
 it('a region whose server restarts while the primary is down is used, but not an older copy of it', async () => {

@@ -16,6 +16,7 @@ import {
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type KeyStores, startKeyStores } from '../../support/key-stores.ts';
 import { type IssuedKey, insertKey, newCredential, projectRoles, revokeKey } from '../../support/keys.ts';
+import { noVersions } from '../../support/no-versions.ts';
 import { keyRecord } from '../../support/records.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
 
@@ -77,7 +78,14 @@ describe.each(stores)('KeyStore contract: %s', (_name, tier, pick) => {
     const fenced = new FencedCache(link, [randomBytes(32)], Date.now, { isRight: true }, changes, 900_000);
     const verified = new VerifiedKeys(fenced, Date.now, changes, 900_000, new Interner(1_000));
     const revalidation = new Revalidation(postgres, freshness, Date.now);
-    const redisStore = new RedisKeyStore({ inner: postgres, verified, freshness, changes, revalidation });
+    const redisStore = new RedisKeyStore({
+      inner: postgres,
+      verified,
+      freshness,
+      changes,
+      revalidation,
+      fences: noVersions,
+    });
     store = pick({ stores, redisStore: verifying(redisStore, verified) });
   });
   afterEach(async () => {

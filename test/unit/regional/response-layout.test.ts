@@ -10,6 +10,7 @@ import { RecentChanges } from '../../../src/keys/change-feed/recent-changes.ts';
 import { ClientAuthentication } from '../../../src/keys/client-authentication.ts';
 import { IdentityWriter, joinResponse, layOutPermissions } from '../../../src/regional/response-writer.ts';
 import { SharedResponses } from '../../../src/regional/shared-responses.ts';
+import { noVersions } from '../../support/no-versions.ts';
 import { keyRecord } from '../../support/records.ts';
 
 /** A record that sets every field of a response. */
@@ -72,6 +73,7 @@ async function responsePayload(text: string, body: string): Promise<string> {
   const { cache, payload } = recordingCache();
   const shared = new SharedResponses({
     cache,
+    fences: noVersions,
     changes: new RecentChanges(now, { ttlMs: 1, maxEntries: 1 }),
     freshness: new Freshness(now, { revalidateAfterMs: 1, maxStalenessMs: 1 }),
     clientAuthentication: new ClientAuthentication([]),

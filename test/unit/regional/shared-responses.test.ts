@@ -19,9 +19,11 @@ const EXTERNAL = { secret: undefined, certificate: false };
 
 let nowMs: number;
 let redis: Map<string, SharedEntry>;
+let newest: number | undefined;
 beforeEach(() => {
   nowMs = START_MS;
   redis = new Map();
+  newest = -1;
 });
 
 /** A pod whose change feed has applied every change up to the start of the test. */
@@ -44,6 +46,7 @@ function pod() {
   } as unknown as FencedCache;
   const shared = new SharedResponses({
     cache,
+    fences: { newestVersion: async () => newest },
     changes,
     freshness,
     clientAuthentication: new ClientAuthentication(['secret']),
@@ -82,6 +85,16 @@ function store(
 ): void {
   pod().shared.store(DIGEST, loaded, { text: '{"permissions":1,', derivedFrom }, body, validUntilMs);
 }
+
+it('a response is not used if another pod has seen a newer version of its key, or Redis does not say', async () => {
+  store();
+  newest = 5;
+  expect(await pod().read()).toBe(BODY);
+  newest = 6;
+  expect(await pod().read()).toBeUndefined();
+  newest = undefined;
+  expect(await pod().read()).toBeUndefined();
+});
 
 it('a response of another pod is used while nothing has changed', async () => {
   store();

@@ -34,6 +34,12 @@ export interface SharedEntry {
   expiresAtMs: number;
 }
 
+/** Names the history that entries belong to, and the histories in which their versions can be compared. */
+export interface Histories {
+  readonly history: string;
+  readonly lineage: string;
+}
+
 interface QueuedEntry extends SharedEntry {
   /** The history that the version belongs to. */
   history: string;
@@ -62,7 +68,7 @@ export class FencedCache {
   readonly #box: SealedBox;
   readonly #now: () => number;
   readonly #clock: ClockVerdict;
-  readonly #changes: { readonly history: string };
+  readonly #changes: Histories;
   readonly #maxTtlMs: Record<EntryKind, number>;
   readonly #fenceTtlMs: number;
   readonly #queue = new WriteQueue<QueuedEntry>({
@@ -73,7 +79,6 @@ export class FencedCache {
 
   /**
    * @param secrets for sealing and for Redis keys: the first writes, all read
-   * @param changes names the history that the versions belong to
    * @param recordTtlMs maximum age of a record that Postgres does not confirm, `MAX_STALENESS_MS`
    */
   constructor(
@@ -81,7 +86,7 @@ export class FencedCache {
     secrets: readonly Buffer[],
     now: () => number,
     clock: ClockVerdict,
-    changes: { readonly history: string },
+    changes: Histories,
     recordTtlMs: number,
   ) {
     this.#link = link;
@@ -139,9 +144,9 @@ export class FencedCache {
 
   /** @returns the fence that could not be true and was replaced, if there was one */
   async store(entry: SharedEntry): Promise<string | undefined> {
-    const { history } = this.#changes;
+    const { history, lineage } = this.#changes;
     const reply = await this.#write(entry, history);
-    return reply === REPLACED ? this.#redisKeys.fences(entry.id, history)[0] : undefined;
+    return reply === REPLACED ? this.#redisKeys.fences(entry.id, lineage)[0] : undefined;
   }
 
   /** Resolves when the queued entries are written; waits for 1 s at most, and not without Redis. */
@@ -169,10 +174,12 @@ export class FencedCache {
     if (!this.#clock.isRight || confirmedAtMs > nowMs || history !== this.#changes.history) return OBSOLETE;
     const ttlMs = Math.ceil(expiresAtMs - nowMs);
     const [redisKey] = this.#redisKeys.entries(kind, id, digest);
-    const [fence] = this.#redisKeys.fences(id, history);
+    const fences = this.#redisKeys.fences(id, this.#changes.lineage);
+    const [fence] = fences;
     if (ttlMs <= 0 || redisKey === undefined || fence === undefined) return OBSOLETE;
     if (!this.isUp) return undefined;
-    const guard = { redisKey: fence, ttlMs: this.#fenceTtlMs, highest: highestVersion };
+    const [proof] = this.#redisKeys.proofs(fences, version);
+    const guard = { redisKey: fence, ttlMs: this.#fenceTtlMs, highest: highestVersion, proof };
     const sealed = this.#box.seal(payload, redisKey, expiresAtMs);
     return await this.#link.store(guard, version, { redisKey, sealed, ttlMs });
   }

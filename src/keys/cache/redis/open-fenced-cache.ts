@@ -3,7 +3,7 @@ import type { Config } from '../../../config.ts';
 import { readAuthorities } from '../../../setting-file.ts';
 import type { ClockCheck } from '../../change-feed/clock-check.ts';
 import type { Freshness } from '../../change-feed/freshness.ts';
-import { FencedCache } from './fenced-cache.ts';
+import { FencedCache, type Histories } from './fenced-cache.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { RedisLink } from './redis-link.ts';
 import { RegionConfirmation } from './region-confirmation.ts';
@@ -20,7 +20,7 @@ export function openFencedCache(
   logger: Logger,
   now: () => number,
   clock: ClockCheck,
-  changes: { readonly history: string },
+  changes: Histories,
   freshness: Freshness,
 ) {
   const link = new RedisLink({

@@ -33,7 +33,7 @@ export interface RedisServer {
 const SOCKET_TIMEOUT_MS = 2_000;
 
 /**
- * KEYS: the fence of an API key; optionally the entry to store. ARGV: version in 16 hexadecimal digits, TTL of the
+ * KEYS: the fence of an API key; optionally the entry to store. ARGV: version in 16 hexadecimal digits and its proof, TTL of the
  * fence, optionally the highest version that can be true; value and TTL of the entry. The fence is the newest version that
  * any pod has seen; an older store loses. The script overwrites a value of another type or above the highest, which only an
  * intruder can leave there. Any other error, such as a missing permission, ends it: without the fence an older entry could win.

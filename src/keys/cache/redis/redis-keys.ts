@@ -34,9 +34,18 @@ export class RedisKeys {
     });
   }
 
-  /** Redis keys of the fence of an API key, in the same order. Versions of different histories cannot be compared. */
-  fences(id: string, history: string): string[] {
-    return this.#keys.map((key) => `${LAYOUT}:{${keyed(key, `id:${id}`)}}:fence:${history}`);
+  /** Redis keys of the fence of an API key, in the same order. Versions of different lineages cannot be compared. */
+  fences(id: string, lineage: string): string[] {
+    return this.#keys.map((key) => `${LAYOUT}:{${keyed(key, `id:${id}`)}}:fence:${lineage}`);
+  }
+
+  /**
+   * Proofs that a pod wrote a version to these fences, in the same order. Others may write to Redis, and a fence that is too high
+   * would deny its key.
+   * @param fences of one API key
+   */
+  proofs(fences: readonly string[], version: number): string[] {
+    return this.#keys.map((key, index) => keyed(key, `proof:${fences[index]} ${version}`));
   }
 
   /** Redis keys of a time that pods share, such as the fence of a role scope, in the same order. */

@@ -44,6 +44,8 @@ export interface Fence {
   ttlMs: number;
   /** A higher value cannot be true, and is replaced; `undefined` if every value can be. */
   highest?: number | undefined;
+  /** Written after the number. */
+  proof?: string | undefined;
 }
 
 /** A value that a fence protects, in the same slot of a cluster. */
@@ -120,7 +122,12 @@ export class RedisLink {
   /** Raises a fence to `version`, unless it is newer already. @returns `REPLACED` if it could not be true */
   raiseFence(fence: Fence, version: number): Promise<unknown> {
     return this.#write(() =>
-      this.#client.raiseFence(fence.redisKey, versionText(version), fence.ttlMs, highestText(fence)),
+      this.#client.raiseFence(
+        fence.redisKey,
+        versionText(version) + (fence.proof ?? ''),
+        fence.ttlMs,
+        highestText(fence),
+      ),
     );
   }
 
@@ -130,7 +137,7 @@ export class RedisLink {
       this.#client.storeUnlessNewer(
         fence.redisKey,
         redisKey,
-        versionText(version),
+        versionText(version) + (fence.proof ?? ''),
         fence.ttlMs,
         highestText(fence),
         sealed,

@@ -18,10 +18,20 @@ export class RisingNumbers {
     this.#link = link;
   }
 
-  /** @returns whether Redis has the number, or a higher one, under every Redis key */
-  async raise(redisKeys: readonly string[], value: number, ttlMs: number): Promise<boolean> {
+  /**
+   * @param proofs of the number, one per Redis key
+   * @returns whether Redis has the number, or a higher one, under every Redis key
+   */
+  async raise(
+    redisKeys: readonly string[],
+    value: number,
+    ttlMs: number,
+    proofs: readonly string[] = [],
+  ): Promise<boolean> {
     const replies = await Promise.all(
-      redisKeys.map((redisKey) => this.#link.raiseFence({ redisKey, ttlMs }, value)),
+      redisKeys.map((redisKey, index) =>
+        this.#link.raiseFence({ redisKey, ttlMs, proof: proofs[index] }, value),
+      ),
     );
     return replies.every((reply) => reply !== undefined);
   }

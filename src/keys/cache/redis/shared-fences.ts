@@ -1,12 +1,15 @@
 import type { Change, ChangeListener } from '../../change-feed/change.ts';
 import { CLOCK_SKEW_MS } from '../../change-feed/change-source.ts';
 import type { ClockVerdict } from '../../change-feed/clock-check.ts';
-import type { CopyOrigin, Fences } from '../fences.ts';
+import type { CopyOrigin, Fences, VersionFences } from '../fences.ts';
 import { policies } from '../policies.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { RisingNumbers } from './rising-numbers.ts';
 import { WriteQueue } from './write-queue.ts';
+
+/** Of a version; its proof follows. */
+const DIGITS = 16;
 
 /** Stands in for fences that were shed, and for all of another history. */
 const REGION = 'region';
@@ -24,8 +27,8 @@ export interface SharedFencesDeps {
   redisKeys: RedisKeys;
   now: () => number;
   clock: ClockVerdict;
-  /** Names the history that the versions belong to. */
-  changes: { readonly history: string };
+  /** Names the histories in which the versions can be compared. */
+  changes: { readonly lineage: string };
   ttlMs: number;
 }
 
@@ -36,7 +39,7 @@ export interface SharedFencesDeps {
  * The fence of a key is a version. Roles of one scope have no common version, because they may commit in another order,
  * so their fence is the time at which a pod applied the change. A pod whose clock is wrong does not raise it.
  */
-export class SharedFences implements ChangeListener, Fences {
+export class SharedFences implements ChangeListener, Fences, VersionFences {
   readonly #deps: SharedFencesDeps;
   readonly #numbers: RisingNumbers;
   readonly #keys: WriteQueue<number>;
@@ -52,7 +55,10 @@ export class SharedFences implements ChangeListener, Fences {
     this.#region = new WriteQueue({ write: times, merge: Math.max });
     const onShed = () => this.#raiseForRegion();
     this.#keys = new WriteQueue({
-      write: (name, version) => this.#numbers.raise(redisKeys.fences(...splitName(name)), version, ttlMs),
+      write: (name, version) => {
+        const names = redisKeys.fences(...splitName(name));
+        return this.#numbers.raise(names, version, ttlMs, redisKeys.proofs(names, version));
+      },
       merge: Math.max,
       onShed,
     });
@@ -61,7 +67,7 @@ export class SharedFences implements ChangeListener, Fences {
 
   apply(change: Change): void {
     const { changes, clock, now } = this.#deps;
-    if (change.entity === 'key') this.#keys.enqueue(nameOf(change.id, changes.history), change.version);
+    if (change.entity === 'key') this.#keys.enqueue(nameOf(change.id, changes.lineage), change.version);
     else if (change.entity === 'roles' && clock.isRight) this.#scopes.enqueue(change.id, now());
     else if (change.entity === 'history') this.#beginHistory(change.generation);
   }
@@ -71,12 +77,28 @@ export class SharedFences implements ChangeListener, Fences {
     // The times of the copy cannot be compared with those of the fences.
     if (!clock.isRight) return true;
     const times = [REGION, ...scopes].map((name) => redisKeys.times(name));
-    const versions = key === undefined ? [] : [redisKeys.fences(key.id, changes.history)];
+    const versions = key === undefined ? [] : [redisKeys.fences(key.id, changes.lineage)];
     const found = await this.#numbers.read([...times, ...versions]);
     if (found === undefined) return false;
     const changedAtMs = Math.max(...found.slice(0, times.length));
     const version = found[times.length] ?? Number.NEGATIVE_INFINITY;
     return changedAtMs + CLOCK_SKEW_MS >= confirmedAtMs || (key !== undefined && version > key.version);
+  }
+
+  /** Needs no right clock. Counts only what a pod wrote: a forged fence would deny its key. */
+  async newestVersion(id: string): Promise<number | undefined> {
+    const { link, redisKeys, changes } = this.#deps;
+    const names = redisKeys.fences(id, changes.lineage);
+    const values = await Promise.all(names.map((name) => link.read(name)));
+    let newest = -1;
+    for (const [index, value] of values.entries()) {
+      if (value === undefined) return undefined;
+      const text = value?.toString('latin1') ?? '';
+      const version = /^[0-9a-f]{16}/.test(text) ? Number.parseInt(text.slice(0, DIGITS), 16) : -1;
+      if (version > newest && text.slice(DIGITS) === redisKeys.proofs(names, version)[index])
+        newest = version;
+    }
+    return newest;
   }
 
   /** Versions of the former history mean nothing now. A pod that is cut off may still have copies of it. */
@@ -94,12 +116,12 @@ export class SharedFences implements ChangeListener, Fences {
   }
 }
 
-/** A version counts only in its history, which may end before the fence is raised. */
-function nameOf(id: string, history: string): string {
-  return `${history}\n${id}`;
+/** A version counts only in its lineage, which may end before the fence is raised. */
+function nameOf(id: string, lineage: string): string {
+  return `${lineage}\n${id}`;
 }
 
-function splitName(name: string): [id: string, history: string] {
+function splitName(name: string): [id: string, lineage: string] {
   const end = name.indexOf('\n');
   return [name.slice(end + 1), name.slice(0, end)];
 }

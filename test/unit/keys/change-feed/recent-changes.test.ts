@@ -41,6 +41,16 @@ describe('RecentChanges', () => {
     expect(changes.keyVersion('k'), 'a replica that is further behind restores no old version').toBe(9);
   });
 
+  it('keeps the recorded versions in another history of the same lineage, and forgets them in another lineage', () => {
+    const changes = createChanges();
+    changes.apply({ entity: 'history', generation: 'g1' });
+    changes.apply({ entity: 'key', id: 'k', version: 9 });
+    changes.apply({ entity: 'history', generation: 'g2', lineage: 'g1' });
+    expect([changes.history, changes.lineage, changes.keyVersion('k')]).toEqual(['g2', 'g1', 9]);
+    changes.apply({ entity: 'history', generation: 'g3', lineage: 'g3' });
+    expect([changes.history, changes.lineage, changes.keyVersion('k')]).toEqual(['g3', 'g3', -1]);
+  });
+
   it('trusts no copy from before a change that a flood has evicted', () => {
     let nowMs = 1_000_000;
     const changes = createChanges(() => nowMs, 3);

@@ -15,7 +15,7 @@ let links: RedisLink[];
 let cutOff: RedisLink;
 let other: RedisLink;
 let cache: FencedCache;
-const changes = { history: 'h' };
+const changes = { history: 'h', lineage: 'h' };
 
 beforeEach(async () => {
   redis = await startTestRedis();

@@ -13,6 +13,7 @@ import { RecentChanges } from '../../../../../src/keys/change-feed/recent-change
 import { ClientAuthentication } from '../../../../../src/keys/client-authentication.ts';
 import type { LoadedKey } from '../../../../../src/keys/key-store.ts';
 import { SharedResponses } from '../../../../../src/regional/shared-responses.ts';
+import { noVersions } from '../../../../support/no-versions.ts';
 import { keyRecord } from '../../../../support/records.ts';
 import { startTestRedis, type TestRedis } from '../../../../support/servers/redis.ts';
 
@@ -43,7 +44,7 @@ afterAll(async () => {
 });
 
 const RIGHT = { isRight: true };
-const ONE_HISTORY = { history: 'h' };
+const ONE_HISTORY = { history: 'h', lineage: 'h' };
 
 const cacheAhead = (byMs: number, clock = RIGHT) =>
   new FencedCache(link, [cacheKey], () => Date.now() + byMs, clock, ONE_HISTORY, LIFE_MS);
@@ -59,6 +60,7 @@ function podAhead(byMs: number): SharedResponses {
   changes.startAt(0);
   return new SharedResponses({
     cache: cacheAhead(byMs),
+    fences: noVersions,
     changes,
     freshness,
     clientAuthentication: new ClientAuthentication([]),

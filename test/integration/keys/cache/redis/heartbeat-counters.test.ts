@@ -51,7 +51,7 @@ function pod(aheadMs = 0, isRight = true) {
   const now = () => Date.now() + aheadMs;
   const { logger, lines } = recordingLogger();
   const clock = { isRight };
-  const cache = new FencedCache(link, [secret], now, clock, { history: '' }, CONFIRMS_FOR_MS);
+  const cache = new FencedCache(link, [secret], now, clock, { history: '', lineage: '' }, CONFIRMS_FOR_MS);
   const counters = new HeartbeatCounters({ cache, now, clock, logger, confirmsForMs: CONFIRMS_FOR_MS });
   return { counters, lines, trust: new ReplicaTrust({ shared: counters, logger }) };
 }

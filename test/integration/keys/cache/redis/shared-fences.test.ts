@@ -32,13 +32,13 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-const HISTORY = { history: 'first' };
+const LINEAGE = { lineage: 'first' };
 
 function pod(
   keys: readonly Buffer[] = [secrets[0]],
   clock = RIGHT,
   aheadMs = 0,
-  changes = HISTORY,
+  changes = LINEAGE,
 ): SharedFences {
   const now = () => Date.now() + aheadMs;
   const redisKeys = new RedisKeys(keys);
@@ -78,6 +78,52 @@ describe('the fence of a key', () => {
   });
 });
 
+describe('the newest version of a key', () => {
+  it('is the highest that a pod has applied in this lineage, and needs no right clock', async () => {
+    const id = randomUUID();
+    const reader = pod(undefined, { isRight: false });
+    expect(await reader.newestVersion(id)).toBe(-1);
+    for (const version of [7, 2 ** 40 + 3, 5]) pod().apply({ entity: 'key', id, version });
+    await expect.poll(() => reader.newestVersion(id)).toBe(2 ** 40 + 3);
+    expect(await pod(undefined, RIGHT, 0, { lineage: 'second' }).newestVersion(id)).toBe(-1);
+  });
+
+  it('is known to pods with other cache keys during a rotation', async () => {
+    const [older, newer] = secrets;
+    for (const [writer, reader] of [
+      [[older], [newer, older]],
+      [[newer, older], [older]],
+      [[newer, older], [newer]],
+    ]) {
+      const id = randomUUID();
+      pod(writer).apply({ entity: 'key', id, version: 2 });
+      await expect.poll(() => pod(reader).newestVersion(id)).toBe(2);
+    }
+  });
+
+  it('cannot be forged: without the cache key no one denies a key by a high version', async () => {
+    const [admin, id, other] = [new RedisAdmin(redis.url), randomUUID(), randomUUID()];
+    const nameOf = (key: string) => new RedisKeys([secrets[0]]).fences(key, LINEAGE.lineage)[0] as string;
+    try {
+      pod().apply({ entity: 'key', id, version: 2 });
+      pod().apply({ entity: 'key', id: other, version: 99 });
+      await expect.poll(() => pod().newestVersion(other)).toBe(99);
+      await expect.poll(() => pod().newestVersion(id)).toBe(2);
+      const genuine = (await admin.client.get(nameOf(id))) as string;
+      const ofAnother = (await admin.client.get(nameOf(other))) as string;
+      const highest = 'f'.repeat(16);
+      for (const forged of [highest, highest + genuine.slice(16), ofAnother, '', 'not a version'])
+        expect(
+          await admin.client.set(nameOf(id), forged, 'PX', 60_000).then(() => pod().newestVersion(id)),
+        ).toBe(-1);
+      await admin.client.set(nameOf(id), genuine, 'PX', 60_000);
+      expect(await pod().newestVersion(id)).toBe(2);
+    } finally {
+      admin.close();
+    }
+  });
+});
+
 describe('the fence of a role scope', () => {
   it('supersedes copies that were confirmed before the change, or too soon after it to compare clocks', async () => {
     const scope = randomUUID();
@@ -111,7 +157,7 @@ describe('the fence of a role scope', () => {
 it('a fence that an intruder has overwritten supersedes every copy', async () => {
   const [admin, id] = [new RedisAdmin(redis.url), randomUUID()];
   try {
-    const [name = ''] = new RedisKeys([secrets[0]]).fences(id, HISTORY.history);
+    const [name = ''] = new RedisKeys([secrets[0]]).fences(id, LINEAGE.lineage);
     await admin.client.set(name, 'not a version', 'PX', 60_000);
     expect(await keyCopy(id)).toBe(true);
   } finally {
@@ -133,14 +179,14 @@ it('after a flood of changes, copies are superseded although their own fences we
 
 it('a pod that follows the replica into another history supersedes the copies of pods that cannot', async () => {
   const regionKeys = [randomBytes(32)];
-  const changes = { history: 'first' };
+  const changes = { lineage: 'first' };
   const writer = pod(regionKeys, RIGHT, 0, changes);
   const id = randomUUID();
   writer.apply({ entity: 'history', generation: 'first' });
   await writer.supersede({ scopes: [], confirmedAtMs: 0 });
   expect(await keyCopy(id, pod(regionKeys)), 'the start of a pod').toBe(false);
   const copiedAtMs = Date.now();
-  changes.history = 'second';
+  changes.lineage = 'second';
   writer.apply({ entity: 'history', generation: 'second' });
   const copy = { key: { id, version: 99 }, scopes: [], confirmedAtMs: copiedAtMs };
   await expect.poll(() => pod(regionKeys).supersede(copy)).toBe(true);
@@ -173,6 +219,7 @@ it('without Redis nothing is superseded, and fences are raised once it is back',
   const writer = pod();
   writer.apply({ entity: 'key', id, version: 2 });
   expect(await keyCopy(id)).toBe(false);
+  expect(await pod().newestVersion(id)).toBeUndefined();
   await redis.restart();
   await expect.poll(() => keyCopy(id), { timeout: 15_000 }).toBe(true);
   writer.close();

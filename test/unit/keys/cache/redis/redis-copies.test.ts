@@ -10,7 +10,7 @@ import { Revalidation } from '../../../../../src/keys/cache/revalidation.ts';
 import { CLOCK_SKEW_MS } from '../../../../../src/keys/change-feed/change-source.ts';
 import { Freshness } from '../../../../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../../../../src/keys/change-feed/recent-changes.ts';
-import { StoreUnavailableError } from '../../../../../src/keys/key-store.ts';
+import { OutdatedRowError, StoreUnavailableError } from '../../../../../src/keys/key-store.ts';
 import { keyRecord } from '../../../../support/records.ts';
 
 const REVALIDATE_AFTER_MS = 2_000;
@@ -28,6 +28,8 @@ class Pod {
   version: number | undefined = 5;
   failure: Error | undefined;
   superseded = false;
+  /** The newest version that any pod has seen. */
+  newest: number | undefined = -1;
   reads = 0;
   checks = 0;
   sealedByOlderKey = false;
@@ -82,6 +84,7 @@ class Pod {
       () => nowMs,
       { supersede: async () => this.superseded },
     ),
+    fences: { newestVersion: async () => this.newest },
   });
 
   constructor() {
@@ -175,6 +178,40 @@ describe('a key record that another pod stored', () => {
   });
 });
 
+describe('a key of which another pod has seen a newer version', () => {
+  it('is neither accepted nor refused by an older row', async () => {
+    const pod = new Pod();
+    pod.newest = 6;
+    await expect(pod.get()).rejects.toBeInstanceOf(OutdatedRowError);
+    expect(pod.reads, 'the row may arrive between two reads').toBe(2);
+    pod.version = 6;
+    expect(await pod.get()).toEqual({ ...postgres(6), hash: undefined });
+  });
+
+  it('is unknown without a row, which a repair may have removed', async () => {
+    const pod = new Pod();
+    pod.version = undefined;
+    pod.newest = 6;
+    expect(await pod.get()).toBeUndefined();
+  });
+
+  it('is not accepted by an older record in Redis', async () => {
+    const pod = new Pod();
+    pod.share();
+    pod.newest = 6;
+    await expect(pod.get()).rejects.toBeInstanceOf(OutdatedRowError);
+    pod.newest = 5;
+    expect(await pod.get()).toEqual(redis(5));
+  });
+
+  it('is read as before while Redis does not say', async () => {
+    const pod = new Pod();
+    pod.share();
+    pod.newest = undefined;
+    expect(await pod.get()).toEqual(postgres(5));
+  });
+});
+
 describe('the hash that a secret matched', () => {
   it('counts only while it is a hash of the key', async () => {
     const outcome = async (hash: string) => {
@@ -239,7 +276,7 @@ describe('fences of a region', () => {
         return value === undefined ? null : hex(value);
       },
     } as unknown as RedisLink;
-    const changes = { history: 'g1' };
+    const changes = { lineage: 'g1' };
     const pod = new SharedFences({
       link,
       redisKeys: new RedisKeys([Buffer.alloc(32, 1)]),

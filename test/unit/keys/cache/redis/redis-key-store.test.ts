@@ -5,6 +5,7 @@ import type { Revalidation } from '../../../../../src/keys/cache/revalidation.ts
 import { Freshness } from '../../../../../src/keys/change-feed/freshness.ts';
 import { RecentChanges } from '../../../../../src/keys/change-feed/recent-changes.ts';
 import type { LoadedKey } from '../../../../../src/keys/key-store.ts';
+import { noVersions } from '../../../../support/no-versions.ts';
 import { keyRecord } from '../../../../support/records.ts';
 
 const now = () => 1_000;
@@ -34,6 +35,7 @@ function storeWith(replies: (SharedKey | null | undefined)[]) {
     freshness: new Freshness(now, { revalidateAfterMs: 1, maxStalenessMs: 1 }),
     changes: new RecentChanges(now, { ttlMs: 1, maxEntries: 1 }),
     revalidation: {} as Revalidation,
+    fences: noVersions,
   });
   return { store, reads };
 }
