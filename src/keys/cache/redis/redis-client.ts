@@ -1,4 +1,5 @@
 import { Cluster, Redis } from 'ioredis';
+import { RedisConnector } from './redis-connector.ts';
 
 /** The reply of `STORE_UNLESS_NEWER` if it stored over a fence that could not be true. */
 export const REPLACED = 2;
@@ -67,6 +68,7 @@ export function connectRedis({ url, cluster, authorities }: RedisServer): RedisC
 }
 
 const connection = {
+  Connector: RedisConnector,
   connectTimeout: 1_000,
   socketTimeout: SOCKET_TIMEOUT_MS,
   maxRetriesPerRequest: 0,

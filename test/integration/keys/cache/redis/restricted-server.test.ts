@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../../../../dev/ports.ts';
 import { type RedisServer, startRedis } from '../../../../../dev/redis/server.ts';
+import { connectRedis } from '../../../../../src/keys/cache/redis/redis-client.ts';
 import { LAYOUT } from '../../../../../src/keys/cache/redis/redis-keys.ts';
 import { CertificateAuthority } from '../../../../support/certificates.ts';
 import { createDatabases, type TestDatabases } from '../../../../support/databases.ts';
@@ -174,5 +176,18 @@ describe.skipIf(binary === undefined)('a Redis with a private certificate author
     } finally {
       await pod.close();
     }
+  });
+
+  it('may be left during the TLS handshake, also if its certificate is refused', async () => {
+    // Without a listener for the alert of the server, vitest reports an uncaught exception.
+    const certificate = await readFile(authority.certFile, 'utf8');
+    for (let index = 0; index < 200; index += 1) {
+      const authorities = index % 2 === 0 ? certificate : undefined;
+      const client = connectRedis({ url: url(), cluster: false, authorities });
+      client.on('error', () => {});
+      setTimeout(() => client.disconnect(), index % 13);
+      await sleep(5);
+    }
+    await expect.poll(() => admin.info('clients')).toContain('connected_clients:1\r');
   });
 });
