@@ -118,8 +118,8 @@ export function envExample(): string {
     const about = `# ${description}\n# ${values.replaceAll('`', '')}${secret ? '; secret' : ''}${standardIsProse ? `; default: ${standard}` : ''}`;
     return `${about}\n#${name}=${standardIsProse ? '' : (standard ?? '')}`;
   });
-  return `# Generated from src/config.ts by \`npm run docs\`. Copy this file to .env, uncomment the settings you need, and run
-# iam --settings .env regional
+  return `# Generated from src/config/*.ts by \`npm run docs\`. Copy this file to regional.env, uncomment the settings you need, and run
+# npx iam --settings regional.env regional
 
 ${entries.join('\n\n')}
 `;

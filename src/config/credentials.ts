@@ -9,6 +9,7 @@ const prefix = z.string().regex(/^[a-z][a-z0-9_]*$/, 'lower-case letters, digits
 export const credentialSettings = {
   CREDENTIAL_PREFIX: prefix.default('essu').describe('Prefix of new credentials.'),
   ACCEPTED_CREDENTIAL_PREFIXES: list
+    .pipe(z.array(prefix).min(1, 'names no prefix'))
     .optional()
     .describe('Prefixes accepted from clients, separated by commas. If unset, CREDENTIAL_PREFIX.'),
   CLIENT_AUTHENTICATION_SECRETS: secrets

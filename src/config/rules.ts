@@ -55,6 +55,12 @@ export const RULES: readonly Rule[] = [
     isBroken: (values) => values.RESPONSE_BUDGET_BYTES < values.MAX_RESPONSE_BYTES,
   },
   {
+    setting: 'BODY_BUDGET_BYTES',
+    message:
+      'must be at least 2 × BODY_LIMIT_BYTES: one client can use half of it, so a longer body would never be accepted',
+    isBroken: (values) => values.BODY_BUDGET_BYTES < 2 * values.BODY_LIMIT_BYTES,
+  },
+  {
     setting: 'MAX_STALENESS_MS',
     message: 'must be at least REVALIDATE_AFTER_MS: a younger record is used without a check',
     isBroken: (values) => values.MAX_STALENESS_MS < values.REVALIDATE_AFTER_MS,

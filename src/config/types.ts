@@ -12,7 +12,9 @@ export const list = z
   )
   .pipe(z.array(z.string()));
 export const secrets = list.pipe(
-  z.array(z.string().min(16, 'each secret must have at least 16 characters (openssl rand -base64 32)')),
+  z
+    .array(z.string().min(16, 'each secret must have at least 16 characters (openssl rand -base64 32)'))
+    .min(1, 'names no secret'),
 );
 /** A URL of a server, whose authority no error or log line may show in parts. */
 export const serverUrl = (protocol: RegExp) =>

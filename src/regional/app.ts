@@ -78,18 +78,22 @@ export async function createRegionalApp(
   await app.register(clientConnections, traffic);
   await app.register(jsonBytes);
   // Before the body is read.
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const limited = limit.refuse(request.senderNetwork);
     if (limited !== undefined) throw limited;
-    if (request.is404) throw new IamError('NOT_FOUND');
+    if (!request.is404) return;
+    if (request.url.split('?', 1)[0] !== AUTHENTICATE_PATH) throw new IamError('NOT_FOUND');
+    reply.header('allow', 'POST');
+    throw new IamError('METHOD_NOT_ALLOWED');
   });
   app.addHook('preClose', async () => lane.close());
   app.addHook('onError', async (_request, _reply, error) => {
     if (error instanceof QuarantinedKeyError) metrics.observeQuarantined(error.column);
   });
-  app.addHook('onResponse', async (_request, reply) =>
-    metrics.observe(outcomeOf(reply.statusCode), reply.tier, reply.elapsedTime / 1_000),
-  );
+  app.addHook('onResponse', async (request, reply) => {
+    if (request.routeOptions.url !== AUTHENTICATE_PATH) return;
+    metrics.observe(outcomeOf(reply.statusCode), reply.tier, reply.elapsedTime / 1_000);
+  });
   authenticationRoute(app, service);
   if (controlPlane !== undefined) {
     // Imported on demand: its HTTP client takes as long to load as Fastify.

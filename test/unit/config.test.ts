@@ -110,6 +110,22 @@ describe('configuration', () => {
     expect(refusal({ RESPONSE_BUDGET_BYTES: '16777215' })).toContain(
       'RESPONSE_BUDGET_BYTES: must be at least MAX_RESPONSE_BYTES',
     );
+    expect(refusal({ BODY_LIMIT_BYTES: '1048576', BODY_BUDGET_BYTES: '2097151' })).toContain(
+      'BODY_BUDGET_BYTES: must be at least 2 × BODY_LIMIT_BYTES',
+    );
+    loadConfig({ BODY_LIMIT_BYTES: '1048576', BODY_BUDGET_BYTES: '2097152' });
+  });
+
+  it.each([
+    ['CLIENT_AUTHENTICATION_SECRETS', 'names no secret'],
+    ['FORWARDING_SECRETS', 'names no secret'],
+    ['ACCEPTED_CREDENTIAL_PREFIXES', 'names no prefix'],
+  ])('refuses %s without an item: it would refuse every caller', (name, message) => {
+    for (const text of [',', ' , ', '\n']) expect(refusal({ [name]: text })).toContain(`${name}: ${message}`);
+  });
+
+  it('refuses an accepted prefix that no credential can have', () => {
+    expect(refusal({ ACCEPTED_CREDENTIAL_PREFIXES: 'essu,ESSU' })).toContain('lower-case letters');
   });
 
   it('refuses a database other than 0 of a Redis Cluster', () => {

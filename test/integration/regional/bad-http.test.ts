@@ -18,14 +18,33 @@ describe('a request without a route is refused with the common error body', () =
   it.each([
     ['POST', '/'],
     ['POST', '/uiam/api/v1/authentication/_authenticate/'],
-    ['GET', AUTHENTICATE_PATH],
-    ['DELETE', AUTHENTICATE_PATH],
-    ['PROPFIND', AUTHENTICATE_PATH],
     ['GET', '/metrics'],
     ['GET', '/../../etc/passwd'],
   ])('%s %s is 404', async (method, path) => {
     const response = await call(`${regional.url}${path}`, { method, headers: { authorization } });
     expectRefusal(response, 404, '0x1A0404', [authorization]);
+  });
+
+  it.each(['GET', 'DELETE', 'PROPFIND'])('%s of _authenticate is 405', async (method) => {
+    const response = await call(`${regional.url}${AUTHENTICATE_PATH}?x=1`, {
+      method,
+      headers: { authorization },
+    });
+    expectRefusal(response, 405, '0x1A0405', [authorization]);
+    expect(response.headers.get('allow')).toBe('POST');
+  });
+
+  it('counts as no authentication', async () => {
+    const counted = async () =>
+      (await (await fetch(`${regional.managementUrl}/metrics`)).text())
+        .split('\n')
+        .filter((line) => line.startsWith('iam_authentication_'));
+    const before = await counted();
+    for (const path of ['/', '/metrics', AUTHENTICATE_PATH, '/uiam/api/v1/authentication/api-keys/_grant'])
+      await call(`${regional.url}${path}`, { headers: { authorization } });
+    expect(await counted()).toEqual(before);
+    await call(`${regional.url}${AUTHENTICATE_PATH}`, { method: 'POST' });
+    expect(await counted()).not.toEqual(before);
   });
 
   it('an invalid URL path is 400', async () => {

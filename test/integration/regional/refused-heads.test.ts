@@ -51,7 +51,7 @@ it.each([
   [401, 'a missing credential of any type', head('POST', AUTHENTICATE_PATH, '', 'text/plain')],
   [415, 'another content type', head('POST', AUTHENTICATE_PATH, valid, 'text/plain')],
   [404, 'another path', head('POST', '/uiam/api/v1/unknown', valid)],
-  [404, 'another method', head('PUT', AUTHENTICATE_PATH, valid)],
+  [405, 'another method', head('PUT', AUTHENTICATE_PATH, valid)],
 ])('answers with %i before the body of a request with %s arrives', async (status, _name, text) => {
   expect(await nextStatus(await send(text))).toBe(status);
 });
