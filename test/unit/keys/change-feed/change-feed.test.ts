@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Change } from '../../../../src/keys/change-feed/change.ts';
 import { ChangeFeed } from '../../../../src/keys/change-feed/change-feed.ts';
 import type {
@@ -52,7 +52,10 @@ class ScriptedSource implements ChangeSource {
 }
 
 let feed: ChangeFeed;
-afterEach(() => feed.stop());
+afterEach(async () => {
+  vi.useRealTimers();
+  await feed.stop();
+});
 
 function start(
   source: ScriptedSource,
@@ -61,6 +64,7 @@ function start(
   shared?: SharedCounters,
 ) {
   let nowMs = 1_000_000;
+  let monotonicMs = 0;
   const now = () => nowMs;
   const freshness = new Freshness(now, { revalidateAfterMs: 2_000, maxStalenessMs: 900_000 });
   const changes = new RecentChanges(now, { ttlMs: 60_000, maxEntries: 100 });
@@ -70,7 +74,7 @@ function start(
   const lines: string[] = [];
   const logger = pino({}, { write: (line) => void lines.push(line) });
   // The monotonic clock stands still, so `advance` sets the clock of the pod.
-  const clock = new ClockCheck({ now, monotonicNow: () => 0, logger, toleranceMs: 5_000 });
+  const clock = new ClockCheck({ now, monotonicNow: () => monotonicMs, logger, toleranceMs: 5_000 });
   const replication = new ReplicationWatch({ maxAgeMs: undefined, logger });
   const trust = new ReplicaTrust({ shared, logger });
   feed = new ChangeFeed({
@@ -100,7 +104,25 @@ function start(
   const advance = (ms: number) => {
     nowMs += ms;
   };
-  return { freshness, changes, applied, now, advance, clock, failures, caughtUp, lines, replication, trust };
+  const advanceMonotonic = (ms: number) => {
+    monotonicMs += ms;
+  };
+  const messages = () => lines.map((line) => JSON.parse(line).msg);
+  return {
+    freshness,
+    changes,
+    applied,
+    now,
+    advance,
+    advanceMonotonic,
+    clock,
+    failures,
+    caughtUp,
+    lines,
+    messages,
+    replication,
+    trust,
+  };
 }
 
 describe('ChangeFeed', () => {
@@ -281,7 +303,7 @@ describe('ChangeFeed', () => {
 
   it('reports a slow replica before it responds, and applies its changes without a new connection', async () => {
     const source = new ScriptedSource();
-    const { applied, failures } = start(source, 60_000, 20);
+    const { applied, failures, messages } = start(source, 60_000, 20);
     await expect.poll(() => source.reads).toBe(1);
     expect(failures.count).toBe(0);
     const response = Promise.withResolvers<Batch>();
@@ -293,6 +315,83 @@ describe('ChangeFeed', () => {
     response.resolve({ changes: [key('a', 7)], more: false });
     await expect.poll(() => applied.at(-1)).toEqual(key('a', 7));
     expect([source.connections.length, feed.counts.broken]).toEqual([1, 0]);
+    await expect.poll(() => feed.failure).toBeUndefined();
+    expect(messages()).toEqual([
+      'the replica responds slowly; the change feed waits for it',
+      'the change feed works again',
+    ]);
+  });
+
+  it('works again after a read in time, and not after a slow one', async () => {
+    const source = new ScriptedSource();
+    source.batches = [new Error('cut')];
+    const { advanceMonotonic, messages } = start(source, 60_000, 1_000);
+    const read = source.read.bind(source);
+    const takesMs = [1_000, 999];
+    source.read = async () => {
+      if (feed.failure !== undefined) advanceMonotonic(takesMs.shift() ?? 0);
+      return await read();
+    };
+    await expect.poll(() => takesMs).toEqual([999]);
+    await new Promise(setImmediate);
+    expect(feed.failure).toBe('cut');
+    source.connections.at(-1)?.onNotify();
+    await expect.poll(() => feed.failure).toBeUndefined();
+    expect(messages()).toEqual(['the change feed failed; reconnecting', 'the change feed works again']);
+  });
+
+  it('connects again at least once per second, and logs one line per cause of an outage', async () => {
+    vi.useFakeTimers();
+    const source = new ScriptedSource();
+    let attempts = 0;
+    let cause = 'refused';
+    source.connect = async () => {
+      attempts += 1;
+      throw new Error(cause);
+    };
+    const { messages, failures } = start(source);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([attempts, failures.count, feed.counts.broken]).toEqual([64, 64, 64]);
+    expect(messages()).toHaveLength(1);
+    cause = 'timeout';
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(messages()).toHaveLength(2);
+  });
+
+  it('counts and logs no failure of a connection that it closes itself', async () => {
+    const source = new ScriptedSource();
+    const { failures, lines } = start(source);
+    await expect.poll(() => source.reads).toBe(1);
+    const reading = Promise.withResolvers<Batch>();
+    source.read = () => reading.promise;
+    source.close = () => reading.reject(new Error('closed'));
+    source.connections[0]?.onNotify();
+    await new Promise(setImmediate);
+    await feed.stop();
+    expect([feed.counts.broken, failures.count, lines]).toEqual([0, 0, []]);
+  });
+
+  it.each([
+    ['within a second of the last evidence', 999, {}, 0],
+    ['a second after the last evidence', 1_000, {}, 1],
+    ['while the replica is incomplete', 0, { complete: false }, 1],
+    ['while the replica does not count', 0, { evidence: { ...goodEvidence, isContacted: false } }, 1],
+  ])('reads the evidence with a read %s: %i ms, %o', async (_, afterMs, lag, times) => {
+    const source = new ScriptedSource();
+    let examined = 0;
+    source.lag = async () => {
+      examined += 1;
+      return { applySeconds: 0, heartbeatAgeSeconds: 0, complete: true, evidence: goodEvidence, ...lag };
+    };
+    const { advance } = start(source);
+    await expect.poll(() => source.reads).toBe(1);
+    await new Promise(setImmediate);
+    examined = 0;
+    advance(afterMs);
+    source.connections[0]?.onNotify();
+    await expect.poll(() => source.reads).toBe(2);
+    await new Promise(setImmediate);
+    expect(examined).toBe(times);
   });
 
   it('gives each attempt to connect more time until one succeeds', async () => {

@@ -28,10 +28,13 @@ function start(aheadMs: number) {
 
 describe('ClockCheck', () => {
   it('does not know the clock before the first comparison', () => {
-    const { clock, compare } = start(0);
+    const { clock, compare, lines } = start(0);
     expect(clock.isRight).toBe(false);
     expect(clock.offsetMs).toBeUndefined();
+    expect(clock.hasPassed(REPLICA_MS + 60_000)).toBeUndefined();
+    expect(clock.judge(), 'turned').toBe(false);
     expect(clock.obstacles()).toEqual(['the clock has not been compared with the clock of the replica yet']);
+    expect(lines).toEqual([]);
     compare();
     expect(clock.isRight).toBe(true);
     expect(clock.obstacles()).toEqual([]);
@@ -75,6 +78,39 @@ describe('ClockCheck', () => {
     },
   );
 
+  it.each([
+    [0, 0, true],
+    [0, 1, false],
+    [TOLERANCE_MS, TOLERANCE_MS, false],
+    [TOLERANCE_MS + 1, TOLERANCE_MS, undefined],
+    [TOLERANCE_MS + 1, TOLERANCE_MS + 1, undefined],
+    [TOLERANCE_MS + 1, TOLERANCE_MS + 2, false],
+    [-TOLERANCE_MS - 1, 0, undefined],
+    [-TOLERANCE_MS - 1, -TOLERANCE_MS - 1, true],
+  ])(
+    'with a clock %i ms ahead, a time %i ms after that of the replica has passed: %s',
+    (aheadMs, afterMs, passed) => {
+      const { clock, state, compare } = start(0);
+      compare(0);
+      state.aheadMs = aheadMs;
+      expect(clock.hasPassed(REPLICA_MS + afterMs)).toBe(passed);
+    },
+  );
+
+  it.each([
+    [TOLERANCE_MS, 0, true],
+    [TOLERANCE_MS + 1, 0, false],
+    [TOLERANCE_MS / 2, TOLERANCE_MS, true],
+    [TOLERANCE_MS / 2 + 1, TOLERANCE_MS, false],
+  ])(
+    'with a clock %i ms ahead and a round trip of %i ms, the clock is right: %s',
+    (aheadMs, roundTripMs, isRight) => {
+      const { clock, compare } = start(aheadMs);
+      compare(roundTripMs);
+      expect(clock.isRight).toBe(isRight);
+    },
+  );
+
   it('keeps the former comparison after a response that says too little', () => {
     const { clock, compare } = start(1_000);
     compare();
@@ -101,6 +137,7 @@ describe('ClockCheck', () => {
     compare();
     state.aheadMs = 0;
     expect(clock.isRight).toBe(false);
+    expect(clock.obstacles()).toEqual([expect.stringContaining('0.0 s ahead of')]);
     expect(compare(), 'turned').toBe(true);
     expect(clock.isRight).toBe(true);
     expect(compare(), 'turned').toBe(false);

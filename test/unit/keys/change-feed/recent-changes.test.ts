@@ -63,4 +63,14 @@ describe('RecentChanges', () => {
     expect(changes.forgottenUntilMs).toBe(1_001_000);
     expect(changes.trustedSinceMs).toBeGreaterThanOrEqual(1_001_000);
   });
+
+  it('counts a change that arrives twice from its first arrival', () => {
+    let nowMs = 1_000_000;
+    const changes = createChanges(() => nowMs, 2);
+    for (const id of ['k', 'other', 'k', 'third']) {
+      changes.apply({ entity: 'key', id, version: 1 });
+      nowMs += 1_000;
+    }
+    expect([changes.keyVersion('k'), changes.forgottenUntilMs]).toEqual([-1, 1_000_000]);
+  });
 });

@@ -1,9 +1,12 @@
-import pino from 'pino';
-import { expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { ReplicaTrust, type SharedCounters } from '../../../../src/keys/change-feed/replica-trust.ts';
 import { goodEvidence } from '../../../support/evidence.ts';
+import { recordingLogger } from '../../../support/recording-logger.ts';
 
-const logger = pino({ level: 'silent' });
+const { logger, lines } = recordingLogger();
+beforeEach(() => {
+  lines.length = 0;
+});
 const HISTORY = [{ entity: 'history', generation: 'g1' }];
 const EVERYTHING = [{ entity: 'everything' }];
 
@@ -118,4 +121,37 @@ it('counts a region without a heartbeat, which has no wrong rows', async () => {
   const trust = trustWith();
   expect(await trust.observe(undefined)).toEqual([]);
   expect([trust.connectedTo('s1'), judge(trust)]).toEqual([false, COUNTS]);
+});
+
+it.each([{ keyBuckets: [7] }, { roleBuckets: [7] }])('drops copies when %o is refused', async (buckets) => {
+  const trust = trustWith();
+  await trust.observe(goodEvidence);
+  expect(await trust.observe({ ...goodEvidence, ...buckets })).toEqual(EVERYTHING);
+});
+
+it('computes no bucket while every row counts', async () => {
+  const trust = trustWith();
+  await trust.observe(goodEvidence);
+  const bucketOf = () => expect.unreachable();
+  expect([trust.judgeKey(bucketOf), trust.judgeRoles(bucketOf)]).toEqual(COUNTS);
+});
+
+it('logs one error per outage, and its end', async () => {
+  const trust = trustWith();
+  for (const counter of [10, 9, 9, 10, 11]) await trust.observe({ ...goodEvidence, counter });
+  expect(lines.map(({ msg }) => msg)).toEqual([
+    expect.stringMatching(/^no key is accepted: the replica is 1 heartbeats behind/),
+    'the replica has the rows that this region had before',
+  ]);
+});
+
+it('knows the last hundred servers behind one address', async () => {
+  const trust = trustWith();
+  await trust.observe(goodEvidence);
+  for (let nth = 2; nth <= 100; nth += 1) trust.connectedTo(`s${nth}`);
+  await trust.observe(goodEvidence);
+  expect([trust.connectedTo('s1'), trust.connectedTo('s2')]).toEqual([false, false]);
+  trust.connectedTo('s101');
+  await trust.observe({ ...goodEvidence, serverStartedAt: 's101' });
+  expect([trust.connectedTo('s101'), trust.connectedTo('s1')]).toEqual([false, true]);
 });

@@ -43,7 +43,9 @@ it('is too old beyond the limit, also before the first heartbeat, and never with
   expect(limited.isTooOld).toBe(true);
   limited.observe(heartbeat(0));
   expect(limited.isTooOld).toBe(false);
-  nowMs += 10_001;
+  nowMs += 10_000;
+  expect(limited.isTooOld).toBe(false);
+  nowMs += 1;
   expect(limited.isTooOld).toBe(true);
   const unlimited = watchWith();
   expect(unlimited.isTooOld).toBe(false);
@@ -141,9 +143,9 @@ it('may lack keys from the loss of the connection until live heartbeats have arr
 
 it('may lack keys while heartbeats arrive long after they were written', () => {
   const watch = watchWith();
-  watch.observe({ ...heartbeat(0), applySeconds: 10.1 });
+  watch.observe({ ...heartbeat(0), applySeconds: 10.001 });
   expect(watch.mayLackKeys).toBe(true);
-  watch.observe({ ...heartbeat(0), applySeconds: 9.9 });
+  watch.observe({ ...heartbeat(0), applySeconds: 10 });
   expect(watch.mayLackKeys).toBe(false);
 });
 
@@ -186,6 +188,86 @@ it('may lack keys until the replica is complete, and once no heartbeat arrives f
   expect(watch.mayLackKeys).toBe(true);
   watch.observe(heartbeat(0));
   expect(watch.mayLackKeys).toBe(false);
-  nowMs += 10_001;
+  nowMs += 10_000;
+  expect(watch.mayLackKeys).toBe(false);
+  nowMs += 1;
   expect(watch.mayLackKeys).toBe(true);
+});
+
+it('may lack keys after a heartbeat that arrived as the connection was lost, and until one half a second later', () => {
+  const watch = watchWith();
+  const observe = (afterMs: number, worker: number) => {
+    nowMs += afterMs;
+    watch.observe({ ...heartbeat(0), subscription: { ...subscription, worker } });
+    return watch.mayLackKeys;
+  };
+  observe(0, 17);
+  expect(observe(1_000, 18), 'at once with the next worker').toBe(true);
+  expect(observe(1_000, 18), 'the first one').toBe(true);
+  expect(observe(499, 18)).toBe(true);
+  expect(observe(1, 18)).toBe(false);
+});
+
+const CONTROL_PLANE = /the control plane is down, or cannot write/;
+const DISCONNECTED = /does not receive from the primary/;
+const RECONNECTED = /is connected to the primary again/;
+const silent = { worker: 18, messageAgeSeconds: null };
+const receiving = { worker: 18, messageAgeSeconds: 1 };
+
+it.each([
+  // Time from the next worker to the check, age of the heartbeat when that worker was seen, and the last state.
+  [14_999, 16, silent, DISCONNECTED],
+  [15_000, 16, silent, RECONNECTED],
+  [3_000, 16, receiving, DISCONNECTED],
+  [3_001, 16, receiving, RECONNECTED],
+  [15_001, 0, silent, CONTROL_PLANE],
+  [15_001, 0.001, silent, RECONNECTED],
+])(
+  '%i ms after the next worker, with a heartbeat of %d s before it and %o, the cause is %s',
+  (afterMs, ageSeconds, state, message) => {
+    const watch = watchWith();
+    watch.observe({ ...heartbeat(0), subscription });
+    nowMs += 60_000;
+    watch.observe({ ...heartbeat(ageSeconds), subscription: { ...subscription, ...state } });
+    nowMs += afterMs;
+    watch.observe({
+      ...heartbeat(ageSeconds + afterMs / 1_000),
+      subscription: { ...subscription, ...state },
+    });
+    watch.check();
+    expect(lines.map((line) => JSON.parse(line).msg)).toEqual([expect.stringMatching(message)]);
+  },
+);
+
+it.each([
+  [0, 14_999, /fails to apply a change/],
+  [0, 15_000, CONTROL_PLANE],
+  [5_000, 15_000, CONTROL_PLANE],
+  [5_001, 15_000, /^this pod has not read its replica for 5 s/],
+])(
+  'checks %i ms after the last measurement, and %i ms after the last error',
+  (measuredMs, erroredMs, message) => {
+    const watch = watchWith();
+    watch.observe({ ...heartbeat(0), subscription });
+    watch.observe({ ...heartbeat(20), subscription: { ...subscription, errors: 9 } });
+    nowMs += erroredMs - measuredMs;
+    watch.observe({ ...heartbeat(40), subscription: { ...subscription, errors: 9 } });
+    nowMs += measuredMs;
+    watch.check();
+    expect(lines.map((line) => JSON.parse(line).msg)).toEqual([expect.stringMatching(message)]);
+  },
+);
+
+it.each([
+  ['once per minute while it measures an old heartbeat', [20, 21, 22], 1],
+  ['once per outage', [20, 2.9, 20], 2],
+  ['not as another outage after a heartbeat that is not young', [20, 3, 20], 1],
+])('logs %s', (_, agesSeconds, count) => {
+  const watch = watchWith();
+  for (const ageSeconds of agesSeconds) {
+    nowMs += 1_000;
+    watch.observe(heartbeat(ageSeconds));
+    watch.check();
+  }
+  expect(lines).toHaveLength(count);
 });

@@ -26,7 +26,12 @@ it('contains exactly the versions that have not appeared', () => {
           gaps.fill(versions);
           for (const version of versions) expected.delete(version);
           expect(missing(gaps)).toEqual([...expected]);
-          expect(gaps.size).toBe(gaps.ranges.firsts.length);
+          const { firsts, lasts } = gaps.ranges;
+          expect(gaps.size).toBe(firsts.length);
+          expect(
+            firsts.every((first, index) => first <= (lasts[index] ?? 0)),
+            'no gap is empty',
+          ).toBe(true);
         }
       },
     ),
