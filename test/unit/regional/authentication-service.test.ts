@@ -43,7 +43,7 @@ class Pod {
   });
   readonly service: AuthenticationService;
 
-  constructor({ redis = true } = {}) {
+  constructor({ redis = true, maxBytes = MAX_RESPONSE_BYTES } = {}) {
     const hasPassed = (atMs: number) => this.nowMs >= atMs;
     const authenticator = new KeyAuthenticator({
       acceptedPrefixes: ['essu_dev'],
@@ -69,8 +69,8 @@ class Pod {
       store: async (digest: string) => void this.stored.push(digest),
     } as unknown as SharedResponses;
     const limits = {
-      maxBytes: MAX_RESPONSE_BYTES,
-      budget: new ResponseBudget({ maxBytes: MAX_RESPONSE_BYTES }),
+      maxBytes,
+      budget: new ResponseBudget({ maxBytes }),
     };
     this.service = new AuthenticationService({
       authenticator,
@@ -229,6 +229,13 @@ describe('a response', () => {
   });
 });
 
+it('a response is refused beyond the maximum size, with the identity of the key', async () => {
+  const { body } = await new Pod().service.authenticate(shopCall, callDigest(shopCall));
+  const { length } = String(body);
+  expect(await new Pod({ maxBytes: length }).ask()).toMatchObject({ tier: 'postgres' });
+  expect(await new Pod({ maxBytes: length - 1 }).ask()).toEqual({ reason: 'RESPONSE_TOO_LARGE' });
+});
+
 describe('the response of another pod', () => {
   it('is used if the key is not in memory', async () => {
     const pod = new Pod();
@@ -281,6 +288,36 @@ describe('nothing is accepted', () => {
     });
     expect(await pod.ask({ body: '{' })).toEqual({ reason: 'REQUEST_INVALID' });
     expect(pod.reads.keys).toBe(0);
+  });
+});
+
+describe('before its body is read, a call', () => {
+  const head = (authorization: string | undefined, certificate: boolean, tooOld = false) => {
+    const pod = new Pod();
+    pod.tooOld = tooOld;
+    return () => pod.service.assertHead(authorization, certificate);
+  };
+
+  it.each([
+    [undefined, false, false, 'CREDENTIAL_UNDECODABLE'],
+    ['ApiKey essu_', false, false, 'CREDENTIAL_UNDECODABLE'],
+    ['ApiKey essu_', true, false, 'CREDENTIAL_UNDECODABLE'],
+    [shopCall.authorization, false, true, 'REPLICATION_TOO_OLD'],
+    [undefined, true, true, 'REPLICATION_TOO_OLD'],
+  ])(
+    'with credential %s, certificate %s and replication too old %s is refused: %s',
+    (authorization, certificate, tooOld, reason) => {
+      expect(head(authorization, certificate, tooOld)).toThrow(expect.objectContaining({ reason }));
+    },
+  );
+
+  it.each([
+    [shopCall.authorization, false],
+    [shopCall.authorization, true],
+    [undefined, true],
+    ['', true],
+  ])('is not refused if its body decides: credential %s, certificate %s', (authorization, certificate) => {
+    expect(head(authorization, certificate)).not.toThrow();
   });
 });
 

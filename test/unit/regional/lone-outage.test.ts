@@ -25,9 +25,16 @@ it('a pod that has confirmed nothing for 5 s while others have is unready, with 
   expect(obstacles()).toEqual(['this pod has not reached the replica, while other pods of the region do']);
 });
 
+it('a pod is unready while others have confirmed within 5 s', () => {
+  state.ownAtMs = ago(60);
+  state.othersAtMs = ago(5);
+  expect(obstacles()).toHaveLength(1);
+});
+
 describe('a pod stays ready', () => {
   it('while its own feed confirms', () => {
-    state.ownAtMs = ago(4.9);
+    state.ownAtMs = ago(5);
+    state.othersAtMs = ago(-1);
     expect(obstacles()).toEqual([]);
   });
 
@@ -46,7 +53,7 @@ describe('a pod stays ready', () => {
 
   it('while the others are about as far behind, as with a slow replica', () => {
     state.ownAtMs = ago(8);
-    state.othersAtMs = ago(4);
+    state.othersAtMs = ago(3);
     expect(obstacles()).toEqual([]);
   });
 });

@@ -129,4 +129,74 @@ describe('permissions of several contexts', () => {
     expect((await resolver.resolve(record, request)).text.length).toBeGreaterThan(SLICE_BYTES);
     expect(budget.fits(400_000, 'org')).toBe(true);
   });
+
+  it('counts the names of all assigned roles before it resolves them', async () => {
+    const ghosts = keyRecord('id', 1, {
+      organizationId: 'org',
+      roleAssignments: {
+        project: { elasticsearch: [{ role_id: 'r', all: true, application_roles: ['12345', '1234567'] }] },
+      },
+    });
+    // Each name has two quotes and a comma.
+    for (const [maxBytes, reason] of [
+      [18, 'PERMISSION_DENIED'],
+      [17, 'RESPONSE_TOO_LARGE'],
+    ] as const) {
+      const { resolver } = resolverOf(roleStore(), maxBytes);
+      await expect(resolver.resolve(ghosts, requestOf([context('p')]))).rejects.toMatchObject({ reason });
+    }
+  });
+
+  it.each([
+    ['1,000 names', 1_000, false],
+    ['1,001 names', 1_001, true],
+  ])('resolves %s within one turn of the event loop, or in another', async (_, count, inAnother) => {
+    const names = Array.from({ length: count }, (_, index) => `n${index}`);
+    const named = keyRecord('id', 1, {
+      organizationId: 'org',
+      roleAssignments: {
+        project: { elasticsearch: [{ role_id: 'r', all: true, application_roles: names }] },
+      },
+    });
+    const { resolver } = resolverOf(roleStore(), 10_000_000);
+    const ends = await endsInAnotherTurn(resolver.resolve(named, requestOf([context('p')])).catch(() => {}));
+    expect(ends).toBe(inAnother);
+  });
+
+  it.each([
+    [SLICE_BYTES, false],
+    [SLICE_BYTES + 1, true],
+  ])(
+    'writes a text of %i bytes within one turn of the event loop, or in another',
+    async (bytes, inAnother) => {
+      const request = { ...requestOf([]), contexts: undefined, includeRoleAssignments: false };
+      const { resolver } = resolverOf(roleStore(), 10_000_000);
+      const textFor = (organizationId: string) =>
+        resolver.resolve({ ...padded, organizationId }, { ...request });
+      const padded = keyRecord('id', 1);
+      const { text } = await textFor('');
+      const resolving = textFor('o'.repeat(bytes - text.length));
+      expect(await endsInAnotherTurn(resolving)).toBe(inAnother);
+      expect((await resolving).text).toHaveLength(bytes);
+    },
+  );
+
+  it('keeps the last twenty thousand permissions', async () => {
+    const { resolver } = resolverOf(roleStore(), 10_000_000);
+    const requests = Array.from({ length: 20_001 }, () => ({ ...requestOf([]), contexts: undefined }));
+    const resolve = (request: (typeof requests)[number]) => resolver.resolve(record, request);
+    const all = await Promise.all(requests.map(resolve));
+    const again = await Promise.all(requests.slice(0, 2).toReversed().map(resolve));
+    expect([again[0] === all[1], again[1] === all[0]]).toEqual([true, false]);
+  });
 });
+
+/** Whether a promise needs another turn of the event loop. */
+async function endsInAnotherTurn(promise: Promise<unknown>): Promise<boolean> {
+  let isAnother = false;
+  setImmediate(() => {
+    isAnother = true;
+  });
+  await promise;
+  return isAnother;
+}

@@ -20,10 +20,12 @@ const EXTERNAL = { secret: undefined, certificate: false };
 let nowMs: number;
 let redis: Map<string, SharedEntry>;
 let newest: number | undefined;
+let sealedByOlderKey: boolean;
 beforeEach(() => {
   nowMs = START_MS;
   redis = new Map();
   newest = -1;
+  sealedByOlderKey = false;
 });
 
 /** A pod whose change feed has applied every change up to the start of the test. */
@@ -41,7 +43,7 @@ function pod() {
     enqueue: (entry: SharedEntry) => void redis.set(`${entry.id} ${entry.digest}`, entry),
     read: async (_kind: string, id: string, digest: string) => {
       const entry = redis.get(`${id} ${digest}`);
-      return entry && { ...entry, payload: Buffer.from(entry.payload), sealedByOlderKey: false };
+      return entry && { ...entry, payload: Buffer.from(entry.payload), sealedByOlderKey };
     },
   } as unknown as FencedCache;
   const shared = new SharedResponses({
@@ -173,6 +175,31 @@ describe('a response is not used', () => {
     nowMs += 1;
     freshness.appliedUntilMs = nowMs;
     expect(await read()).toBe(BODY);
+  });
+
+  it('if an older key seals it', async () => {
+    store();
+    sealedByOlderKey = true;
+    expect(await pod().read()).toBeUndefined();
+  });
+
+  it.each([
+    ['with its origin', {}, BODY],
+    ['without a first part', { permissionsLength: 0, permissionsHash: 'of nothing' }, BODY],
+    ['of another key', { id: 'key-2' }, undefined],
+    ['without a version', { version: null }, undefined],
+    ['without the time of its confirmation', { confirmedAtMs: null }, undefined],
+    ['without an end', { validUntilMs: null }, undefined],
+    ['with a first part of negative length', { permissionsLength: -1 }, undefined],
+    ['of a key that may be internal', { internal: 0 }, undefined],
+    ['without scopes', { scopes: null }, undefined],
+  ])('unless all that decides its use can be compared: %s', async (_, change, body) => {
+    store();
+    for (const entry of redis.values()) {
+      const [origin = '', rest] = String(entry.payload).split('\n');
+      entry.payload = `${JSON.stringify({ ...JSON.parse(origin), ...change })}\n${rest}`;
+    }
+    expect(await pod().read()).toBe(body);
   });
 
   it('if it belongs to another history', async () => {
