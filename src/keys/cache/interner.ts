@@ -78,8 +78,8 @@ export class Interner {
   }
 
   #text(text: string): string {
-    const kept = this.#texts.get(text);
-    if (kept !== undefined) return kept;
+    const shared = this.#texts.get(text);
+    if (shared !== undefined) return shared;
     this.#texts.set(text, text);
     return text;
   }

@@ -53,8 +53,7 @@ export class MemoizedVerifier implements SecretVerifier {
   memosToLeave(): SecretMemo[] {
     const { maxEntries } = policies.handover;
     const used = this.#verified.newest(maxEntries);
-    const unused = maxEntries - used.length;
-    return [...(unused > 0 ? this.#handedOver.newest(unused) : []), ...used];
+    return [...this.#handedOver.newest(maxEntries - used.length), ...used];
   }
 
   async match(
@@ -95,7 +94,6 @@ export class MemoizedVerifier implements SecretVerifier {
 
   #useHandedOver(record: KeyRecord, digest: string): string | undefined {
     const verifiedHash = this.#handedOver.peek(digest);
-    if (verifiedHash === undefined) return undefined;
     this.#handedOver.delete(digest);
     return ownHash(record, verifiedHash);
   }

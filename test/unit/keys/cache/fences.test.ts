@@ -259,8 +259,9 @@ describe('a record that a request still uses after its eviction', () => {
     return { changes, loaded };
   }
 
-  it('is not superseded while nothing changes', async () => {
-    const { loaded } = await evicted();
+  it('is not superseded by its own version', async () => {
+    const { changes, loaded } = await evicted();
+    changes.apply(keyChange(5));
     expect([loaded?.stale, loaded?.superseded]).toEqual([true, false]);
   });
 

@@ -1,5 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
@@ -76,7 +87,7 @@ it.each(unusable)('ignores and removes a file that is %s, with one line in the l
   await spoil();
   expect(await fileOf().take()).toEqual([]);
   expect(warnings()).toHaveLength(1);
-  expect(warnings()[0]?.msg).toMatch(/^HANDOVER_FILE is ignored: /);
+  expect(warnings()[0]?.msg).toMatch(/^HANDOVER_FILE is ignored: it is damaged, expired, or sealed/);
   expect(await readdir(directory)).toEqual([]);
 });
 
@@ -92,6 +103,13 @@ it('does not follow a link, and reads no directory', async () => {
   expect(await fileOf().take()).toEqual([]);
   expect(warnings()).toHaveLength(2);
   expect((await readdir(directory)).sort()).toEqual(['elsewhere', 'memo']);
+});
+
+it('does not read a file of more than 256 MiB', async () => {
+  await fileOf().leave(memos);
+  await truncate(path, 256 * 1_048_576 + 1);
+  expect(await fileOf().take()).toEqual([]);
+  expect(warnings()[0]?.msg).toBe('HANDOVER_FILE is ignored: it is no file that a pod has left');
 });
 
 it('replaces a former file and a temporary one that others can read, and writes through no link', async () => {

@@ -26,8 +26,10 @@ class CountingVerifier implements SecretVerifier {
 
 class SharedMap implements SharedMemos {
   readonly memos = new Map<string, string>();
+  reads = 0;
 
   async read(id: string, digest: string): Promise<{ verifiedHash: string } | undefined> {
+    this.reads += 1;
     const verifiedHash = this.memos.get(`${id} ${digest}`);
     return verifiedHash === undefined ? undefined : { verifiedHash };
   }
@@ -115,6 +117,14 @@ describe('a verified secret', () => {
     expect([await match(loaded(), 'right'), argon2.runs]).toEqual(['current', 0]);
   });
 
+  it('is looked up in Redis only for a record from memory, as other lookups included it', async () => {
+    const shared = new SharedMap();
+    await verifier(shared).match({ ...loaded(), tier: 'postgres' }, 'right');
+    expect(shared.reads).toBe(0);
+    await verifier(shared).match(loaded(), 'right');
+    expect(shared.reads).toBe(1);
+  });
+
   it('is shared although its record was evicted, and not if the record is superseded', async () => {
     const shared = new SharedMap();
     await verifier(shared).match({ ...loaded(), stale: true, superseded: true }, 'right');
@@ -130,17 +140,20 @@ describe('a verified secret', () => {
   });
 
   it('matches as the previous secret during the grace period of a rotation, and not after it', async () => {
-    const { match } = verifier();
-    await match(loaded(), 'right');
+    const { argon2, match } = verifier();
+    const late = verifier();
+    for (const matchIn of [match, late.match]) await matchIn(loaded(), 'right');
     const rotated = loaded({
       secretHash: 'rotated',
       previousSecretHash: 'right',
       previousSecretExpiresAtMs: nowMs + 1_000,
     });
     expect(await match(rotated, 'right')).toBe('previous');
+    expect(argon2.runs, 'no comparison for the previous secret').toBe(1);
     expect(await match(rotated, 'rotated')).toBe('current');
     nowMs += 1_000;
     expect(await match(rotated, 'right')).toBe('none');
+    expect(await late.match(rotated, 'right'), 'in a pod that has not seen the grace period').toBe('none');
   });
 });
 

@@ -24,6 +24,7 @@ class Pod {
   failure = new StoreUnavailableError('Postgres');
   /** What the fences of the region say, and what they were asked. */
   superseded = false;
+  duringFences: () => void = () => {};
   readonly asked: CopyOrigin[] = [];
   readonly freshness = new Freshness(() => this.nowMs, {
     revalidateAfterMs: REVALIDATE_AFTER_MS,
@@ -38,6 +39,7 @@ class Pod {
     {
       supersede: async (origin) => {
         this.asked.push(origin);
+        this.duringFences();
         return this.superseded;
       },
     },
@@ -70,16 +72,17 @@ class Pod {
 const flood: Change[] = ['x', 'y', 'z'].map((id) => ({ entity: 'roles', id, version: 1 }));
 
 describe('a read of roles is repeated', () => {
-  it.each<[string, Change[]]>([
+  it.each<[string, Change[], number?]>([
     ['a change of the scope', [shopChange]],
     ['a change of the scope that a flood evicts', [shopChange, ...flood]],
+    ['a change that a flood evicts, at the time at which the read began', [shopChange, ...flood], 0],
     ['missed changes', [{ entity: 'everything' }]],
     ['another history', [{ entity: 'history', generation: 'g2' }]],
-  ])('if it is overtaken by %s', async (_title, changes) => {
+  ])('if it is overtaken by %s', async (_title, changes, afterMs = 5) => {
     const pod = new Pod();
     pod.duringRead = (nth) => {
       if (nth > 1) return;
-      pod.nowMs += 5;
+      pod.nowMs += afterMs;
       pod.stored = 'new';
       pod.apply(...changes);
       pod.nowMs += 5;
@@ -177,9 +180,9 @@ describe('while Postgres is unavailable', () => {
 
   it('cached roles are not used if the change feed drops them while the fences are read', async () => {
     const pod = await cutOff();
-    const using = pod.role();
-    pod.apply(shopChange);
-    await expect(using).rejects.toBe(pod.failure);
+    pod.duringFences = () => pod.apply(shopChange);
+    await expect(pod.role()).rejects.toBe(pod.failure);
+    expect(pod.asked).toHaveLength(1);
   });
 
   it('cached roles do not hide another error', async () => {
@@ -212,5 +215,15 @@ describe('the role cache by names', () => {
     const large = await pod.roles.get(SHOP, ['d']);
     expect(large.roles.get('role')).toHaveLength(2_000);
     expect(large.stale).toBe(true);
+  });
+
+  it('drops the other entries of a scope with its change after one was evicted', async () => {
+    const pod = new Pod();
+    pod.stored = 'x'.repeat(300);
+    const loaded: LoadedRoles[] = [];
+    for (const name of ['a', 'b', 'c']) loaded.push(await pod.roles.get(SHOP, [name]));
+    expect(loaded.map(({ stale }) => stale)).toEqual([true, false, false]);
+    pod.apply(shopChange);
+    expect(loaded.map(({ stale }) => stale)).toEqual([true, true, true]);
   });
 });
