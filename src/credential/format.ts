@@ -71,9 +71,6 @@ function afterPrefix(text: string, acceptedPrefixes: readonly string[]): string 
 function doubleEncoding(text: string, acceptedPrefixes: readonly string[]): DecodeFailure | undefined {
   const inner = Buffer.from(text, 'base64').toString('latin1');
   if (afterPrefix(inner, acceptedPrefixes) !== undefined) return 'double_encoded';
-  const colon = inner.indexOf(':');
-  if (colon < 0) return undefined;
-  return afterPrefix(inner.slice(colon + 1), acceptedPrefixes) === undefined
-    ? undefined
-    : 'double_encoded_with_id';
+  const afterId = inner.slice(inner.indexOf(':') + 1);
+  return afterPrefix(afterId, acceptedPrefixes) === undefined ? undefined : 'double_encoded_with_id';
 }

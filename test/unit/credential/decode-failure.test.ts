@@ -42,11 +42,13 @@ const refusals: Record<DecodeFailure, [name: string, text: string][]> = {
     ['missing padding', vectors.legacy.text.slice(0, -1)],
     ['a line break at the end', `${text}\n`],
     ['set spare bits under the padding', vectors.legacy.text.replace('s=', 't=')],
+    ['missing padding, at the maximum length', `essu_dev_${'A'.repeat(503)}`],
     ['non-ASCII characters', `essu_dev_${body.slice(0, -4)}éééé`],
   ],
   checksum: [
     ['nothing after the prefix', 'essu_dev_'],
     ['fewer bytes than a checksum has', 'essu_dev_AAAA'],
+    ['a checksum of nothing', sealed('')],
     ['a changed character', text.replace('djE6MGI2', 'djE6MGI3')],
     ['missing base64 groups at the end', text.slice(0, -4)],
     ['a checksum with non-zero upper bits', sealed(`v1:${id}:${secret}`, 1)],
@@ -82,7 +84,7 @@ const refusals: Record<DecodeFailure, [name: string, text: string][]> = {
     ['base64 of an empty id and credential', base64(`:${text}`)],
   ],
   too_long: [
-    ['more than 512 characters', `essu_dev_${'A'.repeat(512)}`],
+    ['more than 512 characters', `essu_dev_${'A'.repeat(504)}`],
     ['megabytes', 'essu_'.repeat(400_000)],
   ],
 };

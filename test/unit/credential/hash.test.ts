@@ -1,6 +1,7 @@
 import argon2 from 'argon2';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { BrokenHashError, hashBounds, hashSecret, verifySecret } from '../../../src/credential/hash.ts';
+import { hashParametersProblem, parsePhc } from '../../../src/credential/phc.ts';
 
 const SMALL = { memoryKiB: 64, timeCost: 1, parallelism: 1 };
 const SECRET = 'a test secret';
@@ -73,6 +74,49 @@ describe('verifySecret throws BrokenHashError, instead of refusing the secret, i
     expect(message.length).toBeLessThan(100);
     expect(message).not.toContain('$');
     expect(message).not.toContain(digest.slice(0, 8));
+  });
+});
+
+it.each([
+  [8, 1, 1, true],
+  [262_144, 16, 16, true],
+  [128, 1, 16, true],
+  [7, 1, 1, false],
+  [262_145, 1, 1, false],
+  [8, 0, 1, false],
+  [8, 17, 1, false],
+  [8, 1, 0, false],
+  [262_144, 1, 17, false],
+  [127, 1, 16, false],
+])(
+  'with %i KiB, %i passes and %i lanes, a cost is within the bounds: %s',
+  (memoryKiB, timeCost, parallelism, isWithin) => {
+    expect(hashParametersProblem({ memoryKiB, timeCost, parallelism }) === undefined).toBe(isWithin);
+  },
+);
+
+describe('a hash', () => {
+  const DIGEST = 'A'.repeat(43);
+  const SALT = 'A'.repeat(11);
+
+  it.each([
+    ['m=64,t=1,p=1', { memoryKiB: 64, timeCost: 1, parallelism: 1 }],
+    ['p=2,m=65,t=3', { memoryKiB: 65, timeCost: 3, parallelism: 2 }],
+    ['m=64,t=1,p=1', { memoryKiB: 64, timeCost: 1, parallelism: 1 }],
+  ])('with the costs %s states them', (costs, parameters) => {
+    const parsed = parsePhc(`$argon2id$v=19$${costs}$${SALT}$${DIGEST}`);
+    expect(parsed).toMatchObject({ ok: true, parameters });
+  });
+
+  it.each([
+    ['without memory', 't=1,p=1', SALT, 'invalid parameters'],
+    ['without passes', 'm=64,p=1', SALT, 'invalid parameters'],
+    ['without lanes', 'm=64,t=1', SALT, 'invalid parameters'],
+    ['without costs', ',', SALT, 'invalid parameters'],
+    ['with a salt of 7 bytes', 'm=64,t=1,p=1', SALT.slice(1), 'invalid salt'],
+    ['with spare bits in its salt', 'm=64,t=1,p=1', `${SALT.slice(1)}B`, 'invalid salt'],
+  ])('%s has a problem of its own', (_, costs, salt, problem) => {
+    expect(parsePhc(`$argon2id$v=19$${costs}$${salt}$${DIGEST}`)).toEqual({ ok: false, problem });
   });
 });
 
