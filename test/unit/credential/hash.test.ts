@@ -112,6 +112,8 @@ describe('a hash', () => {
     ['without memory', 't=1,p=1', SALT, 'invalid parameters'],
     ['without passes', 'm=64,p=1', SALT, 'invalid parameters'],
     ['without lanes', 'm=64,t=1', SALT, 'invalid parameters'],
+    ['with its memory twice', 'm=64,t=1,p=1,m=65', SALT, 'invalid parameters'],
+    ['with a part that is no cost', 'm=64,t=1,p=1,', SALT, 'invalid parameters'],
     ['without costs', ',', SALT, 'invalid parameters'],
     ['with a salt of 7 bytes', 'm=64,t=1,p=1', SALT.slice(1), 'invalid salt'],
     ['with spare bits in its salt', 'm=64,t=1,p=1', `${SALT.slice(1)}B`, 'invalid salt'],
