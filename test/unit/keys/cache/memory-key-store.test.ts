@@ -235,6 +235,12 @@ describe('a read', () => {
     expect(pod.reads).toBe(3);
   });
 
+  it('of the same version does not replace the entry, which others use', async () => {
+    const pod = new Pod();
+    const used = await Promise.all(['one', 'two'].map((digest) => pod.store.get({ id: KEY, digest })));
+    expect([pod.reads, used.map((loaded) => loaded?.stale)]).toEqual([2, [false, false]]);
+  });
+
   it('of an older version does not replace a newer entry', async () => {
     const pod = new Pod();
     const [slow, fast] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];

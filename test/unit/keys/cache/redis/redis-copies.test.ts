@@ -121,6 +121,7 @@ describe('a key record that another pod stored', () => {
     const pod = new Pod();
     pod.share();
     pod.changes.startAt(START_MS + 1);
+    pod.changes.apply({ entity: 'key', id: KEY, version: 5 });
     expect(await pod.get()).toEqual(redis(5));
     pod.changes.startAt(0);
     nowMs += REVALIDATE_AFTER_MS + 1;
