@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { KeyArrival } from '../../../src/keys/key-arrival.ts';
 
@@ -8,6 +9,22 @@ it('resolves when the change feed reports every key', async () => {
   arrival.apply({ entity: 'key', id: 'other', version: 1 });
   arrival.apply({ entity: 'key', id: 'b', version: 1 });
   expect(await waiting).toBe(true);
+});
+
+it('waits until the last key has arrived, each caller for its own', async () => {
+  const arrival = new KeyArrival(async () => 0);
+  const arrived: string[] = [];
+  const waiting = [['a', 'b'], ['a']].map(async (ids) => {
+    await arrival.wait(ids, 60_000);
+    arrived.push(ids.join());
+  });
+  await turn();
+  arrival.apply({ entity: 'key', id: 'a', version: 1 });
+  await turn();
+  expect(arrived).toEqual(['a']);
+  arrival.apply({ entity: 'key', id: 'b', version: 1 });
+  await Promise.all(waiting);
+  expect(arrived).toEqual(['a', 'a,b']);
 });
 
 it('resolves at once for keys that have arrived before', async () => {

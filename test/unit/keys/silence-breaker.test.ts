@@ -1,13 +1,19 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SilenceBreaker } from '../../../src/keys/silence-breaker.ts';
 
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
 describe('SilenceBreaker', () => {
-  it('opens only if no call has succeeded within silenceMs', async () => {
+  it('opens only if no call has succeeded within silenceMs', () => {
     const breaker = new SilenceBreaker({ failures: 3, silenceMs: 50 });
+    expect([breaker.hasResponded, breaker.responding]).toEqual([false, false]);
     breaker.success();
+    vi.advanceTimersByTime(49);
+    expect([breaker.hasResponded, breaker.responding]).toEqual([true, true]);
     expect(Array.from({ length: 10 }, () => breaker.failure())).not.toContain(true);
-    await sleep(60);
+    vi.advanceTimersByTime(1);
+    expect([breaker.hasResponded, breaker.responding]).toEqual([true, false]);
     expect(breaker.failure()).toBe(true);
   });
 
@@ -16,11 +22,11 @@ describe('SilenceBreaker', () => {
     expect([breaker.failure(), breaker.failure(), breaker.failure()]).toEqual([false, false, true]);
   });
 
-  it('resets the count of failures after a success', async () => {
+  it('resets the count of failures after a success', () => {
     const breaker = new SilenceBreaker({ failures: 2, silenceMs: 10 });
     breaker.failure();
     breaker.success();
-    await sleep(20);
+    vi.advanceTimersByTime(20);
     expect([breaker.failure(), breaker.failure()]).toEqual([false, true]);
   });
 });

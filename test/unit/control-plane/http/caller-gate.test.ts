@@ -94,6 +94,15 @@ describe('an address', () => {
     expect(await call('org1-k:right')).toBe('RATE_LIMITED');
   });
 
+  it('does not block the last ten thousand credentials', async () => {
+    for (let nth = 0; nth <= 10_000; nth += 1) await call(`o${nth}-k:right`, '192.0.2.2');
+    failure = new IamError('API_KEY_MISSING');
+    await calls(FAILURES, 'org2-k:wrong');
+    failure = undefined;
+    expect(await call('o0-k:right')).toBe('RATE_LIMITED');
+    expect(await call('o1-k:right')).toBe('ok');
+  });
+
   it('has a budget of its own for text that does not decode', async () => {
     expect(await calls(FAILURES + 1, undefined)).toEqual([
       ...times(FAILURES, 'CREDENTIAL_UNDECODABLE'),

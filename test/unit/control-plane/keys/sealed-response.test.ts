@@ -11,6 +11,10 @@ it('opens only with the same secret and context', () => {
   expect(openSealedResponse(sealed, secret, 'there')).toBeUndefined();
 });
 
+it('opens an empty text', () => {
+  expect(openSealedResponse(sealResponse('', secret, 'here'), secret, 'here')).toBe('');
+});
+
 it('does not open after a bit flip or a truncation', () => {
   const { salt, sealed } = sealResponse('text', secret, 'here');
   for (let index = 0; index < sealed.length; index += 1) {

@@ -32,6 +32,13 @@ it('opens a value that an earlier release sealed, with the same layout', () => {
   expect(opened?.expiresAtMs).toBe(LATER_MS);
 });
 
+it('counts its nonces behind one random prefix', () => {
+  const other = new SealedBox([secret], () => NOW_MS);
+  const nonces = [0, 1, 2].map(() => other.seal('', REDIS_KEY, LATER_MS).subarray(NONCE.start, NONCE.end));
+  expect(new Set(nonces.map((nonce) => nonce.toString('hex', 0, 8))).size).toBe(1);
+  expect(nonces.map((nonce) => nonce.readUInt32BE(8))).toEqual([0, 1, 2]);
+});
+
 it('refuses a value with any single bit flipped', () => {
   const sealed = box.seal('payload', REDIS_KEY, LATER_MS);
   for (let bit = 0; bit < sealed.length * 8; bit += 1) {
