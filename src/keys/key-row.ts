@@ -88,7 +88,7 @@ function parseJson(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    throw new InvalidField(COLUMNS.roleAssignments.name);
+    return undefined; // The schema refuses it.
   }
 }
 

@@ -27,7 +27,6 @@ export function openSealedResponse(
   secret: string,
   context: string,
 ): string | undefined {
-  if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
   const nonce = sealed.subarray(0, NONCE_BYTES);
   const ciphertext = sealed.subarray(NONCE_BYTES, -TAG_BYTES);
   const tag = sealed.subarray(-TAG_BYTES);

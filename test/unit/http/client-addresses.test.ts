@@ -47,6 +47,14 @@ describe('the network of a client', () => {
     expect(addresses.networkOf(proxied, '2001:db8:2:3::8')).toBe('2001:db8:2:3::/64');
   });
 
+  it('is not what a client claims without a trusted proxy', () => {
+    const direct = addresses.peerOf({ remoteAddress: '198.51.100.7' });
+    const proxied = addresses.peerOf({ remoteAddress: '10.0.0.1' });
+    expect(addresses.networkOf(direct, '203.0.113.1')).toBe('198.51.100.7');
+    expect(addresses.networkOf(proxied, '203.0.113.1, 198.51.100.7')).toBe('198.51.100.7');
+    expect(addresses.networkOf(proxied, undefined)).toBe('10.0.0.1');
+  });
+
   it('is still known after the connection is closed', () => {
     const socket: { remoteAddress: string | undefined } = { remoteAddress: '198.51.100.7' };
     addresses.peerOf(socket);

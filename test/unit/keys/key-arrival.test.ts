@@ -22,6 +22,7 @@ it('waits until the last key has arrived, each caller for its own', async () => 
   arrival.apply({ entity: 'key', id: 'a', version: 1 });
   await turn();
   expect(arrived).toEqual(['a']);
+  expect(await arrival.wait(['b'], 1), 'a caller that gives up').toBe(false);
   arrival.apply({ entity: 'key', id: 'b', version: 1 });
   await Promise.all(waiting);
   expect(arrived).toEqual(['a', 'a,b']);

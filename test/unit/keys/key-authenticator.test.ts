@@ -185,6 +185,12 @@ describe('a key', () => {
     expect(await refused({ internal: true })).toEqual([true, true, false, false]);
     expect(await refused({ internal: false })).toEqual([false, true, true, true]);
     expect(await outcome(withRecord({ internal: true }))).toBe('CLIENT_AUTHENTICATION');
+    const message = (internal: boolean, client: ClientProof) =>
+      authenticator(withRecord({ internal }))
+        .authenticate({ authorization, client, peer: '192.0.2.1' })
+        .catch((error: Error) => error.message);
+    expect(await message(true, EXTERNAL)).toMatch(/is internal: .*only with client authentication/);
+    expect(await message(false, { ...EXTERNAL, certificate: true })).toMatch(/is external: .*only without/);
   });
 });
 

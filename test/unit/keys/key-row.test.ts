@@ -65,12 +65,24 @@ describe('parseKeyRow', () => {
     ['version', '9007199254740992'],
     ['version', 'x1'],
     ['role_assignments', '[7]'],
+    ['role_assignments', '{'],
     ['secret_tag', '32768'],
     ['secret_tag', '-32769'],
     ['previous_secret_tag', 'x'],
   ])('quarantines a row whose %s is %j, and names the column, not the text', (column, text) => {
     expect(refusal(column, text)).toBe(`The row of key key-1 has an invalid ${column}`);
   });
+});
+
+it.each([
+  ['version', '0'],
+  ['version', '9007199254740991'],
+  ['created_at', '8640000000000000'],
+  ['created_at', '-8640000000000000'],
+  ['secret_tag', '32767'],
+  ['secret_tag', '-32768'],
+])('parseKeyRow reads a row whose %s is %s', (column, text) => {
+  expect(refusal(column, text)).toBeUndefined();
 });
 
 describe('insertKeyStatement', () => {

@@ -76,3 +76,14 @@ it('warns once of each change of a file that is read only at the start, without 
   }
   expect(lines.join('')).not.toMatch(new RegExp(`${KEY}|${NEXT_KEY}|client-secret`));
 });
+
+it('uses and logs nothing while no shared secret changes', async () => {
+  for (const [key, warnings] of [
+    [NEXT_KEY, 1],
+    [KEY, 2],
+  ] as const) {
+    write('cache-keys', key);
+    await vi.waitFor(() => expect(logged('restart the service')).toBe(warnings), { interval: 1 });
+  }
+  expect([used, lines.length]).toEqual([[], 2]);
+});

@@ -22,6 +22,7 @@ it.each([
   'app-a?',
   'app-a|b',
   'app-ä b',
+  'app-a\tb',
 ])('refuses the application %j', (name) => expect(applicationNameProblem(name)).toEqual(expect.any(String)));
 
 it.each(['read', 'feature_discover.all', 'data:read/*', 'space_all', '!~'])(
@@ -32,3 +33,12 @@ it.each(['read', 'feature_discover.all', 'data:read/*', 'space_all', '!~'])(
 it.each(['read all', 'a\tb', 'ä', '\u007f'])('refuses the privilege %j', (name) =>
   expect(applicationPrivilegeProblem(name)).toEqual(expect.any(String)),
 );
+
+it.each([
+  ['ki*na', 'only at its end'],
+  ['app-*b', 'only at its end'],
+  ['app-\u00a0', 'white space'],
+  ['ab-c', 'at least 3 characters'],
+])('says what is wrong with the application %j', (name, problem) => {
+  expect(applicationNameProblem(name)).toContain(problem);
+});

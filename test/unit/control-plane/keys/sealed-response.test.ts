@@ -22,7 +22,7 @@ it('does not open after a bit flip or a truncation', () => {
     changed[index] = (changed[index] ?? 0) ^ 1;
     expect(openSealedResponse({ salt, sealed: changed }, secret, 'here')).toBeUndefined();
   }
-  for (const length of [0, 5, 12, 28]) {
+  for (let length = 0; length < sealed.length; length += 1) {
     expect(openSealedResponse({ salt, sealed: sealed.subarray(0, length) }, secret, 'here')).toBeUndefined();
   }
 });

@@ -33,6 +33,7 @@ class Pod {
   reads = 0;
   checks = 0;
   sealedByOlderKey = false;
+  duringRead: () => void = () => {};
   readonly stored: SharedEntry[] = [];
   readonly freshness = new Freshness(() => nowMs, {
     revalidateAfterMs: REVALIDATE_AFTER_MS,
@@ -64,6 +65,7 @@ class Pod {
       get: async ({ id }) => {
         if (this.failure) throw this.failure;
         this.reads += 1;
+        this.duringRead();
         if (this.version === undefined) return undefined;
         const record = keyRecord(id, this.version, { secretHash: 'current', previousSecretHash: 'former' });
         return { record, tier: 'postgres', confirmedAtMs: nowMs, superseded: false, stale: false };
@@ -224,6 +226,24 @@ describe('the hash that a secret matched', () => {
     expect(await outcome('current')).toEqual(['current', 2]);
     expect(await outcome('former')).toEqual(['former', 2]);
     expect(await outcome('older')).toEqual([undefined, 1]);
+  });
+
+  it('is looked up again after Postgres if Redis was late', async () => {
+    const pod = new Pod();
+    pod.duringRead = () => pod.share();
+    expect(await pod.get()).toEqual(postgres(5));
+  });
+
+  it.each([
+    ['"version":5', '"version":"5"'],
+    [`"confirmedAtMs":${START_MS}`, '"confirmedAtMs":null'],
+    [`"id":"${KEY}"`, '"id":"key-2"'],
+  ])('is of no use if its record has %s replaced by %s', async (field, replacement) => {
+    const pod = new Pod();
+    pod.share();
+    const [entry] = pod.stored;
+    if (entry !== undefined) entry.payload = entry.payload.replace(field, replacement);
+    expect(await pod.verified.read(KEY, 'digest')).toBeNull();
   });
 
   it('is not stored again if another history begins during the read', async () => {
