@@ -122,6 +122,11 @@ describe('entries that grant no application roles', () => {
       'no_application_roles',
     ],
     [
+      'a membership and an empty list of projects',
+      { ...onOrganization({ role_id: 'ess-default-organization' }), ...onProjects() },
+      'no_application_roles',
+    ],
+    [
       'a membership and an entry for another project',
       {
         ...onOrganization({ role_id: 'ess-default-organization' }),

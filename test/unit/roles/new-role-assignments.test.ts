@@ -22,6 +22,12 @@ it('returns valid assignments with defaults, without warnings, in a form that pa
   expect(parseStoredRoleAssignments(assignments)).toEqual(assignments);
 });
 
+it('accepts absent projects, also as null', () => {
+  const organization = [{ role_id: 'organization-admin' }];
+  for (const input of [{ organization }, { organization, project: null }])
+    expect(checkNewRoleAssignments(input)).toEqual({ ok: true, assignments: { organization }, warnings: [] });
+});
+
 it('stores a flavour of elasticsearch as elasticsearch', () => {
   const other = { ...viewer, project_ids: ['p2'] };
   const checked = checkNewRoleAssignments({
@@ -39,6 +45,8 @@ describe('refuses, with the path,', () => {
     ['null', null, '', /must be an object/],
     ['nothing', undefined, '', /is required/],
     ['an unknown field', { projects: {} }, 'projects', /unknown field "projects"/],
+    ['an unknown field with null', { projects: null }, 'projects', /unknown field "projects"/],
+    ['project as text', { project: 'all' }, 'project', /must be an object/],
     [
       'an unknown field of an entry',
       onProjects({ ...viewer, limit: {} }),

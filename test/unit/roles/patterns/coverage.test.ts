@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { uncoveredBy } from '../../../../src/roles/patterns/coverage.ts';
+import { RegexSyntaxError } from '../../../../src/roles/patterns/lucene-regex.ts';
 import { namesOf } from '../../../../src/roles/patterns/name-pattern.ts';
 import { type Term, Terms } from '../../../../src/roles/patterns/term.ts';
 
@@ -84,6 +85,16 @@ describe('uncoveredBy', () => {
     [Array.from({ length: 1_000 }, (_, at) => `b${at}`), WIDE_CLASSES],
   ])('counts all work against its limit: %#', (patterns, wider) => {
     expect(uncovered(patterns, wider)).toBe('too_complex');
+  });
+
+  it('needs no comparison if everything, or an equal pattern, is wider', () => {
+    const name = 'n'.repeat(100);
+    const within = (wider: string[]) => uncoveredBy(new Terms(50), [name, name], wider);
+    expect([within(['*']), within(['a', name]), within(['b'])]).toEqual([[], [], 'too_complex']);
+  });
+
+  it('compares no invalid pattern', () => {
+    expect(() => uncovered(['/(/'], ['a'])).toThrow(RegexSyntaxError);
   });
 
   it('gives up at its limit', () => {
