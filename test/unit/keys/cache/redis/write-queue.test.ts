@@ -108,6 +108,20 @@ it('drains: resolves when every value is written', async () => {
   expect(await drained).toBe(100);
 });
 
+it('drains until its timeout', async () => {
+  vi.useFakeTimers();
+  const { queue } = slowQueue();
+  queue.enqueue('key', 1);
+  let isDrained = false;
+  void queue.drain(20).then(() => {
+    isDrained = true;
+  });
+  await vi.advanceTimersByTimeAsync(19);
+  expect(isDrained).toBe(false);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(isDrained).toBe(true);
+});
+
 it('writes nothing after it was closed', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const { queue, written, pending } = slowQueue();
