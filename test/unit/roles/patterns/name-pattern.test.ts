@@ -83,3 +83,19 @@ it.each([
 ])('refuses %s and says why', (pattern, reason) => {
   expect(patternProblem(new Terms(LIMIT), pattern)).toMatch(reason);
 });
+
+it('needs no work for a pattern that is no regular expression', () => {
+  const terms = new Terms(10);
+  expect(patternProblem(terms, `logs-*-${'n'.repeat(100)}`)).toBeUndefined();
+  expect(patternProblem(terms, `/${'n'.repeat(100)}/`)).toMatch(/too complex/);
+});
+
+it('refuses no pattern because of a fault of this program', () => {
+  const failure = new RangeError('a fault');
+  const faulty = {
+    get empty() {
+      throw failure;
+    },
+  } as unknown as Terms;
+  expect(() => patternProblem(faulty, '//')).toThrow(failure);
+});
