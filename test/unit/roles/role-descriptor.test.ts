@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { TooComplexError } from '../../../src/roles/patterns/term.ts';
 import { checkRoleDescriptor, readRoleDescriptor } from '../../../src/roles/role-descriptor.ts';
+import { sizeProblem } from '../../../src/roles/role-descriptor-input.ts';
+import { PatternBudget } from '../../../src/roles/role-descriptor-rules.ts';
 import { descriptor } from '../../support/roles.ts';
 
 const index = { names: ['logs-*'], privileges: ['read'] };
@@ -333,6 +336,18 @@ describe('refuses, with the path,', () => {
     const checked = checkRoleDescriptor(input);
     expect(checked).toEqual({ ok: false, violations: [{ path, message: expect.stringMatching(message) }] });
   });
+});
+
+it('bounds the size of an input, and the work for the patterns of a role', () => {
+  const ofBytes = (bytes: number) => sizeProblem('x'.repeat(bytes - 2));
+  expect([ofBytes(262_144), ofBytes(262_145)]).toEqual([undefined, expect.stringMatching(/bytes/)]);
+  expect([sizeProblem(nested(32)), sizeProblem(nested(33))]).toEqual([
+    undefined,
+    expect.stringMatching(/deeper/),
+  ]);
+  const { terms } = new PatternBudget();
+  expect(() => terms.spend(299_000)).not.toThrow();
+  expect(() => terms.spend(1_000)).toThrow(TooComplexError);
 });
 
 it('reports all violations of the schema together', () => {
