@@ -4,6 +4,7 @@ import { patternProblem } from './patterns/name-pattern.ts';
 import { Terms } from './patterns/term.ts';
 import { isKnownRemoteClusterPrivilege, isKnownWorkflow } from './privilege-names.ts';
 import { repeatedKey } from './repeated-key.ts';
+import { isObject } from './role-descriptor-input.ts';
 import type { RoleDescriptor } from './role-descriptor-schema.ts';
 import { jsonPath, quoted, type Violation } from './violation.ts';
 
@@ -78,7 +79,7 @@ function exceptionsOutsideGrant(descriptor: RoleDescriptor, terms: Terms): Viola
 function isQuery(text: string): boolean {
   try {
     const query: unknown = JSON.parse(text);
-    if (typeof query !== 'object' || query === null || Array.isArray(query)) return false;
+    if (!isObject(query)) return false;
     const clauses = Object.values(query);
     return clauses.length === 1 && typeof clauses[0] === 'object' && repeatedKey(text) === undefined;
   } catch {

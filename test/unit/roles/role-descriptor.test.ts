@@ -163,6 +163,7 @@ describe('refuses, with the path,', () => {
       'indices[0].privileges',
       /is required/,
     ],
+    ['an index entry that is null', { indices: [null] }, 'indices[0]', /must be an object/],
     ['empty names', { indices: [{ ...index, names: [] }] }, 'indices[0].names', /at least one/],
     [
       'empty index privileges',
@@ -188,14 +189,23 @@ describe('refuses, with the path,', () => {
       'indices[0].query',
       /must be a string/,
     ],
-    ...['any text', '{', '[]', '7', 'null', '{}', '{"a":1}', '{"a":{},"b":{}}', '{"a":{"x":1,"x":2}}'].map(
-      (query): [string, unknown, string, RegExp] => [
-        `the query ${query}`,
-        { indices: [{ ...index, query }] },
-        'indices[0].query',
-        /one JSON query object/,
-      ],
-    ),
+    ...[
+      'any text',
+      '{',
+      '[]',
+      '[{}]',
+      '7',
+      'null',
+      '{}',
+      '{"a":1}',
+      '{"a":{},"b":{}}',
+      '{"a":{"x":1,"x":2}}',
+    ].map((query): [string, unknown, string, RegExp] => [
+      `the query ${query}`,
+      { indices: [{ ...index, query }] },
+      'indices[0].query',
+      /one JSON query object/,
+    ]),
     [
       'both indices and its alias',
       { indices: [index], index: [index] },

@@ -152,6 +152,12 @@ describe('a key that is no longer fresh', () => {
     expect(await pod.get()).toEqual(read(6));
   });
 
+  it('is read again if changes were missed during the check, although its version is confirmed', async () => {
+    const pod = await due();
+    pod.duringCheck = () => pod.apply({ entity: 'everything' });
+    expect(await pod.get()).toEqual(read(5));
+  });
+
   it('does not drop the newer entry that another lookup stored during the check', async () => {
     const pod = await due();
     let newer: Promise<unknown> | undefined;

@@ -17,7 +17,7 @@ function slowQueue() {
       return new Promise<boolean>((resolve) => pending.push(resolve));
     },
     merge: Math.max,
-    weight: { max: MAX_WEIGHT, of: (version) => (version === HEAVY ? MAX_WEIGHT / 2 : 0) },
+    weight: { max: MAX_WEIGHT, of: (version) => Math.floor(version / HEAVY) * (MAX_WEIGHT / 2) },
     onShed: () => {
       shed.count += 1;
     },
