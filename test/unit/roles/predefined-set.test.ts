@@ -26,6 +26,7 @@ it('reads a set, drops its reserved metadata, and names unknown privileges by th
 it.each<[string, unknown, string, string]>([
   ['no set', 7, '', 'must be an object'],
   ['a set without roles', { version: '2026-01-31', source: 's' }, 'roles', 'is required'],
+  ['a set whose version is no date', { ...setOf({}), version: 'next' }, 'version', 'Invalid ISO date'],
   ['a set with no role', setOf({ elasticsearch: {} }), 'roles', 'must contain at least one role'],
   [
     'a set with an invalid role beside a valid one',
