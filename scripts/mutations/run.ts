@@ -114,7 +114,7 @@ async function unitAttempts(): Promise<Attempt[]> {
   const found: Attempt[] = [];
   for (const file of await mutatedFiles()) {
     const text = await readFile(join(root, file), 'utf8');
-    const mutants = mutantsOf(file, text).filter((mutant) => !isEquivalent(mutant));
+    const mutants = withoutEquivalent(file, mutantsOf(file, text));
     found.push(
       ...mutants.map(({ lineNumber, line, change, start, end, replacement }) => ({
         file,
@@ -160,8 +160,16 @@ async function mutatedFiles(): Promise<string[]> {
   return files.filter((file) => !ONLY_ON_SERVERS.includes(file) && file.startsWith(values.only)).toSorted();
 }
 
-function isEquivalent({ file, line, change }: Mutant): boolean {
-  return equivalent.some((known) => known.file === file && known.line === line && known.change === change);
+/** @throws {Error} if an entry of equivalent.json stands for no mutant, or for several, of which some may not be equivalent */
+function withoutEquivalent(file: string, mutants: readonly Mutant[]): Mutant[] {
+  const exempt = equivalent
+    .filter((known) => known.file === file)
+    .map(({ line, change }) => {
+      const same = mutants.filter((mutant) => mutant.line === line && mutant.change === change);
+      if (same.length === 1) return same[0];
+      throw new Error(`${file} has ${same.length} mutants "${change}" of "${line}": update equivalent.json`);
+    });
+  return mutants.filter((mutant) => !exempt.includes(mutant));
 }
 
 async function survives({ file, mutated, project, tests }: Attempt): Promise<boolean> {
