@@ -181,7 +181,7 @@ export class ChangeFeed {
     const { source, now, checkIntervalMs, freshness, replication, trust, clock, slowAfterMs } = this.#deps;
     // On a new connection the replica may be another server, or a restored one.
     await this.#examine();
-    let evidenceDueAtMs = now() + EVIDENCE_INTERVAL_MS;
+    let evidenceDueMs = clock.monotonicNow() + EVIDENCE_INTERVAL_MS;
     if (!this.#caughtUp) await this.#catchUp();
     while (!this.#stopping) {
       this.#wakeup.reset();
@@ -193,9 +193,9 @@ export class ChangeFeed {
       const readMs = clock.monotonicNow() - sentAtMs;
       const clockTurned = replicaTimeMs !== undefined && clock.compare(replicaTimeMs, sentAtMs);
       if (clockTurned) this.#restartTimes();
-      const isDue = now() >= evidenceDueAtMs || !replication.complete || !trust.isTrusted;
+      const isDue = clock.monotonicNow() >= evidenceDueMs || !replication.complete || !trust.isTrusted;
       if (hasNewEvidence || isDue) {
-        evidenceDueAtMs = now() + Math.max(EVIDENCE_INTERVAL_MS, READS_PER_EVIDENCE * readMs);
+        evidenceDueMs = clock.monotonicNow() + Math.max(EVIDENCE_INTERVAL_MS, READS_PER_EVIDENCE * readMs);
         await this.#examine();
       }
       for (const change of changes) this.#apply(change);

@@ -187,6 +187,19 @@ describe('ChangeFeed', () => {
     expect(trust.judgeKey(() => 7)).toBe('refused');
   });
 
+  it('examines the replica every second, also after the clock of the pod was set back', async () => {
+    const source = new ScriptedSource();
+    const examined = vi.spyOn(source, 'lag');
+    const { advance, advanceMonotonic, caughtUp } = start(source, 5);
+    await expect.poll(() => caughtUp.count).toBe(1);
+    for (const ms of [3_600_000, -3_600_000, 0]) {
+      const before = examined.mock.calls.length;
+      advance(ms);
+      advanceMonotonic(1_000);
+      await expect.poll(() => examined.mock.calls.length).toBeGreaterThan(before);
+    }
+  });
+
   it('records the backlog and drops every entry that was cached before it', async () => {
     const source = new ScriptedSource();
     source.backlog = [key('a', 3), key('b', 4)];
@@ -383,11 +396,11 @@ describe('ChangeFeed', () => {
       examined += 1;
       return { applySeconds: 0, heartbeatAgeSeconds: 0, complete: true, evidence: goodEvidence, ...lag };
     };
-    const { advance } = start(source);
+    const { advanceMonotonic } = start(source);
     await expect.poll(() => source.reads).toBe(1);
     await new Promise(setImmediate);
     examined = 0;
-    advance(afterMs);
+    advanceMonotonic(afterMs);
     source.connections[0]?.onNotify();
     await expect.poll(() => source.reads).toBe(2);
     await new Promise(setImmediate);
