@@ -51,7 +51,7 @@ export class StoreUnavailableError extends TracelessError {
 }
 
 /** The store lacks a version of the key that the region had: it may be an older copy. Callers return 503, never 401. */
-export class OutdatedRowError extends Error {
+export class OutdatedRowError extends TracelessError {
   override name = 'OutdatedRowError';
 
   constructor(id: string) {

@@ -1,4 +1,4 @@
-import { hash, hkdfSync } from 'node:crypto';
+import { hash, hkdfSync, timingSafeEqual } from 'node:crypto';
 
 /** What an entry is: a verified credential, the response to a request, or a heartbeat counter of a generation. */
 export type EntryKind = 'credential' | 'response' | 'counter';
@@ -45,13 +45,24 @@ export class RedisKeys {
    * @param fences of one API key
    */
   proofs(fences: readonly string[], version: number): string[] {
-    return this.#keys.map((key, index) => keyed(key, `proof:${fences[index]} ${version}`));
+    return this.#keys.map((key, index) => proofOf(key, fences[index], version));
+  }
+
+  /** Whether a text is the proof of a version at a fence. @param index of the fence among those of its API key */
+  isProof(text: string, fence: string, index: number, version: number): boolean {
+    const given = Buffer.from(text);
+    const expected = Buffer.from(proofOf(this.#keys[index] ?? '', fence, version));
+    return given.length === expected.length && timingSafeEqual(given, expected);
   }
 
   /** Redis keys of a time that pods share, such as the fence of a role scope, in the same order. */
   times(name: string): string[] {
     return this.#keys.map((key) => `${LAYOUT}:${keyed(key, `time:${name}`)}:time`);
   }
+}
+
+function proofOf(key: string, fence: string | undefined, version: number): string {
+  return keyed(key, `proof:${fence} ${version}`);
 }
 
 /**

@@ -95,7 +95,7 @@ export class SharedFences implements ChangeListener, Fences, VersionFences {
       if (value === undefined) return undefined;
       const text = value?.toString('latin1') ?? '';
       const version = /^[0-9a-f]{16}/.test(text) ? Number.parseInt(text.slice(0, DIGITS), 16) : -1;
-      if (version > newest && text.slice(DIGITS) === redisKeys.proofs(names, version)[index])
+      if (version > newest && redisKeys.isProof(text.slice(DIGITS), names[index] as string, index, version))
         newest = version;
     }
     return newest;
