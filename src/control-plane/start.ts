@@ -18,6 +18,7 @@ import { Replica } from '../keys/replica.ts';
 import { SecretReload } from '../keys/secret-reload.ts';
 import { Argon2SecretVerifier } from '../keys/secret-verifier.ts';
 import { TaggedVerifier } from '../keys/tagged-verifier.ts';
+import { startOrClose } from '../lib/start-or-close.ts';
 import { createControlPlaneApp } from './app.ts';
 import { auditLog } from './audit/audit-log.ts';
 import { recordEvent } from './audit/record-event.ts';
@@ -64,13 +65,7 @@ export async function startControlPlane(
   logger: Logger,
   environment: Environment = {},
 ): Promise<ControlPlane> {
-  const opened = new AsyncDisposableStack();
-  try {
-    return await start(config, logger, environment, opened);
-  } catch (error) {
-    await opened.disposeAsync();
-    throw error;
-  }
+  return startOrClose((opened) => start(config, logger, environment, opened));
 }
 
 /** @param opened closes in the reverse order what this has opened */

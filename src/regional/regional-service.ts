@@ -6,6 +6,7 @@ import { listeningUrl, listenOn } from '../http/listening-url.ts';
 import { createManagementApp } from '../http/management-app.ts';
 import { Traffic } from '../http/traffic.ts';
 import { SecretReload } from '../keys/secret-reload.ts';
+import { startOrClose } from '../lib/start-or-close.ts';
 import { createRegionalApp } from './app.ts';
 import { AuthenticationMetrics } from './authentication-metrics.ts';
 import { composeAuthentication } from './compose-authentication.ts';
@@ -32,13 +33,7 @@ export async function startRegionalService(
   logger: Logger,
   environment: Environment = {},
 ): Promise<RegionalService> {
-  const opened = new AsyncDisposableStack();
-  try {
-    return await start(config, logger, environment, opened);
-  } catch (error) {
-    await opened.disposeAsync();
-    throw error;
-  }
+  return startOrClose((opened) => start(config, logger, environment, opened));
 }
 
 /** @param opened closes in the reverse order what this has opened */
