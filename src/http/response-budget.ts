@@ -6,7 +6,10 @@ export const FREE_RESPONSE_BYTES = 16_384;
 /** Long bodies are written in slices of this size. */
 export const SLICE_BYTES = 262_144;
 
-/** A client has this long to read a response, so that slow clients do not hold the budget. */
+/**
+ * A client has this long to read a response, so that slow clients do not hold the budget; on node:http since it has read the former
+ * one.
+ */
 export const RESPONSE_READ_MS = 30_000;
 
 /** A body of more than `FREE_RESPONSE_BYTES`, one byte per character. */
@@ -18,7 +21,7 @@ export interface LongBody {
 
 export type ResponseBody = string | LongBody;
 
-/** An organization has asked for a long body if it did so within this time. By then, what others held before is read. */
+/** An organization has asked for a long body if it did so within this time. */
 const ASKED_MS = RESPONSE_READ_MS;
 
 interface Asker {

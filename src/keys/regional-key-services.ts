@@ -36,10 +36,10 @@ import { TaggedVerifier } from './tagged-verifier.ts';
 const WAITING_PER_CONNECTION = 50;
 
 /**
- * Composes the key and role services of a region. The caches wrap each other in this order:
+ * Composes the key and role services of a region. They wrap each other in this order:
  *
- * keys: memory → Redis → Postgres; secrets: memo (memory → Redis) → bounded queue → argon2; roles: memory → Postgres.
- * The change feed invalidates them.
+ * keys: memory → rows that count (`ReplicaTrust`) → Redis → Postgres; secrets: tag → memo (memory → Redis) → bounded queue → argon2;
+ * roles: memory → rows that count → Postgres. The change feed invalidates the caches.
  */
 export async function createRegionalKeyServices(
   config: Config,

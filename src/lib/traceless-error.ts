@@ -1,6 +1,6 @@
 /**
- * An error of ordinary operation, such as a refusal. It has no stack trace: under a storm of refusals, most of the processor's time
- * went into traces that no one reads (bench case `restart-storm`).
+ * An error of ordinary operation, such as a refusal. It has no stack trace: under a storm of refusals, traces that no one reads
+ * took a large share of the processor's time (bench case `restart-storm`).
  */
 export class TracelessError extends Error {
   constructor(message: string, options?: ErrorOptions) {

@@ -6,8 +6,8 @@ const seconds = (ms: number | undefined) => (ms === undefined ? null : Math.roun
 const because = (failure: string | undefined) => (failure === undefined ? '' : `: ${failure}`);
 
 /**
- * What the probes report about a pod. It is ready once the change feed has caught up for the first time, and the clock of the pod is
- * right. A later fault counts only if it affects this pod alone.
+ * What the probes report about a pod. It is ready once `firstObstacles` is empty, and while its clock is right. A later fault counts
+ * only if it affects this pod alone.
  */
 export function regionHealth(region: Region, now: () => number): HealthState {
   const loneOutage = new LoneOutage({

@@ -10,7 +10,7 @@ export const policies = {
    * memory of the shutdown: about 35 MB.
    */
   handover: { ttlMs: 24 * 60 * 60_000, maxEntries: 200_000 },
-  /** Long enough for a pod that starts during a long outage of the primary. */
+  /** A replica must reach the counter of its generation for so long after a pod has stored it. */
   heartbeatCounter: { ttlMs: 24 * 60 * 60_000 },
   /** Spares argon2 a repeated wrong secret. Each entry names the hashes it failed against, so a rotation is visible. */
   wrongSecret: { ttlMs: 30_000, maxEntries: 20_000 },

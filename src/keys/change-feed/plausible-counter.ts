@@ -1,7 +1,7 @@
 /**
  * Each control plane adds one heartbeat per second (src/control-plane/heartbeat.ts). `beat` adds one per call and takes no counter from
- * its caller. Where the counter jumps, another generation begins. So a region is behind by at most the age of its newest heartbeat times the number
- * of control planes. No deployment has more of them than this.
+ * its caller. Where the counter jumps, another generation begins. So a region is behind by at most the age of its newest heartbeat times
+ * the number of control planes. No deployment has more of them than this.
  */
 const MAX_HEARTBEATS_PER_SECOND = 100;
 
