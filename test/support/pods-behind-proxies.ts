@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { outcome, ready } from './pods.ts';
+import { outcome } from './pods.ts';
 import { authenticate, startRegional, type TestRegional } from './regional.ts';
 import { startTcpProxy, type TcpProxy } from './servers/tcp-proxy.ts';
 
@@ -52,7 +52,6 @@ export async function startPodsBehindProxies(
       };
     }),
   );
-  await Promise.all(pods.map(({ service }) => ready(service)));
   return {
     pods,
     stop: async () => {

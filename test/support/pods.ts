@@ -36,13 +36,8 @@ export async function startPods(
   const shared =
     redisUrl === undefined ? {} : { REDIS_URL: redisUrl, CACHE_KEYS: randomBytes(32).toString('base64') };
   const start = async (more: Record<string, string>) => {
-    const started = await Promise.all(
-      Array.from({ length: count }, () =>
-        startRegional(replicaUrl, { ...SMALL, ...shared, ...settings, ...more }),
-      ),
-    );
-    await Promise.all(started.map(ready));
-    return started;
+    const environment = { ...SMALL, ...shared, ...settings, ...more };
+    return await Promise.all(Array.from({ length: count }, () => startRegional(replicaUrl, environment)));
   };
   let all = await start({});
   const authenticateOnAll: Pods['authenticate'] = (authorization, options) =>
@@ -72,16 +67,6 @@ export async function startPods(
 /** `200`, or status and code of a refusal. */
 export function outcome(response: ApiResponse): string {
   return response.status === 200 ? '200' : `${response.status} ${response.body.error.code}`;
-}
-
-/** Resolves when the service is ready. */
-export async function ready(pod: { managementUrl: string }): Promise<void> {
-  for (;;) {
-    const response = await fetch(`${pod.managementUrl}/readyz`);
-    await response.arrayBuffer(); // an unread body keeps its connection open
-    if (response.ok) return;
-    await sleep(10);
-  }
 }
 
 /** Resolves when the pod has applied every change that its replica had at the time of the call. */

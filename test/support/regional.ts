@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/http/logger.ts';
 import { AUTHENTICATE_PATH } from '../../src/regional/authentication-call.ts';
@@ -21,8 +22,28 @@ export function regionalSettings(replicaUrl: string): Record<string, string> {
   };
 }
 
-/** Starts the regional service on free ports. */
+/** Starts the regional service on free ports; resolves when it is ready, because a key can get 503 until then. */
 export async function startRegional(
+  replicaUrl: string,
+  settings: Record<string, string> = {},
+): Promise<TestRegional> {
+  const regional = await startUnreadyRegional(replicaUrl, settings);
+  await ready(regional);
+  return regional;
+}
+
+/** Resolves when the service is ready. */
+export async function ready(pod: { managementUrl: string }): Promise<void> {
+  for (;;) {
+    const response = await fetch(`${pod.managementUrl}/readyz`);
+    await response.arrayBuffer(); // an unread body keeps its connection open
+    if (response.ok) return;
+    await sleep(10);
+  }
+}
+
+/** Starts the regional service on free ports; resolves when it listens. For replicas that do not make it ready. */
+export async function startUnreadyRegional(
   replicaUrl: string,
   settings: Record<string, string> = {},
 ): Promise<TestRegional> {

@@ -8,7 +8,7 @@ import { type IssuedKey, insertKey, revokeKey } from '../../support/keys.ts';
 import { migrateAsOlderRelease } from '../../support/older-schema.ts';
 import { outcome } from '../../support/pods.ts';
 import { controlPlaneUrl } from '../../support/primary.ts';
-import { authenticate, startRegional, type TestRegional } from '../../support/regional.ts';
+import { authenticate, startUnreadyRegional, type TestRegional } from '../../support/regional.ts';
 import { runStatement } from '../../support/run-statement.ts';
 import { unsubscribeRegion } from '../../support/unsubscribe-region.ts';
 
@@ -83,7 +83,7 @@ it('after "iam migrate primary" alone, a new pod on the older region is not read
     `[figure] control plane ready ${(performance.now() - primaryAtMs).toFixed(0)} ms after "iam migrate primary"`,
   );
 
-  pod = await startRegional(replicaUrl);
+  pod = await startUnreadyRegional(replicaUrl);
   await expect
     .poll(async () => (await readiness(pod)).obstacles, LONG)
     .toContain('the schema of the database is older than this release: run "iam migrate region"');
@@ -119,7 +119,7 @@ it('services stay ready and start on a schema that is newer than they are', asyn
     );
     await pool.query('ALTER TABLE api_keys ADD COLUMN of_a_later_release text');
   }
-  const next = await startRegional(replicaUrl);
+  const next = await startUnreadyRegional(replicaUrl);
   try {
     await expect.poll(() => readiness(next), LONG).toEqual(READY);
     const key = await insertKey(primary);

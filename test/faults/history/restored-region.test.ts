@@ -5,9 +5,9 @@ import { startTestControlPlane, type TestControlPlane } from '../../support/cont
 import { revokeKey, rotateKey } from '../../support/keys.ts';
 import { insertKeys } from '../../support/many-keys.ts';
 import { type OwnRegion, startOwnRegion } from '../../support/own-region.ts';
-import { metric, outcome, type Pods, ready, startPods } from '../../support/pods.ts';
+import { metric, outcome, type Pods, startPods } from '../../support/pods.ts';
 import { createPrimary, type TestPrimary } from '../../support/primary.ts';
-import { authenticate, startRegional, type TestRegional } from '../../support/regional.ts';
+import { authenticate, ready, startUnreadyRegional, type TestRegional } from '../../support/regional.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
 import { type ShiftedPod, startShiftedPod } from '../../support/shifted-pod.ts';
 
@@ -173,7 +173,7 @@ it('pods that start on a restored region never accept a key that was revoked in 
   const valid = new Set<string>();
   let asking = true;
   const started = await Promise.all(
-    [1, 2].map(() => startRegional(region.replicaUrl, { REDIS_URL: redis.url, CACHE_KEYS })),
+    [1, 2].map(() => startUnreadyRegional(region.replicaUrl, { REDIS_URL: redis.url, CACHE_KEYS })),
   );
   try {
     const questions = (async () => {

@@ -7,7 +7,7 @@ import { Load, printFigures } from '../../support/load.ts';
 import { insertKeys } from '../../support/many-keys.ts';
 import { metric, outcome, type Pods, startPods } from '../../support/pods.ts';
 import { expectRefusal } from '../../support/refusal.ts';
-import { authenticate, startRegional } from '../../support/regional.ts';
+import { authenticate, startUnreadyRegional } from '../../support/regional.ts';
 import { startTestRedis, type TestRedis } from '../../support/servers/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
 
@@ -141,7 +141,7 @@ it('accepts a key that only Redis has while the replica is down, until MAX_STALE
 it('a pod that starts while the replica is down is not ready and returns 503, even for keys in Redis, until it is back', async () => {
   const [key] = (await warmKeys(1)) as [string];
   await proxy.cut();
-  const late = await startRegional(replicaUrl, settings);
+  const late = await startUnreadyRegional(replicaUrl, settings);
   try {
     const readiness = async () => (await fetch(`${late.managementUrl}/readyz`)).status;
     expect(await readiness()).toBe(503);

@@ -12,7 +12,7 @@ import {
 } from '../../support/control-plane.ts';
 import { iam, iamOnTerminal } from '../../support/iam.ts';
 import { type IssuedKey, insertKey } from '../../support/keys.ts';
-import { startRegional } from '../../support/regional.ts';
+import { startUnreadyRegional } from '../../support/regional.ts';
 
 let controlPlane: TestControlPlane;
 let owner: IssuedKey;
@@ -66,7 +66,7 @@ describe('iam login', () => {
   });
 
   it('recognizes that a URL leads to another service, and stores nothing', async () => {
-    const regional = await startRegional(controlPlane.primary.controlPlaneUrl);
+    const regional = await startUnreadyRegional(controlPlane.primary.controlPlaneUrl);
     const page = createServer((_request, response) => response.end('<html></html>'));
     await once(page.listen(0, '127.0.0.1'), 'listening');
     const others = [regional.url, `http://127.0.0.1:${(page.address() as AddressInfo).port}`];

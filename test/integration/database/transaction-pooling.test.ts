@@ -3,9 +3,15 @@ import { callApi, newOrganization, startTestControlPlane } from '../../support/c
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { iam } from '../../support/iam.ts';
 import { type IssuedKey, insertKey, projectRoles } from '../../support/keys.ts';
-import { metric, ready } from '../../support/pods.ts';
+import { metric } from '../../support/pods.ts';
 import { createPrimary } from '../../support/primary.ts';
-import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
+import {
+  authenticate,
+  projectContext,
+  startRegional,
+  startUnreadyRegional,
+  type TestRegional,
+} from '../../support/regional.ts';
 import { putRole } from '../../support/roles.ts';
 import { type PgBouncer, startPgBouncer } from '../../support/servers/pgbouncer.ts';
 
@@ -35,7 +41,6 @@ describe('a region behind PgBouncer with transaction pooling', () => {
       DATABASE_QUERY_TIMEOUT_MS: '5000',
       DATABASE_CONNECT_TIMEOUT_MS: '5000',
     });
-    await ready(regional);
   });
   afterAll(async () => {
     await regional?.close();
@@ -60,7 +65,7 @@ describe('a region behind PgBouncer with transaction pooling', () => {
 
   it('reports a change feed behind the pooler, refused or not', async () => {
     const through = pooler.through(databases.replicaUrl);
-    const refused = await startRegional(databases.replicaUrl, { CHANGE_FEED_DATABASE_URL: through });
+    const refused = await startUnreadyRegional(databases.replicaUrl, { CHANGE_FEED_DATABASE_URL: through });
     try {
       await expect
         .poll(() => refused.logLines.join(''))
@@ -73,7 +78,7 @@ describe('a region behind PgBouncer with transaction pooling', () => {
       3,
       'ignore_startup_parameters = statement_timeout',
     );
-    const deaf = await startRegional(databases.replicaUrl, {
+    const deaf = await startUnreadyRegional(databases.replicaUrl, {
       CHANGE_FEED_DATABASE_URL: tolerant.through(databases.replicaUrl),
     });
     try {
@@ -111,7 +116,7 @@ describe('a region behind PgBouncer with transaction pooling', () => {
   });
 
   it('is necessary: without the setting the pooler refuses the connections', async () => {
-    const direct = await startRegional(pooler.through(databases.replicaUrl), {
+    const direct = await startUnreadyRegional(pooler.through(databases.replicaUrl), {
       CHANGE_FEED_DATABASE_URL: databases.replicaUrl,
     });
     try {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { predefinedRoles } from '../../../src/roles/predefined.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { authorizationOf, insertKey, newCredential, projectRoles, revokeKey } from '../../support/keys.ts';
-import { changesApplied, ready } from '../../support/pods.ts';
+import { changesApplied } from '../../support/pods.ts';
 import {
   authenticate,
   CLIENT_SECRET,
@@ -18,7 +18,6 @@ let regional: TestRegional;
 beforeAll(async () => {
   databases = await createDatabases();
   regional = await startRegional(databases.replicaUrl);
-  await ready(regional);
 });
 afterAll(async () => {
   await regional?.close();

@@ -4,13 +4,13 @@ import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts'
 import { call, sendBytes } from '../../support/http-call.ts';
 import { authorizationOf, newCredential } from '../../support/keys.ts';
 import { expectRefusal } from '../../support/refusal.ts';
-import { startRegional, type TestRegional } from '../../support/regional.ts';
+import { startUnreadyRegional, type TestRegional } from '../../support/regional.ts';
 
 const authorization = authorizationOf(newCredential());
 let regional: TestRegional;
 
 beforeAll(async () => {
-  regional = await startRegional(inject('postgres').region.url);
+  regional = await startUnreadyRegional(inject('postgres').region.url);
 });
 afterAll(() => regional?.close());
 

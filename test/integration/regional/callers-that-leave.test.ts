@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type IssuedKey, insertKey } from '../../support/keys.ts';
-import { metric, ready } from '../../support/pods.ts';
+import { metric } from '../../support/pods.ts';
 import { authenticate, startRegional, type TestRegional } from '../../support/regional.ts';
 import { connectFrom, nextStatus } from '../../support/slow-clients.ts';
 
@@ -16,7 +16,6 @@ let regional: TestRegional;
 beforeAll(async () => {
   databases = await createDatabases();
   regional = await startRegional(databases.replicaUrl, { ARGON2_CONCURRENCY: '1' });
-  await ready(regional);
 });
 afterAll(async () => {
   await regional?.close();

@@ -6,7 +6,6 @@ import { FastLane } from '../../../src/regional/fast-lane.ts';
 import { type Certificate, CertificateAuthority } from '../../support/certificates.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type IssuedKey, insertKey } from '../../support/keys.ts';
-import { ready } from '../../support/pods.ts';
 import { startRegional, type TestRegional } from '../../support/regional.ts';
 
 // Elasticsearch keeps its connections open, so their requests take the plain lane, which reads the certificate itself.
@@ -37,7 +36,6 @@ beforeAll(async () => {
     CLIENT_CERTIFICATE_NAMES: 'elasticsearch',
     DATABASE_CONNECT_TIMEOUT_MS: '10000',
   });
-  await ready(regional);
 });
 afterAll(async () => {
   laneResponds.mockRestore();

@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type IssuedKey, insertKey, projectRoles, revokeKey } from '../../support/keys.ts';
-import { ready } from '../../support/pods.ts';
 import { CLIENT_SECRET, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
 
 interface Call {
@@ -38,7 +37,6 @@ beforeAll(async () => {
     FAST_LANE: 'false',
     CACHE_MAX_ENTRIES: '1',
   });
-  await Promise.all([ready(fast), ready(plain)]);
 });
 afterAll(async () => {
   await fast?.close();
@@ -352,7 +350,6 @@ describe('the fast lane', () => {
 describe('closing', () => {
   it('closes idle connections at once', async () => {
     const service = await startRegional(databases.replicaUrl);
-    await ready(service);
     const { port } = new URL(service.url);
     const idle = connect(Number(port), '127.0.0.1');
     idle.write(wire(usual(keys.viewer)), 'latin1');
@@ -364,7 +361,6 @@ describe('closing', () => {
 
   it('finishes open requests first and sends Connection: close', async () => {
     const service = await startRegional(databases.replicaUrl);
-    await ready(service);
     const { port } = new URL(service.url);
     const busy = connect(Number(port), '127.0.0.1');
     let received = '';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import { call, sendBytes } from '../../support/http-call.ts';
 import { authorizationOf, newCredential } from '../../support/keys.ts';
 import { expectRefusal } from '../../support/refusal.ts';
-import { startRegional, type TestRegional } from '../../support/regional.ts';
+import { startUnreadyRegional, type TestRegional } from '../../support/regional.ts';
 
 const KEYS = '/uiam/api/v1/api-keys';
 const SECRET = 'forwarding-secret';
@@ -39,7 +39,7 @@ beforeAll(async () => {
   });
   for (const server of [controlPlane, other])
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  region = await startRegional(inject('postgres').region.url, {
+  region = await startUnreadyRegional(inject('postgres').region.url, {
     CONTROL_PLANE_URL: `http://127.0.0.1:${portOf(controlPlane)}`,
     FORWARDING_SECRETS: SECRET,
   });
@@ -124,7 +124,7 @@ it('does not let a client remove the headers of this region with Connection', as
 
 it('states the address that a trusted proxy states, and no other', async () => {
   const addressBehind = async (proxies: string) => {
-    const behind = await startRegional(inject('postgres').region.url, {
+    const behind = await startUnreadyRegional(inject('postgres').region.url, {
       CONTROL_PLANE_URL: `http://127.0.0.1:${portOf(controlPlane)}`,
       FORWARDING_SECRETS: SECRET,
       TRUSTED_PROXIES: proxies,
@@ -196,7 +196,7 @@ it('waits 10 s for a silent control plane, and 60 s for a conversion, and limits
     if (sent.url?.endsWith('_convert')) setTimeout(() => response.end('{}'), 14_000);
   });
   await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
-  const patient = await startRegional(inject('postgres').region.url, {
+  const patient = await startUnreadyRegional(inject('postgres').region.url, {
     CONTROL_PLANE_URL: `http://127.0.0.1:${portOf(slow)}`,
   });
   try {

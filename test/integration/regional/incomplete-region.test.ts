@@ -6,7 +6,7 @@ import { subscribeRegion } from '../../../src/database/subscription.ts';
 import { authorizationOf, newCredential } from '../../support/keys.ts';
 import { insertKeys } from '../../support/many-keys.ts';
 import { createPrimary, type TestPrimary } from '../../support/primary.ts';
-import { authenticate, startRegional, type TestRegional } from '../../support/regional.ts';
+import { authenticate, startUnreadyRegional, type TestRegional } from '../../support/regional.ts';
 import { runStatement } from '../../support/run-statement.ts';
 import { unsubscribeRegion } from '../../support/unsubscribe-region.ts';
 
@@ -53,7 +53,7 @@ const ask = async (authorization: string) => {
 const beat = () => primary.pool.query('UPDATE heartbeat SET beat_at = clock_timestamp()');
 
 it('a region without a subscription is not ready, and refuses no key as unknown', async () => {
-  pod = await startRegional(replicaUrl);
+  pod = await startUnreadyRegional(replicaUrl);
   await expect
     .poll(async () => (await readiness()).obstacles)
     .toEqual([expect.stringContaining('not all rows of the primary')]);
@@ -62,7 +62,7 @@ it('a region without a subscription is not ready, and refuses no key as unknown'
 
 it('a region that copies refuses no valid key, and becomes ready by the first heartbeat after the copy', async () => {
   const keys = await insertKeys(primary.pool, KEYS);
-  pod = await startRegional(replicaUrl, { ARGON2_QUEUE_LIMIT: '10000' });
+  pod = await startUnreadyRegional(replicaUrl, { ARGON2_QUEUE_LIMIT: '10000' });
   await expect.poll(() => ask(keys[0]?.authorization ?? '')).toBe('503 0x1A4503');
   const seen = new Set<string>();
   let copying = true;
@@ -103,7 +103,7 @@ it('a pod that starts while the primary is gone is ready, because the region was
     )
     .toBe(1);
   await region.query(`ALTER SUBSCRIPTION ${name} DISABLE`);
-  pod = await startRegional(replicaUrl);
+  pod = await startUnreadyRegional(replicaUrl);
   await expect.poll(async () => (await readiness()).status).toBe('ok');
   await region.query(`ALTER SUBSCRIPTION ${name} ENABLE`);
 });
@@ -111,7 +111,7 @@ it('a pod that starts while the primary is gone is ready, because the region was
 it('shows how old the replica is, and accepts nothing beyond MAX_REPLICATION_AGE_MS', async () => {
   const [key] = (await insertKeys(primary.pool, 1)) as unknown as [{ authorization: string }];
   await subscribeRegion(regionUrl, primary.url, name);
-  pod = await startRegional(replicaUrl, { MAX_REPLICATION_AGE_MS: '10000' });
+  pod = await startUnreadyRegional(replicaUrl, { MAX_REPLICATION_AGE_MS: '10000' });
   await expect
     .poll(
       async () => {

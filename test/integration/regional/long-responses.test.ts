@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { predefinedRoles } from '../../../src/roles/predefined.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type IssuedKey, insertKey, projectRoles } from '../../support/keys.ts';
-import { metric, ready } from '../../support/pods.ts';
+import { metric } from '../../support/pods.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
 import { putRole } from '../../support/roles.ts';
 
@@ -38,7 +38,6 @@ beforeAll(async () => {
   });
   await databases.replicated();
   regional = await startRegional(databases.replicaUrl, { DATABASE_QUERY_TIMEOUT_MS: '10000' });
-  await ready(regional);
 });
 afterAll(async () => {
   await regional?.close();

@@ -15,6 +15,7 @@ import {
   CLIENT_SECRET,
   projectContext,
   startRegional,
+  startUnreadyRegional,
   type TestRegional,
 } from '../../support/regional.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
@@ -112,7 +113,7 @@ describe('in any failure, no credential, hash or secret appears', () => {
   it('in the error of a wrong database login', async () => {
     const url = new URL(databases.replicaUrl);
     url.password = 'a-wrong-database-password';
-    const other = await startRegional(url.href);
+    const other = await startUnreadyRegional(url.href);
     expect((await authenticate(other, keys[0]?.authorization)).status).toBe(503);
     await expect.poll(() => other.logLines.join('\n')).toMatch(/password authentication failed/);
     await other.close();
@@ -122,7 +123,7 @@ describe('in any failure, no credential, hash or secret appears', () => {
   it('in the log of a failed TLS set-up', async () => {
     const authority = await CertificateAuthority.create();
     const { files, key } = await authority.issue('server');
-    const failure = await startRegional(databases.replicaUrl, {
+    const failure = await startUnreadyRegional(databases.replicaUrl, {
       TLS_CERT_FILE: files.key,
       TLS_KEY_FILE: files.cert,
     }).then(

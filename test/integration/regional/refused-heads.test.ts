@@ -4,7 +4,6 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { authorizationOf, newCredential } from '../../support/keys.ts';
-import { ready } from '../../support/pods.ts';
 import { startRegional, type TestRegional } from '../../support/regional.ts';
 
 const LENGTH = 100_000;
@@ -16,7 +15,6 @@ let socket: Socket | undefined;
 beforeAll(async () => {
   databases = await createDatabases();
   regional = await startRegional(databases.replicaUrl);
-  await ready(regional);
 });
 afterAll(async () => {
   await regional?.close();

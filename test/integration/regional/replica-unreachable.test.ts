@@ -2,7 +2,12 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { authorizationOf, type IssuedKey, insertKey, newCredential } from '../../support/keys.ts';
 import { expectRefusal } from '../../support/refusal.ts';
-import { authenticate, startRegional, type TestRegional } from '../../support/regional.ts';
+import {
+  authenticate,
+  startRegional,
+  startUnreadyRegional,
+  type TestRegional,
+} from '../../support/regional.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
 
 const timeouts = { DATABASE_CONNECT_TIMEOUT_MS: '500', DATABASE_QUERY_TIMEOUT_MS: '1000' };
@@ -95,7 +100,7 @@ it('uses a replica again once it is back', async () => {
 it('starts without its replica live and not ready, returns 503, and becomes ready without intervention', async () => {
   const key = await newKey();
   await proxy.cut();
-  const late = await startRegional(replicaUrl, timeouts);
+  const late = await startUnreadyRegional(replicaUrl, timeouts);
   try {
     const status = async (probe: string) => (await fetch(`${late.managementUrl}/${probe}`)).status;
     expect([await status('livez'), await status('startupz'), await status('readyz')]).toEqual([

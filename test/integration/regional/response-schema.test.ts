@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { responseSchema } from '../../../src/regional/authentication-schema.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { insertKey, projectRoles } from '../../support/keys.ts';
-import { ready } from '../../support/pods.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
 
 let databases: TestDatabases;
@@ -10,7 +9,6 @@ let regional: TestRegional;
 beforeAll(async () => {
   databases = await createDatabases();
   regional = await startRegional(databases.replicaUrl);
-  await ready(regional);
 });
 afterAll(async () => {
   await regional?.close();

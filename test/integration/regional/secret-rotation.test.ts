@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type IssuedKey, insertKey } from '../../support/keys.ts';
-import { ready } from '../../support/pods.ts';
 import { authenticate, startRegional, type TestRegional } from '../../support/regional.ts';
 
 const OLD = 'old-client-secret';
@@ -28,7 +27,6 @@ beforeAll(async () => {
     CLIENT_AUTHENTICATION_SECRETS_FILE: join(folder, 'secrets'),
     DATABASE_CONNECT_TIMEOUT_MS: '10000',
   });
-  await ready(regional);
 });
 afterAll(async () => {
   await regional?.close();

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { insertKey } from '../../support/keys.ts';
-import { ready } from '../../support/pods.ts';
 import { authenticate, startRegional } from '../../support/regional.ts';
 
 let databases: TestDatabases;
@@ -19,7 +18,6 @@ it.each(['on the plain lane', 'through node:http'])(
       DATABASE_QUERY_TIMEOUT_MS: '20000',
       FAST_LANE: String(how === 'on the plain lane'),
     });
-    await ready(regional);
     const holder = await databases.region.connect();
     try {
       // The lookup waits for this lock.

@@ -13,7 +13,6 @@ import {
   newCredential,
   projectRoles,
 } from '../../support/keys.ts';
-import { ready } from '../../support/pods.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
 import { connectFrom, metricOf, nextStatus } from '../../support/slow-clients.ts';
 
@@ -39,7 +38,6 @@ beforeAll(async () => {
     BODY_BUDGET_BYTES: String(BUDGET),
     BODY_TIMEOUT_MS: String(BODY_TIMEOUT_MS),
   });
-  await ready(regional);
 });
 afterEach(() => {
   for (const socket of sockets) socket.destroy();

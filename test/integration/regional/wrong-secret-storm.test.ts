@@ -6,7 +6,7 @@ import { createDatabases, type TestDatabases } from '../../support/databases.ts'
 import { latency } from '../../support/figures.ts';
 import { authorizationOf, newCredential } from '../../support/keys.ts';
 import { Load, printFigures } from '../../support/load.ts';
-import { metric, outcome, ready } from '../../support/pods.ts';
+import { metric, outcome } from '../../support/pods.ts';
 import { authenticate, startRegional, type TestRegional } from '../../support/regional.ts';
 import { Storm } from '../../support/storm.ts';
 
@@ -42,7 +42,6 @@ beforeAll(async () => {
     DATABASE_CONNECT_TIMEOUT_MS: '10000',
     DATABASE_QUERY_TIMEOUT_MS: '10000',
   });
-  await ready(regional);
 });
 afterAll(async () => {
   await regional?.close();

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { figures } from '../figures.ts';
-import { outcome, ready } from '../pods.ts';
-import { authenticate, projectContext } from '../regional.ts';
+import { outcome } from '../pods.ts';
+import { authenticate, projectContext, ready } from '../regional.ts';
 import { startShiftedPod } from '../shifted-pod.ts';
 import { metricOf } from '../slow-clients.ts';
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ready } from '../pods.ts';
+import { ready } from '../regional.ts';
 import type { TcpProxy } from '../servers/tcp-proxy.ts';
 import type { Churn } from './churn.ts';
 import type { Effect } from './disturbances.ts';

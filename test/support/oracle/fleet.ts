@@ -12,7 +12,7 @@ import {
 } from '../../../src/database/logins.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { subscribeRegion } from '../../../src/database/subscription.ts';
-import { ready } from '../pods.ts';
+import { ready } from '../regional.ts';
 import { createScratchDirectory } from '../servers/postgres.ts';
 import { startTestRedis, type TestRedis } from '../servers/redis.ts';
 import { type SavedPostgres, savedPostgres, startSavedPostgres } from '../servers/saved-postgres.ts';

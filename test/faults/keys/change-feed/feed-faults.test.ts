@@ -13,7 +13,7 @@ import {
   TEST_HASH_PARAMETERS,
 } from '../../../support/keys.ts';
 import { metric, type Pods, startPods } from '../../../support/pods.ts';
-import { projectContext, startRegional } from '../../../support/regional.ts';
+import { projectContext, startUnreadyRegional } from '../../../support/regional.ts';
 import { putRole } from '../../../support/roles.ts';
 import { startTestRedis, type TestRedis } from '../../../support/servers/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../../../support/servers/tcp-proxy.ts';
@@ -210,7 +210,7 @@ describe('a change feed that connects but may not read', () => {
       // 50, 100, 200, 400 and 800 ms lie between six failures.
       expect(performance.now() - begun).toBeGreaterThan(1_000);
       expect(lines('the change feed failed')).toHaveLength(1);
-      const late = await startRegional(databases.replicaUrl);
+      const late = await startUnreadyRegional(databases.replicaUrl);
       const readiness = async () => (await (await fetch(`${late.managementUrl}/readyz`)).json()) as object;
       await expect.poll(readiness, { timeout: 10_000 }).toMatchObject({
         status: 'unready',

@@ -5,7 +5,7 @@ import { subscribeRegion } from '../../../../src/database/subscription.ts';
 import { startControlPlaneOf, type TestControlPlane } from '../../../support/control-plane.ts';
 import { createDatabases, type TestDatabases } from '../../../support/databases.ts';
 import { type IssuedKey, insertKey, revokeKey } from '../../../support/keys.ts';
-import { metric, outcome, ready } from '../../../support/pods.ts';
+import { metric, outcome } from '../../../support/pods.ts';
 import { authenticate, startRegional, type TestRegional } from '../../../support/regional.ts';
 import { runStatement } from '../../../support/run-statement.ts';
 
@@ -39,7 +39,6 @@ beforeAll(async () => {
   await subscribeRegion(databases.regionUrl, replicatorUrl, subscription);
   controlPlane = await startControlPlaneOf(databases);
   pod = await startRegional(databases.replicaUrl);
-  await ready(pod);
 });
 afterAll(async () => {
   await pod?.close();

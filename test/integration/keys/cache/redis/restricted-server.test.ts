@@ -10,7 +10,7 @@ import { LAYOUT } from '../../../../../src/keys/cache/redis/redis-keys.ts';
 import { CertificateAuthority } from '../../../../support/certificates.ts';
 import { createDatabases, type TestDatabases } from '../../../../support/databases.ts';
 import { type IssuedKey, insertKey } from '../../../../support/keys.ts';
-import { metric, ready } from '../../../../support/pods.ts';
+import { metric } from '../../../../support/pods.ts';
 import { authenticate, startRegional, type TestRegional } from '../../../../support/regional.ts';
 import { redisBinary } from '../../../../support/servers/redis.ts';
 
@@ -68,7 +68,6 @@ async function start(url: string, settings: Record<string, string> = {}): Promis
     DATABASE_CONNECT_TIMEOUT_MS: '5000',
     ...settings,
   });
-  await ready(pod);
   return pod;
 }
 
