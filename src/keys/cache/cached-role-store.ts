@@ -15,7 +15,11 @@ import {
 import { type Fences, noFences } from './fences.ts';
 import { policies } from './policies.ts';
 
-const MAX_FILL_ATTEMPTS = 3;
+/** Reads that changes overtook, until the next one may serve although it was overtaken. */
+const MAX_REPEATS = 2;
+/** Duration of a read that may be overtaken: far within the bound of the freshness contract. */
+const SHORT_READ_MS = 50;
+const MAX_FILL_ATTEMPTS = 10;
 
 /** Approximate size of an entry, and of a role in it, beside its texts. */
 const ENTRY_BYTES = 600;
@@ -58,6 +62,9 @@ class Entry implements LoadedRoles {
  * - No order to drop everything arrived during the read (`generation`).
  * - No change of the scope arrived during the read (`rolesMark`; versions of one scope may commit out of order).
  * - No recorded change that arrived since the start of the read is forgotten (`forgottenUntilMs`).
+ *
+ * A region that catches up applies many changes of one scope in a moment, and each read would be overtaken. So after `MAX_REPEATS` a
+ * short read serves the callers that wait for it, and is not kept.
  */
 export class CachedRoleStore implements RoleStore, ChangeListener {
   readonly #inner: RoleStore;
@@ -148,11 +155,16 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
     for (let attempt = 0; attempt < MAX_FILL_ATTEMPTS; attempt += 1) {
       const { generation } = changes;
       const markBefore = changes.rolesMark(id);
+      const startedAtMs = performance.now();
       const loaded = await this.#inner.get(scope, names);
-      if (generation !== changes.generation || changes.rolesMark(id) !== markBefore) continue;
-      if (loaded.confirmedAtMs <= changes.forgottenUntilMs) continue;
+      if (generation !== changes.generation) continue;
+      const overtaken =
+        changes.rolesMark(id) !== markBefore || loaded.confirmedAtMs <= changes.forgottenUntilMs;
+      const isShort = performance.now() - startedAtMs <= SHORT_READ_MS;
+      if (overtaken && (attempt < MAX_REPEATS || !isShort)) continue;
       const entry = new Entry(cacheKey, scope.organizationId, loaded);
-      this.#store(entry);
+      if (overtaken) entry.origin.stale = true;
+      else this.#store(entry);
       return entry;
     }
     throw new StoreUnavailableError('A project with continuous role changes');

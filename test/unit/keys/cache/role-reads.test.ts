@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { CachedRoleStore } from '../../../../src/keys/cache/cached-role-store.ts';
 import type { CopyOrigin } from '../../../../src/keys/cache/fences.ts';
 import type { Change } from '../../../../src/keys/change-feed/change.ts';
@@ -99,11 +99,36 @@ describe('a read of roles is repeated', () => {
     expect(pod.reads).toBe(1);
   });
 
-  it('three times at most, and then counts as unavailable', async () => {
+  it('twice at most while changes of the scope overtake it; the third result serves once and is not kept', async () => {
     const pod = new Pod();
-    pod.duringRead = () => pod.apply(shopChange);
+    pod.duringRead = (nth) => {
+      pod.apply(shopChange);
+      pod.stored = `after read ${nth}`;
+    };
+    const loaded = await pod.roles.get(SHOP);
+    expect([loaded.roles.get('role'), loaded.stale, pod.reads]).toEqual(['after read 2', true, 3]);
+    pod.duringRead = () => {};
+    expect([await pod.role(), pod.reads]).toEqual(['after read 3', 4]);
+  });
+
+  it('more often if it takes long, and then counts as unavailable', async () => {
+    const pod = new Pod();
+    let nowMs = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+    pod.duringRead = () => {
+      pod.apply(shopChange);
+      nowMs += 51;
+    };
     await expect(pod.role()).rejects.toThrow(StoreUnavailableError);
-    expect(pod.reads).toBe(3);
+    expect(pod.reads).toBe(10);
+    vi.restoreAllMocks();
+  });
+
+  it('ten times at most while everything changes, and then counts as unavailable', async () => {
+    const pod = new Pod();
+    pod.duringRead = () => pod.apply({ entity: 'everything' });
+    await expect(pod.role()).rejects.toThrow(StoreUnavailableError);
+    expect(pod.reads).toBe(10);
   });
 });
 
