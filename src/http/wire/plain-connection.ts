@@ -104,14 +104,19 @@ export class PlainConnection {
     this.#idleTicks += 1;
     this.#isOld ||= this.#service.ages.isOver(this.#socket);
     if (this.#unreadTicks !== undefined) this.#unreadTicks += 1;
-    const maxIdleTicks = this.#hasHead ? this.#service.idleTicks : this.#service.headTicks;
-    if (this.#idleTicks > maxIdleTicks || (this.#unreadTicks ?? 0) > RESPONSE_READ_MS / TICK_MS) {
+    if ((this.#unreadTicks ?? 0) > RESPONSE_READ_MS / TICK_MS) {
       this.#socket.destroy();
       return;
     }
+    // After a delay of the event loop, a request may have arrived that was not read yet.
+    if (this.#isIdle) setImmediate(() => this.#isIdle && this.#socket.destroy());
     const incomplete = this.#busy ? undefined : this.#incomplete;
     if (incomplete !== undefined && this.#slow) this.#leaveLane(incomplete.bytes);
     this.#slow = incomplete !== undefined;
+  }
+
+  get #isIdle(): boolean {
+    return this.#idleTicks > (this.#hasHead ? this.#service.idleTicks : this.#service.headTicks);
   }
 
   readonly #onData = (chunk: Buffer): void => {

@@ -13,11 +13,13 @@ export const ROLE = 'numbered';
 export const PROJECT = 'oracle-project';
 
 const TIMEOUT_MS = 20_000;
+/** Below that of the service (docs/operations.md): a request on a connection that the service is closing gets no response. */
+const IDLE_MS = 60_000;
 
 /** Clients that send all kinds of credentials to all pods, and have every answer judged. */
 export class Traffic {
   readonly #options: { fleet: Fleet; world: World; judge: Judge; random: Random };
-  readonly #agent = new Agent({ keepAlive: true });
+  readonly #agent = new Agent({ keepAlive: true, timeout: IDLE_MS });
   readonly #bodies: readonly (string | undefined)[];
   readonly #clients: Promise<void>[] = [];
   #stopped = false;

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BodyBudget } from '../../../../src/http/body-budget.ts';
 import { ClientAddresses } from '../../../../src/http/client-addresses.ts';
@@ -120,9 +121,20 @@ it('closes a connection that has not sent a request head in time, and only then'
   for (let tick = 0; tick < HEAD_TICKS; tick += 1) connection.tick();
   expect(socket.destroyed).toBe(false);
   connection.tick();
+  await turns(1);
   expect(socket.destroyed).toBe(true);
   client.resume();
   await closed;
+});
+
+it('serves a request that has arrived at the end of the idle timeout', async () => {
+  client.write(REQUEST);
+  await received();
+  // Continues where the timer of the ticks does: sockets are read after it.
+  await sleep(1);
+  client.write(REQUEST);
+  for (let tick = 0; tick <= IDLE_TICKS; tick += 1) connection.tick();
+  expect(await received()).toMatch(/"done"$/);
 });
 
 it('hands over a request that is incomplete at two ticks, with all received bytes', async () => {
