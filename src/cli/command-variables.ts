@@ -31,7 +31,7 @@ export const COMMAND_VARIABLES: readonly CommandVariable[] = [
   },
   {
     name: 'ALLOW_UNVERIFIED_DATABASE',
-    command: 'control-plane and all that open a database',
+    command: 'all that open a database',
     secret: false,
     description: '`true` allows databases on other hosts without sslmode=verify-full.',
   },

@@ -12,12 +12,16 @@ export function registerRegionalCommand(program: Command): void {
     .description('Run the regional authentication service.')
     .addHelpText('after', helpFor('REPLICA_DATABASE_URL'))
     .action(async () => {
-      const [{ loadConfig }, { startRegionalService }, { runService }] = await Promise.all([
-        import('../config.ts'),
-        import('../regional/regional-service.ts'),
-        import('./run-service.ts'),
-      ]);
+      const [{ loadConfig }, { startRegionalService }, { assertVerified }, { runService }] =
+        await Promise.all([
+          import('../config.ts'),
+          import('../regional/regional-service.ts'),
+          import('../database/verified-connection.ts'),
+          import('./run-service.ts'),
+        ]);
       const config = loadConfig(process.env, ['REPLICA_DATABASE_URL']);
+      for (const setting of ['REPLICA_DATABASE_URL', 'CHANGE_FEED_DATABASE_URL'] as const)
+        assertVerified(config[setting] ?? '', setting);
       await runService('iam-regional', config, (logger) => startRegionalService(config, logger, process.env));
     });
 }

@@ -6,7 +6,8 @@ export class UnverifiedConnectionError extends Error {
 }
 
 /**
- * The rule of every command and of the control plane: another host gets a password only after a check of its certificate and name.
+ * The rule of every command and service: another host gets a password only after a check of its certificate and name. A server that
+ * answers for a replica could also accept any credential.
  * @param connection a URL, `key=value` pairs, or the folder of a Unix socket
  * @param source its setting or flag, for the message
  * @throws {UnverifiedConnectionError}

@@ -187,10 +187,19 @@ it.each([
   },
 );
 
-it('iam control-plane refuses a primary on another host that it cannot verify', async () => {
-  const [exitCode, message] = await refusal('control-plane', {
-    PRIMARY_DATABASE_URL: 'postgres://u:s3cr3t@db.invalid/iam',
+it.each([
+  ['control-plane', 'PRIMARY_DATABASE_URL', {}],
+  ['regional', 'REPLICA_DATABASE_URL', {}],
+  [
+    'regional',
+    'CHANGE_FEED_DATABASE_URL',
+    { REPLICA_DATABASE_URL: 'postgres://u:s3cr3t@db.invalid/iam?sslmode=verify-full' },
+  ],
+])('iam %s refuses a %s on another host that it cannot verify', async (service, setting, others) => {
+  const [exitCode, message] = await refusal(service, {
+    ...others,
+    [setting]: 'postgres://u:s3cr3t@db.invalid/iam',
   });
-  expect([exitCode, message]).toEqual([2, expect.stringContaining('PRIMARY_DATABASE_URL leads to another')]);
+  expect([exitCode, message]).toEqual([2, expect.stringContaining(`${setting} leads to another`)]);
   expect(message).not.toMatch(/s3cr3t|db\.invalid/);
 });
