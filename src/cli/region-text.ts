@@ -1,3 +1,4 @@
+import type { Problem } from '../database/findings.ts';
 import type { AddedRegion } from '../database/region/add-region.ts';
 import type { PrimaryState } from '../database/region/primary-state.ts';
 import type { RegionSlot } from '../database/region/region-slots.ts';
@@ -28,10 +29,13 @@ export function addedText({
     `subscription ${subscription} ${change}; it receives changes from the primary`,
     ...(complete === true ? ['the region has all rows of the primary'] : []),
     ...(missing === undefined ? [] : [`The region is not complete. ${missing}`]),
-    ...warnings.map(({ message, fix }) => `- Warning: ${message}\n  Fix: ${fix}`),
+    ...warningLines(warnings),
     ...unchecked.map((what) => `- Not checked: ${what}`),
   ].join('\n');
 }
+
+const warningLines = (warnings: readonly Problem[]) =>
+  warnings.map(({ message, fix }) => `- Warning: ${message}\n  Fix: ${fix}`);
 
 export function listText({ regions, retained_limit_bytes: limit }: RegionList): string {
   if (regions.length === 0) return 'the primary has no regions';
@@ -68,6 +72,7 @@ function slotState({
 export function statusText({
   in_step: inStep,
   problems,
+  warnings,
   region,
   primary,
   primary_unreachable: unreachable,
@@ -75,6 +80,7 @@ export function statusText({
   return [
     inStep ? 'in step with the primary' : 'not in step with the primary',
     ...(inStep ? [] : [problemLines(problems)]),
+    ...warningLines(warnings),
     ...(unreachable === undefined ? [] : [`- Not checked: the primary. ${unreachable}`]),
     '',
     ...regionLines(region),
@@ -90,6 +96,7 @@ function regionLines({
   errors,
   generation,
   breaks,
+  lost_revocations: lost,
   buckets,
   comparison_age_seconds: compared,
 }: RegionState): string[] {
@@ -102,6 +109,7 @@ function regionLines({
     `tables        ${notReady.length === 0 ? `${tables.length} ready` : notReady.join(', ')}`,
     `heartbeat     ${heartbeat === null ? 'none' : `${ago(heartbeat.age_seconds)}, ${heartbeat.complete ? 'complete' : 'not complete'}, epoch ${heartbeat.epoch}`}`,
     `buckets       ${buckets.diverged} diverged, ${buckets.suspected} suspected, ${buckets.unverified} unverified; oldest comparison ${compared === null ? 'none' : ago(compared)}`,
+    `revocations   ${lost} lost and not repeated yet`,
     `errors        ${errors.apply} of the apply worker, ${errors.copy} of copies, ${countOf(errors.conflicts, 'conflict')}`,
     `generation    ${generation}`,
     ...breaks.map(({ at, reason }) => `  since       ${at} ${reason}`),

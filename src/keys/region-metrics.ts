@@ -146,6 +146,11 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
     () => replication.lag?.divergedBuckets,
   );
   gauge(
+    'iam_lost_revocations',
+    'Keys that are accepted again, because the primary has lost their revocation and it was not repeated yet.',
+    () => replication.lag?.lostRevocations,
+  );
+  gauge(
     'iam_comparison_age_seconds',
     'Age of the oldest comparison of a part of the rows with the primary.',
     () => replication.lag?.comparisonAgeSeconds,

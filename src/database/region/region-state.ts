@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { PUBLICATION } from '../subscription.ts';
+import { LOST_REVOCATIONS } from './lost-revocations.ts';
 
 /** A table that the subscription replicates. */
 interface ReplicatedTable {
@@ -29,8 +30,10 @@ export interface RegionState {
   /** Since the statistics of the subscription were reset. Conflicts are counted since Postgres 18. */
   errors: { apply: number; copy: number; conflicts: number };
   generation: string;
-  /** Newest first. */
+  /** The newest ones, causes first: `difference` and `repair` follow from others. */
   breaks: { at: string; reason: string; epoch: number | null }[];
+  /** Keys that are accepted again, because the primary has lost their revocation and it was not repeated yet. */
+  lost_revocations: number;
   buckets: { unverified: number; suspected: number; diverged: number };
   /** Age of the oldest comparison; null if some part was never compared. */
   comparison_age_seconds: number | null;
@@ -63,8 +66,9 @@ const STATE = `
       'conflicts', coalesce((SELECT sum(value::text::int) FROM stats, jsonb_each(counts) WHERE key LIKE 'confl\\_%'), 0)
     ) AS errors,
     (SELECT generation FROM history_breaks ORDER BY seq DESC LIMIT 1) AS generation,
-    (SELECT jsonb_agg(newest ORDER BY at DESC) FROM
-      (SELECT at, reason, epoch FROM history_breaks ORDER BY seq DESC LIMIT 5) AS newest) AS breaks,
+    (SELECT jsonb_agg(jsonb_build_object('at', at, 'reason', reason, 'epoch', epoch) ORDER BY follows, seq DESC) FROM
+      (SELECT *, reason IN ('difference', 'repair') AS follows FROM history_breaks ORDER BY follows, seq DESC LIMIT 5) AS newest) AS breaks,
+    ${LOST_REVOCATIONS} AS lost_revocations,
     (SELECT jsonb_build_object('unverified', count(*) FILTER (WHERE state = 'unverified'),
         'suspected', count(*) FILTER (WHERE state = 'suspected'), 'diverged', count(*) FILTER (WHERE state = 'diverged'))
       FROM compared_buckets) AS buckets,
@@ -82,7 +86,7 @@ export async function readRegionState(region: pg.ClientBase): Promise<RegionStat
 }
 
 /** The newest table that this release of the region's schema has, and that a primary lacks. */
-const NEWEST_TABLE = 'public.history_breaks';
+const NEWEST_TABLE = 'public.lost_revocations';
 
 async function assertRegion(region: pg.ClientBase): Promise<void> {
   const { rows } = await region.query<{ migrated: boolean }>(

@@ -4,13 +4,15 @@ import type { Problem } from '../findings.ts';
 import { type PrimaryState, readPrimaryState } from './primary-state.ts';
 import { onPrimary } from './reach-primary.ts';
 import { type RegionState, readRegionState, storedConnection } from './region-state.ts';
-import { problemsOf } from './verdict.ts';
+import { problemsOf, warningsOf } from './verdict.ts';
 
 /** The state of a region, with a verdict. The names are those of `--json`. */
 export interface RegionStatus {
   in_step: boolean;
   /** The cause first. */
   problems: readonly Problem[];
+  /** What needs an operator although the region is in step. */
+  warnings: readonly Problem[];
   region: RegionState;
   /** Null if it was not reached; `primary_unreachable` says why. */
   primary: PrimaryState | null;
@@ -39,7 +41,7 @@ export async function readRegionStatus(
     ...(connection !== undefined && seen.primary === null ? [unreachable(seen.primary_unreachable)] : []),
     ...problemsOf(state, seen.primary ?? undefined),
   ];
-  return { in_step: problems.length === 0, problems, region: state, ...seen };
+  return { in_step: problems.length === 0, problems, warnings: warningsOf(state), region: state, ...seen };
 }
 
 /** Without `--primary` the region may be in step all the same: not every login may read the connection string. */

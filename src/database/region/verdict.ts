@@ -1,5 +1,6 @@
 import { countOf } from '../../lib/count-of.ts';
 import type { Problem } from '../findings.ts';
+import { REPEAT_LOST_REVOCATIONS } from './lost-revocations.ts';
 import type { PrimaryState } from './primary-state.ts';
 import { isUsable } from './region-slots.ts';
 import type { RegionState } from './region-state.ts';
@@ -37,6 +38,17 @@ export function problemsOf(region: RegionState, primary: PrimaryState | undefine
     ...tableProblems(region, primary),
     ...heartbeatProblems(region),
     ...comparisonProblems(region),
+  ];
+}
+
+/** What a comparison with the primary cannot show: the primary itself has lost it. */
+export function warningsOf({ lost_revocations: lost }: RegionState): Problem[] {
+  if (lost === 0) return [];
+  return [
+    {
+      message: `The primary has lost the revocation of ${countOf(lost, 'key')}. The region accepts what it had refused.`,
+      fix: `Find the keys in lost_revocations and run "iam keys revoke" (${REPEAT_LOST_REVOCATIONS}).`,
+    },
   ];
 }
 

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { REPEAT_LOST_REVOCATIONS } from '../../database/region/lost-revocations.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import { Wakeup } from '../../lib/wakeup.ts';
 import type { Change, ChangeListener } from './change.ts';
@@ -10,6 +11,8 @@ import type { RecentChanges } from './recent-changes.ts';
 import type { ReplicaTrust } from './replica-trust.ts';
 import type { ReplicationWatch } from './replication-watch.ts';
 
+/** Breaks at which the primary may have lost changes, revocations included. */
+const LOSSES = new Set(['gap', 'counter_backwards', 'epoch_backwards', 'other_primary']);
 const EVIDENCE_INTERVAL_MS = 1_000;
 const MIN_RETRY_DELAY_MS = 50;
 const MAX_RETRY_DELAY_MS = 1_000;
@@ -223,10 +226,13 @@ export class ChangeFeed {
 
   /** The first generation that a pod sees is no break. */
   #reportBreak(generation: string, reason: string | undefined): void {
+    const advice = LOSSES.has(reason ?? '')
+      ? `; the primary may have lost revocations: run "iam region status" when all rows are compared (${REPEAT_LOST_REVOCATIONS})`
+      : '';
     if (this.#hasHistory)
       this.#deps.logger.warn(
         { generation, reason },
-        `a new generation of the region's rows began (${reason ?? 'unknown reason'}); this pod uses nothing that it cached before`,
+        `a new generation of the region's rows began (${reason ?? 'unknown reason'}); this pod uses nothing that it cached before${advice}`,
       );
     this.#hasHistory = true;
   }

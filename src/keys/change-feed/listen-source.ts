@@ -1,3 +1,4 @@
+import { LOST_REVOCATIONS } from '../../database/region/lost-revocations.ts';
 import { type Change, changeOf } from './change.ts';
 import { BATCH_ROWS, type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
 import { ConnectedSource, type FeedConnectionOptions } from './feed-connection.ts';
@@ -36,6 +37,7 @@ interface LagRow {
   keys: number[];
   roles: number[];
   unverified: number;
+  lost: number;
   subscription: SubscriptionState;
 }
 
@@ -45,7 +47,7 @@ const LAG = `
     newest.generation, newest.reason,
     (SELECT generation FROM history_breaks WHERE reason <> 'difference' ORDER BY seq DESC LIMIT 1) AS lineage,
     heartbeat.counter, received_at > pg_postmaster_start_time() AS contacted, pg_postmaster_start_time()::text AS started,
-    ${SUBSCRIPTION_STATE} AS subscription,
+    ${SUBSCRIPTION_STATE} AS subscription, ${LOST_REVOCATIONS} AS lost,
     refused.*
   FROM heartbeat
   LEFT JOIN (SELECT generation, reason FROM history_breaks ORDER BY seq DESC LIMIT 1) AS newest ON true
@@ -144,6 +146,7 @@ export class ListenSource extends ConnectedSource {
         heartbeatAgeSeconds: Number(row.age),
         complete: row.complete,
         divergedBuckets: row.keys.length + row.roles.length - row.unverified,
+        lostRevocations: row.lost,
         comparisonAgeSeconds: row.compared === null ? undefined : Number(row.compared),
         evidence: {
           generation: row.generation,

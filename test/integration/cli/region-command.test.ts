@@ -215,6 +215,58 @@ it('iam region status works with the logins of the services, as README.md shows 
   });
 });
 
+describe('iam region status after the primary has lost a revocation', () => {
+  const status = async () => JSON.parse((await command('status', '--json')).stdout);
+  const lost = async () => (await status()).region.lost_revocations;
+  let id: string;
+  beforeEach(async () => {
+    await command('add');
+    id = (await insertKeys(primary.pool, 1))[0]?.id ?? '';
+    await expect
+      .poll(async () => (await region.query('SELECT FROM api_keys WHERE id = $1', [id])).rowCount)
+      .toBe(1);
+    expect(await lost()).toBe(0);
+    await region.query('UPDATE api_keys SET revoked_at = now() WHERE id = $1', [id]);
+    await primary.pool.query("UPDATE api_keys SET description = 'later' WHERE id = $1", [id]);
+    await expect.poll(lost).toBe(1);
+  });
+  afterEach(async () => {
+    await primary.pool.query('DELETE FROM api_keys WHERE id = $1', [id]);
+  });
+
+  it('counts its key and says what to do, although the region is in step', async () => {
+    await expect.poll(async () => (await status()).in_step, { timeout: 20_000 }).toBe(true);
+    expect((await status()).warnings).toEqual([
+      {
+        message: expect.stringContaining('revocation of 1 key'),
+        fix: expect.stringContaining('iam keys revoke'),
+      },
+    ]);
+    const { stdout } = await command('status');
+    expect(stdout).toMatch(
+      /^in step with the primary\n- Warning: .*lost.*\n {2}Fix: .*docs\/failover\.md, Repeat lost revocations/,
+    );
+    expect(stdout).toMatch(/^revocations +1 lost/m);
+  });
+
+  it.each([
+    ['revoked again', "UPDATE api_keys SET revoked_at = now(), revoked_by = 'test' WHERE id = $1"],
+    ['deleted', 'DELETE FROM api_keys WHERE id = $1'],
+  ])('does not count a key that is %s', async (_, change) => {
+    await primary.pool.query(change, [id]);
+    await expect.poll(lost).toBe(0);
+    expect((await region.query('SELECT key_id FROM lost_revocations')).rows).toEqual([{ key_id: id }]);
+    expect((await status()).warnings).toEqual([]);
+  });
+
+  it('shows the cause of a break before the differences and repairs that follow from it', async () => {
+    await region.query("INSERT INTO history_breaks (reason) VALUES ('counter_backwards')");
+    await region.query("INSERT INTO history_breaks (reason) SELECT 'repair' FROM generate_series(1, 5)");
+    const reasons = (await status()).region.breaks.map(({ reason }: { reason: string }) => reason);
+    expect([reasons[0], reasons.length]).toEqual(['counter_backwards', 5]);
+  });
+});
+
 describe('iam region remove', () => {
   it('refuses the name of another subscription', async () => {
     await command('add');

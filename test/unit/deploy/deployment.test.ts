@@ -124,6 +124,7 @@ it('the alerts are valid, name metrics that exist, and lead to a chapter of the 
   expect(used).toEqual([
     'iam_ended_sessions_total',
     'iam_notification_queue_usage',
+    'iam_lost_revocations',
     'iam_certificate_expiry_timestamp_seconds',
   ]);
   for (const name of used) expect(metrics).toContain(`\`${name}\``);

@@ -152,6 +152,21 @@ describe('ChangeFeed', () => {
     ]);
   });
 
+  it.each([
+    ['counter_backwards', true],
+    ['repair', false],
+  ])('names the chapter on lost revocations at a break by a loss: %s', async (breakReason, isNamed) => {
+    const source = new ScriptedSource();
+    source.evidence = { evidence: goodEvidence, breakReason: 'start' };
+    const { lines } = start(source);
+    await expect.poll(() => feed.caughtUp).toBe(true);
+    source.evidence = { evidence: { ...goodEvidence, generation: 'g2' }, breakReason };
+    source.batches.push({ changes: [], more: false, hasNewEvidence: true });
+    source.connections[0]?.onNotify();
+    await expect.poll(() => lines).toHaveLength(1);
+    expect(lines[0]?.includes('docs/failover.md, Repeat lost revocations')).toBe(isNamed);
+  });
+
   it('calls the replica complete only once it knows which rows of a new generation count', async () => {
     const source = new ScriptedSource();
     const redis = Promise.withResolvers<undefined>();
