@@ -67,20 +67,26 @@ export function loadConfig(environment: Environment, required: readonly (keyof V
 export const RELOADED_SETTINGS = ['CLIENT_AUTHENTICATION_SECRETS', 'FORWARDING_SECRETS'] as const;
 export type ReloadedSecrets = Pick<Config, (typeof RELOADED_SETTINGS)[number]>;
 
-/** Those of RELOADED_SETTINGS that are in files, as these are now. @throws {ConfigError} as `loadConfig` */
-export function rereadSecrets(environment: Environment): Partial<ReloadedSecrets> {
+/**
+ * Those of RELOADED_SETTINGS that are in files, as these are now, each on its own: a file that breaks must not keep a secret of another
+ * one valid. `problem` names the files that are invalid, whose settings are left out.
+ */
+export function rereadSecrets(environment: Environment): {
+  secrets: Partial<ReloadedSecrets>;
+  problem: ConfigError | undefined;
+} {
   const inFiles = RELOADED_SETTINGS.filter((name) => environment[`${name}_FILE`]);
   const { values, problems } = withSecretFiles(
     Object.fromEntries(inFiles.map((name) => [`${name}_FILE`, environment[`${name}_FILE`]])),
     inFiles,
   );
-  if (problems.length > 0) throw invalid(problems);
-  const read = inFiles.map((name) => ({ name, parsed: settings[name].safeParse(values[name]) }));
-  const issues = read.flatMap(({ name, parsed }) =>
-    (parsed.error?.issues ?? []).map(({ message }) => `${name}: ${message}`),
-  );
-  if (issues.length > 0) throw invalid(issues);
-  return Object.fromEntries(read.map(({ name, parsed }) => [name, parsed.data]));
+  const secrets: Partial<ReloadedSecrets> = {};
+  for (const name of inFiles.filter((one) => values[one] !== undefined)) {
+    const { data, error } = settings[name].safeParse(values[name]);
+    if (data !== undefined) secrets[name] = data;
+    problems.push(...(error?.issues ?? []).map(({ message }) => `${name}_FILE: ${message}`));
+  }
+  return { secrets, problem: problems.length > 0 ? invalid(problems) : undefined };
 }
 
 /** The contents of the files of secrets that only a restart reads again, by variable. A file that cannot be read is left out. */

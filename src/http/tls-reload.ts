@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { Gauge } from 'prom-client';
 import type { Config } from '../config.ts';
 import { RepeatedTask } from '../lib/repeated-task.ts';
-import { isSameTls, readTlsFiles, type TlsFiles } from './tls-files.ts';
+import { isSameTls, readTlsFiles, rereadTlsFiles, type TlsFiles } from './tls-files.ts';
 
 const INTERVAL_MS = 2_000;
 
@@ -32,7 +32,7 @@ class TlsReload extends RepeatedTask {
       logger: options.logger,
       messages: {
         failed:
-          'the changed TLS files are invalid; the service keeps the previous ones; correct the file of the setting that the error names',
+          'a changed TLS file is invalid; the service keeps the previous one and the file that belongs to it; correct the file of the setting that the error names',
         recovered: 'the TLS files are valid again',
       },
     });
@@ -43,9 +43,15 @@ class TlsReload extends RepeatedTask {
   }
 
   protected async turn(): Promise<void> {
-    const files = readTlsFiles(this.#options.config);
-    if (files === undefined || isSameTls(files, this.#current)) return;
-    this.#use(files);
+    const { files, problem } = rereadTlsFiles(this.#options.config, this.#current);
+    if (!isSameTls(files, this.#current)) {
+      this.#use(files);
+      this.#report(files);
+    }
+    if (problem !== undefined) throw problem;
+  }
+
+  #report(files: TlsFiles): void {
     const { validTo } = new X509Certificate(files.cert);
     this.#options.logger.info(
       `new TLS connections use the changed files; the certificate is valid until ${validTo}`,

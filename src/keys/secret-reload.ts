@@ -34,7 +34,7 @@ export class SecretReload extends RepeatedTask {
       logger: options.logger,
       messages: {
         failed:
-          'a changed file of secrets is invalid; the service keeps the previous secrets; correct the file',
+          'a changed file of secrets is invalid; the service keeps the previous secrets of this file; correct the file that the error names',
         recovered: 'the files of secrets are valid again',
       },
     });
@@ -45,7 +45,12 @@ export class SecretReload extends RepeatedTask {
 
   protected async turn(): Promise<void> {
     this.#warnAboutOthers();
-    const next = { ...this.#current, ...rereadSecrets(this.#options.environment) };
+    const { secrets, problem } = rereadSecrets(this.#options.environment);
+    this.#use({ ...this.#current, ...secrets });
+    if (problem !== undefined) throw problem;
+  }
+
+  #use(next: ReloadedSecrets): void {
     const changed = RELOADED_SETTINGS.filter((name) => String(next[name]) !== String(this.#current[name]));
     if (changed.length === 0) return;
     this.#current = next;

@@ -160,6 +160,39 @@ it('refuses a certificate from new connections once it is in the revocation list
   expect((await connection(other))[1]).toBe('accepted');
 });
 
+it.each(['tls.key', 'tls.crt'])('refuses a revoked certificate although %s is missing', async (name) => {
+  const client = await authority.issue('elasticsearch');
+  await rm(join(folder, name));
+  await logged('the file cannot be read (ENOENT)');
+  expect((await connection(client))[1]).toBe('accepted');
+  await authority.revoke(client.files.cert);
+  await replace('ca.crl', authority.crlFile);
+  await logged('use the changed files');
+  expect(await connection(client)).toEqual(['CN=server-1', 'none']);
+});
+
+it('refuses the certificates of a removed authority although the key is invalid', async () => {
+  const client = await authority.issue('elasticsearch');
+  await writeFile(join(folder, 'tls.key'), 'no PEM');
+  await replace('ca.crt', strangers.certFile);
+  await replace('ca.crl', strangers.crlFile);
+  await vi.waitFor(async () => expect((await connection(client))[1]).toBe('none'), { timeout: 10_000 });
+});
+
+it('uses a new certificate although the revocation list is missing, and keeps the former list', async () => {
+  const client = await authority.issue('elasticsearch');
+  await authority.revoke(client.files.cert);
+  await replace('ca.crl', authority.crlFile);
+  await logged('use the changed files');
+  await rm(join(folder, 'ca.crl'));
+  const server = await authority.issue('server-4');
+  await replace('tls.key', server.files.key);
+  await replace('tls.crt', server.files.cert);
+  await vi.waitFor(async () => expect(await connection(client)).toEqual(['CN=server-4', 'none']), {
+    timeout: 10_000,
+  });
+});
+
 it.each([
   ['tls.crt', 'TLS_CERT_FILE'],
   ['tls.key', 'TLS_KEY_FILE'],

@@ -8,6 +8,7 @@ import { authenticate, startRegional, type TestRegional } from '../../support/re
 
 const OLD = 'old-client-secret';
 const NEW = 'new-client-secret';
+const FORWARDING = 'a-forwarding-secret';
 
 let folder: string;
 let databases: TestDatabases;
@@ -19,12 +20,15 @@ beforeAll(async () => {
   databases = await createDatabases();
   folder = await mkdtemp(join(tmpdir(), 'iam-rotation-'));
   await write(OLD);
+  await writeFile(join(folder, 'forwarding'), FORWARDING);
   internal = await insertKey(databases.primary, { internal: true });
   external = await insertKey(databases.primary);
   await databases.replicated();
   regional = await startRegional(databases.replicaUrl, {
     CLIENT_AUTHENTICATION_SECRETS: '',
     CLIENT_AUTHENTICATION_SECRETS_FILE: join(folder, 'secrets'),
+    FORWARDING_SECRETS: '',
+    FORWARDING_SECRETS_FILE: join(folder, 'forwarding'),
     DATABASE_CONNECT_TIMEOUT_MS: '10000',
   });
 });
@@ -86,4 +90,24 @@ it('an invalid file keeps the previous secrets and is logged without its content
     });
   }
   expect(regional.logLines.join('')).not.toMatch(/s3cr3t|client-secret/);
+}, 60_000);
+
+it('a removed secret is refused although the file of other secrets cannot be read', async () => {
+  await write(`${OLD},${NEW}`);
+  await eventually(OLD, 200);
+  const before = regional.logLines.length;
+  await rm(join(folder, 'forwarding'));
+  await vi.waitFor(
+    () =>
+      expect(regional.logLines.slice(before).join('')).toContain('FORWARDING_SECRETS_FILE: the file cannot'),
+    { timeout: 15_000, interval: 20 },
+  );
+  await write(NEW);
+  await eventually(OLD, 401);
+  expect(await ask(NEW)).toBe(200);
+  await writeFile(join(folder, 'forwarding'), FORWARDING);
+  await vi.waitFor(() => expect(regional.logLines.slice(before).join('')).toContain('valid again'), {
+    timeout: 15_000,
+    interval: 20,
+  });
 }, 60_000);
