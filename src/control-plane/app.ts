@@ -93,7 +93,12 @@ export async function createControlPlaneApp(
   const onRefusal: OnRefusal = (request, error) => services.refusals.record(request, error);
   await app.register(uiamErrorResponses, { errorLog, onRefusal });
   await app.register(senderAddress, { addresses: services.traffic.addresses });
-  await app.register(tlsReload, { config, logger, certificateExpiry: services.traffic.certificateExpiry });
+  await app.register(tlsReload, {
+    config,
+    logger,
+    certificateExpiry: services.traffic.certificateExpiry,
+    crlExpiry: services.traffic.crlExpiry,
+  });
   await app.register(requestBodies, {
     limitBytes: config.BODY_LIMIT_BYTES,
     timeoutMs: config.BODY_TIMEOUT_MS,

@@ -5,7 +5,9 @@ import type { Logger } from 'pino';
 import type { Gauge } from 'prom-client';
 import type { Config } from '../config.ts';
 import { RepeatedTask } from '../lib/repeated-task.ts';
+import { crlExpiryMs } from './crl-expiry.ts';
 import { isSameTls, readTlsFiles, rereadTlsFiles, type TlsFiles } from './tls-files.ts';
+import { logTlsProblems } from './tls-problems.ts';
 
 const INTERVAL_MS = 2_000;
 
@@ -14,6 +16,8 @@ export interface TlsReloadOptions {
   logger: Logger;
   /** The time at which the certificate expires, in seconds since 1970. */
   certificateExpiry: Gauge<'setting'>;
+  /** The time at which the first revocation list expires, in seconds since 1970. */
+  crlExpiry: Gauge<'setting'>;
   intervalMs?: number;
 }
 
@@ -63,6 +67,9 @@ class TlsReload extends RepeatedTask {
     this.#current = files;
     const { validToDate } = new X509Certificate(files.cert);
     this.#options.certificateExpiry.set({ setting: 'TLS_CERT_FILE' }, validToDate.getTime() / 1_000);
+    const expiresAtMs = files.crl && crlExpiryMs(files.crl);
+    if (expiresAtMs === undefined) this.#options.crlExpiry.reset();
+    else this.#options.crlExpiry.set({ setting: 'TLS_CLIENT_CRL_FILE' }, expiresAtMs / 1_000);
   }
 }
 
@@ -71,7 +78,9 @@ export const tlsReload = fp<TlsReloadOptions>(
   async (app, options) => {
     const files = readTlsFiles(options.config);
     if (files === undefined) return;
-    const reload = new TlsReload(app.server as unknown as Server, files, options);
+    const server = app.server as unknown as Server;
+    logTlsProblems(server, options.logger);
+    const reload = new TlsReload(server, files, options);
     app.addHook('onListen', async () => reload.start());
     app.addHook('onClose', async () => reload.stop());
   },

@@ -31,6 +31,7 @@ export class Traffic {
   readonly #connections: ConnectionLimits;
   readonly #refusals: Counter<'reason'>;
   readonly certificateExpiry: Gauge<'setting'>;
+  readonly crlExpiry: Gauge<'setting'>;
 
   constructor(config: Config, registry: Registry) {
     const registers = [registry];
@@ -60,6 +61,12 @@ export class Traffic {
     this.certificateExpiry = new Gauge({
       name: 'iam_certificate_expiry_timestamp_seconds',
       help: 'Time at which the certificate that new connections use expires, in seconds since 1970. Absent without TLS.',
+      labelNames: ['setting'],
+      registers,
+    });
+    this.crlExpiry = new Gauge({
+      name: 'iam_crl_expiry_timestamp_seconds',
+      help: 'Time at which the first revocation list of TLS_CLIENT_CRL_FILE expires (nextUpdate), in seconds since 1970. Absent without one.',
       labelNames: ['setting'],
       registers,
     });

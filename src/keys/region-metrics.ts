@@ -114,7 +114,7 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
   );
   counter(
     'iam_apply_errors_total',
-    'Changes of the primary that the region failed to apply or to copy; each attempt counts. The log of its server has the error.',
+    'Errors of the subscription: changes that the region failed to apply or to copy, each attempt once, and lost connections to the primary. The log of its server has the error.',
     () => replication.lag?.subscription?.errors ?? 0,
   );
   counter(
@@ -184,8 +184,10 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
       'State of the Redis breaker: 0 closed, 1 half-open, 2 open.',
       () => redis.breakerState,
     );
-    gauge('iam_redis_up', '1 if Redis is connected and its breaker is closed, else 0.', () =>
-      Number(redis.isUp),
+    gauge(
+      'iam_redis_up',
+      '1 if the pod uses Redis: it is connected, its breaker is closed and the clock of the pod is right. Else 0.',
+      () => Number(redis.isUp && clock.isRight),
     );
     gauge(
       'iam_redis_queued_writes',

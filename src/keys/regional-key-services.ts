@@ -133,6 +133,7 @@ export async function createRegionalKeyServices(
       ? undefined
       : new HandoverFile({ path: config.HANDOVER_FILE, secrets: cacheKeys, now, logger });
   memos.takeOver((await handover?.take()) ?? []);
+  await handover?.checkFolder();
 
   const postgresRoles = new PostgresRoleStore(replica, now, (role) =>
     logger.error({ role }, 'the stored descriptor of a role does not parse; the role grants nothing'),

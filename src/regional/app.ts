@@ -69,7 +69,12 @@ export async function createRegionalApp(
   } as object) as FastifyInstance;
   await app.register(uiamErrorResponses, { errorLog });
   await app.register(senderAddress, { addresses });
-  await app.register(tlsReload, { config, logger, certificateExpiry: traffic.certificateExpiry });
+  await app.register(tlsReload, {
+    config,
+    logger,
+    certificateExpiry: traffic.certificateExpiry,
+    crlExpiry: traffic.crlExpiry,
+  });
   await app.register(requestBodies, {
     limitBytes: config.BODY_LIMIT_BYTES,
     timeoutMs: config.BODY_TIMEOUT_MS,

@@ -64,14 +64,22 @@ export class CertificateAuthority {
 
   /** Revokes certificates and writes the revocation list. @param certificates files of issued certificates */
   async revoke(...certificates: string[]): Promise<void> {
+    for (const certificate of certificates) await this.#ca(`-revoke ${certificate}`);
+    await this.#ca('-gencrl -out ca.crl');
+  }
+
+  /** Writes a revocation list with other times. @param thisUpdate as YYYYMMDDHHMMSSZ @param nextUpdate likewise */
+  async writeList(thisUpdate: string, nextUpdate: string): Promise<void> {
+    await this.#ca(`-gencrl -crl_lastupdate ${thisUpdate} -crl_nextupdate ${nextUpdate} -out ca.crl`);
+  }
+
+  async #ca(command: string): Promise<void> {
     await writeFile(join(this.directory, 'index.txt'), '', { flag: 'a' });
     await writeFile(
       join(this.directory, 'ca.cnf'),
       '[ca]\ndefault_ca=this\n[this]\ndatabase=index.txt\ndefault_md=sha256\ndefault_crl_days=1\n',
     );
-    const ca = 'ca -config ca.cnf -keyfile ca.key -cert ca.crt';
-    for (const certificate of certificates) await this.#openssl(`${ca} -revoke ${certificate}`);
-    await this.#openssl(`${ca} -gencrl -out ca.crl`);
+    await this.#openssl(`ca -config ca.cnf -keyfile ca.key -cert ca.crt ${command}`);
   }
 
   remove(): Promise<void> {

@@ -35,6 +35,25 @@ export class HandoverFile {
     this.#box = new SealedBox(deps.secrets, deps.now);
   }
 
+  /**
+   * Logs an error if a file cannot be left at the stop, which would be too late to learn of it. Not fatal: without the file the next pod is
+   * only slower.
+   */
+  async checkFolder(): Promise<void> {
+    const { path, logger } = this.#deps;
+    const probe = `${path}.probe`;
+    try {
+      await rm(probe, { force: true });
+      await (await open(probe, 'wx', 0o600)).close();
+      await rm(probe);
+    } catch (error) {
+      logger.error(
+        { file: path },
+        `HANDOVER_FILE cannot be written when this pod stops (${messageOf(error)}): the next one verifies all secrets again; name a file in a folder that exists and that the user of the process can write to (docs/operations.md, Restarts without Redis)`,
+      );
+    }
+  }
+
   /** Reads and removes the file. @returns its memos, the least recently used first; none if there is no usable file */
   async take(): Promise<SecretMemo[]> {
     const { path, logger } = this.#deps;

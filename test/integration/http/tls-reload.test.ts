@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { copyFile, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import fastify, { type FastifyInstance } from 'fastify';
 import { Registry } from 'prom-client';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { loadConfig } from '../../../src/config.ts';
 import { clientConnections } from '../../../src/http/client-connections.ts';
 import { createLogger } from '../../../src/http/logger.ts';
@@ -63,6 +64,7 @@ beforeEach(async () => {
     config,
     logger,
     certificateExpiry: traffic.certificateExpiry,
+    crlExpiry: traffic.crlExpiry,
     intervalMs: INTERVAL_MS,
   });
   app.get('/', async (request) => (request.hasClientCertificate ? 'accepted' : 'none'));
@@ -218,4 +220,53 @@ it('shows when the certificate expires', async () => {
     values: [],
   });
   expect(values).toEqual([{ labels: { setting: 'TLS_CERT_FILE' }, value: Number(expiresAt) / 1_000 }]);
+});
+
+describe('revocation lists', () => {
+  const expiry = async () =>
+    ((await registry.getSingleMetric('iam_crl_expiry_timestamp_seconds')?.get())?.values ?? []).map(
+      ({ value }) => value,
+    );
+  /** Takes a list of the strangers, so that the other tests keep theirs. */
+  const listUntil = async (nextUpdate: string) => {
+    await strangers.writeList('20200101000000Z', nextUpdate);
+    await replace('ca.crl', strangers.crlFile);
+    await replace('ca.crt', strangers.certFile);
+  };
+  afterEach(() => strangers.revoke());
+
+  it.each([
+    ['20310203040506Z', Date.UTC(2031, 1, 3, 4, 5, 6) / 1_000],
+    ['20600203040506Z', Date.UTC(2060, 1, 3, 4, 5, 6) / 1_000],
+  ])('shows when the list expires: %s', async (nextUpdate, seconds) => {
+    const [before] = await expiry();
+    expect(Math.abs((before ?? 0) - Date.now() / 1_000 - 86_400)).toBeLessThan(600);
+    await listUntil(nextUpdate);
+    await expect.poll(expiry, { timeout: 10_000 }).toEqual([seconds]);
+  });
+
+  it('logs once a minute that an expired list makes client certificates invalid, and nothing without one', async () => {
+    const client = await strangers.issue('elasticsearch');
+    await listUntil('20200102000000Z');
+    await expect.poll(expiry, { timeout: 10_000 }).toEqual([Date.UTC(2020, 0, 2) / 1_000]);
+    expect(await connection()).toEqual(['CN=server-1', 'none']);
+    expect(logLines.join('')).not.toContain('client certificate');
+    for (let times = 0; times < 3; times += 1)
+      expect(await connection(client)).toEqual(['CN=server-1', 'none']);
+    const about = logLines.filter((line) => line.includes('a client certificate is not valid'));
+    expect(about).toEqual([expect.stringContaining('CRL_HAS_EXPIRED')]);
+  });
+});
+
+it('logs once a minute why handshakes fail', async () => {
+  const { port } = app.server.address() as { port: number };
+  for (let times = 0; times < 3; times += 1) {
+    const socket = connectTcp(port, '127.0.0.1').on('error', () => {});
+    socket.write('GET / HTTP/1.1\r\n\r\n');
+    await once(socket, 'close');
+  }
+  await logged('a TLS handshake with a client failed');
+  expect(logLines.filter((line) => line.includes('handshake'))).toEqual([
+    expect.stringContaining('ERR_SSL_HTTP_REQUEST'),
+  ]);
 });

@@ -34,10 +34,12 @@ export function openFencedCache(
     onUnavailable: (error) =>
       logger.warn({ err: error }, 'Redis is unreachable or too slow; requests continue without it'),
     onAvailable: () => logger.info('Redis is available again'),
-    onRefused: (error) =>
+    onRefused: (error, kind) =>
       logger.warn(
         { err: error },
-        'the Redis user lacks a permission (docs/operations.md lists them); requests continue without it',
+        kind === 'NOPERM'
+          ? 'the Redis user lacks a permission (docs/operations.md lists them); requests continue without it'
+          : `Redis refuses a command (${kind}; docs/operations.md, Redis); requests continue without it`,
       ),
   });
   const redisKeys = new RedisKeys(secrets);

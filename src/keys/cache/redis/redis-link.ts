@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CircuitState, circuitBreaker, handleWhen, SamplingBreaker } from 'cockatiel';
 import { ReplyError } from 'ioredis';
+import { LogLimiter } from '../../../lib/log-limiter.ts';
 import { TickBatcher } from '../../../lib/tick-batcher.ts';
 import { connectRedis, type RedisClient, type RedisServer } from './redis-client.ts';
 import { LAYOUT } from './redis-keys.ts';
@@ -18,7 +19,7 @@ const WRITE_TIMEOUT_MS = 1_000;
 /** Of a command, and of a command in a script (Redis 7.0, and later). */
 const MISSING_PERMISSION = /^NOPERM|can't run this command|ACL failure in script/;
 
-/** A missing permission affects every request, so it is reported at this interval. */
+/** A refusal, such as for a lack of memory, affects every request, so each kind is reported at this interval. */
 const REFUSAL_REPORT_INTERVAL_MS = 60_000;
 
 /** A key that does not exist. */
@@ -34,8 +35,8 @@ export interface RedisLinkOptions extends RedisServer {
   onUnavailable: (error: Error) => void;
   /** Called once at the end of an outage. */
   onAvailable: () => void;
-  /** Called when Redis refuses a command for lack of permission, at most once per minute. */
-  onRefused: (error: Error) => void;
+  /** Called when Redis replies with an error, at most once per minute and kind. @param kind such as `OOM`, or `NOPERM` in all its forms */
+  onRefused: (error: Error, kind: string) => void;
 }
 
 /** Holds the newest version of an API key that any pod has seen. */
@@ -79,7 +80,7 @@ export class RedisLink {
   #unavailable = false;
   #recovering = false;
   #closed = false;
-  #nextRefusalReportMs = 0;
+  readonly #refusals = new LogLimiter(() => performance.now(), REFUSAL_REPORT_INTERVAL_MS);
   /** Commands by result, for metrics. */
   readonly counts = { ok: 0, failed: 0, late: 0, skipped: 0 };
 
@@ -169,8 +170,7 @@ export class RedisLink {
       this.counts.ok += 1;
       return reply;
     } catch (error) {
-      if (error instanceof ReplyError && MISSING_PERMISSION.test((error as Error).message))
-        this.#reportRefusal(error as Error);
+      if (error instanceof ReplyError) this.#reportRefusal(error as Error);
       this.counts[error instanceof RedisTimeoutError ? 'late' : 'failed'] += 1;
       return undefined;
     }
@@ -192,10 +192,8 @@ export class RedisLink {
   }
 
   #reportRefusal(error: Error): void {
-    const nowMs = performance.now();
-    if (nowMs < this.#nextRefusalReportMs) return;
-    this.#nextRefusalReportMs = nowMs + REFUSAL_REPORT_INTERVAL_MS;
-    this.#options.onRefused(error);
+    const kind = MISSING_PERMISSION.test(error.message) ? 'NOPERM' : error.message.split(' ', 1).join();
+    if (this.#refusals.admit(kind) !== undefined) this.#options.onRefused(error, kind);
   }
 
   #markUnavailable(error: Error): void {

@@ -7,7 +7,8 @@ import { createDatabases, type TestDatabases } from '../../../support/databases.
 import { revokeKey } from '../../../support/keys.ts';
 import { Load } from '../../../support/load.ts';
 import { insertKeys } from '../../../support/many-keys.ts';
-import { metric, type Pods, startPods } from '../../../support/pods.ts';
+import { metric, type Pods, ready, startPods } from '../../../support/pods.ts';
+import { startRegional } from '../../../support/regional.ts';
 
 const KEYS = 300;
 
@@ -87,4 +88,17 @@ it('starts with a damaged file and verifies the secrets again', async () => {
   expect(pod().logLines.filter((line) => line.includes('HANDOVER_FILE is ignored'))).toHaveLength(1);
   expect(await outcomes(keys)).toEqual({ 200: KEYS });
   expect(await argon2Runs()).toBe(KEYS);
+});
+
+it('a pod logs at its start that it cannot leave its file, and serves', async () => {
+  const pod = await startRegional(databases.replicaUrl, {
+    HANDOVER_FILE: join(directory, 'missing', 'memo'),
+    CACHE_KEYS: randomBytes(32).toString('base64'),
+  });
+  try {
+    await ready(pod);
+    expect(pod.logLines.join('')).toContain('HANDOVER_FILE cannot be written when this pod stops');
+  } finally {
+    await pod.close();
+  }
 });

@@ -124,6 +124,19 @@ it('replaces a former file and a temporary one that others can read, and writes 
   expect(await fileOf().take()).toEqual(memos);
 });
 
+it('says before the stop that the folder of the file is missing, and writes nothing into one that exists', async () => {
+  await fileOf().checkFolder();
+  expect([lines, await readdir(directory)]).toEqual([[], []]);
+  path = join(directory, 'missing', 'memo');
+  await fileOf().checkFolder();
+  expect(warnings()).toEqual([
+    expect.objectContaining({
+      level: 50,
+      msg: expect.stringMatching(/ENOENT.*name a file in a folder that exists/),
+    }),
+  ]);
+});
+
 it('logs one line when the file cannot be written, and does not reject', async () => {
   path = join(directory, 'missing', 'memo');
   await fileOf().leave(memos);

@@ -110,6 +110,7 @@ it('no pod accepts a revoked key that a pod whose clock is an hour ahead accepte
   expect(await ask(late, key)).toBe(REVOKED);
   for (const pod of [healthy, ahead]) await expect.poll(() => ask(pod, key), SOON).toBe(REVOKED);
   expect(await readiness(ahead)).toEqual(unready(HOUR_AHEAD));
+  expect([await metric(ahead, 'iam_redis_up'), await metric(healthy, 'iam_redis_up')]).toEqual([0, 1]);
   expect([await readiness(healthy), await readiness(late)]).toEqual([READY, READY]);
 });
 

@@ -40,7 +40,7 @@ function open(url: string): RedisLink {
     timeoutMs: TIMEOUT_MS,
     onUnavailable: () => events.push('unavailable'),
     onAvailable: () => events.push('available'),
-    onRefused: () => events.push('refused'),
+    onRefused: (_, kind) => events.push(`refused ${kind}`),
   });
 }
 
@@ -233,6 +233,6 @@ it.skipIf(inject('redis').kind !== 'binary')('keeps reading from a Redis that is
   for (let index = 0; index < 10; index += 1) await link.store(FENCE, 1, entry('another'));
   expect([link.counts.failed - failed, link.breakerState]).toEqual([10, 0]);
   expect(await stored()).toBe('value');
-  expect(events).toEqual([]);
+  expect(events, 'ten refusals').toEqual(['refused OOM']);
   admin.disconnect();
 });
