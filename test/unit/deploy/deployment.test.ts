@@ -113,27 +113,55 @@ async function policyOf(labels: object) {
   return found[0];
 }
 
-it('the alerts are valid, name metrics that exist, and lead to a chapter of the guide', async () => {
-  const { kind, spec } = parse(await read('deploy/alerts.yaml'));
-  expect(kind).toBe('PrometheusRule');
-  const rules: { expr: string; annotations: { runbook_url: string } }[] = spec.groups.flatMap(
-    (group: { rules: object[] }) => group.rules,
-  );
+interface Rule {
+  alert: string;
+  expr: string;
+  labels: { severity: string };
+  annotations: { summary: string; runbook_url: string };
+}
+const alertRules = async (): Promise<Rule[]> =>
+  parse(await read('deploy/alerts.yaml')).spec.groups.flatMap((group: { rules: Rule[] }) => group.rules);
+const metricsOf = (expression: string) => expression.match(/\biam_\w+/g) ?? [];
+
+it('the alerts have names of their own, name metrics that exist, and lead to a chapter of the guide', async () => {
+  expect(parse(await read('deploy/alerts.yaml')).kind).toBe('PrometheusRule');
+  const rules = await alertRules();
+  expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
   const metrics = await read('docs/metrics.md');
-  const used = rules.map(({ expr }) => /\biam_\w+/.exec(expr)?.[0]);
-  expect(used).toEqual([
-    'iam_ended_sessions_total',
-    'iam_notification_queue_usage',
-    'iam_lost_revocations',
-    'iam_certificate_expiry_timestamp_seconds',
-  ]);
-  for (const name of used) expect(metrics).toContain(`\`${name}\``);
-  for (const { annotations } of rules) {
+  for (const { alert, expr, labels, annotations } of rules) {
+    expect(metricsOf(expr), alert).not.toEqual([]);
+    for (const name of metricsOf(expr)) expect(metrics, alert).toContain(`\`${name}\``);
+    expect(expr.split('(').length, alert).toBe(expr.split(')').length);
+    expect(['critical', 'warning'], alert).toContain(labels.severity);
+    expect(annotations.summary, alert).toMatch(/^[A-Z].*\.$/);
     const [page = '', chapter] = annotations.runbook_url.split('#');
     const chapters = (await read(page)).match(/^#+ .*$/gm) ?? [];
     const anchors = chapters.map((line) => line.replace(/^#+ /, '').toLowerCase().replaceAll(' ', '-'));
-    expect(anchors).toContain(chapter);
+    expect(anchors, alert).toContain(chapter);
   }
+});
+
+it.each([
+  'iam_heartbeat_age_seconds',
+  'iam_change_feed_age_seconds',
+  'iam_diverged_buckets',
+  'iam_unverified_buckets',
+  'iam_replica_trusted',
+  'iam_slot_usable',
+  'iam_slot_retained_bytes',
+  'iam_slot_ahead_bytes',
+  'iam_standby_slots_missing',
+  'iam_lost_revocations',
+  'iam_clock_offset_seconds',
+  'iam_redis_up',
+  'iam_redis_commands_total',
+  'iam_certificate_expiry_timestamp_seconds',
+  'iam_crl_expiry_timestamp_seconds',
+  'iam_ended_sessions_total',
+  'iam_notification_queue_usage',
+])('an alert watches %s, which the guide explains', async (name) => {
+  expect((await alertRules()).flatMap(({ expr }) => metricsOf(expr))).toContain(name);
+  expect(await read('docs/operations.md')).toContain(`${name}`);
 });
 
 it('the image contains every folder that the program reads', async () => {
