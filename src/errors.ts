@@ -296,6 +296,17 @@ export const ERRORS = {
     cloud: cloudUnavailable,
     message: 'Too many credentials are waiting for verification. Try again shortly.',
   },
+  STORE_OVERLOADED: {
+    uiam: uiam('0x1A3503', 503, 'SERVICE.STORE_OVERLOADED'),
+    cloud: cloudUnavailable,
+    message: 'Too many requests are waiting for the database. The key may be valid. Try again shortly.',
+  },
+  FORWARDING_OVERLOADED: {
+    uiam: uiam('0x1A9503', 503, 'SERVICE.FORWARDING_OVERLOADED'),
+    cloud: cloudUnavailable,
+    message:
+      'Too many calls of this region are waiting for the control plane; authentication is unaffected. Try again shortly, with the same Idempotency-Key.',
+  },
   RESPONSE_BUDGET: {
     uiam: uiam('0x1A7503', 503, 'SERVICE.RESPONSE_BUDGET'),
     cloud: cloudUnavailable,

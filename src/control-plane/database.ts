@@ -1,5 +1,5 @@
 import pg, { type Pool, type PoolClient } from 'pg';
-import { OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
+import { StoreOverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
 import { Slots } from '../lib/slots.ts';
 import type { AuditEvent } from './audit/audit-event.ts';
 
@@ -34,7 +34,7 @@ export class Database implements Queries {
       slots: pool.options.max,
       waiting: MAX_WAITING,
       waitMs: MAX_WAIT_MS,
-      refusal: () => new OverloadedError('too many requests are waiting for the primary'),
+      refusal: () => new StoreOverloadedError('too many requests are waiting for the primary'),
     });
     this.#onEvent = onEvent;
   }

@@ -2,7 +2,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { IamError } from '../errors.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
-import { OutdatedRowError, OverloadedError, StoreUnavailableError } from '../keys/key-store.ts';
+import {
+  OutdatedRowError,
+  OverloadedError,
+  StoreOverloadedError,
+  StoreUnavailableError,
+} from '../keys/key-store.ts';
 import { ErrorLog } from './error-log.ts';
 import { STATUS_CODES } from './node-http.ts';
 
@@ -19,6 +24,7 @@ export function toIamError(error: unknown): IamError {
   if (error instanceof IamError) return error;
   if (error instanceof StoreUnavailableError) return new IamError('UNAVAILABLE', { cause: error });
   if (error instanceof OutdatedRowError) return new IamError('REPLICA_UNCONFIRMED', { cause: error });
+  if (error instanceof StoreOverloadedError) return new IamError('STORE_OVERLOADED', { cause: error });
   if (error instanceof OverloadedError) {
     const { retryAfterSeconds } = error;
     return new IamError('OVERLOADED', { cause: error, ...(retryAfterSeconds && { retryAfterSeconds }) });

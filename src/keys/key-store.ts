@@ -70,3 +70,8 @@ export class OverloadedError extends TracelessError {
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }
+
+/** Too many statements are waiting for the database. Its runbook is not that of the argon2 queue. */
+export class StoreOverloadedError extends OverloadedError {
+  override name = 'StoreOverloadedError';
+}

@@ -3,7 +3,7 @@ import { CircuitState, circuitBreaker, handleAll, isBrokenCircuitError } from 'c
 import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg';
 import { PreparedLookup, type TextRow } from '../database/prepared-lookup.ts';
 import { Slots } from '../lib/slots.ts';
-import { OverloadedError, StoreUnavailableError } from './key-store.ts';
+import { StoreOverloadedError, StoreUnavailableError } from './key-store.ts';
 import { SilenceBreaker } from './silence-breaker.ts';
 
 /** When the breaker opens, and the time until the next probe. */
@@ -30,7 +30,7 @@ export type StatementNames = 'named' | 'unnamed';
  * breaker is open, callers fail fast; a background probe detects recovery.
  *
  * Statements wait here and not in the pool, whose timeout looks like an unavailable Postgres. A full queue is an
- * `OverloadedError` and does not open the breaker.
+ * `StoreOverloadedError` and does not open the breaker.
  */
 export class Replica {
   readonly #pool: Pool;
@@ -55,7 +55,7 @@ export class Replica {
       slots: limits.connections,
       waiting: limits.waiting,
       waitMs: limits.waitMs,
-      refusal: () => new OverloadedError('too many lookups are waiting for Postgres'),
+      refusal: () => new StoreOverloadedError('too many lookups are waiting for Postgres'),
     });
     this.#breaker.onBreak(() => void this.#recover());
   }

@@ -60,7 +60,8 @@ export function forwarding(
       slots: SLOTS,
       waiting: MAX_WAITING,
       waitMs: MAX_WAIT_MS,
-      refusal: () => new IamError('OVERLOADED', { message: 'Too many calls wait for the control plane.' }),
+      refusal: () =>
+        new IamError('FORWARDING_OVERLOADED', { message: 'Too many calls wait for the control plane.' }),
     });
     const onLate = (ids: readonly string[]) => {
       const suppressed = limiter.admit('late');

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ERRORS, type ErrorName, IamError, violationsError } from '../../src/errors.ts';
 import { toIamError, uiamErrorBody } from '../../src/http/error-rendering.ts';
 import { QuarantinedKeyError } from '../../src/keys/key-record.ts';
-import { OverloadedError, StoreUnavailableError } from '../../src/keys/key-store.ts';
+import { OverloadedError, StoreOverloadedError, StoreUnavailableError } from '../../src/keys/key-store.ts';
 
 const rows = Object.entries(ERRORS) as [ErrorName, (typeof ERRORS)[ErrorName]][];
 
@@ -53,6 +53,8 @@ INTERNAL                   0x1C6964 500  root.internal_error 500
 CONVERSION_UNAVAILABLE     0x1A2503 503  root.unavailable 503
 CONTROL_PLANE_UNAVAILABLE  0x1A1503 503  root.unavailable 503
 OVERLOADED                 0x1A0529 503  root.unavailable 503
+STORE_OVERLOADED           0x1A3503 503  root.unavailable 503
+FORWARDING_OVERLOADED      0x1A9503 503  root.unavailable 503
 RESPONSE_BUDGET            0x1A7503 503  root.unavailable 503
 BODIES_OVERLOADED          0x1AB503 503  root.unavailable 503
 UNAVAILABLE                0x1A0503 503  root.unavailable 503
@@ -104,6 +106,7 @@ describe('toIamError', () => {
   const cases: [string, unknown, ErrorName][] = [
     ['a store that does not respond', new StoreUnavailableError('Postgres', new Error('x')), 'UNAVAILABLE'],
     ['a full queue', new OverloadedError('x'), 'OVERLOADED'],
+    ['a full queue of the database', new StoreOverloadedError('x'), 'STORE_OVERLOADED'],
     ['a row that does not parse', new QuarantinedKeyError('id', 'secret_hash'), 'KEY_QUARANTINED'],
     ['a body over the limit', { code: 'FST_ERR_CTP_BODY_TOO_LARGE', statusCode: 413 }, 'BODY_TOO_LARGE'],
     ['another media type', { code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE', statusCode: 415 }, 'MEDIA_TYPE'],

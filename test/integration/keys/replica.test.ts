@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createPool } from '../../../src/database/pool.ts';
-import { OverloadedError, StoreUnavailableError } from '../../../src/keys/key-store.ts';
+import { StoreOverloadedError, StoreUnavailableError } from '../../../src/keys/key-store.ts';
 import { Replica } from '../../../src/keys/replica.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/servers/tcp-proxy.ts';
 
@@ -60,7 +60,7 @@ describe('Replica', () => {
     const run = replicaOf({ waiting: 5, waitMs: 50 });
     const running = [run(), run()];
     const others = await Promise.all(Array.from({ length: 10 }, () => run()));
-    for (const result of others) expect(result).toBeInstanceOf(OverloadedError);
+    for (const result of others) expect(result).toBeInstanceOf(StoreOverloadedError);
     await release();
     expect(await Promise.all(running)).toEqual([DONE, DONE]);
     expect(await run()).toEqual(DONE);

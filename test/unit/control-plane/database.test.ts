@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { describe, expect, it } from 'vitest';
 import type { AuditEvent } from '../../../src/control-plane/audit/audit-event.ts';
 import { Database } from '../../../src/control-plane/database.ts';
-import { StoreUnavailableError } from '../../../src/keys/key-store.ts';
+import { StoreOverloadedError, StoreUnavailableError } from '../../../src/keys/key-store.ts';
 
 const event: AuditEvent = {
   organizationId: 'org',
@@ -58,4 +58,14 @@ describe('the audit log of a transaction', () => {
     ).rejects.toBe(refusal);
     expect(steps).toEqual(['BEGIN', 'UPDATE', 'ROLLBACK', 'release']);
   });
+});
+
+it('refuses calls beyond the bound of those that wait for a connection, with an error of its own', async () => {
+  const { database } = recorded();
+  const first = Promise.withResolvers<void>();
+  const running = [database.transaction(() => first.promise)];
+  for (let waiting = 0; waiting < 1_000; waiting += 1) running.push(database.transaction(async () => {}));
+  await expect(database.transaction(async () => {})).rejects.toThrow(StoreOverloadedError);
+  first.resolve();
+  await Promise.all(running);
 });
