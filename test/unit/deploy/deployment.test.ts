@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { COMMAND_VARIABLES } from '../../../src/cli/command-variables.ts';
-import { settings } from '../../../src/config.ts';
+import { type Environment, loadConfig, settings } from '../../../src/config.ts';
 
 const root = new URL('../../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, root), 'utf8');
@@ -164,11 +164,86 @@ it.each([
   expect(await read('docs/operations.md')).toContain(`${name}`);
 });
 
-it('the image contains every folder that the program reads', async () => {
-  const dockerfile = await read('Dockerfile');
-  const allowed = (await read('.dockerignore')).split('\n').filter((line) => line.startsWith('!'));
-  for (const folder of ['src', 'migrations']) {
-    expect(dockerfile).toMatch(new RegExp(`^COPY ${folder} `, 'm'));
-    expect(allowed).toContain(`!${folder}`);
+const SERVICES = { regional: 'REPLICA_DATABASE_URL', 'control-plane': 'PRIMARY_DATABASE_URL' } as const;
+const SECRET = 'a-secret-of-24-characters';
+/** Values of the secrets that an operator makes. */
+const SECRETS: Environment = {
+  POSTGRES_PASSWORD: SECRET,
+  IAM_REGIONAL_PASSWORD: SECRET,
+  IAM_CONTROL_PLANE_PASSWORD: SECRET,
+  IAM_REPLICATOR_PASSWORD: SECRET,
+  CLIENT_AUTHENTICATION_SECRETS: SECRET,
+  FORWARDING_SECRETS: `${SECRET}-2`,
+  CACHE_KEYS: Buffer.alloc(32, 1).toString('base64'),
+  REDIS_URL: 'rediss://redis.test:6379',
+  REPLICA_DATABASE_URL: 'postgres://iam_regional:x@replica.test/iam?sslmode=verify-full',
+  PRIMARY_DATABASE_URL: 'postgres://iam_control_plane:x@primary.test/iam?sslmode=verify-full',
+};
+
+/** As Compose replaces variables. */
+function interpolated(value: string): string {
+  return value.replace(/\$\{([A-Z_]+)(?::\?[^}]*)?\}/g, (_, name: string) => {
+    expect(SECRETS, 'the head of docker-compose.yml').toHaveProperty(name);
+    return SECRETS[name] ?? '';
+  });
+}
+
+describe.each(Object.entries(SERVICES))('the settings of %s', (service, required) => {
+  it('in docker-compose.yml are valid', async () => {
+    const { services } = parse(await read('docker-compose.yml'), { merge: true });
+    const environment = Object.fromEntries(
+      Object.entries<string>(services[service].environment).map(([name, value]) => [
+        name,
+        interpolated(value),
+      ]),
+    );
+    expect(loadConfig(environment, [required]).ALLOW_PLAINTEXT).toBe(true);
+    expect(() => loadConfig({ ...environment, CLIENT_AUTHENTICATION_SECRETS: 'short' })).toThrow(
+      'at least 16',
+    );
+  });
+
+  it('in the Kubernetes manifest, with the secret that its head describes, are valid', async () => {
+    const file = await read(`deploy/${service}.yaml`);
+    const [deployment] = await manifests(`deploy/${service}.yaml`);
+    const [container] = deployment.spec.template.spec.containers;
+    const inSecret = (
+      file.slice(0, file.indexOf('apiVersion')).match(/\b[A-Z]+(?:_[A-Z]+)+\b/g) ?? []
+    ).filter((name) => name in SECRETS);
+    const fields: Environment = { 'status.podIP': '10.1.2.3' };
+    const environment: Environment = Object.fromEntries([
+      ...inSecret.map((name) => [name, SECRETS[name]]),
+      ...container.env.map(({ name, value, valueFrom }: Variable) => [
+        name,
+        value ?? fields[valueFrom?.fieldRef.fieldPath ?? ''],
+      ]),
+    ]);
+    expect(inSecret).toContain(required);
+    expect(loadConfig(environment, [required]).MANAGEMENT_HOST).toBe('10.1.2.3');
+    const proxies = /# - \{ name: TRUSTED_PROXIES, value: "(.*)" \}/.exec(file)?.[1];
+    expect(loadConfig({ ...environment, TRUSTED_PROXIES: proxies }).TRUSTED_PROXIES).toHaveLength(1);
+  });
+});
+
+interface Variable {
+  name: string;
+  value?: string;
+  valueFrom?: { fieldRef: { fieldPath: string } };
+}
+
+it('the servers of docker-compose.yml bound the WAL that a region which is down can keep', async () => {
+  const { services } = parse(await read('docker-compose.yml'), { merge: true });
+  for (const server of ['primary', 'region'])
+    expect(services[server].command).toContainEqual(expect.stringMatching(/^max_slot_wal_keep_size=\d+GB$/));
+});
+
+it('every file that the Dockerfile copies exists, and .dockerignore lets it in', async () => {
+  const allowed = (await read('.dockerignore')).split('\n');
+  const copies = [...(await read('Dockerfile')).matchAll(/^COPY (?!--from)(.*) \S+$/gm)];
+  const sources = copies.flatMap(([, files = '']) => files.split(' '));
+  expect(sources).toEqual(expect.arrayContaining(['package.json', 'package-lock.json', 'migrations', 'src']));
+  for (const source of sources) {
+    await access(new URL(source, root));
+    expect(allowed).toContain(`!${source}`);
   }
 });
