@@ -293,7 +293,8 @@ it('a comparison that fails does not stop replication', async () => {
 
 it('a pod counts the keys whose revocation the primary has lost, until they are revoked again', async () => {
   const lost = () => metric(pod, 'iam_lost_revocations');
-  const [id] = keys;
+  const id = (await insertKeys(databases.primary, 1))[0]?.id;
+  await databases.replicated();
   await expect.poll(lost, { timeout: BOUND_MS }).toBe(0);
   await databases.region.query('UPDATE api_keys SET revoked_at = now() WHERE id = $1', [id]);
   await databases.primary.query("UPDATE api_keys SET description = 'later' WHERE id = $1", [id]);
