@@ -5,7 +5,6 @@ import type { Logger } from 'pino';
 import type { Gauge } from 'prom-client';
 import type { Config } from '../config.ts';
 import { RepeatedTask } from '../lib/repeated-task.ts';
-import { crlExpiryMs } from './crl-expiry.ts';
 import { isSameTls, readTlsFiles, rereadTlsFiles, type TlsFiles } from './tls-files.ts';
 import { logTlsProblems } from './tls-problems.ts';
 
@@ -28,9 +27,15 @@ export interface TlsReloadOptions {
 class TlsReload extends RepeatedTask {
   readonly #server: Server;
   readonly #options: TlsReloadOptions;
+  readonly #crlExpiryMs: (pem: Buffer) => number | undefined;
   #current: TlsFiles;
 
-  constructor(server: Server, current: TlsFiles, options: TlsReloadOptions) {
+  constructor(
+    server: Server,
+    current: TlsFiles,
+    options: TlsReloadOptions,
+    crlExpiryMs: (pem: Buffer) => number | undefined,
+  ) {
     super({
       intervalMs: options.intervalMs ?? INTERVAL_MS,
       logger: options.logger,
@@ -42,6 +47,7 @@ class TlsReload extends RepeatedTask {
     });
     this.#server = server;
     this.#options = options;
+    this.#crlExpiryMs = crlExpiryMs;
     this.#current = current;
     this.#use(current);
   }
@@ -67,7 +73,7 @@ class TlsReload extends RepeatedTask {
     this.#current = files;
     const { validToDate } = new X509Certificate(files.cert);
     this.#options.certificateExpiry.set({ setting: 'TLS_CERT_FILE' }, validToDate.getTime() / 1_000);
-    const expiresAtMs = files.crl && crlExpiryMs(files.crl);
+    const expiresAtMs = files.crl && this.#crlExpiryMs(files.crl);
     if (expiresAtMs === undefined) this.#options.crlExpiry.reset();
     else this.#options.crlExpiry.set({ setting: 'TLS_CLIENT_CRL_FILE' }, expiresAtMs / 1_000);
   }
@@ -80,7 +86,9 @@ export const tlsReload = fp<TlsReloadOptions>(
     if (files === undefined) return;
     const server = app.server as unknown as Server;
     logTlsProblems(server, options.logger);
-    const reload = new TlsReload(server, files, options);
+    // Imported on demand, because its parser takes long to load.
+    const { crlExpiryMs } = await import('./crl-expiry.ts');
+    const reload = new TlsReload(server, files, options, crlExpiryMs);
     app.addHook('onListen', async () => reload.start());
     app.addHook('onClose', async () => reload.stop());
   },

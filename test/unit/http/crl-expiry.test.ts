@@ -19,13 +19,8 @@ it('reads the earliest time of several lists, also of one without version', () =
   expect(crlExpiryMs(Buffer.from(pem(later) + pem(full)))).toBe(Date.UTC(2026, 0, 2, 3, 4, 5));
 });
 
-it('knows no time of a list that never expires, of another text, or of a time that does not exist', () => {
-  for (const text of [
-    '',
-    'no list',
-    pem(list(version, ...names, time('260101000000Z'))),
-    pem(list(version, ...names, time('260101000000Z'), time('269901000000Z'))),
-  ])
+it('knows no time of a list that never expires, or of another text', () => {
+  for (const text of ['', 'no list', pem(list(version, ...names, time('260101000000Z')))])
     expect(crlExpiryMs(Buffer.from(text)), text).toBeUndefined();
 });
 
