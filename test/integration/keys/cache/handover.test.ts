@@ -7,7 +7,7 @@ import { createDatabases, type TestDatabases } from '../../../support/databases.
 import { revokeKey } from '../../../support/keys.ts';
 import { Load } from '../../../support/load.ts';
 import { insertKeys } from '../../../support/many-keys.ts';
-import { metric, type Pods, ready, startPods } from '../../../support/pods.ts';
+import { metric, type Pods, startPods } from '../../../support/pods.ts';
 import { startRegional } from '../../../support/regional.ts';
 
 const KEYS = 300;
@@ -96,7 +96,6 @@ it('a pod logs at its start that it cannot leave its file, and serves', async ()
     CACHE_KEYS: randomBytes(32).toString('base64'),
   });
   try {
-    await ready(pod);
     expect(pod.logLines.join('')).toContain('HANDOVER_FILE cannot be written when this pod stops');
   } finally {
     await pod.close();
