@@ -2,7 +2,11 @@ import { integer } from './types.ts';
 
 /** Limits of requests, responses and connections. */
 export const limitSettings = {
-  BODY_LIMIT_BYTES: integer(1_024, 16_777_216).default(1_048_576).describe('Maximum size of a request body.'),
+  BODY_LIMIT_BYTES: integer(1_024, 16_777_216)
+    .default(1_048_576)
+    .describe(
+      'Maximum size of a request body. A body of _authenticate has at most 655,360 bytes, which suffice for 1,000 contexts.',
+    ),
   MAX_RESPONSE_BYTES: integer(65_536, 268_435_456)
     .default(16_777_216)
     .describe(

@@ -100,7 +100,6 @@ export async function createControlPlaneApp(
     crlExpiry: services.traffic.crlExpiry,
   });
   await app.register(requestBodies, {
-    limitBytes: config.BODY_LIMIT_BYTES,
     timeoutMs: config.BODY_TIMEOUT_MS,
     traffic: services.traffic,
   });

@@ -7,7 +7,6 @@ import type { BodyLease } from './body-budget.ts';
 import type { Traffic } from './traffic.ts';
 
 export interface RequestBodiesOptions {
-  limitBytes: number;
   /** Time for a body to arrive. */
   timeoutMs: number;
   traffic: Traffic;
@@ -16,7 +15,7 @@ export interface RequestBodiesOptions {
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * Reads a body for a content type parser. It stays in the budget until the response is sent. A request without a route is
+     * Reads a body for a content type parser, up to the `bodyLimit` of its route. It stays in the budget until the response is sent. A request without a route is
      * refused anyway, so its body is not read.
      * @throws {IamError} 408, 413 or 503
      */
@@ -31,12 +30,13 @@ const EMPTY = Buffer.alloc(0);
 
 /** Adds `readBody`, which bounds the memory of bodies and the time of slow ones. */
 export const requestBodies = fp<RequestBodiesOptions>(
-  async (app, { limitBytes, timeoutMs, traffic }) => {
+  async (app, { timeoutMs, traffic }) => {
     app.decorateRequest('bodyLease', undefined);
     app.decorate('readBody', async (request: FastifyRequest, payload: IncomingMessage) => {
       if (request.is404) return EMPTY;
-      const length = Number(request.headers['content-length'] ?? limitBytes);
-      if (length > limitBytes) throw new IamError('BODY_TOO_LARGE');
+      const { bodyLimit } = request.routeOptions;
+      const length = Number(request.headers['content-length'] ?? bodyLimit);
+      if (length > bodyLimit) throw new IamError('BODY_TOO_LARGE');
       const lease = traffic.bodies.lease(request.senderNetwork);
       request.bodyLease = lease;
       try {

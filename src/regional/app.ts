@@ -25,7 +25,7 @@ import type { RegionControlPlane } from './control-plane.ts';
 import { FastLane } from './fast-lane.ts';
 import { RequestLimit } from './request-limit.ts';
 
-/** A body with 1,000 contexts and long names fits; a longer body goes through node:http. */
+/** A body with 1,000 contexts and usual names fits; a longer body goes through node:http. */
 const MAX_PLAIN_BODY_BYTES = 262_144;
 
 export interface RegionalAppDeps {
@@ -76,7 +76,6 @@ export async function createRegionalApp(
     crlExpiry: traffic.crlExpiry,
   });
   await app.register(requestBodies, {
-    limitBytes: config.BODY_LIMIT_BYTES,
     timeoutMs: config.BODY_TIMEOUT_MS,
     traffic,
   });

@@ -3,6 +3,7 @@ import type { ResponseBody, ResponseBudget } from '../http/response-budget.ts';
 import type { KeyAuthenticator } from '../keys/key-authenticator.ts';
 import { StoreUnavailableError, type Tier } from '../keys/key-store.ts';
 import type { AuthenticationCall } from './authentication-call.ts';
+import { wantsToken } from './authentication-request.ts';
 import type { PermissionsResolver } from './permissions.ts';
 import { RequestReader } from './request-reader.ts';
 import { LocalResponse, type ResponseCache } from './response-cache.ts';
@@ -97,7 +98,6 @@ export class AuthenticationService {
     const { isKeyInMemory, isReplicaAvailable, assertConfirmed } = this.#deps;
     const { generation } = responses;
     this.#refuseTokenRequest(call);
-    // The credential is checked before the body, so a caller without a key learns nothing about the service.
     const credential = authenticator.decode(call.authorization);
     assertConfirmed(credential.id);
     // One check of the fences for the whole response, instead of one for the key and another for its roles.
@@ -110,8 +110,9 @@ export class AuthenticationService {
         return { body: budget.admit(shared.body, shared.organizationId), tier: 'redis' };
       }
     }
-    const request = this.#requests.read(call.rawQuery, call.body);
     const { loaded, validUntilMs } = await authenticator.authenticateCredential(credential, call);
+    // Not before: a caller without a key must neither learn about the service nor make it parse bodies.
+    const request = this.#requests.read(call.rawQuery, call.body, loaded.record.organizationId);
     const granted = await permissions.resolve(loaded.record, request);
     const key = loaded.entry ?? loaded;
     const response = new LocalResponse(granted, this.#identities.write(loaded.record), key, validUntilMs);
@@ -126,8 +127,8 @@ export class AuthenticationService {
    * Services that hold a client certificate call without `Authorization` to get a token (protocol: newer facts). Their
    * credential is not at fault, so the refusal is not a 401.
    */
-  #refuseTokenRequest({ authorization, client, rawQuery, body }: AuthenticationCall): void {
+  #refuseTokenRequest({ authorization, client, rawQuery }: AuthenticationCall): void {
     if (authorization || !client.certificate) return;
-    if (this.#requests.read(rawQuery, body).wantsToken) throw new IamError('TOKENS_NOT_SUPPORTED');
+    if (wantsToken(rawQuery)) throw new IamError('TOKENS_NOT_SUPPORTED');
   }
 }

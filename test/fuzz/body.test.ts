@@ -113,12 +113,12 @@ fuzz(
       expect(reason).toBe('REQUEST_INVALID');
       expect(message.length + (resource ?? '').length).toBeLessThan(1_000);
       if (isJson(bytes)) expect(expected(bytes)).toBe('refused');
-      expect(() => reader.read('', sent)).toThrow(IamError);
+      expect(() => reader.read('', sent, 'org')).toThrow(IamError);
       return 'refused';
     }
     expect(bytes.length === 0 || isJson(bytes)).toBe(true);
     expect((read as { contexts: unknown }).contexts).toEqual(expected(bytes));
-    expect(reader.read('', sent)).toEqual(read);
+    expect(reader.read('', sent, 'org')).toEqual(read);
     return 'accepted';
   },
   { accepted: 0.05, refused: 0.1 },

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { IamError } from '../../src/errors.ts';
-import { parseAuthenticationRequest } from '../../src/regional/authentication-request.ts';
+import { parseAuthenticationRequest, wantsToken } from '../../src/regional/authentication-request.ts';
 import { fuzz } from './support/fuzz.ts';
 import { hostileText, mutated } from './support/inputs.ts';
 
@@ -60,7 +60,7 @@ fuzz(
     const should = expected(rawQuery);
     let flags: unknown;
     try {
-      flags = parseAuthenticationRequest(rawQuery, undefined);
+      flags = { ...parseAuthenticationRequest(rawQuery, undefined), wantsToken: wantsToken(rawQuery) };
     } catch (error) {
       expect(error).toBeInstanceOf(IamError);
       expect((error as IamError).reason).toBe('REQUEST_INVALID');

@@ -2,7 +2,13 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { hashSecret } from '../../src/credential/hash.ts';
 import { secretTag } from '../../src/credential/secret-tag.ts';
 import { AttackedPod, type Damage } from '../support/abuse/attacked-pod.ts';
-import { guessSecrets, readNothing, requestMuch, sendSlowBodies } from '../support/abuse/attacks.ts';
+import {
+  guessSecrets,
+  readNothing,
+  requestMuch,
+  sendDeepBodies,
+  sendSlowBodies,
+} from '../support/abuse/attacks.ts';
 import { createDatabases, type TestDatabases } from '../support/databases.ts';
 import { authorizationOf, type IssuedKey, insertKey, newCredential, projectRoles } from '../support/keys.ts';
 import { printFigures } from '../support/load.ts';
@@ -121,6 +127,15 @@ it('bodies that never end take a bounded amount of memory', async () => {
   );
   expectUnharmed(guarded);
   expect(guarded.residentMiB).toBeLessThan(unguarded.residentMiB / 2);
+});
+
+it('long bodies with credentials that are made up do not occupy the event loop', async () => {
+  const { outcomes, warmP99Ms } = await attacked('deep bodies', {}, (pod) =>
+    sendDeepBodies(pod.url, 30, 3_000 * SCALE),
+  );
+  expect(Object.keys(outcomes)).toEqual(['200']);
+  // A pod that parses the bodies needs at least 50 ms for each.
+  expect(warmP99Ms).toBeLessThan(ASSERTS_BOUNDS ? 250 : 1_000);
 });
 
 it('wrong secrets for the keys of one organization do not delay the cold keys of another', async () => {

@@ -82,7 +82,7 @@ function pod(descriptorBytes: number) {
     });
   const call = async (key: LoadedKey, project: number) => {
     const body = bodyOf(key, project);
-    const granted = await permissions.resolve(key.record, requests.read('', body));
+    const granted = await permissions.resolve(key.record, requests.read('', body, key.record.organizationId));
     cache.set(digestOf(key, body), new LocalResponse(granted, identities.write(key.record), key, Infinity));
     // Each request has a turn of its own; a WeakRef keeps its object until the end of the turn.
     if (project % 100 === 0) await setImmediate();

@@ -4,7 +4,14 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
-import { type IssuedKey, insertKey, projectRoles, revokeKey } from '../../support/keys.ts';
+import {
+  authorizationOf,
+  type IssuedKey,
+  insertKey,
+  newCredential,
+  projectRoles,
+  revokeKey,
+} from '../../support/keys.ts';
 import { CLIENT_SECRET, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
 
 interface Call {
@@ -142,6 +149,11 @@ function corpus(): Call[] {
     usual(viewer, { headers: { ...headers, authorization: `${viewer.authorization} ` } }),
     usual(viewer, { headers: { ...headers, authorization: `Bearer ${viewer.credential}` } }),
     usual(viewer, { headers: { 'content-type': 'application/json' } }),
+    ...[newCredential(), { ...newCredential(), id: viewer.id }].flatMap((wrong) =>
+      bodies.map((body) =>
+        usual(viewer, { headers: { ...headers, authorization: authorizationOf(wrong) }, body }),
+      ),
+    ),
     usual(viewer, { method: 'GET', body: undefined }),
     usual(viewer, { method: 'PUT' }),
     usual(viewer, { path: `${AUTHENTICATE_PATH}/` }),

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts';
+import { MAX_BODY_BYTES } from '../../../src/regional/authentication-request.ts';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { authorizationOf, newCredential } from '../../support/keys.ts';
 import { startRegional, type TestRegional } from '../../support/regional.ts';
@@ -47,6 +48,11 @@ it.each([
     head('POST', AUTHENTICATE_PATH, `${valid.replace('essu_dev_', 'essu_dev_A')}`),
   ],
   [401, 'a missing credential of any type', head('POST', AUTHENTICATE_PATH, '', 'text/plain')],
+  [
+    413,
+    'a body that is too long',
+    head('POST', AUTHENTICATE_PATH, valid).replace(`${LENGTH}`, `${MAX_BODY_BYTES + 1}`),
+  ],
   [415, 'another content type', head('POST', AUTHENTICATE_PATH, valid, 'text/plain')],
   [404, 'another path', head('POST', '/uiam/api/v1/unknown', valid)],
   [405, 'another method', head('PUT', AUTHENTICATE_PATH, valid)],
@@ -64,8 +70,14 @@ it.each([
   expect(await nextStatus(client)).toBe(404);
 });
 
-it('waits for the body of a request with a credential', async () => {
-  const client = await send(`${head('POST', AUTHENTICATE_PATH, valid)}{`);
-  client.write(`"contexts":1}${' '.repeat(LENGTH - 14)}`);
-  expect(await nextStatus(client)).toBe(400);
-});
+it.each([
+  ['in the fast lane', ''],
+  ['in node:http', 'Trailer: x\r\n'],
+])(
+  'answers a made-up credential with 401 once its body has arrived, whatever that is, %s',
+  async (_name, field) => {
+    const client = await send(`${head('POST', AUTHENTICATE_PATH, `${valid}${field}`)}{`);
+    client.write(`"contexts":1]${' '.repeat(LENGTH - 14)}`);
+    expect(await nextStatus(client)).toBe(401);
+  },
+);

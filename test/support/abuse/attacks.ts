@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts';
+import { MAX_BODY_BYTES } from '../../../src/regional/authentication-request.ts';
 import { authorizationOf, newCredential } from '../keys.ts';
 import { projectContext } from '../regional.ts';
 import { connectFrom } from '../slow-clients.ts';
@@ -66,6 +67,22 @@ export async function sendSlowBodies(url: string, connections: number, bytes: nu
   }
   await sleep(1_000);
   for (const socket of sockets) socket.destroy();
+}
+
+/** Sends bodies that take long to parse, again and again, with credentials that are made up. */
+export async function sendDeepBodies(url: string, connections: number, milliseconds: number): Promise<void> {
+  const body = '['.repeat(MAX_BODY_BYTES / 2) + ']'.repeat(MAX_BODY_BYTES / 2);
+  const until = performance.now() + milliseconds;
+  const send = async (index: number) => {
+    const socket = await connectFrom(url, addressOf(index));
+    const write = () => socket.write(headOf(authorizationOf(newCredential()), body.length) + body);
+    write();
+    for await (const _response of socket) {
+      if (performance.now() >= until) break;
+      write();
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, (_, index) => send(index)));
 }
 
 /** Sends wrong secrets for the ids of one organization. */

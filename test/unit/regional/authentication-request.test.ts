@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { callDigest } from '../../../src/regional/authentication-call.ts';
-import { MAX_CONTEXTS, parseAuthenticationRequest } from '../../../src/regional/authentication-request.ts';
+import {
+  MAX_BODY_BYTES,
+  MAX_CONTEXTS,
+  MAX_VALUES,
+  parseAuthenticationRequest,
+  wantsToken,
+} from '../../../src/regional/authentication-request.ts';
 import { permissionDenied } from '../../../src/regional/denial.ts';
 import { RequestReader } from '../../../src/regional/request-reader.ts';
 
@@ -64,13 +70,15 @@ describe('the request', () => {
   });
 
   it('wants a token if it says so or names an audience', () => {
-    const wants = (query: string) => (parse(query) as { wantsToken?: boolean }).wantsToken;
-    expect(['', 'include_token=false', 'include_token=true', 'audience=x'].map(wants)).toEqual([
+    expect(['', 'include_token=false', 'include_token=true', 'audience=x'].map(wantsToken)).toEqual([
       false,
       false,
       true,
       true,
     ]);
+    expect(() => wantsToken('include_token=yes')).toThrow(
+      expect.objectContaining({ reason: 'REQUEST_INVALID' }),
+    );
   });
 
   it('may have 1,000 contexts, and not more', () => {
@@ -80,6 +88,46 @@ describe('the request', () => {
       resource: 'contexts',
       message: expect.stringContaining('at most 1000 contexts'),
     });
+  });
+
+  it('fits the maximum size with 1,000 contexts and the longest ids', () => {
+    const longest = {
+      ...CONTEXT,
+      project_id: 'p'.repeat(256),
+      project_type: 'elasticsearch_general_purpose',
+      project_organization_id: 'o'.repeat(256),
+    };
+    const body = bytes({ contexts: Array(MAX_CONTEXTS).fill(longest) });
+    expect(parse('', body)).toMatchObject({ contexts: { length: 1_000 } });
+    expect(body.length).toBeGreaterThan(0.9 * MAX_BODY_BYTES);
+    expect(body.length).toBeLessThanOrEqual(MAX_BODY_BYTES);
+  });
+
+  it('has its contexts counted before they are read', () => {
+    expect(parse('', bytes({ contexts: Array(MAX_CONTEXTS + 1).fill({}) }))).toMatchObject({
+      resource: 'contexts',
+    });
+    expect(parse('', bytes({ contexts: Array(MAX_CONTEXTS).fill({}) }))).toMatchObject({
+      resource: 'contexts[0].type',
+    });
+  });
+
+  it.each([['['], ['{"a":'], ['1,'], [',[']])(
+    'is refused before it is parsed if it has more values than 1,000 contexts need: %s',
+    (unit) => {
+      // No valid JSON, so a parser would refuse it for that.
+      expect(parse('', bytes(unit.repeat(MAX_VALUES + 1)))).toMatchObject({
+        resource: 'body',
+        message: expect.stringContaining('at most 16384 values'),
+      });
+    },
+  );
+
+  it('may have many values, and any text', () => {
+    const zeros = `{"of newer clients":[${'0,'.repeat(MAX_VALUES - 2)}0]}`;
+    expect(parse('', bytes(zeros))).toMatchObject({ contexts: undefined });
+    expect(parse('', bytes(zeros.replace('0', '0,0')))).toMatchObject({ resource: 'body' });
+    expect(parse('', bytes({ padding: '"[{,\\'.repeat(MAX_VALUES) }))).toMatchObject({ contexts: undefined });
   });
 
   it.each([
@@ -109,15 +157,16 @@ describe('the request reader', () => {
   const body = JSON.stringify({ contexts: [CONTEXT] });
 
   it('returns one object for equal requests, and another for different ones', () => {
-    const first = reader.read('', body);
-    expect(reader.read('', body)).toBe(first);
-    expect(reader.read('include_role_assignments=true', body)).not.toBe(first);
-    expect(reader.read('', undefined)).toMatchObject({ contexts: undefined });
-    expect(reader.read('', '')).toMatchObject({ contexts: undefined });
+    const first = reader.read('', body, 'org');
+    expect(reader.read('', body, 'org')).toBe(first);
+    expect(reader.read('include_role_assignments=true', body, 'org')).not.toBe(first);
+    expect(reader.read('', undefined, 'org')).toMatchObject({ contexts: undefined });
+    expect(reader.read('', '', 'org')).toMatchObject({ contexts: undefined });
   });
 
   it('does not remember a refusal as a request', () => {
-    for (let time = 0; time < 2; time += 1) expect(() => reader.read('', '{')).toThrow('not valid JSON');
+    for (let time = 0; time < 2; time += 1)
+      expect(() => reader.read('', '{', 'org')).toThrow('not valid JSON');
   });
 });
 

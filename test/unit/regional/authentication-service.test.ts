@@ -6,6 +6,7 @@ import { ClientAuthentication } from '../../../src/keys/client-authentication.ts
 import { KeyAuthenticator } from '../../../src/keys/key-authenticator.ts';
 import { type LoadedKey, StoreUnavailableError, type Tier } from '../../../src/keys/key-store.ts';
 import { type LoadedRoles, roleScopeId } from '../../../src/keys/role-store.ts';
+import type { SecretMatch } from '../../../src/keys/secret-verifier.ts';
 import { type AuthenticationCall, callDigest } from '../../../src/regional/authentication-call.ts';
 import { AuthenticationService } from '../../../src/regional/authentication-service.ts';
 import { PermissionsResolver } from '../../../src/regional/permissions.ts';
@@ -29,6 +30,7 @@ class Pod {
   assignments: object = projectRoles('elasticsearch', 'shop', ['viewer', 'custom']);
   expiresAtMs: number | null = null;
   tier: Tier = 'postgres';
+  match: SecretMatch = 'current';
   failure: Error | undefined;
   sharedResponse: CachedResponse | undefined;
   inMemory = false;
@@ -48,7 +50,7 @@ class Pod {
     const authenticator = new KeyAuthenticator({
       acceptedPrefixes: ['essu_dev'],
       keys: { get: async () => this.#loadKey() },
-      secrets: { match: async () => 'current' },
+      secrets: { match: async () => this.match },
       clientAuthentication: new ClientAuthentication([]),
       hasPassed,
     });
@@ -281,13 +283,21 @@ describe('nothing is accepted', () => {
     expect(pod.reads).toEqual({ keys: 0, roles: 0, shared: 0 });
   });
 
-  it('from a caller without a decodable credential, before its body is read', async () => {
+  it.each([
+    ['body', { body: '{' }],
+    ['query', { rawQuery: 'include_role_assignments=yes' }],
+  ])('from a caller without a valid credential, before its %s is parsed', async (_name, invalid) => {
     const pod = new Pod();
-    expect(await pod.ask({ authorization: undefined, body: '{' })).toEqual({
+    expect(await pod.ask({ authorization: undefined, ...invalid })).toEqual({
       reason: 'CREDENTIAL_UNDECODABLE',
     });
-    expect(await pod.ask({ body: '{' })).toEqual({ reason: 'REQUEST_INVALID' });
-    expect(pod.reads.keys).toBe(0);
+    pod.match = 'none';
+    expect(await pod.ask(invalid)).toEqual({ reason: 'API_KEY_MISSING' });
+    pod.match = 'current';
+    pod.expiresAtMs = pod.nowMs;
+    expect(await pod.ask(invalid)).toEqual({ reason: 'API_KEY_EXPIRED' });
+    pod.expiresAtMs = null;
+    expect(await pod.ask(invalid)).toEqual({ reason: 'REQUEST_INVALID' });
   });
 });
 

@@ -40,7 +40,6 @@ const requestOf = (contexts: ReturnType<typeof context>[]) => ({
   contexts,
   includeRoleAssignments: true,
   includeRoleDescriptors: true,
-  wantsToken: false,
 });
 
 function resolverOf(store: RoleStore, maxBytes: number, budgetBytes = maxBytes) {

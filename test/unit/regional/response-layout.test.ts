@@ -27,7 +27,6 @@ const request = {
   contexts: [context],
   includeRoleAssignments: true,
   includeRoleDescriptors: true,
-  wantsToken: false,
 };
 
 it('a change of what pods share in Redis comes with another LAYOUT, so two releases never mix', async () => {
