@@ -28,6 +28,11 @@ export class ClientAuthentication {
     this.#accepted = secrets.map(digest);
   }
 
+  /** Whether any shared secret is accepted. */
+  get hasSecrets(): boolean {
+    return this.#accepted.length > 0;
+  }
+
   /** Whether this proof allows the use of an internal or external key. */
   allows(internal: boolean, proof: ClientProof): boolean {
     return internal ? this.isTrusted(proof) : proof.secret === undefined && !proof.certificate;

@@ -15,6 +15,7 @@ import { TICK_MS } from '../http/wire/plain-connection.ts';
 import { PlainLane } from '../http/wire/plain-lane.ts';
 import { PlainRequestReader } from '../http/wire/plain-request.ts';
 import { ResponseHead } from '../http/wire/response-head.ts';
+import type { ClientAuthentication } from '../keys/client-authentication.ts';
 import type { KeyArrival } from '../keys/key-arrival.ts';
 import { QuarantinedKeyError } from '../keys/key-record.ts';
 import { AUTHENTICATE_PATH } from './authentication-call.ts';
@@ -31,6 +32,7 @@ const MAX_PLAIN_BODY_BYTES = 262_144;
 export interface RegionalAppDeps {
   arrival: KeyArrival;
   service: AuthenticationService;
+  clientAuthentication: ClientAuthentication;
   metrics: AuthenticationMetrics;
   traffic: Traffic;
   /** Serves the calls of keys; `undefined` if the region has none. */
@@ -107,7 +109,13 @@ export async function createRegionalApp(
         'FORWARDING_SECRETS is unset; the control plane counts all clients of this region as one address',
       );
     }
-    await app.register(forwarding(controlPlane, config.ACCEPTED_CREDENTIAL_PREFIXES, deps.arrival));
+    await app.register(
+      forwarding(controlPlane, {
+        acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
+        clientAuthentication: deps.clientAuthentication,
+        arrival: deps.arrival,
+      }),
+    );
   }
   return app;
 }

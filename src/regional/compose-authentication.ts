@@ -14,6 +14,7 @@ import { SharedResponses } from './shared-responses.ts';
 /** `_authenticate`, and how to replace the shared secrets of its trusted callers while it serves. */
 export interface Authentication {
   service: AuthenticationService;
+  clientAuthentication: ClientAuthentication;
   replaceClientSecrets: (secrets: readonly string[]) => void;
 }
 
@@ -67,6 +68,7 @@ export function composeAuthentication(
   });
   return {
     service,
+    clientAuthentication,
     replaceClientSecrets: (secrets) => {
       clientAuthentication.replace(secrets);
       // A cached response is sent without a look at the client authentication of its call.

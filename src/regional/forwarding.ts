@@ -7,6 +7,7 @@ import { IamError } from '../errors.ts';
 import { CLIENT_ADDRESS_HEADER, FORWARDING_SECRET_HEADER } from '../http/forwarding-headers.ts';
 import { endToEndHeaders } from '../http/hop-by-hop-headers.ts';
 import { decodeAuthorization } from '../keys/authorization-header.ts';
+import type { ClientAuthentication } from '../keys/client-authentication.ts';
 import type { KeyArrival } from '../keys/key-arrival.ts';
 import { LogLimiter } from '../lib/log-limiter.ts';
 import { Slots } from '../lib/slots.ts';
@@ -33,16 +34,19 @@ const WARNING_HEADER = 'x-iam-warning';
  * Elasticsearch uses a granted key at once, in the same region. So the response to a call that creates keys waits until the
  * replica has them; after a second it returns with a warning header.
  *
- * A call that needs a credential and has none that can be decoded is refused here, so that it occupies no connection.
+ * A call whose head cannot lead to success is refused here, before its body is read, so that it occupies no connection. The token
+ * calls are never forwarded, because this release issues no tokens.
  *
  * A client certificate is not forwarded: a trusted caller of these calls sends the shared secret.
- * @param acceptedPrefixes of credentials
  */
 export function forwarding(
   { url, authorities, secret }: RegionControlPlane,
-  acceptedPrefixes: readonly string[],
-  arrival: KeyArrival,
+  { acceptedPrefixes, clientAuthentication, arrival }: ForwardingDeps,
 ) {
+  const assertProof: Record<Forwarded['proof'], (headers: IncomingHttpHeaders) => void> = {
+    credential: ({ authorization }) => void decodeAuthorization(authorization, acceptedPrefixes),
+    clientSecret: (headers) => assertClientSecret(clientAuthentication, headers),
+  };
   return async (app: FastifyInstance): Promise<void> => {
     await app.register(replyFrom, {
       base: url,
@@ -102,9 +106,7 @@ export function forwarding(
         method,
         url: `${BASE}${path}`,
         logLevel: 'error',
-        onRequest: async ({ headers }) => {
-          if (call.needsCredential) decodeAuthorization(headers.authorization, acceptedPrefixes);
-        },
+        onRequest: async ({ headers }) => assertProof[call.proof](headers),
         handler: async (request, reply) => {
           await slots.run(async () => {
             // The client may have left while the call waited.
@@ -117,11 +119,39 @@ export function forwarding(
         },
       });
     }
+    for (const path of ['/tokens/_refresh', '/tokens/_invalidate'])
+      app.post(`${BASE}${path}`, { onRequest: refuseToken }, refuseToken);
   };
 }
 
+/** As the control plane does. */
+async function refuseToken(): Promise<never> {
+  throw new IamError('TOKEN_UNKNOWN');
+}
+
+/**
+ * Both servers must accept the secret. A region without secrets, whose callers have certificates, leaves the comparison to the control
+ * plane. @throws {IamError} 401
+ */
+function assertClientSecret(accepted: ClientAuthentication, headers: IncomingHttpHeaders): void {
+  const presented = headers['x-client-authentication'] as string | undefined;
+  if (presented && (!accepted.hasSecrets || accepted.isTrusted({ secret: presented, certificate: false })))
+    return;
+  throw new IamError('CLIENT_AUTHENTICATION', {
+    message: 'Through a region, this call requires an X-Client-Authentication header that is valid.',
+  });
+}
+
+export interface ForwardingDeps {
+  /** Prefixes of credentials. */
+  acceptedPrefixes: readonly string[];
+  clientAuthentication: ClientAuthentication;
+  arrival: KeyArrival;
+}
+
 interface Forwarded {
-  needsCredential: boolean;
+  /** What the call needs. */
+  proof: 'credential' | 'clientSecret';
   createsKeys: boolean;
   timeoutMs: number;
 }
@@ -130,35 +160,21 @@ const CALLS: readonly (Forwarded & { method: string; path: string })[] = [
   {
     method: 'POST',
     path: '/api-keys/_grant',
-    needsCredential: true,
+    proof: 'credential',
     createsKeys: true,
     timeoutMs: TIMEOUT_MS,
   },
   {
     method: 'POST',
     path: '/api-keys/_convert',
-    needsCredential: false,
+    proof: 'clientSecret',
     createsKeys: true,
     timeoutMs: CONVERT_TIMEOUT_MS,
   },
   {
     method: 'DELETE',
     path: '/api-keys/:id',
-    needsCredential: true,
-    createsKeys: false,
-    timeoutMs: TIMEOUT_MS,
-  },
-  {
-    method: 'POST',
-    path: '/tokens/_refresh',
-    needsCredential: false,
-    createsKeys: false,
-    timeoutMs: TIMEOUT_MS,
-  },
-  {
-    method: 'POST',
-    path: '/tokens/_invalidate',
-    needsCredential: false,
+    proof: 'credential',
     createsKeys: false,
     timeoutMs: TIMEOUT_MS,
   },

@@ -78,6 +78,7 @@ async function start(
   const health = regionHealth(region, now);
   const app = await createRegionalApp(config, logger, {
     service: authentication.service,
+    clientAuthentication: authentication.clientAuthentication,
     metrics: new AuthenticationMetrics(registry),
     arrival: region.arrival,
     traffic,

@@ -5,6 +5,7 @@ import { loadConfig } from '../../src/config.ts';
 import { listeningUrl } from '../../src/http/listening-url.ts';
 import type { ResponseBody } from '../../src/http/response-budget.ts';
 import { Traffic } from '../../src/http/traffic.ts';
+import { ClientAuthentication } from '../../src/keys/client-authentication.ts';
 import type { KeyArrival } from '../../src/keys/key-arrival.ts';
 import { createRegionalApp } from '../../src/regional/app.ts';
 import { AuthenticationMetrics } from '../../src/regional/authentication-metrics.ts';
@@ -40,6 +41,7 @@ export async function startStubRegion(
     service,
     metrics: new AuthenticationMetrics(registry),
     traffic,
+    clientAuthentication: new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS),
     arrival: {} as KeyArrival,
     controlPlane: controlPlaneOf(config, () => undefined),
   });

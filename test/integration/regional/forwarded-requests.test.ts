@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -5,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import { call, sendBytes } from '../../support/http-call.ts';
 import { authorizationOf, newCredential } from '../../support/keys.ts';
 import { expectRefusal } from '../../support/refusal.ts';
-import { startUnreadyRegional, type TestRegional } from '../../support/regional.ts';
+import { CLIENT_SECRET, startUnreadyRegional, type TestRegional } from '../../support/regional.ts';
 
 const KEYS = '/uiam/api/v1/api-keys';
 const SECRET = 'forwarding-secret';
@@ -72,6 +73,19 @@ async function grant(headers: Record<string, string>): Promise<IncomingMessage> 
   });
 }
 
+/** The response to a request whose body does not arrive. */
+async function refusedHead(service: TestRegional, path: string, headers: Record<string, string>) {
+  const sent = request(`${service.url}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'content-length': '1000000', ...headers },
+  });
+  sent.flushHeaders();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  const body = JSON.parse(await text(response));
+  sent.on('error', () => {}).destroy();
+  return { status: response.statusCode ?? 0, headers: new Headers(response.headers as object), body };
+}
+
 it.each([
   ['expect', { expect: '100-continue' }],
   ['keep-alive', { 'keep-alive': '5', connection: 'close' }],
@@ -106,6 +120,37 @@ it.each([
     const response = await call(`${region.url}${KEYS}${path}`, { method, headers });
     expectRefusal(response, 401, '0xD00DF3');
   }
+  expect(received).toEqual([]);
+});
+
+it.each([
+  ['no client secret', {}],
+  ['an empty client secret', { 'x-client-authentication': '' }],
+  ['another client secret', { 'x-client-authentication': `${CLIENT_SECRET}s` }],
+  ['a credential alone', { authorization }],
+])('forwards no conversion with %s', async (_name, headers) => {
+  expectRefusal(await refusedHead(region, `${KEYS}/_convert`, headers), 401, '0x8560B2');
+  expect(received).toEqual([]);
+});
+
+it('leaves the comparison of client secrets to the control plane if the region has none', async () => {
+  const without = await startUnreadyRegional(inject('postgres').region.url, {
+    CONTROL_PLANE_URL: `http://127.0.0.1:${portOf(controlPlane)}`,
+    CLIENT_AUTHENTICATION_SECRETS: '',
+  });
+  try {
+    const convert = (headers: Record<string, string>) =>
+      call(`${without.url}${KEYS}/_convert`, { method: 'POST', headers });
+    expectRefusal(await convert({}), 401, '0x8560B2');
+    expect(received).toEqual([]);
+    expect((await convert({ 'x-client-authentication': 'any' })).status).toBe(200);
+  } finally {
+    await without.close();
+  }
+});
+
+it.each(['_refresh', '_invalidate'])('refuses the token call %s before its body is read', async (name) => {
+  expectRefusal(await refusedHead(region, `/uiam/api/v1/tokens/${name}`, {}), 401, '0x7E0116');
   expect(received).toEqual([]);
 });
 
@@ -166,7 +211,7 @@ it.each([
   const host = `127.0.0.1:${portOf(other)}`;
   const { status } = await sendBytes(
     region.url,
-    `${method} ${target.replace('OTHER', host)} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${authorization}\r\nConnection: close\r\n\r\n`,
+    `${method} ${target.replace('OTHER', host)} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${authorization}\r\nX-Client-Authentication: ${CLIENT_SECRET}\r\nConnection: close\r\n\r\n`,
   );
   expect(status).toBe(200);
   expect(received).toMatchObject([{ method, url: forwarded }]);
@@ -202,13 +247,16 @@ it('waits 10 s for a silent control plane, and 60 s for a conversion, and limits
   try {
     const begun = performance.now();
     const send = (method: string, path: string) =>
-      call(`${patient.url}/uiam/api/v1${path}`, { method, headers: { authorization } });
-    const conversion = send('POST', '/api-keys/_convert');
+      call(`${patient.url}${KEYS}${path}`, {
+        method,
+        headers: { authorization, 'x-client-authentication': CLIENT_SECRET },
+      });
+    const conversion = send('POST', '/_convert');
     const others = await Promise.all([
-      send('POST', '/api-keys/_grant'),
-      send('DELETE', '/api-keys/id'),
-      send('POST', '/tokens/_refresh'),
-      send('POST', '/tokens/_invalidate'),
+      send('POST', '/_grant'),
+      send('POST', '/_grant'),
+      send('DELETE', '/id'),
+      send('DELETE', '/id'),
     ]);
     for (const response of others) expectRefusal(response, 503, '0x1A1503');
     expect(performance.now() - begun).toBeGreaterThan(9_000);

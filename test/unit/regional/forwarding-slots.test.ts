@@ -62,7 +62,7 @@ it('answers calls without a decodable credential while all others wait for the c
     });
   const abort = new AbortController();
   const waiting = Array.from({ length: RUNNING }, () => grant({ authorization }, abort.signal));
-  await expect.poll(() => sockets.size).toBe(RUNNING);
+  await expect.poll(() => sockets.size, { timeout: 10_000 }).toBe(RUNNING);
   const startedAt = performance.now();
   expect((await grant({})).status).toBe(401);
   expect(performance.now() - startedAt).toBeLessThan(1_000);

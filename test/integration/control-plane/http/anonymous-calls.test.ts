@@ -39,10 +39,10 @@ async function beyondLimit(call: (index: number) => Promise<{ status: number }>)
 
 const unlimited = (status: number) => [...Array<number>(LIMIT).fill(status), 429];
 
-/** Calls without a credential, and the status that a malformed body gets. Only 400 means that the body is read. */
+/** Calls without a credential, and the status that a malformed body gets. */
 const calls: [string, string, number][] = [
-  ['POST', '/uiam/api/v1/tokens/_refresh', 400],
-  ['POST', '/uiam/api/v1/tokens/_invalidate', 400],
+  ['POST', '/uiam/api/v1/tokens/_refresh', 401],
+  ['POST', '/uiam/api/v1/tokens/_invalidate', 401],
   ['POST', `${KEYS}/_convert`, 401],
   ['POST', `${KEYS}/_grant`, 401],
   ['DELETE', `${KEYS}/some-key`, 401],
@@ -77,7 +77,7 @@ describe.each(calls)('%s %s without a credential', (method, path, status) => {
 });
 
 it.each(calls.filter(([, , status]) => status === 401))(
-  '%s %s authenticates before it reads the body',
+  '%s %s is refused before its body is read',
   async (method, path) => {
     expect(await statusOfHead(method, path, `198.51.100.${path.length}`)).toBe(401);
   },

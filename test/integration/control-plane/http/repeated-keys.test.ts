@@ -63,7 +63,6 @@ it.each([
     '{"keys":[],"keys":[{"type":"elasticsearch","key":"x","endpoint":"x"}]}',
   ],
   ['DELETE', `${UIAM}/api-keys/VIEWER`, '{"a":1,"a":2}'],
-  ['POST', `${UIAM}/tokens/_refresh`, '{"refresh_token":"a","refresh_token":"b"}'],
 ])('refuses a repeated key with %s %s: %s', async (method, path, rawBody) => {
   const response = await callApi(
     controlPlane,
