@@ -7,8 +7,8 @@ export const FREE_RESPONSE_BYTES = 16_384;
 export const SLICE_BYTES = 262_144;
 
 /**
- * A client has this long to read a response, so that slow clients do not hold the budget; on node:http since it has read the former
- * one.
+ * A client has this long to read a response, so that slow clients do not hold the budget. On node:http that includes the time that it
+ * needs for earlier, pipelined ones.
  */
 export const RESPONSE_READ_MS = 30_000;
 
@@ -71,9 +71,14 @@ export class ResponseBudget {
 
   /** Counts a long body until its release. @throws {IamError} 503 */
   admit(text: string, organization: string): ResponseBody {
-    return text.length <= FREE_RESPONSE_BYTES
-      ? text
-      : { text, release: this.reserve(text.length, organization) };
+    return this.tryAdmit(text, organization) ?? this.#refuse();
+  }
+
+  /** @returns `undefined` if the body does not fit */
+  tryAdmit(text: string, organization: string): ResponseBody | undefined {
+    if (text.length <= FREE_RESPONSE_BYTES) return text;
+    const release = this.tryReserve(text.length, organization);
+    return release && { text, release };
   }
 
   /**
@@ -81,16 +86,24 @@ export class ResponseBudget {
    * @throws {IamError} 503
    */
   reserve(bytes: number, organization: string): () => void {
-    if (!this.fits(bytes, organization)) {
-      this.#onRefused();
-      throw new IamError('RESPONSE_BUDGET');
-    }
+    return this.tryReserve(bytes, organization) ?? this.#refuse();
+  }
+
+  /** `reserve`, but @returns `undefined` if the bytes do not fit */
+  tryReserve(bytes: number, organization: string): (() => void) | undefined {
+    if (bytes <= FREE_RESPONSE_BYTES) return () => {};
+    if (!this.fits(bytes, organization)) return undefined;
     this.#count(bytes, organization);
     let reserved = bytes;
     return () => {
       if (reserved > 0) this.#count(-reserved, organization);
       reserved = 0;
     };
+  }
+
+  #refuse(): never {
+    this.#onRefused();
+    throw new IamError('RESPONSE_BUDGET');
   }
 
   #count(bytes: number, organization: string): void {

@@ -114,6 +114,7 @@ export async function createRegionalApp(
         acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
         clientAuthentication: deps.clientAuthentication,
         arrival: deps.arrival,
+        budget: traffic.responses,
       }),
     );
   }

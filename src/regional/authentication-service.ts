@@ -66,8 +66,7 @@ export class AuthenticationService {
     const { isReplicationTooOld, responses, budget } = this.#deps;
     const cached = isReplicationTooOld() ? undefined : responses.get(digest);
     if (cached === undefined) return undefined;
-    const { body, organizationId } = cached;
-    return budget.fits(body.length, organizationId) ? budget.admit(body, organizationId) : undefined;
+    return budget.tryAdmit(cached.body, cached.organizationId);
   }
 
   /**

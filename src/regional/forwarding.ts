@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import replyFrom from '@fastify/reply-from';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { IamError } from '../errors.ts';
 import { CLIENT_ADDRESS_HEADER, FORWARDING_SECRET_HEADER } from '../http/forwarding-headers.ts';
 import { endToEndHeaders } from '../http/hop-by-hop-headers.ts';
+import type { ResponseBudget } from '../http/response-budget.ts';
 import { decodeAuthorization } from '../keys/authorization-header.ts';
 import type { ClientAuthentication } from '../keys/client-authentication.ts';
 import type { KeyArrival } from '../keys/key-arrival.ts';
@@ -21,7 +22,7 @@ const CONVERT_TIMEOUT_MS = 60_000;
 /** How long the response to a call that creates keys waits for the keys to reach this region. */
 const ARRIVAL_TIMEOUT_MS = 1_000;
 const MAX_LOGGED_IDS = 10;
-/** Connections of the plugin to the control plane; the calls of anyone can occupy them. */
+/** Connections of the plugin to the control plane; any client can occupy some. */
 const SLOTS = 128;
 const MAX_WAITING = 256;
 const MAX_WAIT_MS = 2_000;
@@ -37,11 +38,13 @@ const WARNING_HEADER = 'x-iam-warning';
  * A call whose head cannot lead to success is refused here, before its body is read, so that it occupies no connection. The token
  * calls are never forwarded, because this release issues no tokens.
  *
+ * The region reads each response as a whole before it sends it, so that a client that does not read occupies no connection.
+ *
  * A client certificate is not forwarded: a trusted caller of these calls sends the shared secret.
  */
 export function forwarding(
   { url, authorities, secret }: RegionControlPlane,
-  { acceptedPrefixes, clientAuthentication, arrival }: ForwardingDeps,
+  { acceptedPrefixes, clientAuthentication, arrival, budget }: ForwardingDeps,
 ) {
   const assertProof: Record<Forwarded['proof'], (headers: IncomingHttpHeaders) => void> = {
     credential: ({ authorization }) => void decodeAuthorization(authorization, acceptedPrefixes),
@@ -67,7 +70,11 @@ export function forwarding(
       refusal: () =>
         new IamError('FORWARDING_OVERLOADED', { message: 'Too many calls wait for the control plane.' }),
     });
-    const onLate = (ids: readonly string[]) => {
+    /** Waits until the region has the keys of a response. */
+    const noteArrival = async (reply: FastifyReply, body: Buffer) => {
+      const ids = createdIds(body.toString());
+      if (ids.length === 0 || (await arrival.wait(ids, ARRIVAL_TIMEOUT_MS))) return;
+      reply.header(WARNING_HEADER, 'a created key has not reached this region yet');
       const suppressed = limiter.admit('late');
       if (suppressed === undefined) return;
       app.log.warn(
@@ -75,7 +82,34 @@ export function forwarding(
         'keys have not reached this region a second after their creation; check the subscription and iam_heartbeat_age_seconds',
       );
     };
-    const forward = (request: FastifyRequest, reply: FastifyReply, { createsKeys, timeoutMs }: Forwarded) => {
+    /** Counts an unread response in the budget. @returns false beyond it: then the call keeps its slot, so that slots bound the rest */
+    const count = (reply: FastifyReply, bytes: number, client: string) => {
+      const release = budget.tryReserve(bytes, `client ${client}`);
+      if (release === undefined) return false;
+      if (reply.raw.destroyed) release();
+      else reply.raw.once('close', release);
+      return true;
+    };
+    const forward = (
+      request: FastifyRequest,
+      reply: FastifyReply,
+      { createsKeys, timeoutMs }: Forwarded,
+      onReceived: () => void,
+    ) => {
+      const fail = (cause: unknown) => {
+        onReceived();
+        reply.send(new IamError('CONTROL_PLANE_UNAVAILABLE', { cause }));
+      };
+      const pass = async (stream: NodeJS.ReadableStream) => {
+        try {
+          const body = await buffer(stream);
+          if (count(reply, body.length, request.senderNetwork)) onReceived();
+          if (createsKeys && reply.statusCode === 200) await noteArrival(reply, body);
+          reply.send(body);
+        } catch (error) {
+          fail(error);
+        }
+      };
       return reply.from(pathOf(request), {
         queryString: () => queryOf(request.url),
         timeout: timeoutMs,
@@ -84,20 +118,9 @@ export function forwarding(
         contentType: 'application/json',
         rewriteRequestHeaders: (_request, headers) => forwardedHeaders(request, headers, secret()),
         rewriteHeaders: endToEndHeaders,
-        ...(createsKeys && {
-          onResponse: (_request: unknown, upstreamReply: unknown, response: unknown) =>
-            void sendWhenArrived(
-              upstreamReply as FastifyReply,
-              response as UpstreamResponse,
-              arrival,
-              onLate,
-            ),
-        }),
-        onError: (upstreamReply, { error }) => {
-          (upstreamReply as unknown as FastifyReply).send(
-            new IamError('CONTROL_PLANE_UNAVAILABLE', { cause: error }),
-          );
-        },
+        onResponse: (_request: unknown, _reply: unknown, response: unknown) =>
+          void pass((response as UpstreamResponse).stream),
+        onError: (_reply, { error }) => fail(error),
       });
     };
     for (const { method, path, ...call } of CALLS) {
@@ -111,9 +134,10 @@ export function forwarding(
           await slots.run(async () => {
             // The client may have left while the call waited.
             if (reply.raw.destroyed) return;
+            const received = Promise.withResolvers<void>();
             const closed = once(reply.raw, 'close');
-            forward(request, reply, call);
-            await closed;
+            forward(request, reply, call, received.resolve);
+            await Promise.race([received.promise, closed]);
           });
           return reply;
         },
@@ -147,6 +171,8 @@ export interface ForwardingDeps {
   acceptedPrefixes: readonly string[];
   clientAuthentication: ClientAuthentication;
   arrival: KeyArrival;
+  /** Of all unread responses of the process. */
+  budget: ResponseBudget;
 }
 
 interface Forwarded {
@@ -213,25 +239,6 @@ function forwardedHeaders(
 
 interface UpstreamResponse {
   stream: NodeJS.ReadableStream;
-}
-
-async function sendWhenArrived(
-  reply: FastifyReply,
-  { stream }: UpstreamResponse,
-  arrival: KeyArrival,
-  onLate: (ids: readonly string[]) => void,
-): Promise<void> {
-  try {
-    const body = await text(stream);
-    const ids = reply.statusCode === 200 ? createdIds(body) : [];
-    if (ids.length > 0 && !(await arrival.wait(ids, ARRIVAL_TIMEOUT_MS))) {
-      reply.header(WARNING_HEADER, 'a created key has not reached this region yet');
-      onLate(ids);
-    }
-    reply.send(body);
-  } catch (error) {
-    reply.send(new IamError('CONTROL_PLANE_UNAVAILABLE', { cause: error }));
-  }
 }
 
 /** Ids in a response of `_grant` or `_convert`. */

@@ -1,11 +1,18 @@
-import { createServer, type Server, type Socket } from 'node:net';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MAX_UNFINISHED } from '../../../src/http/node-connections.ts';
+import { AUTHENTICATE_PATH } from '../../../src/regional/authentication-call.ts';
 import { authorizationOf, newCredential } from '../../support/keys.ts';
 import { type StubRegion, startStubRegion } from '../../support/stub-region.ts';
 
 const RUNNING = 128;
 const WAITING = 256;
 const CALLS = 500;
+/** More than the kernel takes for a client that does not read. */
+const LONG_BYTES = 8_000_000;
+const BUDGET_BYTES = 1_048_576;
 const authorization = authorizationOf(newCredential());
 
 let silent: Server;
@@ -68,4 +75,87 @@ it('answers calls without a decodable credential while all others wait for the c
   expect(performance.now() - startedAt).toBeLessThan(1_000);
   abort.abort();
   await Promise.allSettled(waiting);
+});
+
+describe('a client that does not read its responses', () => {
+  let upstream: HttpServer;
+  let forwarding: StubRegion;
+  const unread: Socket[] = [];
+  let bodyBytes: number;
+  let forwarded: number;
+  beforeEach(async () => {
+    bodyBytes = 100;
+    forwarded = 0;
+    upstream = createHttpServer((request, response) => {
+      forwarded += 1;
+      request.resume();
+      response.end('x'.repeat(bodyBytes));
+    });
+    await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+    const { port } = upstream.address() as { port: number };
+    forwarding = await startStubRegion(
+      {
+        CONTROL_PLANE_URL: `http://127.0.0.1:${port}`,
+        CREDENTIAL_PREFIX: 'essu_dev',
+        RESPONSE_BUDGET_BYTES: String(BUDGET_BYTES),
+        MAX_RESPONSE_BYTES: '1000000',
+      },
+      async () => 'x'.repeat(LONG_BYTES),
+    );
+  });
+  afterEach(async () => {
+    for (const socket of unread.splice(0)) socket.destroy();
+    upstream.closeAllConnections();
+    upstream.close();
+    await forwarding.app.close();
+  });
+
+  const revoke = 'DELETE /uiam/api/v1/api-keys/id HTTP/1.1\r\nHost: x\r\n';
+  const revocation = `${revoke}Authorization: ${authorization}\r\n\r\n`;
+  /** The field makes node:http serve the request. */
+  const longCall = `POST ${AUTHENTICATE_PATH} HTTP/1.1\r\nHost: x\r\nProxy-Connection: keep-alive\r\nContent-Length: 0\r\n\r\n`;
+
+  /** Sends requests, and reads no response. */
+  async function send(requests: string): Promise<Socket> {
+    const socket = connect(Number(new URL(forwarding.url).port), '127.0.0.1').pause();
+    unread.push(socket.on('error', () => {}));
+    await once(socket, 'connect');
+    socket.write(requests);
+    return socket;
+  }
+
+  /** Forwarded calls whose responses wait behind a long one. */
+  async function sendUnread(count: number): Promise<void> {
+    const each = MAX_UNFINISHED - 1;
+    for (let sent = 0; sent < count; sent += each) {
+      await send(longCall + revocation.repeat(Math.min(each, count - sent)));
+    }
+  }
+
+  const revokeAnother = async () => {
+    const { status } = await fetch(`${forwarding.url}/uiam/api/v1/api-keys/id`, {
+      method: 'DELETE',
+      headers: { authorization },
+    });
+    return status;
+  };
+
+  it('does not delay the forwarded calls of others', async () => {
+    await sendUnread(RUNNING + WAITING);
+    await expect.poll(() => forwarded, { timeout: 10_000 }).toBe(RUNNING + WAITING);
+    expect(await revokeAnother()).toBe(200);
+  });
+
+  it('has long responses counted in the budget, and keeps the slots of those beyond it', async () => {
+    bodyBytes = 200_000;
+    const { responses } = forwarding.traffic;
+    const counted = Math.floor(BUDGET_BYTES / bodyBytes);
+    await sendUnread(counted + RUNNING);
+    await expect.poll(() => forwarded, { timeout: 10_000 }).toBe(counted + RUNNING);
+    await expect.poll(() => responses.bytes).toBe(counted * bodyBytes);
+    expect(await revokeAnother()).toBe(503);
+    for (const socket of unread) socket.destroy();
+    await expect.poll(() => responses.bytes).toBe(0);
+    expect(await revokeAnother()).toBe(200);
+  });
 });
