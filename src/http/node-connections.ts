@@ -12,12 +12,10 @@ const TICK_MS = 1_000;
 /** A connection that node:http serves. */
 interface NodeConnection {
   latest: { request: IncomingMessage; response: ServerResponse };
-  /** Responses that the client has not read yet, in order. */
-  unfinished: Set<ServerResponse>;
+  /** Responses that the client has not read yet, in order, and for how many ticks it could read each. */
+  unfinished: Map<ServerResponse, number>;
   /** No request after the latest one is served. */
   isEnding: boolean;
-  /** Ticks since the first unfinished response began. */
-  unreadTicks: number;
 }
 
 /**
@@ -53,13 +51,19 @@ export class NodeConnections {
     return this.#connections.get(socket);
   }
 
-  /** Ends connections whose clients do not read. One timer calls this, because a timer per response would cost each response more. */
+  /**
+   * Ends connections whose clients do not read. Each response has a clock of its own, which no other response restarts. It stands still
+   * while the client waits for an earlier response that the server has not begun. One timer calls this, because a timer per response
+   * would cost each response more.
+   */
   tick(): void {
-    for (const [socket, connection] of this.#busy) {
-      const [first] = connection.unfinished;
+    for (const [socket, { unfinished }] of this.#busy) {
+      const [first] = unfinished.keys();
       if (!first?.headersSent) continue;
-      connection.unreadTicks += 1;
-      if (connection.unreadTicks > RESPONSE_READ_MS / TICK_MS) socket.destroy();
+      for (const [response, ticks] of unfinished) {
+        if (response.headersSent) unfinished.set(response, ticks + 1);
+        if (ticks >= RESPONSE_READ_MS / TICK_MS) socket.destroy();
+      }
     }
   }
 
@@ -77,9 +81,9 @@ export class NodeConnections {
 
   #add(socket: Socket, known: NodeConnection | undefined, latest: NodeConnection['latest']): void {
     const { response } = latest;
-    const connection = known ?? { latest, unfinished: new Set(), isEnding: false, unreadTicks: 0 };
+    const connection = known ?? { latest, unfinished: new Map(), isEnding: false };
     connection.latest = latest;
-    connection.unfinished.add(response);
+    connection.unfinished.set(response, 0);
     this.#connections.set(socket, connection);
     this.#busy.set(socket, connection);
     this.#timer ??= setInterval(() => this.tick(), TICK_MS).unref();
@@ -87,7 +91,6 @@ export class NodeConnections {
       end(socket, connection);
     response.once('close', () => {
       connection.unfinished.delete(response);
-      connection.unreadTicks = 0;
       if (connection.unfinished.size > 0) return;
       this.#busy.delete(socket);
       // Its head was sent before `end`.

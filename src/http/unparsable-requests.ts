@@ -30,10 +30,10 @@ export class UnparsableRequests {
   async #endAfterEarlier(socket: Socket, refusal: string): Promise<void> {
     const connection = this.#connections.of(socket);
     const latest = connection?.latest;
-    const unfinished = connection?.unfinished ?? new Set();
+    const unfinished = connection?.unfinished ?? new Map<ServerResponse, number>();
     // The bytes are in the body of this request.
     const broken = latest?.request.complete === false ? latest.response : undefined;
-    await Promise.all([...unfinished].filter((response) => response !== broken).map(sent));
+    await Promise.all([...unfinished.keys()].filter((response) => response !== broken).map(sent));
     if (!broken?.headersSent) {
       endGently(socket, refusal);
       return;

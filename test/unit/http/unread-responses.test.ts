@@ -40,10 +40,13 @@ afterEach(async () => {
 const requests = (count: number, of: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => of(index)).join('');
 
-/** All that the connection receives until the server closes it. */
-async function rest(): Promise<string> {
+/** All that the connection receives until the server closes it, or until it has received so many bodies. */
+async function rest(bodies = Infinity): Promise<string> {
   let text = '';
-  for await (const chunk of client) text += String(chunk);
+  for await (const chunk of client) {
+    text += String(chunk);
+    if (text.length >= bodies * BODY_BYTES) break;
+  }
   return text;
 }
 
@@ -118,5 +121,30 @@ describe('a response that its client does not read in time', () => {
     expect(budget.bytes).toBe(before);
     tick();
     await vi.waitFor(() => expect(budget.bytes).toBe(0));
+  });
+
+  it('ends the connection, also if the client reads earlier ones meanwhile', async () => {
+    client.write(requests(6, (index) => request(`q${index}`)));
+    await vi.waitFor(() => expect(budget.bytes).toBe(6 * BODY_BYTES));
+    for (let read = 0; read < 3; read += 1) {
+      for (let second = 0; second < RESPONSE_READ_MS / 3_000; second += 1) tick();
+      const before = budget.bytes;
+      client.resume();
+      await vi.waitFor(() => expect(budget.bytes).toBeLessThan(before), { interval: 1 });
+      client.pause();
+      expect(budget.bytes).toBeGreaterThan(0);
+    }
+    tick();
+    await vi.waitFor(() => expect(budget.bytes).toBe(0));
+  });
+
+  it('does not count the time that an earlier response takes', async () => {
+    const first = Promise.withResolvers<void>();
+    beforeBody = () => (served.at(-1) === 'first' ? first.promise : Promise.resolve());
+    client.write(request('first') + request('second'));
+    await vi.waitFor(() => expect(budget.bytes).toBe(BODY_BYTES));
+    for (let second = 0; second < 3 * (RESPONSE_READ_MS / 1_000); second += 1) tick();
+    first.resolve();
+    expect((await rest(2)).match(/(first|second) x/g)).toEqual(['first x', 'second x']);
   });
 });
