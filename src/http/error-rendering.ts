@@ -75,6 +75,12 @@ export function sendUiamError(error: IamError, request: FastifyRequest, reply: F
   return reply.code(status).headers(headers).type('application/json; charset=utf-8').send(body);
 }
 
+/** Refuses a method that the path does not have (RFC 9110, 15.5.6). @param allow those that it has @throws {IamError} 405 */
+export function refuseMethod(reply: FastifyReply, allow: string): never {
+  reply.header('allow', allow);
+  throw new IamError('METHOD_NOT_ALLOWED');
+}
+
 /** Called with every failed request, before its response. Must not reject. */
 export type OnRefusal = (request: FastifyRequest, error: IamError) => Promise<void>;
 

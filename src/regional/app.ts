@@ -4,7 +4,7 @@ import type { Config } from '../config.ts';
 import { IamError } from '../errors.ts';
 import { clientConnections } from '../http/client-connections.ts';
 import { ErrorLog } from '../http/error-log.ts';
-import { uiamErrorResponses } from '../http/error-rendering.ts';
+import { refuseMethod, uiamErrorResponses } from '../http/error-rendering.ts';
 import { jsonBytes } from '../http/json-bytes.ts';
 import { requestBodies } from '../http/request-bodies.ts';
 import { senderAddress } from '../http/sender-address.ts';
@@ -89,8 +89,7 @@ export async function createRegionalApp(
     if (limited !== undefined) throw limited;
     if (!request.is404) return;
     if (request.url.split('?', 1)[0] !== AUTHENTICATE_PATH) throw new IamError('NOT_FOUND');
-    reply.header('allow', 'POST');
-    throw new IamError('METHOD_NOT_ALLOWED');
+    refuseMethod(reply, 'POST');
   });
   app.addHook('preClose', async () => lane.close());
   app.addHook('onError', async (_request, _reply, error) => {

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify';
 import fp from 'fastify-plugin';
 import type { z } from 'zod';
 import { IamError } from '../../errors.ts';
+import { refuseMethod } from '../../http/error-rendering.ts';
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
@@ -37,7 +38,7 @@ function queryNames(request: FastifyRequest): string[] {
   return Object.keys(schema?.shape ?? {});
 }
 
-/** Registers routes, and refuses all other methods of their paths with 405 (RFC 9110, 15.5.6). */
+/** Registers routes, and refuses all other methods of their paths with 405. */
 export function withAllowedMethods(app: FastifyInstance, register: (app: FastifyInstance) => void): void {
   const allowed = new Map<string, Set<string>>();
   app.addHook('onRoute', ({ url, method, config }) => {
@@ -54,10 +55,7 @@ export function withAllowedMethods(app: FastifyInstance, register: (app: Fastify
       method: METHODS.filter((name) => !methods.has(name)),
       config: { allow },
       schema: { hide: true },
-      handler: async (_request, reply) => {
-        reply.header('allow', allow);
-        throw new IamError('METHOD_NOT_ALLOWED');
-      },
+      handler: async (_request, reply) => refuseMethod(reply, allow),
     });
   }
 }
