@@ -14,7 +14,7 @@ import { migrate } from '../../src/database/migrate.ts';
 import { subscribeRegion } from '../../src/database/subscription.ts';
 import { killMachine } from './servers/kill-machine.ts';
 import { createScratchDirectory, startTestPostgres } from './servers/postgres.ts';
-import { type ServerWithAccess, startFailoverStandby } from './servers/standby.ts';
+import { CUT_STANDBYS_OFF, type ServerWithAccess, startFailoverStandby } from './servers/standby.ts';
 import { startTcpProxy, type TcpProxy } from './servers/tcp-proxy.ts';
 
 /** A primary with a standby that may take over, and a region that follows whichever of them accepts writes. */
@@ -117,21 +117,7 @@ export async function startFailoverRegion(): Promise<FailoverRegion> {
         await standby.end();
       }
     },
-    disconnectStandby: async () => {
-      const slots = "FROM pg_replication_slots WHERE slot_type = 'physical'";
-      for (;;) {
-        await primary.query(`SELECT pg_terminate_backend(active_pid, 5000) ${slots} AND active`);
-        // The standby may have connected again.
-        const dropped = primary.query(`SELECT pg_drop_replication_slot(slot_name) ${slots}`);
-        if (
-          await dropped.then(
-            () => true,
-            () => false,
-          )
-        )
-          return;
-      }
-    },
+    disconnectStandby: async () => void (await primary.query(CUT_STANDBYS_OFF)),
     killPrimary: () => killMachine(running.primary.server),
     promote: async () => {
       await primary.end();

@@ -16,7 +16,7 @@ import { ready } from '../regional.ts';
 import { createScratchDirectory } from '../servers/postgres.ts';
 import { startTestRedis, type TestRedis } from '../servers/redis.ts';
 import { type SavedPostgres, savedPostgres, startSavedPostgres } from '../servers/saved-postgres.ts';
-import { startFailoverStandby } from '../servers/standby.ts';
+import { CUT_STANDBYS_OFF, startFailoverStandby } from '../servers/standby.ts';
 import { startTcpProxy, type TcpProxy } from '../servers/tcp-proxy.ts';
 import { type ShiftedPod, startShiftedControlPlane, startShiftedPod } from '../shifted-pod.ts';
 
@@ -143,7 +143,7 @@ export async function startFleet(podCount: number): Promise<Fleet> {
         directory,
       );
       await untilCaughtUp(lost.url, standby.url, name);
-      await dropSlot(lost.url, name);
+      await query(lost.url, CUT_STANDBYS_OFF);
       await sleep(cutOffMs);
       await around(async () => {
         await lost.kill();
@@ -200,24 +200,5 @@ async function untilCaughtUp(primaryUrl: string, standbyUrl: string, name: strin
   for (const endsAt = Date.now() + 60_000; ; await sleep(100)) {
     if ((await isTrue(primaryUrl, streams)) && (await isTrue(standbyUrl, hasSlot))) return;
     if (Date.now() > endsAt) throw new Error('The standby did not catch up.');
-  }
-}
-
-/** Cuts a standby off: it gets nothing that commits from now on. It may connect again before its slot is gone. */
-async function dropSlot(primaryUrl: string, name: string): Promise<void> {
-  for (;;) {
-    await query(
-      primaryUrl,
-      'SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = $1',
-      [name],
-    );
-    const dropped = query(primaryUrl, 'SELECT pg_drop_replication_slot($1)', [name]);
-    if (
-      await dropped.then(
-        () => true,
-        () => false,
-      )
-    )
-      return;
   }
 }

@@ -51,6 +51,24 @@ export async function startFailoverStandby(
   );
 }
 
+/**
+ * A statement that drops the slots of all standbys, so that they get nothing that commits from now on. A standby connects again within
+ * milliseconds, so only an attempt right after the end of its connection succeeds.
+ */
+export const CUT_STANDBYS_OFF = `DO $$
+  BEGIN
+    FOR attempt IN 1..5000 LOOP
+      BEGIN
+        PERFORM pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_type = 'physical' AND active;
+        PERFORM pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_type = 'physical';
+        RETURN;
+      EXCEPTION WHEN object_in_use THEN
+        PERFORM pg_sleep(0.002);
+      END;
+    END LOOP;
+    RAISE 'a standby still uses its slot';
+  END $$`;
+
 async function startFollowing(
   primary: ServerWithAccess,
   dataDirectory: string,
