@@ -9,6 +9,7 @@ import type { Freshness } from './change-feed/freshness.ts';
 import type { LoginWatch } from './change-feed/login-sessions.ts';
 import type { ReplicaTrust } from './change-feed/replica-trust.ts';
 import type { ReplicationWatch } from './change-feed/replication-watch.ts';
+import type { LostRevocations } from './lost-revocations.ts';
 import type { WrongSecretGuard } from './tagged-verifier.ts';
 
 /** The objects that the metrics read. */
@@ -17,6 +18,7 @@ interface RegionDeps {
   freshness: Freshness;
   replication: ReplicationWatch;
   login: LoginWatch;
+  lostRevocations: LostRevocations;
   trust: ReplicaTrust;
   clock: ClockCheck;
   hashing: BoundedVerifier;
@@ -52,7 +54,8 @@ export function wrongSecretCounter(registry: Registry): (guard: WrongSecretGuard
 
 /** Metrics of the caches, the change feed and the verifier, read at each scrape. */
 export function registerRegionMetrics(registry: Registry, region: RegionDeps, now: () => number): void {
-  const { feed, freshness, replication, login, trust, clock, hashing, keys, redis, fenced } = region;
+  const { feed, freshness, replication, login, lostRevocations, trust, clock, hashing, keys, redis, fenced } =
+    region;
   const gauge = (name: string, help: string, value: () => number | undefined) =>
     new Gauge({
       name,
@@ -148,7 +151,7 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
   gauge(
     'iam_lost_revocations',
     'Keys that are accepted again, because the primary has lost their revocation and it was not repeated yet.',
-    () => replication.lag?.lostRevocations,
+    () => lostRevocations.count,
   );
   gauge(
     'iam_comparison_age_seconds',

@@ -25,6 +25,7 @@ import { ReplicationWatch } from './change-feed/replication-watch.ts';
 import { confirmedKeys, confirmedRoles } from './confirmed-stores.ts';
 import type { HasPassed } from './expiry.ts';
 import { KeyArrival } from './key-arrival.ts';
+import { LostRevocations } from './lost-revocations.ts';
 import { PostgresKeyStore } from './postgres-key-store.ts';
 import { PostgresRoleStore } from './postgres-role-store.ts';
 import { registerRegionMetrics, verifierObserver, wrongSecretCounter } from './region-metrics.ts';
@@ -148,6 +149,7 @@ export async function createRegionalKeyServices(
 
   const replication = new ReplicationWatch({ maxAgeMs: config.MAX_REPLICATION_AGE_MS, logger });
   const login = new LoginWatch(logger);
+  const lostRevocations = new LostRevocations({ replica, logger });
   const arrival = new KeyArrival((ids) => postgresKeys.countExisting(ids));
   const schema = new SchemaCheck((text) => replica.query({ text }), 'region');
   const feed = new ChangeFeed({
@@ -187,6 +189,7 @@ export async function createRegionalKeyServices(
     freshness,
     replication,
     login,
+    lostRevocations,
     trust,
     replica,
     schema,

@@ -35,6 +35,7 @@ export async function openRegion(
   opened.defer(() => closeRegion(region));
   region.feed.start();
   region.replication.start();
+  region.lostRevocations.start();
   region.confirmation?.start();
   return region;
 }
@@ -42,6 +43,7 @@ export async function openRegion(
 async function closeRegion(region: Region): Promise<void> {
   await region.handOver();
   region.replication.stop();
+  await region.lostRevocations.stop();
   region.confirmation?.stop();
   region.schema.stop();
   await region.feed.stop();

@@ -3,7 +3,7 @@ export const REPEAT_LOST_REVOCATIONS = 'docs/failover.md, Repeat lost revocation
 
 /**
  * An expression that counts the keys of a region whose revocation the primary has lost, and that are not revoked again or gone. A scalar
- * subquery, because the feed evaluates it every few seconds: it reads `api_keys` by its index, and nothing at all while none is lost.
+ * subquery, because each pod evaluates it every few seconds: it reads `api_keys` by its index, and nothing at all while none is lost.
  */
 export const LOST_REVOCATIONS = `(
   SELECT count(DISTINCT key_id) FILTER (WHERE (SELECT revoked_at IS NULL FROM api_keys WHERE id = key_id))::int

@@ -39,8 +39,6 @@ export interface Lag {
   complete: boolean;
   /** Buckets of rows that differ from the primary. A physical standby compares nothing, as it copies whole pages. */
   divergedBuckets?: number;
-  /** Keys that count again, because the primary has lost their revocation. A physical standby records none. */
-  lostRevocations?: number;
   /** Age of the oldest comparison of a part; `undefined` before the first comparison. */
   comparisonAgeSeconds?: number | undefined;
   evidence: ReplicaEvidence;

@@ -1,4 +1,3 @@
-import { LOST_REVOCATIONS } from '../../database/region/lost-revocations.ts';
 import { type Change, changeOf } from './change.ts';
 import { BATCH_ROWS, type Batch, CLOCK_SKEW_MS, type Lag } from './change-source.ts';
 import { ConnectedSource, type FeedConnectionOptions } from './feed-connection.ts';
@@ -6,9 +5,6 @@ import { SUBSCRIPTION_STATE, type SubscriptionState } from './subscription-state
 
 /** Maximum rows of one read of the backlog. */
 const BACKLOG_PAGE_ROWS = 5_000;
-
-/** 10,000 of them take 25 ms to count, also after they were repeated. */
-const LOST_INTERVAL_MS = 5_000;
 
 interface Position {
   seq: string;
@@ -40,8 +36,6 @@ interface LagRow {
   keys: number[];
   roles: number[];
   unverified: number;
-  /** Null if it was not counted. */
-  lost: number | null;
   subscription: SubscriptionState;
 }
 
@@ -51,7 +45,7 @@ const LAG = `
     newest.generation, newest.reason,
     (SELECT generation FROM history_breaks WHERE reason <> 'difference' ORDER BY seq DESC LIMIT 1) AS lineage,
     heartbeat.counter, received_at > pg_postmaster_start_time() AS contacted, pg_postmaster_start_time()::text AS started,
-    ${SUBSCRIPTION_STATE} AS subscription, CASE WHEN $1 THEN ${LOST_REVOCATIONS} END AS lost,
+    ${SUBSCRIPTION_STATE} AS subscription,
     refused.*
   FROM heartbeat
   LEFT JOIN (SELECT generation, reason FROM history_breaks ORDER BY seq DESC LIMIT 1) AS newest ON true
@@ -71,8 +65,6 @@ export class ListenSource extends ConnectedSource {
   /** The last row that was read. Its time distinguishes it from a row with the same seq after a restore. */
   #last = { seq: '0', at: '' };
   #mustCheckDivergence = false;
-  #lost = 0;
-  #countsLostAtMs = 0;
 
   constructor(url: string, options: FeedConnectionOptions, now: () => number) {
     super(url, options);
@@ -145,17 +137,13 @@ export class ListenSource extends ConnectedSource {
 
   override async lag(): Promise<Lag | undefined> {
     // The age by the clock of one server: that of the primary may differ.
-    const countsLost = performance.now() >= this.#countsLostAtMs;
-    const [row] = await this.query<LagRow>(LAG, [countsLost]);
-    if (countsLost) this.#countsLostAtMs = performance.now() + LOST_INTERVAL_MS;
-    this.#lost = row?.lost ?? this.#lost;
+    const [row] = await this.query<LagRow>(LAG);
     return (
       row && {
         applySeconds: Number(row.apply),
         heartbeatAgeSeconds: Number(row.age),
         complete: row.complete,
         divergedBuckets: row.keys.length + row.roles.length - row.unverified,
-        lostRevocations: this.#lost,
         comparisonAgeSeconds: row.compared === null ? undefined : Number(row.compared),
         evidence: {
           generation: row.generation,

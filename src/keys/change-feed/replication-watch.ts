@@ -1,6 +1,4 @@
 import type { Logger } from 'pino';
-import { REPEAT_LOST_REVOCATIONS } from '../../database/region/lost-revocations.ts';
-import { countOf } from '../../lib/count-of.ts';
 import type { Lag } from './change-source.ts';
 import { replicationFault } from './subscription-state.ts';
 
@@ -66,18 +64,8 @@ export class ReplicationWatch {
     clearInterval(this.#timer);
   }
 
-  /** Once per loss: the alert on the metric repeats it. */
-  #reportLostRevocations(lost: number, former: number): void {
-    if (lost <= former) return;
-    this.#options.logger.error(
-      { lost_revocations: lost },
-      `the primary has lost the revocation of ${countOf(lost, 'key')}, so this region accepts them again: repeat the revocations (${REPEAT_LOST_REVOCATIONS})`,
-    );
-  }
-
   /** @param lag as just measured; `undefined` if the replica has no heartbeat */
   observe(lag: Lag | undefined): void {
-    this.#reportLostRevocations(lag?.lostRevocations ?? 0, this.lag?.lostRevocations ?? 0);
     this.lag = lag;
     this.#measuredAt = this.#now();
     const errors = lag?.subscription?.errors ?? 0;

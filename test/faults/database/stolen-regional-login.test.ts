@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { insertKey, revokeKey } from '../../support/keys.ts';
 import { type OwnRegion, startOwnRegion } from '../../support/own-region.ts';
 import { createPrimary, type TestPrimary } from '../../support/primary.ts';
-import { authenticate, startRegional, type TestRegional } from '../../support/regional.ts';
+import { authenticate, startUnreadyRegional, type TestRegional } from '../../support/regional.ts';
 
 /** The smallest queue that Postgres allows: 64 pages of 8 KiB. Few locks and connections, so that the thief can reach the bounds. */
 const SMALL_SERVER = {
@@ -90,7 +90,7 @@ describe('with a pod', () => {
   let pod: TestRegional;
   const thieves: pg.Client[] = [];
   beforeAll(async () => {
-    pod = await startRegional(region.replicaUrl);
+    pod = await startUnreadyRegional(region.replicaUrl);
   });
   afterAll(async () => {
     await Promise.allSettled(thieves.map((thief) => thief.end()));

@@ -299,6 +299,10 @@ it('a pod counts the keys whose revocation the primary has lost, until they are 
   await databases.region.query('UPDATE api_keys SET revoked_at = now() WHERE id = $1', [id]);
   await databases.primary.query("UPDATE api_keys SET description = 'later' WHERE id = $1", [id]);
   await expect.poll(lost, { timeout: BOUND_MS }).toBe(1);
+  const reports = pod.logLines.filter((line) => line.includes('docs/failover.md, Repeat lost revocations'));
+  expect(reports.map((line) => JSON.parse(line))).toEqual([
+    expect.objectContaining({ 'log.level': 'error', lost_revocations: 1 }),
+  ]);
   await databases.primary.query("UPDATE api_keys SET revoked_at = now(), revoked_by = 'test' WHERE id = $1", [
     id,
   ]);

@@ -66,20 +66,6 @@ it('logs one error line per minute while replication stands still', () => {
   expect(lines).toHaveLength(3);
 });
 
-it('logs each loss of revocations once, with the chapter that says how to repeat them', () => {
-  const watch = watchWith();
-  for (const lostRevocations of [0, 2, 2, 1, 1, 4]) watch.observe({ ...heartbeat(0), lostRevocations });
-  expect(lines.map((line) => JSON.parse(line))).toEqual(
-    [2, 4].map((lost) =>
-      expect.objectContaining({
-        level: 50,
-        lost_revocations: lost,
-        msg: expect.stringContaining('docs/failover.md, Repeat lost revocations'),
-      }),
-    ),
-  );
-});
-
 const subscription = {
   enabled: 1,
   disabled: 0,
