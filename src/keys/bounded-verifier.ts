@@ -21,7 +21,7 @@ interface Waiting {
   turn: PromiseWithResolvers<void>;
   isGone: IsGone;
   id: string;
-  peer: string;
+  network: string;
 }
 
 /** Maximum number of results that callers receive in one group. */
@@ -101,22 +101,22 @@ export class BoundedVerifier implements SecretVerifier {
     loaded: LoadedKey,
     secret: string,
     digest: string,
-    peer = '',
+    network = '',
     isGone: IsGone = () => false,
   ): Promise<SecretMatch> {
     const { id } = loaded.record;
     const requestedAtMs = performance.now();
-    const blocked = this.#blocked(id, peer);
+    const blocked = this.#blocked(id, network);
     if (blocked !== undefined) throw blocked;
-    const trust = this.#failures.trust(id, peer);
+    const trust = this.#failures.trust(id, network);
     if (this.#maySlot(trust)) this.#takeSlot(trust);
-    else await this.#enqueue(trust, loaded, peer, isGone);
+    else await this.#enqueue(trust, loaded, network, isGone);
     const startedAtMs = performance.now();
     try {
-      const match = await this.#inner.match(loaded, secret, digest, peer);
+      const match = await this.#inner.match(loaded, secret, digest, network);
       this.#runMs += (performance.now() - startedAtMs - this.#runMs) * NEWEST_SHARE;
-      if (match === 'none') this.#failures.recordWrong(id, peer);
-      else this.#failures.recordRight(id, peer);
+      if (match === 'none') this.#failures.recordWrong(id, network);
+      else this.#failures.recordRight(id, network);
       return match;
     } finally {
       this.#freeSlot(trust);
@@ -133,10 +133,10 @@ export class BoundedVerifier implements SecretVerifier {
     return undefined;
   }
 
-  async #enqueue(trust: Trust, { record }: LoadedKey, peer: string, isGone: IsGone): Promise<void> {
+  async #enqueue(trust: Trust, { record }: LoadedKey, network: string, isGone: IsGone): Promise<void> {
     const turn = Promise.withResolvers<void>();
     const { id, organizationId } = record;
-    const dropped = this.#queue.push(trust, [organizationId, id, peer], { turn, isGone, id, peer });
+    const dropped = this.#queue.push(trust, [organizationId, id, network], { turn, isGone, id, network });
     if (dropped !== undefined) this.#refuse(dropped.shed, dropped.trust);
     await turn.promise;
   }
@@ -149,8 +149,8 @@ export class BoundedVerifier implements SecretVerifier {
   }
 
   /** The refusal of a network that has failed too often for this id, which it counts; else `undefined`. */
-  #blocked(id: string, peer: string): OverloadedError | undefined {
-    const blockedForMs = this.#failures.blockedForMs(id, peer);
+  #blocked(id: string, network: string): OverloadedError | undefined {
+    const blockedForMs = this.#failures.blockedForMs(id, network);
     if (blockedForMs <= 0) return undefined;
     this.#shed.failing += 1;
     return new OverloadedError('too many wrong secrets for this key', Math.ceil(blockedForMs / 1_000));
@@ -172,14 +172,14 @@ export class BoundedVerifier implements SecretVerifier {
     if (trust !== 'clean') this.#runningDoubtful -= 1;
     const shift = () => this.#queue.shift((one) => this.#maySlot(one));
     for (let next = shift(); next !== undefined; next = shift()) {
-      const { turn, isGone, id, peer } = next.item;
+      const { turn, isGone, id, network } = next.item;
       if (isGone()) {
         this.#abandoned += 1;
         turn.reject(new OverloadedError('the caller left while its credential waited for verification'));
         continue;
       }
       // Others may have failed while it waited.
-      const blocked = this.#blocked(id, peer);
+      const blocked = this.#blocked(id, network);
       if (blocked === undefined) {
         this.#takeSlot(next.trust);
         turn.resolve();

@@ -18,7 +18,7 @@ export interface PresentedCredential {
   authorization: string | undefined;
   client: ClientProof;
   /** The network of the client (`clientNetwork`). Limits count by it; it does not decide the response. */
-  peer: string;
+  network: string;
   /** Default: the caller stays. */
   isGone?: IsGone;
 }
@@ -64,9 +64,9 @@ export class KeyAuthenticator {
   /** `authenticate` with a decoded credential. */
   async authenticateCredential(
     credential: Credential,
-    { client, peer, isGone }: Omit<PresentedCredential, 'authorization'>,
+    { client, network, isGone }: Omit<PresentedCredential, 'authorization'>,
   ): Promise<AuthenticatedKey> {
-    const authenticated = await this.#prove(credential, peer, isGone);
+    const authenticated = await this.#prove(credential, network, isGone);
     const { record } = authenticated.loaded;
     if (record.revokedAtMs !== null) throw new IamError('API_KEY_REVOKED', { resource: record.id });
     if (record.expiresAtMs !== null && this.#hasPassed(record.expiresAtMs)) {
@@ -90,7 +90,7 @@ export class KeyAuthenticator {
    * Loads the key and verifies the secret. If the key changes during the comparison, its result does not count and the
    * authenticator starts again.
    */
-  async #prove(credential: Credential, peer: string, isGone?: IsGone): Promise<AuthenticatedKey> {
+  async #prove(credential: Credential, network: string, isGone?: IsGone): Promise<AuthenticatedKey> {
     const { keys, secrets } = this.#deps;
     const digest = credentialDigest(credential.id, credential.secret);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
@@ -100,7 +100,7 @@ export class KeyAuthenticator {
         secretTag(credential.id, credential.secret);
         throw this.#missing();
       }
-      const match = await secrets.match(loaded, credential.secret, digest, peer, isGone);
+      const match = await secrets.match(loaded, credential.secret, digest, network, isGone);
       if (loaded.superseded) continue;
       const matches = match === 'current' || (match === 'previous' && !this.#graceIsOver(loaded.record));
       if (!matches) throw this.#missing();

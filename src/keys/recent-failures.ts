@@ -35,20 +35,20 @@ export class RecentFailures {
     this.#counts = new BoundedCache({ ...policies.failedCallers, monotonicMs: now });
   }
 
-  /** @param peer network of the caller */
-  trust(id: string, peer: string): Trust {
-    if (this.#callers.has(`${id} ${peer}`)) return 'failing';
+  /** @param network of the caller (`clientNetwork`) */
+  trust(id: string, network: string): Trust {
+    if (this.#callers.has(`${id} ${network}`)) return 'failing';
     return this.#ids.has(id) ? 'targeted' : 'clean';
   }
 
   /** Milliseconds until secrets for the id from this network are compared again; 0 if they are now. */
-  blockedForMs(id: string, peer: string): number {
-    const count = this.#counts.get(`${id} ${peer}`);
+  blockedForMs(id: string, network: string): number {
+    const count = this.#counts.get(`${id} ${network}`);
     return count === undefined || count.failures < MAX_FAILURES_PER_MINUTE ? 0 : count.endsAtMs - this.#now();
   }
 
-  recordWrong(id: string, peer: string): void {
-    const caller = `${id} ${peer}`;
+  recordWrong(id: string, network: string): void {
+    const caller = `${id} ${network}`;
     this.#ids.set(id, true);
     this.#callers.set(caller, true);
     const count = this.#counts.get(caller);
@@ -59,7 +59,7 @@ export class RecentFailures {
   }
 
   /** The caller has the secret: an earlier wrong one was a mistake. The count stays, or a holder could reset it. */
-  recordRight(id: string, peer: string): void {
-    this.#callers.delete(`${id} ${peer}`);
+  recordRight(id: string, network: string): void {
+    this.#callers.delete(`${id} ${network}`);
   }
 }

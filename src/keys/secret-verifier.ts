@@ -14,7 +14,7 @@ export type IsGone = () => boolean;
 export interface SecretVerifier {
   /**
    * @param digest digest of the presented credential, `credentialDigest`
-   * @param peer network of the caller; decides only how long a comparison waits
+   * @param network of the caller (`clientNetwork`); decides only how long a comparison waits
    * @param isGone a comparison that waits is dropped when its caller has left; default: the caller stays
    * @throws {OverloadedError} if the comparison is shed or dropped
    */
@@ -22,7 +22,7 @@ export interface SecretVerifier {
     loaded: LoadedKey,
     secret: string,
     digest: string,
-    peer?: string,
+    network?: string,
     isGone?: IsGone,
   ): Promise<SecretMatch>;
 }

@@ -28,14 +28,14 @@ export class TaggedVerifier implements SecretVerifier {
     loaded: LoadedKey,
     secret: string,
     digest: string,
-    peer?: string,
+    network?: string,
     isGone?: IsGone,
   ): Promise<SecretMatch> {
     if (possibleSecrets(loaded.record, secret, this.#hasPassed).length === 0) {
       this.#onWrong('tag');
       return 'none';
     }
-    const match = await this.#inner.match(loaded, secret, digest, peer, isGone);
+    const match = await this.#inner.match(loaded, secret, digest, network, isGone);
     if (match === 'none') this.#onWrong('argon2');
     return match;
   }

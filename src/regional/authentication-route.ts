@@ -34,7 +34,7 @@ export function authenticationRoute(app: FastifyInstance, service: Authenticatio
         },
         rawQuery: (request.raw.url ?? '').slice(AUTHENTICATE_PATH.length + 1),
         body: request.body?.toString('latin1'),
-        peer: request.senderNetwork,
+        network: request.senderNetwork,
         isGone: () => request.raw.socket.destroyed,
       };
       const digest = callDigest(call);

@@ -55,12 +55,12 @@ export class FastLane {
     const call: AuthenticationCall = {
       authorization: headers.authorization,
       client: { secret: headers['x-client-authentication'], certificate },
-      peer: this.#addresses.networkOf(peer, headers['x-forwarded-for']),
+      network: this.#addresses.networkOf(peer, headers['x-forwarded-for']),
       rawQuery,
       body,
       isGone,
     };
-    const limited = this.#limit.refuse(call.peer);
+    const limited = this.#limit.refuse(call.network);
     if (limited !== undefined) return this.#refuse(limited, headers, startedAtMs);
     const digest = callDigest(call);
     const cached = this.#service.lookup(digest);

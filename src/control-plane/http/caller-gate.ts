@@ -52,7 +52,7 @@ export class CallerGate {
     try {
       const { loaded } = await this.#authenticator.authenticateCredential(credential, {
         client: clientProof(request),
-        peer: address,
+        network: address,
       });
       this.#known.set(digest, true);
       if (!isKnown) this.#failures.refund(address);

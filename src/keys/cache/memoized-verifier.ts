@@ -60,7 +60,7 @@ export class MemoizedVerifier implements SecretVerifier {
     loaded: LoadedKey,
     secret: string,
     digest: string,
-    peer?: string,
+    network?: string,
     isGone: IsGone = () => false,
   ): Promise<SecretMatch> {
     const { record } = loaded;
@@ -84,7 +84,7 @@ export class MemoizedVerifier implements SecretVerifier {
     const compare = async (areAllGone: IsGone) => {
       const shared = cacheMatch(await this.#lookupShared(loaded, digest));
       if (shared !== undefined) return shared;
-      const match = await this.#inner.match(loaded, secret, digest, peer, areAllGone);
+      const match = await this.#inner.match(loaded, secret, digest, network, areAllGone);
       if (match === 'none') this.#wrong.set(digest, hashes);
       else this.#store(loaded, digest, match === 'current' ? record.secretHash : (previousHash ?? ''));
       return match;

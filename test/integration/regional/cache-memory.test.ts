@@ -65,7 +65,7 @@ function pod(descriptorBytes: number) {
     callDigest({
       authorization: key.record.id,
       client: { secret: undefined, certificate: false },
-      peer: 'peer',
+      network: 'peer',
       rawQuery: '',
       body,
     });

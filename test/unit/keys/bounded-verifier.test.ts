@@ -28,18 +28,20 @@ function verifier(limits: VerifierLimits) {
   const match = (
     id: string,
     secret: string,
-    peer = '192.0.2.1',
+    network = '192.0.2.1',
     organizationId = `org of ${id}`,
     isGone?: () => boolean,
   ) =>
-    bounded.match(loaded(id, organizationId), secret, secret, peer, isGone).catch((error: unknown) => error);
+    bounded
+      .match(loaded(id, organizationId), secret, secret, network, isGone)
+      .catch((error: unknown) => error);
   const finishOne = async (result: SecretMatch = 'current') => {
     running.shift()?.flight.resolve(result);
     await turn();
   };
   /** A comparison that finds a wrong secret. */
-  const fail = async (id: string, peer: string) => {
-    const done = match(id, 'wrong', peer);
+  const fail = async (id: string, network: string) => {
+    const done = match(id, 'wrong', network);
     await finishOne('none');
     await done;
   };
@@ -276,11 +278,11 @@ describe('BoundedVerifier: a network that knows the tag of a key', () => {
   it('takes no comparison from other networks, nor from other keys', async () => {
     const { match, finishOne, fail } = verifier({ concurrency: 1, queueLimit: 10 });
     for (let nth = 0; nth < MAX_FAILURES_PER_MINUTE; nth += 1) await fail('key', ATTACKER);
-    for (const [id, peer] of [
+    for (const [id, network] of [
       ['key', OWNER],
       ['other', ATTACKER],
     ] as const) {
-      const right = match(id, 'right', peer);
+      const right = match(id, 'right', network);
       await finishOne();
       expect(await right).toBe('current');
     }

@@ -53,7 +53,7 @@ function loaded(fields: Partial<KeyRecord> = {}, rest: Partial<LoadedKey> = {}):
 /** The time until which the key is valid, or the reason of the refusal. */
 async function outcome(options: Options, client = EXTERNAL): Promise<unknown> {
   try {
-    return (await authenticator(options).authenticate({ authorization, client, peer: '192.0.2.1' }))
+    return (await authenticator(options).authenticate({ authorization, client, network: '192.0.2.1' }))
       .validUntilMs;
   } catch (error) {
     return (error as { reason?: string }).reason ?? error;
@@ -187,7 +187,7 @@ describe('a key', () => {
     expect(await outcome(withRecord({ internal: true }))).toBe('CLIENT_AUTHENTICATION');
     const message = (internal: boolean, client: ClientProof) =>
       authenticator(withRecord({ internal }))
-        .authenticate({ authorization, client, peer: '192.0.2.1' })
+        .authenticate({ authorization, client, network: '192.0.2.1' })
         .catch((error: Error) => error.message);
     expect(await message(true, EXTERNAL)).toMatch(/is internal: .*only with client authentication/);
     expect(await message(false, { ...EXTERNAL, certificate: true })).toMatch(/is external: .*only without/);

@@ -121,7 +121,7 @@ it('an unknown id takes the same time as a wrong secret', async () => {
       const error = await authenticator
         .authenticateCredential(
           { id: presented, secret, layout: 'v1' },
-          { client: { secret: undefined, certificate: false }, peer: '192.0.2.1' },
+          { client: { secret: undefined, certificate: false }, network: '192.0.2.1' },
         )
         .catch((problem: unknown) => problem);
       timesMs[kind].push(performance.now() - startedAtMs);

@@ -90,7 +90,7 @@ describe('RecentFailures', () => {
     const failures = new RecentFailures();
     expect(failures.trust('id', 'a')).toBe('clean');
     failures.recordWrong('id', 'a');
-    expect(['a', 'b'].map((peer) => failures.trust('id', peer))).toEqual(['failing', 'targeted']);
+    expect(['a', 'b'].map((network) => failures.trust('id', network))).toEqual(['failing', 'targeted']);
     expect(failures.trust('other', 'a')).toBe('clean');
     failures.recordRight('id', 'a');
     expect(failures.trust('id', 'a')).toBe('targeted');

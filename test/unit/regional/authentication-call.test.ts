@@ -5,7 +5,7 @@ import { callDigest } from '../../../src/regional/authentication-call.ts';
 const call = {
   authorization: 'ApiKey a',
   client: { secret: 's' as string | undefined, certificate: true },
-  peer: '192.0.2.1',
+  network: '192.0.2.1',
   rawQuery: 'q=1',
   body: 'b' as string | undefined,
 };

@@ -176,7 +176,7 @@ describe('the digest of a call', () => {
     client: { secret: undefined, certificate: false },
     rawQuery: 'q',
     body: '{}',
-    peer: '192.0.2.1',
+    network: '192.0.2.1',
   };
 
   it('is the same for the same call', () => {

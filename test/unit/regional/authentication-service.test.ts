@@ -146,7 +146,7 @@ class Pod {
 const shopCall: AuthenticationCall = {
   authorization: authorizationOf(credential),
   client: { secret: undefined, certificate: false },
-  peer: '192.0.2.1',
+  network: '192.0.2.1',
   rawQuery: '',
   body: JSON.stringify({
     contexts: [

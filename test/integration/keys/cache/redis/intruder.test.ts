@@ -98,7 +98,7 @@ function redisKeysOf({ id, secret }: { id: string; secret: string }): RedisKeysO
   const [credential] = redisKeys.entries('credential', id, credentialDigest(id, secret)) as [string];
   const authorization = authorizationOf({ id, secret, layout: 'v1' });
   const client = { secret: undefined, certificate: false };
-  const call = callDigest({ authorization, client, rawQuery: '', body: undefined, peer: '' });
+  const call = callDigest({ authorization, client, rawQuery: '', body: undefined, network: '' });
   const [response] = redisKeys.entries('response', id, `${history} ${call}`) as [string];
   const [fence] = redisKeys.fences(id, history) as [string];
   return { fence, credential, response };
