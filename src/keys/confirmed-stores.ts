@@ -22,9 +22,9 @@ export function confirmedKeys(inner: KeyStore, trust: ReplicaTrust): KeyStore {
 /** A store that reads no roles whose rows do not count. @throws as `assertKeyCounts` */
 export function confirmedRoles(inner: RoleStore, trust: ReplicaTrust): RoleStore {
   return {
-    get: async (scope, names) => {
+    get: async (scope, names, budget) => {
       assertCounts(trust.judgeRoles(() => roleBucket(scope)));
-      return await inner.get(scope, names);
+      return await inner.get(scope, names, budget);
     },
   };
 }

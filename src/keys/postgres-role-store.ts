@@ -1,28 +1,56 @@
 import { asciiJson } from '../lib/ascii-json.ts';
-import { TickBatcher } from '../lib/tick-batcher.ts';
+import { Turns } from '../lib/turns.ts';
 import { readRoleDescriptor } from '../roles/role-descriptor.ts';
 import type { Replica } from './replica.ts';
-import { type LoadedRoles, type RoleScope, type RoleSet, type RoleStore, roleScopeId } from './role-store.ts';
+import type { RoleBudget } from './role-budget.ts';
+import { RoleLines } from './role-lines.ts';
+import { RoleRead, type Wanted } from './role-read.ts';
+import type { LoadedRoles, RoleScope, RoleStore } from './role-store.ts';
+
+/** Descriptors of one statement. */
+const MAX_STATEMENT_BYTES = 1_048_576;
+/** Descriptors that are parsed in one turn of the event loop: about a millisecond. */
+const MAX_TURN_BYTES = 65_536;
 
 interface RoleRow {
-  organization_id: string;
-  project_type: RoleScope['projectType'];
-  project_id: string;
+  /** Position in the list of what the statement wants, from 1. */
+  place: number;
   name: string;
-  descriptor: unknown;
+  bytes: number;
+  /** JSON; `null` beyond `MAX_STATEMENT_BYTES`. */
+  descriptor: string | null;
 }
 
-interface RoleRead {
-  scope: RoleScope;
-  names: readonly string[] | undefined;
-}
+/**
+ * Reads the wanted roles of one organization ($1), in order, until their descriptors are too large together. Of the others it
+ * returns the size. The first is always read, so that each statement makes progress.
+ */
+const ROLES = `
+  WITH wanted AS (
+    SELECT * FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS one (project_type, project_id, name, place)
+  ), named AS (
+    SELECT * FROM wanted WHERE name IS NOT NULL
+    UNION ALL
+    SELECT project_type, project_id, roles.name, place FROM wanted JOIN roles USING (project_type, project_id)
+    WHERE wanted.name IS NULL AND organization_id = $1
+  ), sized AS MATERIALIZED (
+    SELECT place, roles.name, descriptor, octet_length(descriptor::text) AS bytes
+    FROM named JOIN roles USING (project_type, project_id, name)
+    WHERE organization_id = $1 AND deleted_at IS NULL
+  )
+  SELECT place::int, name, bytes, CASE WHEN total <= ${MAX_STATEMENT_BYTES} OR total = bytes THEN descriptor::text END AS descriptor
+  FROM (SELECT *, sum(bytes) OVER (ORDER BY place, name) AS total FROM sized) AS summed`;
 
-/** Reads role definitions from Postgres: one statement for all scopes of a request with many contexts. */
+/**
+ * Reads role definitions from Postgres: one statement for the scopes of a request with many contexts, unless they are large. Of a
+ * scope that needs several statements, each role is read as one statement sees it.
+ */
 export class PostgresRoleStore implements RoleStore {
   readonly #replica: Replica;
   readonly #now: () => number;
   readonly #onInvalid: (role: RoleScope & { name: string }) => void;
-  readonly #reads = new TickBatcher(Number.POSITIVE_INFINITY, (reads: RoleRead[]) => this.#readAll(reads));
+  readonly #lines = new RoleLines(MAX_STATEMENT_BYTES, (wanted) => this.#load(wanted));
+  readonly #turns = new Turns();
 
   /** @param onInvalid receives each role that is omitted because its stored descriptor does not parse */
   constructor(replica: Replica, now: () => number, onInvalid: (role: RoleScope & { name: string }) => void) {
@@ -31,76 +59,54 @@ export class PostgresRoleStore implements RoleStore {
     this.#onInvalid = onInvalid;
   }
 
-  get(scope: RoleScope, names?: readonly string[]): Promise<LoadedRoles> {
-    return this.#reads.add({ scope, names });
+  get(scope: RoleScope, names?: readonly string[], budget?: RoleBudget): Promise<LoadedRoles> {
+    return this.#lines.add(new RoleRead(scope, names, budget, this.#now()));
   }
 
-  async #readAll(reads: readonly RoleRead[]): Promise<LoadedRoles[]> {
-    const confirmedAtMs = this.#now();
-    const sets = this.#sets(await this.#rows(reads));
-    return reads.map(({ scope, names }) => {
-      const scopeId = roleScopeId(scope);
-      return { scopeId, roles: only(names, sets.get(scopeId)), confirmedAtMs, stale: false };
-    });
-  }
-
-  /** Roles of a scope whose names only other reads ask for are read too: a list of names per scope would be long. */
-  #rows(reads: readonly RoleRead[]): Promise<RoleRow[]> {
-    const scopes = [...new Map(reads.map(({ scope }) => [roleScopeId(scope), scope])).values()];
-    const whole = new Set(
-      reads.filter(({ names }) => names === undefined).map(({ scope }) => roleScopeId(scope)),
-    );
-    const names = new Set<string>();
-    for (const read of reads) for (const name of read.names ?? []) names.add(name);
-    return this.#replica.query<RoleRow>({
-      name: 'roles-of-scopes',
-      text: `SELECT organization_id, project_type, project_id, name, descriptor
-             FROM roles
-             JOIN unnest($1::text[], $2::text[], $3::text[], $4::boolean[])
-               AS scope (organization_id, project_type, project_id, whole)
-               USING (organization_id, project_type, project_id)
-             WHERE deleted_at IS NULL AND (whole OR name = ANY ($5::text[]))`,
-      values: [
-        scopes.map((scope) => scope.organizationId),
-        scopes.map((scope) => scope.projectType),
-        scopes.map((scope) => scope.projectId),
-        scopes.map((scope) => whole.has(roleScopeId(scope))),
-        [...names],
-      ],
-    });
-  }
-
-  #sets(rows: readonly RoleRow[]): Map<string, Map<string, string>> {
-    const sets = new Map<string, Map<string, string>>();
-    for (const row of rows) {
-      const scope = {
-        organizationId: row.organization_id,
-        projectType: row.project_type,
-        projectId: row.project_id,
-      };
-      const id = roleScopeId(scope);
-      const set = sets.get(id) ?? new Map<string, string>();
-      sets.set(id, set);
-      const descriptor = descriptorJson(row.descriptor);
-      if (descriptor === undefined) this.#onInvalid({ ...scope, name: row.name });
-      else set.set(row.name, descriptor);
+  async #load(wanted: readonly Wanted[]): Promise<void> {
+    let bytesOfTurn = 0;
+    for (const { place, name, bytes, descriptor } of await this.#rows(wanted)) {
+      const { read, bytes: knownBytes } = wanted[place - 1] as Wanted;
+      read.count(bytes - knownBytes);
+      if (descriptor === null) {
+        read.postpone(name, bytes);
+        continue;
+      }
+      if (bytesOfTurn > MAX_TURN_BYTES) {
+        await this.#turns.next();
+        bytesOfTurn = 0;
+      }
+      bytesOfTurn += descriptor.length;
+      const text = descriptorJson(descriptor);
+      if (text === undefined) this.#onInvalid({ ...read.scope, name });
+      else read.roles.set(name, text);
     }
-    return sets;
+  }
+
+  #rows(wanted: readonly Wanted[]): Promise<RoleRow[]> {
+    const scopes = wanted.map(({ read }) => read.scope);
+    return this.#replica.query<RoleRow>(
+      {
+        name: 'roles',
+        text: ROLES,
+        values: [
+          scopes[0]?.organizationId,
+          scopes.map(({ projectType }) => projectType),
+          scopes.map(({ projectId }) => projectId),
+          wanted.map(({ name }) => name),
+        ],
+      },
+      'may be slow',
+    );
   }
 }
 
-/** `undefined` if it is no descriptor, or nested too deeply to be written. */
-function descriptorJson(stored: unknown): string | undefined {
-  const descriptor = readRoleDescriptor(stored);
+/** `undefined` if it is no descriptor, or nested too deeply to be parsed or written. */
+function descriptorJson(stored: string): string | undefined {
   try {
+    const descriptor = readRoleDescriptor(JSON.parse(stored));
     return descriptor && asciiJson(descriptor);
   } catch {
     return undefined;
   }
-}
-
-function only(names: readonly string[] | undefined, found: RoleSet = new Map()): RoleSet {
-  if (names === undefined || found.size === 0) return found;
-  const wanted = new Set(names);
-  return new Map([...found].filter(([name]) => wanted.has(name)));
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CircuitState, circuitBreaker, handleAll, isBrokenCircuitError } from 'cockatiel';
+import { CircuitState, circuitBreaker, handleWhen, isBrokenCircuitError } from 'cockatiel';
 import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg';
 import { PreparedLookup, type TextRow } from '../database/prepared-lookup.ts';
 import { Slots } from '../lib/slots.ts';
@@ -25,6 +25,11 @@ export interface ReplicaLimits {
  */
 export type StatementNames = 'named' | 'unnamed';
 
+/** A statement whose cost depends on stored data. Its timeout proves nothing about Postgres. */
+class SlowStatementError extends Error {
+  override name = 'SlowStatementError';
+}
+
 /**
  * Access to Postgres with bounds and a breaker. Every failure of Postgres becomes a `StoreUnavailableError`. While the
  * breaker is open, callers fail fast; a background probe detects recovery.
@@ -38,10 +43,13 @@ export class Replica {
   readonly #names: StatementNames;
   readonly #slots: Slots;
   readonly #breakerPolicy = new SilenceBreaker(OPEN_AFTER);
-  readonly #breaker = circuitBreaker(handleAll, {
-    halfOpenAfter: PROBE_INTERVAL_MS,
-    breaker: this.#breakerPolicy,
-  });
+  readonly #breaker = circuitBreaker(
+    handleWhen((error) => !(error instanceof SlowStatementError)),
+    {
+      halfOpenAfter: PROBE_INTERVAL_MS,
+      breaker: this.#breakerPolicy,
+    },
+  );
   #recovering = false;
   /** Callers that are refused while the breaker is open get this cause. */
   #lastFailure: unknown;
@@ -92,10 +100,23 @@ export class Replica {
     });
   }
 
-  /** Runs a statement and returns its rows. */
-  async query<Row extends QueryResultRow>({ name, ...unnamed }: QueryConfig): Promise<Row[]> {
+  /**
+   * Runs a statement and returns its rows.
+   * @param speed whether a timeout counts as silence of Postgres
+   */
+  async query<Row extends QueryResultRow>(
+    { name, ...unnamed }: QueryConfig,
+    speed: 'fast' | 'may be slow' = 'fast',
+  ): Promise<Row[]> {
     const statement = this.#names === 'named' && name !== undefined ? { ...unnamed, name } : unnamed;
-    return await this.#run(async (client) => (await client.query<Row>(statement)).rows);
+    return await this.#run(async (client) => {
+      try {
+        return (await client.query<Row>(statement)).rows;
+      } catch (error) {
+        if (speed === 'fast' || !isTimeout(error)) throw error;
+        throw new SlowStatementError('a statement took too long', { cause: error });
+      }
+    });
   }
 
   /** Runs a prepared statement with one text parameter and returns its rows as texts. */
@@ -165,6 +186,12 @@ export class Replica {
     }
     this.#recovering = false;
   }
+}
+
+/** Of the server (`statement_timeout`), or of node-postgres. */
+function isTimeout(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string };
+  return code === '57014' || message === 'Query read timeout';
 }
 
 function ignore(): void {}

@@ -1,4 +1,5 @@
 import type { ProjectType } from '../roles/project-type.ts';
+import type { RoleBudget } from './role-budget.ts';
 
 /**
  * Role definitions by name, each as the JSON text of its descriptor, in ASCII. Reading serialises a descriptor once;
@@ -45,6 +46,9 @@ export function predefinedScope(projectType: ProjectType): RoleScope {
  * stored descriptor does not parse.
  */
 export interface RoleStore {
-  /** @param names of the roles that are read, if they exist; every role of the scope if unset */
-  get(scope: RoleScope, names?: readonly string[]): Promise<LoadedRoles>;
+  /**
+   * @param names of the roles that are read, if they exist; every role of the scope if unset
+   * @param budget of the request; the read rejects with `RolesTooLargeError` if it is exceeded
+   */
+  get(scope: RoleScope, names?: readonly string[], budget?: RoleBudget): Promise<LoadedRoles>;
 }

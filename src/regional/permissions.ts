@@ -1,6 +1,7 @@
 import { type ResponseBudget, SLICE_BYTES } from '../http/response-budget.ts';
 import type { Freshness } from '../keys/change-feed/freshness.ts';
 import type { KeyRecord } from '../keys/key-record.ts';
+import { RoleBudget, RolesTooLargeError } from '../keys/role-budget.ts';
 import { type RoleOrigin, roleScopeId } from '../keys/role-store.ts';
 import { BoundedCache } from '../lib/bounded-cache.ts';
 import { Turns } from '../lib/turns.ts';
@@ -23,6 +24,9 @@ const MAX_ENTRIES = 20_000;
 const QUOTES_AND_COMMA = 3;
 /** More names are resolved in a turn of their own. */
 const MANY_NAMES = 1_000;
+
+/** Postgres writes a space after each comma and colon: at most a third of a descriptor, which a response omits. */
+const STORED_PER_RESPONSE_BYTE = 1.5;
 
 /** Bounds of long responses. */
 export interface ResponseLimits {
@@ -63,7 +67,7 @@ export class PermissionsResolver {
   }
 
   async #load(record: KeyRecord, request: AuthenticationRequest): Promise<Permissions> {
-    const resolved = await this.#resolveContexts(record, request.contexts ?? []);
+    const resolved = await this.#resolveContexts(record, request);
     const denied = resolved.filter((one) => !one.granted);
     if (denied.length > 0 && denied.length === resolved.length) throw permissionDenied(denied);
     const { maxBytes, budget } = this.#limits;
@@ -80,16 +84,23 @@ export class PermissionsResolver {
   /** Resolves equal contexts once: they get one object. */
   async #resolveContexts(
     record: KeyRecord,
-    contexts: readonly RequestedContext[],
+    { contexts = [], includeRoleDescriptors }: AuthenticationRequest,
   ): Promise<ResolvedContext[]> {
+    const { maxBytes } = this.#limits;
+    const budget = new RoleBudget(
+      includeRoleDescriptors ? maxBytes * STORED_PER_RESPONSE_BYTE : Number.POSITIVE_INFINITY,
+    );
     const ids = contexts.map(roleScopeId);
     const distinct = new Map(contexts.map((context, index) => [ids[index], context]));
     const assigned = await this.#assignedRoles(record, [...distinct.values()]);
     const resolved = await Promise.all(
       [...distinct].map(async ([id, context], index) => {
-        return [id, await this.#resolver.resolve(record, context, assigned[index])] as const;
+        return [id, await this.#resolver.resolve(record, context, assigned[index], budget)] as const;
       }),
-    );
+    ).catch((error: unknown) => {
+      budget.close();
+      throw error instanceof RolesTooLargeError ? responseTooLarge(maxBytes) : error;
+    });
     const byId = new Map(resolved);
     return ids.map((id) => byId.get(id) as ResolvedContext);
   }

@@ -1,4 +1,5 @@
 import type { KeyRecord } from '../keys/key-record.ts';
+import type { RoleBudget } from '../keys/role-budget.ts';
 import { type LoadedRoles, predefinedScope, type RoleStore } from '../keys/role-store.ts';
 import { applicationRolesFor } from '../roles/application-roles.ts';
 import type { RequestedContext } from './authentication-request.ts';
@@ -34,11 +35,15 @@ export class RoleResolver {
     this.#roles = roles;
   }
 
-  /** @throws `StoreUnavailableError` when the definitions cannot be read */
+  /**
+   * @param budget bounds the custom roles that the request reads
+   * @throws `StoreUnavailableError` when the definitions cannot be read, `RolesTooLargeError` beyond the budget
+   */
   async resolve(
     record: KeyRecord,
     context: RequestedContext,
     assigned = applicationRolesFor(record.roleAssignments, record.organizationId, context),
+    budget?: RoleBudget,
   ): Promise<ResolvedContext> {
     if (!assigned.ok)
       return { granted: false, context, derivedFrom: [], reason: assigned.reason, unresolved: [] };
@@ -46,7 +51,7 @@ export class RoleResolver {
     const predefined = await this.#roles.get(predefinedScope(context.projectType));
     const needsCustom = assigned.names.some((name) => !predefined.roles.has(name));
     const derivedFrom = needsCustom
-      ? [predefined, await this.#roles.get(context, assigned.names)]
+      ? [predefined, await this.#roles.get(context, assigned.names, budget)]
       : [predefined];
 
     const roles: { name: string; descriptorJson: string }[] = [];

@@ -189,11 +189,10 @@ fuzz(
   roleRows,
   async (stored) => {
     const rows = stored.map(({ scope, name, descriptor }) => ({
-      organization_id: 'org',
-      project_type: 'security',
-      project_id: SCOPES[scope]?.projectId ?? '',
+      place: scope + 1,
       name,
-      descriptor: JSON.parse(descriptor) as unknown,
+      bytes: descriptor.length,
+      descriptor,
     }));
     const invalid: string[] = [];
     const replica = { query: async () => rows } as unknown as Replica;
@@ -204,10 +203,10 @@ fuzz(
     );
     const loaded = await Promise.all(SCOPES.map((scope) => store.get(scope)));
     for (const [at, scope] of SCOPES.entries()) {
-      const own = rows.filter(({ project_id }) => project_id === scope.projectId);
+      const own = rows.filter(({ place }) => place === at + 1);
       for (const [name, json] of loaded[at]?.roles ?? []) {
         const found = own.filter((each) => each.name === name);
-        expect(found.map(({ descriptor }) => readRoleDescriptor(descriptor))).toContainEqual(
+        expect(found.map(({ descriptor }) => readRoleDescriptor(JSON.parse(descriptor)))).toContainEqual(
           JSON.parse(json),
         );
       }

@@ -17,9 +17,9 @@ export class Load {
   readonly #outcomes: Record<string, number> = {};
 
   /** Makes one call and records its outcome. */
-  async call(pod: { url: string }, authorization: string): Promise<string> {
+  async call(pod: { url: string }, authorization: string, contexts?: unknown[]): Promise<string> {
     const begun = performance.now();
-    const result = outcome(await authenticate(pod, authorization));
+    const result = outcome(await authenticate(pod, authorization, contexts && { contexts }));
     this.#timesMs.push(performance.now() - begun);
     this.#outcomes[result] = (this.#outcomes[result] ?? 0) + 1;
     return result;

@@ -5,6 +5,7 @@ import type { Change, ChangeListener } from '../change-feed/change.ts';
 import type { Freshness } from '../change-feed/freshness.ts';
 import type { RecentChanges } from '../change-feed/recent-changes.ts';
 import { StoreUnavailableError } from '../key-store.ts';
+import { type RoleBudget, RolesTooLargeError } from '../role-budget.ts';
 import {
   type LoadedRoles,
   type RoleScope,
@@ -19,7 +20,7 @@ import { policies } from './policies.ts';
 const MAX_REPEATS = 2;
 /** Duration of a read that may be overtaken: far within the bound of the freshness contract. */
 const SHORT_READ_MS = 50;
-const MAX_FILL_ATTEMPTS = 10;
+const MAX_FILL_ATTEMPTS = 5;
 
 /** Approximate size of an entry, and of a role in it, beside its texts. */
 const ENTRY_BYTES = 600;
@@ -99,13 +100,16 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
     });
   }
 
-  async get(scope: RoleScope, names?: readonly string[]): Promise<LoadedRoles> {
+  async get(scope: RoleScope, names?: readonly string[], budget?: RoleBudget): Promise<LoadedRoles> {
     const cacheKey = cacheKeyOf(scope, names);
     const entry = this.#entries.get(cacheKey);
     if (entry !== undefined && this.#freshness.judge(entry.confirmedAtMs) === 'fresh') return entry;
     try {
-      return await this.#flights.run(cacheKey, () => this.#fill(cacheKey, scope, names));
+      return await this.#flights.run(cacheKey, () => this.#fill(cacheKey, scope, names, budget));
     } catch (error) {
+      // The limit of another request, whose read this one shared.
+      if (error instanceof RolesTooLargeError && error.budget !== budget)
+        return await this.get(scope, names, budget);
       const usable =
         error instanceof StoreUnavailableError && entry !== undefined && (await this.#isUsable(entry));
       if (usable) return entry;
@@ -149,14 +153,19 @@ export class CachedRoleStore implements RoleStore, ChangeListener {
     if (keys?.size === 0) this.#keysOfScope.delete(scopeId);
   }
 
-  async #fill(cacheKey: string, scope: RoleScope, names?: readonly string[]): Promise<LoadedRoles> {
+  async #fill(
+    cacheKey: string,
+    scope: RoleScope,
+    names?: readonly string[],
+    budget?: RoleBudget,
+  ): Promise<LoadedRoles> {
     const changes = this.#changes;
     const id = roleScopeId(scope);
     for (let attempt = 0; attempt < MAX_FILL_ATTEMPTS; attempt += 1) {
       const { generation } = changes;
       const markBefore = changes.rolesMark(id);
       const startedAtMs = performance.now();
-      const loaded = await this.#inner.get(scope, names);
+      const loaded = await this.#inner.get(scope, names, budget);
       if (generation !== changes.generation) continue;
       const overtaken =
         changes.rolesMark(id) !== markBefore || loaded.confirmedAtMs <= changes.forgottenUntilMs;

@@ -83,6 +83,27 @@ describe('Replica', () => {
     await expect.poll(() => run(), { timeout: 3_000 }).toEqual(DONE);
   });
 
+  it('does not take a slow statement for silence of Postgres', async () => {
+    const impatient = createPool(inject('postgres').region.url, {
+      applicationName: 'test',
+      size: 2,
+      connectTimeoutMs: 5_000,
+      queryTimeoutMs: 50,
+      onIdleError: () => {},
+    });
+    const replica = new Replica(impatient, { connections: 2, waiting: 10, waitMs: 5_000 });
+    try {
+      for (let nth = 0; nth < 5; nth += 1)
+        await expect(replica.query(BLOCKED_STATEMENT, 'may be slow')).rejects.toThrow(StoreUnavailableError);
+      expect(replica.isAvailable).toBe(true);
+      for (let nth = 0; nth < 5; nth += 1)
+        await expect(replica.query(BLOCKED_STATEMENT)).rejects.toThrow(StoreUnavailableError);
+      expect(replica.isAvailable).toBe(false);
+    } finally {
+      await impatient.end();
+    }
+  });
+
   it('finds out that Postgres is silent before a caller waits for it', async () => {
     const impatient = createPool(String((pool.options as { connectionString?: string }).connectionString), {
       applicationName: 'test',
