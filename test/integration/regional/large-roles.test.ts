@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createDatabases, type TestDatabases } from '../../support/databases.ts';
 import { type IssuedKey, insertKey, projectRoles } from '../../support/keys.ts';
 import { Load, printFigures } from '../../support/load.ts';
-import { ready } from '../../support/pods.ts';
 import { authenticate, projectContext, startRegional, type TestRegional } from '../../support/regional.ts';
 import { putRole } from '../../support/roles.ts';
 
@@ -53,7 +52,6 @@ beforeAll(async () => {
   );
   contexts = Array.from({ length: PROJECTS }, (_, nth) => projectContext(`p${nth + 1}`, organizationId));
   regional = await startRegional(databases.replicaUrl);
-  await ready(regional);
   await databases.replicated();
 });
 afterAll(async () => {
