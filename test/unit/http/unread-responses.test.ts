@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MAX_UNFINISHED } from '../../../src/http/node-connections.ts';
 import { RESPONSE_READ_MS, ResponseBudget } from '../../../src/http/response-budget.ts';
@@ -82,7 +83,7 @@ describe('a client that pipelines more requests than it reads responses', () => 
     client.write(requests(4, (index) => request(`q${index}`)));
     const other = connect(Number(new URL(region.url).port), '127.0.0.1').pause();
     try {
-      await vi.waitFor(() => expect(served.length).toBe(4));
+      await vi.waitFor(() => expect(served.length).toBe(4), 10_000);
       // The lane serves the next request once the kernel has taken the response to the one before.
       other.write(requests(200, () => request('lane', '')));
       await vi.waitFor(() => expect(served).toContain('lane'));
@@ -125,13 +126,15 @@ describe('a response that its client does not read in time', () => {
 
   it('ends the connection, also if the client reads earlier ones meanwhile', async () => {
     client.write(requests(6, (index) => request(`q${index}`)));
-    await vi.waitFor(() => expect(budget.bytes).toBe(6 * BODY_BYTES));
+    await vi.waitFor(() => expect(budget.bytes).toBe(6 * BODY_BYTES), 10_000);
     for (let read = 0; read < 3; read += 1) {
       for (let second = 0; second < RESPONSE_READ_MS / 3_000; second += 1) tick();
       const before = budget.bytes;
-      client.resume();
-      await vi.waitFor(() => expect(budget.bytes).toBeLessThan(before), { interval: 1 });
-      client.pause();
+      while (budget.bytes === before) {
+        if (client.read() === null) await once(client, 'readable');
+        // The server may have noticed that a response is read.
+        await setImmediate();
+      }
       expect(budget.bytes).toBeGreaterThan(0);
     }
     tick();
