@@ -48,8 +48,14 @@ async function ask(key: IssuedKey, options: Parameters<typeof authenticate>[2] =
 
 /** Number of reads from Redis during the work: one for a shared response, a second one after a miss. */
 async function reads(work: () => Promise<unknown>): Promise<number> {
-  const count = async () =>
-    Number(/cmdstat_mget:calls=(\d+)/.exec(await admin.client.info('commandstats'))?.[1] ?? 0);
+  const count = async () => {
+    const stats = await admin.client.info('commandstats');
+    const of = (command: string, field: string) =>
+      Number(new RegExp(`cmdstat_${command}:.*\\b${field}=(\\d+)`).exec(stats)?.[1] ?? 0);
+    // Each script, which writes, calls the command once. A read needs two values: the entry and the fence.
+    const scripts = of('evalsha', 'calls') - of('evalsha', 'failed_calls') + of('eval', 'calls');
+    return (of('getrange', 'calls') - scripts) / 2;
+  };
   const before = await count();
   await work();
   return (await count()) - before;

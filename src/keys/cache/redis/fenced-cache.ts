@@ -4,7 +4,7 @@ import { policies } from '../policies.ts';
 import { REPLACED } from './redis-client.ts';
 import { type EntryKind, RedisKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
-import { SealedBox } from './sealed-box.ts';
+import { SEAL_BYTES, SealedBox } from './sealed-box.ts';
 import { fenceTtlMs } from './shared-fences.ts';
 import { WriteQueue } from './write-queue.ts';
 
@@ -13,6 +13,14 @@ const MAX_QUEUED_BYTES = 16 * 1_048_576;
 /** Memory of a queued entry besides its payload, approximately. */
 const ENTRY_BYTES = 400;
 const DRAIN_MS = 1_000;
+
+/**
+ * Of a sealed value. Others may write to Redis, so no read is longer. Longer entries are not shared.
+ * - A record usually has a few kilobytes. One with more role assignments than fit is verified by each pod.
+ * - A response has a body of at most 16 KiB (`SharedResponses`), and the ids of the role scopes, most of which are in the body too.
+ * - A counter has at most 16 digits.
+ */
+const MAX_BYTES: Record<EntryKind, number> = { credential: 262_144, response: 65_536, counter: 128 };
 
 /** The entry needs no store: it has expired, or belongs to another history or to a clock that is wrong now. */
 const OBSOLETE = 0;
@@ -116,9 +124,10 @@ export class FencedCache {
     // A counter is no time.
     if (!this.#clock.isRight && kind !== 'counter') return null;
     const [newest = '', ...older] = this.#redisKeys.entries(kind, id, digest);
-    if (older.length === 0) return this.#open(kind, await this.#link.read(newest), newest, false);
+    const maxBytes = MAX_BYTES[kind];
+    if (older.length === 0) return this.#open(kind, await this.#link.read(newest, maxBytes), newest, false);
     const redisKeys = [newest, ...older];
-    const values = await Promise.all(redisKeys.map((redisKey) => this.#link.read(redisKey)));
+    const values = await Promise.all(redisKeys.map((redisKey) => this.#link.read(redisKey, maxBytes)));
     for (const [index, redisKey] of redisKeys.entries()) {
       const found = this.#open(kind, values[index], redisKey, index > 0);
       if (found) return found;
@@ -138,6 +147,7 @@ export class FencedCache {
 
   /** Stores an entry in the background, and again until Redis takes it. */
   enqueue(entry: SharedEntry): void {
+    if (Buffer.byteLength(entry.payload) + SEAL_BYTES > MAX_BYTES[entry.kind]) return;
     const name = `${entry.kind} ${entry.id} ${entry.digest}`;
     this.#queue.enqueue(name, { ...entry, history: this.#changes.history });
   }

@@ -67,6 +67,23 @@ export function connectRedis({ url, cluster, authorities }: RedisServer): RedisC
   return client as RedisClient;
 }
 
+/**
+ * Reads the beginnings of several values in one round trip; `null` for an empty value, a missing key and a value of another type. Not
+ * MGET, which would read a value of any length into memory.
+ */
+export async function readRanges(
+  client: RedisClient,
+  ranges: readonly { redisKey: string; maxBytes: number }[],
+): Promise<(Buffer | null)[]> {
+  const pipeline = client.pipeline();
+  for (const { redisKey, maxBytes } of ranges) pipeline.getrangeBuffer(redisKey, 0, maxBytes - 1);
+  const replies = (await pipeline.exec()) ?? [];
+  return replies.map(([error, value]) => {
+    if (error !== null && !error.message.startsWith('WRONGTYPE')) throw error;
+    return error === null && (value as Buffer).length > 0 ? (value as Buffer) : null;
+  });
+}
+
 const connection = {
   Connector: RedisConnector,
   connectTimeout: 1_000,
@@ -78,7 +95,6 @@ const connection = {
 const commands = {
   enableOfflineQueue: false,
   enableAutoPipelining: true,
-  autoPipeliningIgnoredCommands: ['mget'], // RedisLink batches its reads itself
 };
 
 const retryDelayMs = (attempt: number) => Math.min(50 * attempt, 1_000);

@@ -3,7 +3,7 @@ import { CircuitState, circuitBreaker, handleWhen, SamplingBreaker } from 'cocka
 import { ReplyError } from 'ioredis';
 import { LogLimiter } from '../../../lib/log-limiter.ts';
 import { TickBatcher } from '../../../lib/tick-batcher.ts';
-import { connectRedis, type RedisClient, type RedisServer } from './redis-client.ts';
+import { connectRedis, type RedisClient, type RedisServer, readRanges } from './redis-client.ts';
 import { LAYOUT } from './redis-keys.ts';
 
 /**
@@ -25,7 +25,7 @@ const REFUSAL_REPORT_INTERVAL_MS = 60_000;
 /** A key that does not exist. */
 const PROBE_KEY = `${LAYOUT}:probe`;
 
-/** Maximum keys of one MGET: Redis runs no other command meanwhile. */
+/** Maximum keys of one round trip, and so of one timeout. */
 const MAX_KEYS_PER_READ = 256;
 
 export interface RedisLinkOptions extends RedisServer {
@@ -56,6 +56,12 @@ export interface Entry {
   ttlMs: number;
 }
 
+/** A value to read. Longer ones are cut: others may write to Redis. */
+export interface Range {
+  redisKey: string;
+  maxBytes: number;
+}
+
 class RedisTimeoutError extends Error {
   override name = 'RedisTimeoutError';
 }
@@ -70,7 +76,7 @@ class RedisTimeoutError extends Error {
 export class RedisLink {
   readonly #client: RedisClient;
   readonly #options: RedisLinkOptions;
-  readonly #reads: TickBatcher<string, Buffer | null | undefined>;
+  readonly #reads: TickBatcher<Range, Buffer | null | undefined>;
   // The breaker protects against timeouts. An error reply of Redis (out of memory, loading, no permission) arrives
   // fast, and other commands may still work, so it does not count as a failure.
   readonly #breaker = circuitBreaker(
@@ -87,10 +93,10 @@ export class RedisLink {
   constructor(options: RedisLinkOptions) {
     this.#options = options;
     this.#client = connectRedis(options);
-    // A cluster rejects an MGET with keys of more than one slot.
-    this.#reads = new TickBatcher<string, Buffer | null | undefined>(
+    // The keys of a cluster are in many nodes.
+    this.#reads = new TickBatcher<Range, Buffer | null | undefined>(
       options.cluster ? 1 : MAX_KEYS_PER_READ,
-      async (redisKeys) => (await this.#read(() => this.#client.mgetBuffer(...redisKeys))) ?? [],
+      async (ranges) => (await this.#read(() => readRanges(this.#client, ranges))) ?? [],
     );
     this.#client.on('error', (error: Error) => {
       if (MISSING_PERMISSION.test(error.message)) this.#reportRefusal(error);
@@ -115,9 +121,9 @@ export class RedisLink {
     return this.#client.status === 'ready' && this.breakerState === 0;
   }
 
-  /** The value; `null` for a miss; `undefined` if Redis is unavailable. */
-  read(redisKey: string): Promise<Buffer | null | undefined> {
-    return this.#reads.add(redisKey);
+  /** At most `maxBytes` of the value; `null` for a miss; `undefined` if Redis is unavailable. */
+  read(redisKey: string, maxBytes: number): Promise<Buffer | null | undefined> {
+    return this.#reads.add({ redisKey, maxBytes });
   }
 
   /** Raises a fence to `version`, unless it is newer already. @returns `REPLACED` if it could not be true */
@@ -185,7 +191,7 @@ export class RedisLink {
     this.#recovering = true;
     while (this.#breaker.state !== CircuitState.Closed && !this.#closed) {
       await sleep(PROBE_INTERVAL_MS, undefined, { ref: false });
-      const probe = () => withTimeout(this.#client.mgetBuffer(PROBE_KEY), this.#options.timeoutMs);
+      const probe = () => withTimeout(this.#client.getrangeBuffer(PROBE_KEY, 0, 0), this.#options.timeoutMs);
       await this.#breaker.execute(probe).catch(() => {});
     }
     this.#recovering = false;

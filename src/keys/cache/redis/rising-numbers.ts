@@ -5,6 +5,8 @@ import type { RedisLink } from './redis-link.ts';
 /** A read within the timeout decides whether a copy is used, so it is worth further attempts while Redis works. */
 const READ_ATTEMPTS = 3;
 const DIGITS = 16;
+/** Of a number with its proof, which is a digest of 22 characters. */
+export const NUMBER_BYTES = DIGITS + 22;
 
 /**
  * Numbers in Redis that never decrease: versions and times. Each has one Redis key per configured cache key; a write
@@ -70,7 +72,7 @@ export class RisingNumbers {
 
   /** Many requests at once read the same few numbers. */
   #readOne(redisKey: string): Promise<Buffer | null | undefined> {
-    return this.#flights.run(redisKey, () => this.#link.read(redisKey));
+    return this.#flights.run(redisKey, () => this.#link.read(redisKey, NUMBER_BYTES));
   }
 }
 

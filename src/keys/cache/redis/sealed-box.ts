@@ -6,6 +6,9 @@ const EXPIRY_BYTES = 8;
 const NONCE_END = FINGERPRINT_BYTES + NONCE_BYTES;
 const HEADER_BYTES = NONCE_END + TAG_BYTES;
 
+/** What a sealed value has besides its payload. */
+export const SEAL_BYTES = HEADER_BYTES + EXPIRY_BYTES;
+
 interface SealingKey {
   fingerprint: number;
   /** A `KeyObject`: with raw bytes each operation is several times as slow. */
@@ -52,7 +55,7 @@ export class SealedBox {
 
   /** `undefined` unless this service sealed the value for this Redis key and it has not expired. */
   open(sealed: Buffer, redisKey: string): Opened | undefined {
-    if (sealed.length < HEADER_BYTES + EXPIRY_BYTES) return undefined;
+    if (sealed.length < SEAL_BYTES) return undefined;
     const fingerprint = sealed.readUInt32BE(0);
     const key = this.#keys.find((candidate) => candidate.fingerprint === fingerprint)?.key;
     if (key === undefined) return undefined;

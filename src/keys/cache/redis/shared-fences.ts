@@ -5,7 +5,7 @@ import type { CopyOrigin, Fences, VersionFences } from '../fences.ts';
 import { policies } from '../policies.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
-import { RisingNumbers } from './rising-numbers.ts';
+import { NUMBER_BYTES, RisingNumbers } from './rising-numbers.ts';
 import { WriteQueue } from './write-queue.ts';
 
 /** Of a version; its proof follows. */
@@ -89,7 +89,7 @@ export class SharedFences implements ChangeListener, Fences, VersionFences {
   async newestVersion(id: string): Promise<number | undefined> {
     const { link, redisKeys, changes } = this.#deps;
     const names = redisKeys.fences(id, changes.lineage);
-    const values = await Promise.all(names.map((name) => link.read(name)));
+    const values = await Promise.all(names.map((name) => link.read(name, NUMBER_BYTES)));
     let newest = -1;
     for (const [index, value] of values.entries()) {
       if (value === undefined) return undefined;

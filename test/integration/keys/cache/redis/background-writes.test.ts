@@ -25,7 +25,7 @@ beforeEach(async () => {
   cutOff = open(url.href);
   other = open(redis.url);
   links = [cutOff, other];
-  for (const link of links) await expect.poll(() => link.read('entry')).toBeNull();
+  for (const link of links) await expect.poll(() => link.read('entry', 1_000)).toBeNull();
   changes.history = 'h';
   cache = cacheOn(cutOff);
 });

@@ -117,6 +117,19 @@ function flipped(value: Buffer): Buffer {
   return copy;
 }
 
+it('the pod reads no more of a value than the service writes', async () => {
+  const sentBytes = async () =>
+    Number(/total_net_output_bytes:(\d+)/.exec(await intruder.client.info('stats'))?.[1]);
+  const { fence, credential, response } = redisKeysOf(good);
+  const original = await valueAt(fence);
+  const huge = Buffer.alloc(64 * 1_048_576, 'x');
+  for (const redisKey of [credential, response]) await intruder.client.set(redisKey, huge);
+  await intruder.client.set(fence, Buffer.concat([original, huge]));
+  const before = await sentBytes();
+  await expectRightVerdicts();
+  expect((await sentBytes()) - before).toBeLessThan(2 * 1_048_576);
+});
+
 it('the pod reads the entries that the intruder changes: unchanged, they are hits', async () => {
   const fromRedis = () =>
     metric(

@@ -35,7 +35,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   redisKeys = new RedisKeys([randomBytes(32)]);
   [timeKey = ''] = redisKeys.times('confirmed');
-  await expect.poll(() => link.read('connected'), { timeout: 5_000 }).toBe(null);
+  await expect.poll(() => link.read('connected', 1_000), { timeout: 5_000 }).toBe(null);
 });
 afterEach(() => {
   for (const stop of started.splice(0)) stop();

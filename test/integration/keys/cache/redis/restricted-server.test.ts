@@ -114,7 +114,7 @@ describe.skipIf(binary === undefined)('a Redis user with only the documented per
     await expectSharedCache(await setUser('exact', PERMISSIONS));
   });
 
-  it.each(['+mget', '+evalsha +eval', '+set', '+getrange', KEY_PATTERN])(
+  it.each(['+evalsha +eval', '+set', '+getrange', KEY_PATTERN])(
     'needs %s: without it a log line says so, and requests succeed',
     async (removed) => {
       // A pod that finds the entries of another test stores none.

@@ -25,7 +25,7 @@ beforeAll(async () => {
   });
 });
 beforeEach(async () => {
-  await expect.poll(() => link.read('connected'), { timeout: 5_000 }).toBe(null);
+  await expect.poll(() => link.read('connected', 1_000), { timeout: 5_000 }).toBe(null);
 });
 afterAll(async () => {
   link?.close();
