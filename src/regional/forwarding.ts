@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import replyFrom from '@fastify/reply-from';
@@ -85,10 +84,8 @@ export function forwarding(
     /** Counts an unread response in the budget. @returns false beyond it: then the call keeps its slot, so that slots bound the rest */
     const count = (reply: FastifyReply, bytes: number, client: string) => {
       const release = budget.tryReserve(bytes, `client ${client}`);
-      if (release === undefined) return false;
-      if (reply.raw.destroyed) release();
-      else reply.raw.once('close', release);
-      return true;
+      if (release !== undefined) reply.raw.once('close', release);
+      return release !== undefined;
     };
     const forward = (
       request: FastifyRequest,
@@ -103,7 +100,8 @@ export function forwarding(
       const pass = async (stream: NodeJS.ReadableStream) => {
         try {
           const body = await buffer(stream);
-          if (count(reply, body.length, request.senderNetwork)) onReceived();
+          if (reply.raw.destroyed || count(reply, body.length, request.senderNetwork)) onReceived();
+          else reply.raw.once('close', onReceived);
           if (createsKeys && reply.statusCode === 200) await noteArrival(reply, body);
           reply.send(body);
         } catch (error) {
@@ -117,7 +115,11 @@ export function forwarding(
         body: request.body ?? null,
         contentType: 'application/json',
         rewriteRequestHeaders: (_request, headers) => forwardedHeaders(request, headers, secret()),
-        rewriteHeaders: endToEndHeaders,
+        rewriteHeaders: (headers) => {
+          // Then the plugin discards the response and calls nothing else.
+          if (request.raw.aborted) onReceived();
+          return endToEndHeaders(headers);
+        },
         onResponse: (_request: unknown, _reply: unknown, response: unknown) =>
           void pass((response as UpstreamResponse).stream),
         onError: (_reply, { error }) => fail(error),
@@ -135,9 +137,9 @@ export function forwarding(
             // The client may have left while the call waited.
             if (reply.raw.destroyed) return;
             const received = Promise.withResolvers<void>();
-            const closed = once(reply.raw, 'close');
             forward(request, reply, call, received.resolve);
-            await Promise.race([received.promise, closed]);
+            // Also if the client leaves: the control plane still works for it, and further calls would queue without a bound.
+            await received.promise;
           });
           return reply;
         },

@@ -118,7 +118,7 @@ describe('the request', () => {
       // No valid JSON, so a parser would refuse it for that.
       expect(parse('', bytes(unit.repeat(MAX_VALUES + 1)))).toMatchObject({
         resource: 'body',
-        message: expect.stringContaining('at most 16384 values'),
+        message: expect.stringContaining('at most 8192 values'),
       });
     },
   );

@@ -80,6 +80,30 @@ it('answers calls without a decodable credential while all others wait for the c
   await Promise.allSettled(waiting);
 });
 
+it('keeps the slots of calls whose clients have left until the control plane has answered', async () => {
+  const grant = (signal?: AbortSignal) =>
+    fetch(`${region.url}/uiam/api/v1/api-keys/_grant`, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/json' },
+      body: '{}',
+      ...(signal && { signal }),
+    });
+  const abort = new AbortController();
+  const left = Array.from({ length: RUNNING }, () => grant(abort.signal));
+  await expect.poll(() => sockets.size, { timeout: 30_000 }).toBe(RUNNING);
+  abort.abort();
+  await Promise.allSettled(left);
+  const refused = await grant();
+  expect([refused.status, await refused.json()]).toMatchObject([503, { error: { code: '0x1A9503' } }]);
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+  const abortNext = new AbortController();
+  const next = grant(abortNext.signal);
+  await expect.poll(() => sockets.size, { timeout: 30_000 }).toBe(1);
+  abortNext.abort();
+  await Promise.allSettled([next]);
+});
+
 describe('a client that does not read its responses', () => {
   let upstream: HttpServer;
   let forwarding: StubRegion;
