@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { hashSecret } from '../../src/credential/hash.ts';
 import { secretTag } from '../../src/credential/secret-tag.ts';
+import { MAX_BODY_BYTES } from '../../src/regional/authentication-request.ts';
 import { AttackedPod, type Damage } from '../support/abuse/attacked-pod.ts';
 import {
   guessSecrets,
@@ -118,7 +119,7 @@ it('clients that do not read long responses take a bounded amount of memory', as
 });
 
 it('bodies that never end take a bounded amount of memory', async () => {
-  const attack = (pod: { url: string }) => sendSlowBodies(pod.url, 450 * SCALE, 1_000_000);
+  const attack = (pod: { url: string }) => sendSlowBodies(pod.url, 900 * SCALE, MAX_BODY_BYTES);
   const guarded = await attacked('slow bodies', {}, attack);
   const unguarded = await attacked(
     'slow bodies, without the budget',

@@ -55,14 +55,17 @@ export async function readNothing(url: string, owner: Key, connections: number):
   for (const socket of sockets) socket.destroy();
 }
 
-/** Sends nearly all of large bodies over many connections, with credentials that are made up. */
+/**
+ * Sends all but the last byte of large bodies over many connections, with credentials that are made up.
+ * @param bytes of each whole body
+ */
 export async function sendSlowBodies(url: string, connections: number, bytes: number): Promise<void> {
-  const body = Buffer.alloc(bytes, ' ');
+  const body = Buffer.alloc(bytes - 1, ' ');
   const sockets: Socket[] = [];
   for (let index = 0; index < connections; index += 1) {
     const socket = await connectFrom(url, addressOf(index));
     sockets.push(socket.resume());
-    socket.write(headOf(authorizationOf(newCredential()), bytes + 1));
+    socket.write(headOf(authorizationOf(newCredential()), bytes));
     if (!socket.write(body)) await Promise.race([once(socket, 'drain'), once(socket, 'close'), sleep(200)]);
   }
   await sleep(1_000);
