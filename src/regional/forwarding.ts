@@ -66,8 +66,7 @@ export function forwarding(
       slots: SLOTS,
       waiting: MAX_WAITING,
       waitMs: MAX_WAIT_MS,
-      refusal: () =>
-        new IamError('FORWARDING_OVERLOADED', { message: 'Too many calls wait for the control plane.' }),
+      refusal: () => new IamError('FORWARDING_OVERLOADED'),
     });
     /** Waits until the region has the keys of a response. */
     const noteArrival = async (reply: FastifyReply, body: Buffer) => {

@@ -47,7 +47,7 @@ export function warningsOf({ lost_revocations: lost }: RegionState): Problem[] {
   return [
     {
       message: `The primary has lost the revocation of ${countOf(lost, 'key')}. The region accepts what it had refused.`,
-      fix: `Find the keys in lost_revocations and run "iam keys revoke" (${REPEAT_LOST_REVOCATIONS}).`,
+      fix: `Find the keys in lost_revocations and run "iam keys revoke --organization <id> -- <ids>" (${REPEAT_LOST_REVOCATIONS}).`,
     },
   ];
 }
