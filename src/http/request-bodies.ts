@@ -15,8 +15,8 @@ export interface RequestBodiesOptions {
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * Reads a body for a content type parser, up to the `bodyLimit` of its route. It stays in the budget until the response is sent. A request without a route is
-     * refused anyway, so its body is not read.
+     * Reads a body for a content type parser, up to the `bodyLimit` of its route. It stays in the budget until the response is sent.
+     * A request without a route is refused anyway, so its body is not read.
      * @throws {IamError} 408, 413 or 503
      */
     readBody(request: FastifyRequest, payload: IncomingMessage): Promise<Buffer>;

@@ -89,7 +89,7 @@ export class ResponseBudget {
     return this.tryReserve(bytes, organization) ?? this.#refuse();
   }
 
-  /** `reserve`, but @returns `undefined` if the bytes do not fit */
+  /** As `reserve`, with `undefined` if the bytes do not fit. */
   tryReserve(bytes: number, organization: string): (() => void) | undefined {
     if (bytes <= FREE_RESPONSE_BYTES) return () => {};
     if (!this.fits(bytes, organization)) return undefined;

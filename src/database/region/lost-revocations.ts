@@ -1,4 +1,4 @@
-/** The chapter that says how to repeat them. */
+/** The chapter that says how to repeat revocations that the primary has lost. */
 export const REPEAT_LOST_REVOCATIONS = 'docs/failover.md, Repeat lost revocations';
 
 /**

@@ -16,7 +16,7 @@ import {
 import { type Fences, noFences } from './fences.ts';
 import { policies } from './policies.ts';
 
-/** Reads that changes overtook, until the next one may serve although it was overtaken. */
+/** Overtaken reads that are discarded. The next one that is short serves. */
 const MAX_REPEATS = 2;
 /** Duration of a read that may be overtaken: far within the bound of the freshness contract. */
 const SHORT_READ_MS = 50;
