@@ -42,9 +42,10 @@ export function projectRoles(projectType: string, projectId: string, application
   };
 }
 
-/** A new credential, without a stored key. */
+/** A new credential, without a stored key. As in the control plane, no id begins with "-": a command would take it for an option. */
 export function newCredential(): Credential {
-  return generateCredential(randomBytes);
+  const credential = generateCredential(randomBytes);
+  return credential.id.startsWith('-') ? newCredential() : credential;
 }
 
 /** The `Authorization` header with a credential. */
