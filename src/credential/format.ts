@@ -14,21 +14,13 @@ const CRC_BYTES = 8;
 /** The rest of a longer prefix, such as `dev_` of `essu_dev_` where only `essu` is accepted. */
 const FURTHER_PREFIX = /^[a-z]{1,16}_/;
 
-/** Creates a v1 credential: an id of nearly 128 random bits and a secret of 256 random bits. */
+/** Creates a v1 credential: an id of 128 random bits and a secret of 256 random bits. */
 export function generateCredential(randomBytes: (n: number) => Buffer): Credential {
   return {
-    id: generateId(randomBytes),
+    id: randomBytes(V1_ID_BYTES).toString('base64url'),
     secret: randomBytes(V1_SECRET_BYTES).toString('base64'),
     layout: 'v1',
   };
-}
-
-/** No id begins with "-": a command would take it for an option. */
-function generateId(randomBytes: (n: number) => Buffer): string {
-  for (;;) {
-    const id = randomBytes(V1_ID_BYTES).toString('base64url');
-    if (!id.startsWith('-')) return id;
-  }
 }
 
 /** Returns `prefix_` and the base64 of payload and checksum. @param prefix without the underscore */

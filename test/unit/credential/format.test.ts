@@ -77,12 +77,6 @@ it('generates a credential only from the given source of randomness', () => {
   });
 });
 
-it('generates no id that a command would take for an option', () => {
-  const draws = [Buffer.alloc(16, 0xf8), Buffer.alloc(16, 0xfb), Buffer.alloc(16, 1), Buffer.alloc(32)];
-  const { id } = generateCredential(() => draws.shift() as Buffer);
-  expect([id, draws.length]).toEqual([Buffer.alloc(16, 1).toString('base64url'), 0]);
-});
-
 it('uses the longest accepted prefix, independent of the order of the list', () => {
   const { text, id } = vectors.v1;
   for (const accepted of [PREFIXES, PREFIXES.toReversed()]) {
