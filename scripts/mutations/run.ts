@@ -40,6 +40,10 @@ interface Attempt {
   tests: string[] | undefined;
 }
 
+/** What the tests say of a mutant: `late` if they did not end in time, which counts as killed. */
+type Outcome = 'passed' | 'failed' | 'late';
+const LABELS = { passed: 'SURVIVED', late: 'TIMEOUT' } as const;
+
 /** A mutant that changes nothing that anyone can observe. */
 interface Equivalent {
   file: string;
@@ -63,6 +67,7 @@ const copy = await mkdtemp(join(tmpdir(), 'regional-iam-mutations-'));
 const stop = () => void rm(copy, { recursive: true, force: true }).finally(() => process.exit(130));
 process.once('SIGINT', stop).once('SIGTERM', stop);
 const survivors: Attempt[] = [];
+let late = 0;
 try {
   await cp(root, copy, {
     recursive: true,
@@ -71,10 +76,10 @@ try {
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
   await assertBaseline(attempts);
   for (const [index, attempt] of attempts.entries()) {
-    if (await survives(attempt)) {
-      survivors.push(attempt);
-      console.log(`SURVIVED ${attempt.where}: ${attempt.change}`);
-    }
+    const outcome = await outcomeOf(attempt);
+    if (outcome === 'passed') survivors.push(attempt);
+    if (outcome === 'late') late += 1;
+    if (outcome !== 'failed') console.log(`${LABELS[outcome]} ${attempt.where}: ${attempt.change}`);
     const done = index + 1;
     if (done % PROGRESS_INTERVAL === 0) {
       console.log(`${done} of ${attempts.length} mutants done, ${survivors.length} survived`);
@@ -86,7 +91,9 @@ try {
 
 const killed = attempts.length - survivors.length;
 const share = attempts.length === 0 ? 1 : killed / attempts.length;
-console.log(`killed ${killed} of ${attempts.length} (${(100 * share).toFixed(1)} %)`);
+console.log(
+  `killed ${killed} of ${attempts.length} (${(100 * share).toFixed(1)} %), ${late} of them by a timeout`,
+);
 for (const { where, change } of survivors) console.log(`  ${where}: ${change}`);
 process.exitCode = share < MIN_KILLED_SHARE ? 1 : 0;
 
@@ -172,13 +179,13 @@ function withoutEquivalent(file: string, mutants: readonly Mutant[]): Mutant[] {
   return mutants.filter((mutant) => !exempt.includes(mutant));
 }
 
-async function survives({ file, mutated, project, tests }: Attempt): Promise<boolean> {
+async function outcomeOf({ file, mutated, project, tests }: Attempt): Promise<Outcome> {
   const path = join(copy, file);
   const original = await readFile(path, 'utf8');
   await writeFile(path, mutated);
   try {
     const which = tests === undefined ? ['related', '--run', file] : ['run', ...tests];
-    return await passes(
+    return await runTests(
       [...which, '--project', project, '--bail', '1', '--passWithNoTests'],
       values.servers ? SERVER_TIMEOUT_MS : UNIT_TIMEOUT_MS,
     );
@@ -194,12 +201,12 @@ async function assertBaseline(attempts: readonly Attempt[]): Promise<void> {
   const which = values.servers
     ? ['run', ...tests, '--project', 'integration']
     : ['related', '--run', ...files, '--project', 'unit', '--passWithNoTests'];
-  if (await passes(which, BASELINE_TIMEOUT_MS)) return;
+  if ((await runTests(which, BASELINE_TIMEOUT_MS)) === 'passed') return;
   throw new Error('the tests fail without any mutant: run them with vitest first');
 }
 
-/** Runs vitest in the copy. @returns whether all tests passed in time */
-function passes(args: string[], timeoutMs: number): Promise<boolean> {
+/** Runs vitest in the copy. */
+function runTests(args: string[], timeoutMs: number): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const vitest = join(root, 'node_modules/vitest/vitest.mjs');
     const child = spawn(process.execPath, [vitest, ...args, '--exclude', TEXTS], {
@@ -208,11 +215,16 @@ function passes(args: string[], timeoutMs: number): Promise<boolean> {
       detached: true,
     });
     // The whole group, because vitest has worker processes.
-    const timer = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), timeoutMs);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      process.kill(-(child.pid as number), 'SIGKILL');
+    }, timeoutMs);
     child.once('error', reject);
     child.once('exit', (code) => {
       clearTimeout(timer);
-      resolve(code === 0);
+      if (code === 0) resolve('passed');
+      else resolve(isLate ? 'late' : 'failed');
     });
   });
 }
