@@ -1,10 +1,11 @@
 # Image of both services and the CLI. Node runs the TypeScript directly, so there is no build step.
-FROM node:24-slim AS dependencies
+# Base images are pinned by digest: a build next year starts from the same bytes. A new Node.js needs a new tag and digest here.
+FROM node:24.21.0-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6 AS dependencies
 WORKDIR /srv/iam
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev && npm cache clean --force
 
-FROM node:24-slim
+FROM node:24.21.0-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6
 WORKDIR /srv/iam
 COPY --from=dependencies /srv/iam/node_modules ./node_modules
 COPY package.json LICENSE ./

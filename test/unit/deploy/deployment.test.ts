@@ -48,6 +48,20 @@ it('docker-compose.yml contains no secret: all come from the environment', async
   }
 });
 
+it('pins the base images by digest, and runs the Node.js that the tests run on', async () => {
+  const bases = [...(await read('Dockerfile')).matchAll(/^FROM (\S+)/gm)].map(([, image]) => image);
+  const { services } = parse(await read('docker-compose.yml'), { merge: true });
+  const pulled = Object.values<Record<string, string>>(services).filter(
+    (service) => service.build === undefined,
+  );
+  expect(pulled.length).toBeGreaterThan(0);
+  for (const image of [...bases, ...pulled.map((service) => service.image)]) {
+    expect(image).toMatch(/^[a-z]+:\d+\.\d+(\.\d+)?[a-z-]*@sha256:[0-9a-f]{64}$/);
+  }
+  const { devDependencies } = JSON.parse(await read('package.json'));
+  for (const base of bases) expect(base).toContain(`node:${devDependencies.node}-slim@`);
+});
+
 const PROBES = {
   regional: { startupProbe: '/startupz', readinessProbe: '/readyz', livenessProbe: '/livez' },
   'control-plane': { readinessProbe: '/readyz', livenessProbe: '/livez' },
