@@ -24,6 +24,7 @@ export const ONLY_ON_SERVERS = [
   'src/keys/cache/redis/heartbeat-counters.ts',
   'src/keys/cache/redis/open-fenced-cache.ts',
   'src/keys/cache/redis/redis-client.ts',
+  'src/keys/cache/redis/redis-connector.ts',
   'src/keys/cache/redis/redis-link.ts',
   'src/keys/cache/redis/region-confirmation.ts',
   'src/keys/cache/redis/rising-numbers.ts',
