@@ -8,6 +8,7 @@ import {
   wrongSecretCounter,
 } from '../../src/keys/region-metrics.ts';
 import { AuthenticationMetrics } from '../../src/regional/authentication-metrics.ts';
+import { forwardedCallsCounter } from '../../src/regional/forwarding/forwarding-metrics.ts';
 import { code, GENERATED, table } from './markdown.ts';
 
 /** Properties of a prom-client metric that its types omit. */
@@ -23,6 +24,7 @@ interface Described {
 function regionalMetrics(): Described[] {
   const registry = new Registry();
   new AuthenticationMetrics(registry);
+  forwardedCallsCounter(registry);
   new Traffic(loadConfig({}), registry);
   verifierObserver(registry);
   wrongSecretCounter(registry);

@@ -1,5 +1,6 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { Counter } from 'prom-client';
 import type { Config } from '../config.ts';
 import { IamError } from '../errors.ts';
 import { clientConnections } from '../http/client-connections.ts';
@@ -24,6 +25,7 @@ import { authenticationRoute } from './authentication-route.ts';
 import type { AuthenticationService } from './authentication-service.ts';
 import type { RegionControlPlane } from './control-plane.ts';
 import { FastLane } from './fast-lane.ts';
+import { methodsOf } from './forwarding/forwarded-calls.ts';
 import { RequestLimit } from './request-limit.ts';
 
 /** A body with 1,000 contexts and usual names fits; a longer body goes through node:http. */
@@ -34,6 +36,7 @@ export interface RegionalAppDeps {
   service: AuthenticationService;
   clientAuthentication: ClientAuthentication;
   metrics: AuthenticationMetrics;
+  forwardedCalls: Counter<'outcome'>;
   traffic: Traffic;
   /** Serves the calls of keys; `undefined` if the region has none. */
   controlPlane: RegionControlPlane | undefined;
@@ -88,8 +91,10 @@ export async function createRegionalApp(
     const limited = limit.refuse(request.senderNetwork);
     if (limited !== undefined) throw limited;
     if (!request.is404) return;
-    if (request.url.split('?', 1)[0] !== AUTHENTICATE_PATH) throw new IamError('NOT_FOUND');
-    refuseMethod(reply, 'POST');
+    const [path = ''] = request.url.split('?', 1);
+    const methods = path === AUTHENTICATE_PATH ? 'POST' : controlPlane && methodsOf(path);
+    if (methods === undefined) throw new IamError('NOT_FOUND');
+    refuseMethod(reply, methods);
   });
   app.addHook('preClose', async () => lane.close());
   app.addHook('onError', async (_request, _reply, error) => {
@@ -102,18 +107,22 @@ export async function createRegionalApp(
   authenticationRoute(app, service);
   if (controlPlane !== undefined) {
     // Imported on demand: its HTTP client takes as long to load as Fastify.
-    const { forwarding } = await import('./forwarding.ts');
+    const { forwarding } = await import('./forwarding/forwarding.ts');
     if (controlPlane.secret() === undefined) {
       logger.warn(
         'FORWARDING_SECRETS is unset; the control plane counts all clients of this region as one address',
       );
     }
     await app.register(
-      forwarding(controlPlane, {
-        acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
-        clientAuthentication: deps.clientAuthentication,
+      forwarding({
+        controlPlane,
+        proofs: {
+          acceptedPrefixes: config.ACCEPTED_CREDENTIAL_PREFIXES,
+          clientAuthentication: deps.clientAuthentication,
+        },
         arrival: deps.arrival,
         budget: traffic.responses,
+        calls: deps.forwardedCalls,
       }),
     );
   }

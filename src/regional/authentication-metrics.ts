@@ -2,7 +2,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Tier } from '../keys/key-store.ts';
 
 /** Results of a call; a metric label, so the set is bounded. `invalid` is any other 4xx, `error` any other 5xx. */
-const REFUSALS = ['denied', 'unauthenticated', 'limited', 'invalid', 'unavailable', 'error'] as const;
+export const REFUSALS = ['denied', 'unauthenticated', 'limited', 'invalid', 'unavailable', 'error'] as const;
 export type Outcome = 'granted' | (typeof REFUSALS)[number];
 
 const outcomesByStatus: Record<number, Outcome> = {

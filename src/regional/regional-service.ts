@@ -11,6 +11,7 @@ import { createRegionalApp } from './app.ts';
 import { AuthenticationMetrics } from './authentication-metrics.ts';
 import { composeAuthentication } from './compose-authentication.ts';
 import { controlPlaneOf } from './control-plane.ts';
+import { forwardedCallsCounter } from './forwarding/forwarding-metrics.ts';
 import { openRegion } from './open-region.ts';
 import { regionHealth } from './region-health.ts';
 import { RepairRequests } from './repair-requests.ts';
@@ -80,6 +81,7 @@ async function start(
     service: authentication.service,
     clientAuthentication: authentication.clientAuthentication,
     metrics: new AuthenticationMetrics(registry),
+    forwardedCalls: forwardedCallsCounter(registry),
     arrival: region.arrival,
     traffic,
     controlPlane,

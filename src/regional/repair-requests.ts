@@ -1,11 +1,10 @@
-import { request as httpsRequest } from 'node:https';
 import type { Logger } from 'pino';
 import { FORWARDING_SECRET_HEADER } from '../http/forwarding-headers.ts';
-import { request as httpRequest } from '../http/node-http.ts';
 import { REPAIRS_PATH } from '../http/repair-call.ts';
 import type { Replica } from '../keys/replica.ts';
 import { RepeatedTask } from '../lib/repeated-task.ts';
 import type { RegionControlPlane } from './control-plane.ts';
+import { callControlPlane } from './control-plane-call.ts';
 
 const INTERVAL_MS = 2_000;
 const TIMEOUT_MS = 5_000;
@@ -69,27 +68,14 @@ export class RepairRequests extends RepeatedTask {
   }
 }
 
-/** @throws Error if the control plane does not respond with 200 in time; it never contains the secret */
-async function post({ url, secret, authorities }: RegionControlPlane, body: unknown): Promise<void> {
-  const target = new URL(REPAIRS_PATH, url);
-  const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
-  const status = await new Promise<number | undefined>((resolve, reject) => {
-    const request = send(
-      target,
-      {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', [FORWARDING_SECRET_HEADER]: secret() },
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-        ...(authorities && { ca: authorities }),
-      },
-      (response) => {
-        response.resume();
-        response.on('error', reject);
-        response.on('end', () => resolve(response.statusCode));
-      },
-    );
-    request.on('error', reject);
-    request.end(JSON.stringify(body));
+/** @throws {Error} if the control plane does not respond with 200 in time; it never contains the secret */
+async function post(controlPlane: RegionControlPlane, body: unknown): Promise<void> {
+  const status = await callControlPlane(controlPlane, {
+    method: 'POST',
+    path: REPAIRS_PATH,
+    headers: { 'content-type': 'application/json', [FORWARDING_SECRET_HEADER]: controlPlane.secret() },
+    body: JSON.stringify(body),
+    timeoutMs: TIMEOUT_MS,
   });
   if (status !== 200) throw new Error(`the control plane responded with status ${status}`);
 }

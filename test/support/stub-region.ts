@@ -11,6 +11,7 @@ import { createRegionalApp } from '../../src/regional/app.ts';
 import { AuthenticationMetrics } from '../../src/regional/authentication-metrics.ts';
 import type { AuthenticationService } from '../../src/regional/authentication-service.ts';
 import { controlPlaneOf } from '../../src/regional/control-plane.ts';
+import { forwardedCallsCounter } from '../../src/regional/forwarding/forwarding-metrics.ts';
 
 /** The HTTP server of a region without its stores. */
 export interface StubRegion {
@@ -40,6 +41,7 @@ export async function startStubRegion(
   const app = await createRegionalApp(config, pino({ level: 'silent' }), {
     service,
     metrics: new AuthenticationMetrics(registry),
+    forwardedCalls: forwardedCallsCounter(registry),
     traffic,
     clientAuthentication: new ClientAuthentication(config.CLIENT_AUTHENTICATION_SECRETS),
     arrival: {} as KeyArrival,

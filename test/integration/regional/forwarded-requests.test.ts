@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, inject, it, vi } from 'vitest';
 import { call, sendBytes } from '../../support/http-call.ts';
 import { authorizationOf, newCredential } from '../../support/keys.ts';
+import { metric } from '../../support/pods.ts';
 import { expectRefusal } from '../../support/refusal.ts';
 import { CLIENT_SECRET, startUnreadyRegional, type TestRegional } from '../../support/regional.ts';
 
@@ -272,3 +273,56 @@ it('waits 10 s for a silent control plane, and 60 s for a conversion, and limits
     slow.close();
   }
 }, 30_000);
+
+it('refuses calls at once while the control plane is silent, sends none twice, and forwards again when it responds', async () => {
+  let responds = false;
+  const requests: string[] = [];
+  const sockets = new Set<Socket>();
+  const silent = createServer((sent, response) => {
+    requests.push(`${sent.method} ${sent.url}`);
+    // A connection that is accepted and then carries nothing, as behind a network that drops packets.
+    if (responds) response.writeHead(401, { 'content-length': '2' }).end('{}');
+  }).on('connection', (socket) => void sockets.add(socket));
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const cut = await startUnreadyRegional(inject('postgres').region.url, {
+    CONTROL_PLANE_URL: `http://127.0.0.1:${portOf(silent)}`,
+  });
+  const revoke = (id: string) =>
+    call(`${cut.url}${KEYS}/${id}`, { method: 'DELETE', headers: { authorization } });
+  try {
+    const first = revoke('first');
+    await vi.waitFor(() => expect(cut.logLines.join('')).toContain('control plane is silent'), {
+      timeout: 9_000,
+    });
+    for (let nth = 0; nth < 100; nth += 1) {
+      const refused = await revoke('later');
+      expectRefusal(refused, 503, '0x1A1503');
+      expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+    }
+    expectRefusal(await first, 503, '0x1A1503');
+    expect(requests.filter((one) => one.startsWith('DELETE'))).toEqual([`DELETE ${KEYS}/first`]);
+    expect(await metric(cut, 'iam_forwarded_calls_total{outcome="unavailable"}')).toBe(101);
+
+    responds = true;
+    await vi.waitFor(() => expect(cut.logLines.join('')).toContain('calls are forwarded again'), {
+      timeout: 15_000,
+    });
+    expect((await revoke('again')).status).toBe(401);
+    expect(await metric(cut, 'iam_forwarded_calls_total{outcome="unauthenticated"}')).toBe(1);
+  } finally {
+    await cut.close();
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  }
+}, 40_000);
+
+it.each([
+  ['GET', `${KEYS}/_grant`, 'DELETE'],
+  ['PUT', `${KEYS}/some-id`, 'DELETE'],
+  ['GET', '/uiam/api/v1/tokens/_refresh', 'POST'],
+])('refuses %s %s with 405 and the methods that it has', async (method, path, methods) => {
+  const response = await call(`${region.url}${path}`, { method, headers: { authorization } });
+  expectRefusal(response, 405, '0x1A0405');
+  expect(response.headers.get('allow')).toContain(methods);
+  expect(received).toEqual([]);
+});

@@ -172,6 +172,7 @@ it.each([
   'iam_certificate_expiry_timestamp_seconds',
   'iam_crl_expiry_timestamp_seconds',
   'iam_ended_sessions_total',
+  'iam_forwarded_calls_total',
   'iam_notification_queue_usage',
 ])('an alert watches %s, which the guide explains', async (name) => {
   expect((await alertRules()).flatMap(({ expr }) => metricsOf(expr))).toContain(name);

@@ -18,15 +18,22 @@ const LONG_BYTES = 8_000_000;
 const BUDGET_BYTES = 1_048_576;
 const authorization = authorizationOf(newCredential());
 
-let silent: Server;
+/** A control plane that responds to probes, and to no call. */
+let slow: Server;
 let region: StubRegion;
 const sockets = new Set<Socket>();
 beforeEach(async () => {
-  silent = createServer((socket) => {
-    sockets.add(socket.on('error', () => {}));
+  slow = createServer((socket) => {
+    socket
+      .on('error', () => {})
+      .once('data', (head) => {
+        if (String(head).startsWith('HEAD'))
+          socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n');
+        else sockets.add(socket);
+      });
   });
-  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-  const { port } = silent.address() as { port: number };
+  await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
+  const { port } = slow.address() as { port: number };
   region = await startStubRegion(
     { CONTROL_PLANE_URL: `http://127.0.0.1:${port}`, CREDENTIAL_PREFIX: 'essu_dev' },
     async () => '{}',
@@ -35,7 +42,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const socket of sockets) socket.destroy();
   sockets.clear();
-  silent.close();
+  slow.close();
   await region.app.close();
 });
 
