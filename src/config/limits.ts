@@ -15,12 +15,12 @@ export const limitSettings = {
   RESPONSE_BUDGET_BYTES: integer(1_048_576, 4_294_967_296)
     .default(67_108_864)
     .describe(
-      'Maximum total size, in bytes, of the responses above 16 KiB that a process sends at a time. Beyond it, further ones get 503 with Retry-After. At least MAX_RESPONSE_BYTES.',
+      'Maximum total size, in bytes, of the responses above 16 KiB that a process sends at a time. Beyond it, further ones get 503 with Retry-After. While others ask, an organization uses at most as much as it leaves free. At least MAX_RESPONSE_BYTES; a response longer than half of it is sent only while no other is.',
     ),
   BODY_BUDGET_BYTES: integer(1_048_576, 17_179_869_184)
     .default(67_108_864)
     .describe(
-      'Maximum memory of request bodies in flight of a process, without the first 8 KiB of each. One client address can use half of it. Beyond it, requests get 503 with Retry-After.',
+      'Maximum memory of request bodies in flight of a process, without the first 8 KiB of each. One client address uses at most as much as it leaves free, so at most half. Beyond it, requests get 503 with Retry-After.',
     ),
   BODY_TIMEOUT_MS: integer(100, 60_000)
     .default(5_000)

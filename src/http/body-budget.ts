@@ -1,22 +1,19 @@
+import { OwnerShares } from '../lib/owner-shares.ts';
+
 /** Bytes of each body that cost nothing, so that usual calls do not depend on the budget. */
 export const FREE_BODY_BYTES = 8_192;
 
-/** Share of the budget that one client can use. */
-const CLIENT_SHARE = 0.5;
-
-/** Bounds the memory of bodies in flight, over all connections of a process. */
+/** Bounds the memory of bodies in flight, over all connections of a process. A client uses at most as much as it leaves free. */
 export class BodyBudget {
-  readonly #maxBytes: number;
-  readonly #byClient = new Map<string, number>();
-  #bytes = 0;
+  readonly #shares: OwnerShares;
 
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+    this.#shares = new OwnerShares(maxBytes);
   }
 
   /** Bytes that leases use at the moment. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#shares.used;
   }
 
   /** @param client its network, see `clientNetwork` */
@@ -26,12 +23,8 @@ export class BodyBudget {
 
   /** @param bytes negative to return them */
   #take(client: string, bytes: number): boolean {
-    const ofClient = (this.#byClient.get(client) ?? 0) + bytes;
-    const exceeds = this.#bytes + bytes > this.#maxBytes || ofClient > this.#maxBytes * CLIENT_SHARE;
-    if (bytes > 0 && exceeds) return false;
-    this.#bytes += bytes;
-    if (ofClient === 0) this.#byClient.delete(client);
-    else this.#byClient.set(client, ofClient);
+    if (bytes > 0 && !this.#shares.isFair(client, bytes)) return false;
+    this.#shares.add(client, bytes);
     return true;
   }
 }

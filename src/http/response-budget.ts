@@ -1,4 +1,5 @@
 import { IamError } from '../errors.ts';
+import { OwnerShares } from '../lib/owner-shares.ts';
 
 /** Bodies up to this length cost nothing, so that usual calls do not depend on the budget. Longer ones are long. */
 export const FREE_RESPONSE_BYTES = 16_384;
@@ -38,35 +39,34 @@ export interface ResponseBudgetOptions {
 }
 
 /**
- * Bounds the bytes of all long bodies that are built or that clients have not read yet. One organization can use at most half
- * while others ask for long bodies, apart from its first body.
+ * Bounds the bytes of all long bodies that are built or that clients have not read yet. While others ask for long bodies, an
+ * organization uses at most as much as it leaves free. A body that is longer than half of the budget needs an unused budget.
  */
 export class ResponseBudget {
-  readonly #maxBytes: number;
+  readonly #shares: OwnerShares;
   readonly #now: () => number;
   readonly #onRefused: () => void;
-  readonly #byOrganization = new Map<string, number>();
-  #bytes = 0;
   /** The last two organizations that asked. They tell whether another one than any given organization has asked. */
   #lastAsker: Asker | undefined;
   #askerBefore: Asker | undefined;
 
   constructor({ maxBytes, now = () => performance.now(), onRefused = () => {} }: ResponseBudgetOptions) {
-    this.#maxBytes = maxBytes;
+    this.#shares = new OwnerShares(maxBytes);
     this.#now = now;
     this.#onRefused = onRefused;
   }
 
   /** Bytes of long bodies that are built or unread at the moment. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#shares.used;
   }
 
   /** Whether a body of this length may be built or sent now. @param organization that of the key */
   fits(bytes: number, organization: string): boolean {
     if (bytes <= FREE_RESPONSE_BYTES) return true;
     this.#noteAsker(organization);
-    return this.#bytes + bytes <= this.#maxBytes && !this.#exceedsShare(bytes, organization);
+    if (!this.#shares.isFree(bytes)) return false;
+    return this.bytes === 0 || this.#shares.isFair(organization, bytes) || !this.#othersAsk(organization);
   }
 
   /** Counts a long body until its release. @throws {IamError} 503 */
@@ -93,10 +93,10 @@ export class ResponseBudget {
   tryReserve(bytes: number, organization: string): (() => void) | undefined {
     if (bytes <= FREE_RESPONSE_BYTES) return () => {};
     if (!this.fits(bytes, organization)) return undefined;
-    this.#count(bytes, organization);
+    this.#shares.add(organization, bytes);
     let reserved = bytes;
     return () => {
-      if (reserved > 0) this.#count(-reserved, organization);
+      if (reserved > 0) this.#shares.add(organization, -reserved);
       reserved = 0;
     };
   }
@@ -106,16 +106,7 @@ export class ResponseBudget {
     throw new IamError('RESPONSE_BUDGET');
   }
 
-  #count(bytes: number, organization: string): void {
-    this.#bytes += bytes;
-    const held = (this.#byOrganization.get(organization) ?? 0) + bytes;
-    if (held === 0) this.#byOrganization.delete(organization);
-    else this.#byOrganization.set(organization, held);
-  }
-
-  #exceedsShare(bytes: number, organization: string): boolean {
-    const held = this.#byOrganization.get(organization) ?? 0;
-    if (held === 0 || held + bytes <= this.#maxBytes / 2) return false;
+  #othersAsk(organization: string): boolean {
     const other = this.#lastAsker?.organization === organization ? this.#askerBefore : this.#lastAsker;
     return other !== undefined && this.#now() - other.askedAtMs < ASKED_MS;
   }

@@ -33,9 +33,14 @@ export class FairQueue<T> {
     line.items.push(item);
   }
 
-  /** Removes the oldest item of the next part of the next owner. */
-  shift(): T | undefined {
-    return shiftFrom(this.#all);
+  /** Removes the oldest item of the next part of the next owner. @param may whether an owner can be served now */
+  shift(may: (owner: string) => boolean = () => true): T | undefined {
+    return shiftFrom(this.#all, may);
+  }
+
+  /** Removes an item that was pushed with this owner, if it is still inside. Visits the items of that part. */
+  remove(owner: readonly string[], item: T): void {
+    removeFrom(this.#all, owner, item);
   }
 
   /**
@@ -51,8 +56,8 @@ function newLine<T>(): Line<T> {
   return { size: 0, items: [], parts: new Map() };
 }
 
-function shiftFrom<T>(line: Line<T>): T | undefined {
-  const turn = line.parts.entries().next().value;
+function shiftFrom<T>(line: Line<T>, may: (part: string) => boolean = () => true): T | undefined {
+  const turn = firstOf(line.parts, may);
   if (turn === undefined && line.items.length === 0) return undefined;
   line.size -= 1;
   if (turn === undefined) return line.items.shift();
@@ -61,6 +66,25 @@ function shiftFrom<T>(line: Line<T>): T | undefined {
   line.parts.delete(part);
   if (next.size > 0) line.parts.set(part, next);
   return item;
+}
+
+function firstOf<T>(lines: Map<string, T>, may: (part: string) => boolean): [string, T] | undefined {
+  for (const entry of lines) {
+    if (may(entry[0])) return entry;
+  }
+  return undefined;
+}
+
+/** @returns whether the item was inside */
+function removeFrom<T>(line: Line<T>, [part, ...parts]: readonly string[], item: T): boolean {
+  const next = part === undefined ? undefined : line.parts.get(part);
+  const at = line.items.indexOf(item);
+  if (next === undefined && at < 0) return false;
+  if (next === undefined) line.items.splice(at, 1);
+  else if (!removeFrom(next, parts, item)) return false;
+  else if (next.size === 0) line.parts.delete(part as string);
+  line.size -= 1;
+  return true;
 }
 
 function dropFrom<T>(line: Line<T>): T | undefined {

@@ -1,3 +1,6 @@
+import { FairQueue } from './fair-queue.ts';
+import { OwnerShares } from './owner-shares.ts';
+
 /** Bounds of concurrent work. */
 export interface SlotLimits {
   slots: number;
@@ -8,34 +11,50 @@ export interface SlotLimits {
   refusal: () => Error;
 }
 
-/** Runs a bounded number of tasks at once. Others wait in order, for a bounded time. */
+type Turn = PromiseWithResolvers<void>;
+
+/** The owner of tasks that have none: they may use all slots. */
+const NO_OWNER = '';
+
+/**
+ * Runs a bounded number of tasks at once. Others wait for a bounded time. Owners take turns, and the tasks of each run in order. An
+ * owner always gets one of the free slots, and further ones while it leaves as many free as it uses. Beyond the bound of waiting
+ * callers, the newest of the owner with the most is refused.
+ */
 export class Slots {
   readonly #limits: SlotLimits;
-  readonly #waiting = new Set<PromiseWithResolvers<void>>();
-  #running = 0;
+  readonly #running: OwnerShares;
+  readonly #waiting = new FairQueue<Turn>();
 
   constructor(limits: SlotLimits) {
     this.#limits = limits;
+    this.#running = new OwnerShares(limits.slots);
   }
 
   /** @throws the refusal if too many callers wait, or this one waits too long */
-  async run<Result>(task: () => Promise<Result>): Promise<Result> {
-    if (this.#running < this.#limits.slots) this.#running += 1;
-    else await this.#enqueue();
+  async run<Result>(task: () => Promise<Result>, owner = NO_OWNER): Promise<Result> {
+    if (this.#mayRun(owner)) this.#running.add(owner, 1);
+    else await this.#enqueue(owner);
     try {
       return await task();
     } finally {
+      this.#running.add(owner, -1);
       this.#dequeue();
     }
   }
 
-  async #enqueue(): Promise<void> {
+  #mayRun(owner: string): boolean {
+    if (!this.#running.isFree(1)) return false;
+    return owner === NO_OWNER || !this.#running.has(owner) || this.#running.isFair(owner, 1);
+  }
+
+  async #enqueue(owner: string): Promise<void> {
     const { waiting, waitMs, refusal } = this.#limits;
-    if (this.#waiting.size >= waiting) throw refusal();
-    const turn = Promise.withResolvers<void>();
-    this.#waiting.add(turn);
+    const turn: Turn = Promise.withResolvers();
+    this.#waiting.push([owner], turn);
+    if (this.#waiting.size > waiting) this.#waiting.dropFromLongest()?.reject(refusal());
     const timer = setTimeout(() => {
-      this.#waiting.delete(turn);
+      this.#waiting.remove([owner], turn);
       turn.reject(refusal());
     }, waitMs);
     try {
@@ -45,14 +64,16 @@ export class Slots {
     }
   }
 
-  /** Starts the oldest waiting task in the freed slot, or frees the slot. */
+  /** Starts the waiting tasks that may run now. */
   #dequeue(): void {
-    const next = this.#waiting.values().next().value;
-    if (next === undefined) {
-      this.#running -= 1;
-      return;
+    let started = NO_OWNER;
+    const mayStart = (owner: string) => {
+      started = owner;
+      return this.#mayRun(owner);
+    };
+    for (let turn = this.#waiting.shift(mayStart); turn; turn = this.#waiting.shift(mayStart)) {
+      this.#running.add(started, 1);
+      turn.resolve();
     }
-    this.#waiting.delete(next);
-    next.resolve();
   }
 }

@@ -13,8 +13,8 @@ import { assertProof, type CallerProofs, type ForwardedCall } from './forwarded-
 import { forwardedHeaders, pathOf, queryOf } from './forwarded-request.ts';
 import { ForwardingCircuit } from './forwarding-circuit.ts';
 
-/** Connections to the control plane; any client can occupy some. */
-const SLOTS = 128;
+/** Calls at once, each on a connection of its own. A client uses half of them at most. */
+export const SLOTS = 256;
 const MAX_WAITING = 256;
 const MAX_WAIT_MS = 2_000;
 const PROBE_TIMEOUT_MS = 2_000;
@@ -29,7 +29,7 @@ export interface ForwarderDeps {
 }
 
 /**
- * Sends calls to the control plane, at most 128 at once, and none while it does not respond. It reads each response as a whole before
+ * Sends calls to the control plane, at most 256 at once, and none while it does not respond. It reads each response as a whole before
  * it replies, so that a client that does not read occupies no connection.
  */
 export class Forwarder {
@@ -71,7 +71,7 @@ export class Forwarder {
       this.#send(call, request, reply, received.resolve);
       // Also if the client leaves: the control plane still works for it, and further calls would queue without a bound.
       await received.promise;
-    });
+    }, request.senderNetwork);
     return reply;
   }
 

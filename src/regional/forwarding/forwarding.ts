@@ -4,7 +4,7 @@ import type { Counter } from 'prom-client';
 import { IamError } from '../../errors.ts';
 import { outcomeOf } from '../authentication-metrics.ts';
 import { FORWARDED_CALLS, TOKEN_CALLS } from './forwarded-calls.ts';
-import { Forwarder, type ForwarderDeps } from './forwarder.ts';
+import { Forwarder, type ForwarderDeps, SLOTS } from './forwarder.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 
@@ -32,6 +32,7 @@ export function forwarding({ calls, ...deps }: ForwardingDeps) {
       maxRetriesOn503: 0,
       // The plugin would accept any certificate by default.
       undici: {
+        connections: SLOTS,
         connect: {
           timeout: CONNECT_TIMEOUT_MS,
           rejectUnauthorized: true,

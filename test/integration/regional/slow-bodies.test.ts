@@ -111,10 +111,9 @@ it('refuses a body beyond the budget with 503 and its own code, and keeps the co
       socket.write(BODY);
     }
   };
-  await fill('127.0.0.2');
-  await fill('127.0.0.3');
-  await fill('127.0.0.5');
-  await expect.poll(() => metricOf(regional, 'iam_body_bytes')).toBeGreaterThan(BUDGET - 90_000);
+  // Each address uses half of what the ones before leave, until that is less than two bodies.
+  for (const end of [2, 3, 5, 6, 7, 8, 9, 10]) await fill(`127.0.0.${end}`);
+  await expect.poll(() => metricOf(regional, 'iam_body_bytes')).toBeGreaterThan(BUDGET - 180_000);
   const socket = await open('127.0.0.4');
   const answered = once(socket, 'data');
   socket.write(head(key.authorization, BODY.length));

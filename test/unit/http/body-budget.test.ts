@@ -5,9 +5,9 @@ const MIB = 1_048_576;
 
 it('bounds all bodies together, and returns what a body used', () => {
   const budget = new BodyBudget(MIB);
-  const leases = Array.from({ length: 4 }, (_, index) => budget.lease(`client ${index}`));
+  const leases = Array.from({ length: 3 }, (_, index) => budget.lease(`client ${index}`));
   const size = MIB / 4 + FREE_BODY_BYTES;
-  expect(leases.map((lease) => lease.resize(size))).toEqual([true, true, true, true]);
+  expect(leases.map((lease) => lease.resize(size))).toEqual([true, true, true]);
   const late = budget.lease('late');
   expect(late.resize(size)).toBe(false);
   leases[0]?.close();
@@ -16,17 +16,22 @@ it('bounds all bodies together, and returns what a body used', () => {
   expect(budget.bytes).toBe(0);
 });
 
-it('leaves half of the budget to others when one client uses all that it can', () => {
+it('leaves something to the next client, however many others use all that they can', () => {
   const budget = new BodyBudget(MIB);
-  const lease = () => budget.lease('greedy').resize(MIB / 4 + FREE_BODY_BYTES);
-  expect([lease(), lease(), lease()]).toEqual([true, true, false]);
-  expect(budget.lease('other').resize(MIB / 2)).toBe(true);
+  const use = (client: string) => {
+    let leases = 0;
+    while (budget.lease(client).resize(MIB / 16 + FREE_BODY_BYTES)) leases += 1;
+    return leases;
+  };
+  expect(['a', 'b', 'c', 'd'].map(use)).toEqual([8, 4, 2, 1]);
+  expect(budget.lease('e').resize(MIB / 32 + FREE_BODY_BYTES)).toBe(true);
 });
 
 it('admits small bodies when the budget is used up', () => {
   const budget = new BodyBudget(MIB);
-  for (const client of ['a', 'b']) budget.lease(client).resize(MIB / 2 + FREE_BODY_BYTES);
-  expect(budget.lease('c').resize(FREE_BODY_BYTES + 1)).toBe(false);
+  for (const share of [2, 4, 8]) budget.lease(`client ${share}`).resize(MIB / share + FREE_BODY_BYTES);
+  expect(budget.bytes).toBe((7 / 8) * MIB);
+  expect(budget.lease('c').resize(FREE_BODY_BYTES + MIB / 8)).toBe(false);
   expect(budget.lease('c').resize(FREE_BODY_BYTES)).toBe(true);
 });
 

@@ -60,18 +60,25 @@ describe('one organization', () => {
     expect(fill(budgetFor(4), 'a')).toHaveLength(4);
   });
 
-  it('can use half while others ask, also if they were refused', () => {
+  it('uses at most what it leaves free while others ask, also if they were refused', () => {
     const budget = budgetFor(4);
     const [first, second, third] = fill(budget, 'a');
     expect(budget.fits(LONG.length, 'b')).toBe(false);
     first?.release();
     // The free space is for others.
     expect(budget.fits(LONG.length, 'a')).toBe(false);
-    expect(fill(budget, 'b')).toHaveLength(1);
     second?.release();
+    expect(fill(budget, 'b')).toHaveLength(1);
     third?.release();
-    expect(fill(budget, 'a')).toHaveLength(1);
+    expect(fill(budget, 'a')).toHaveLength(0);
     expect(fill(budget, 'c')).toHaveLength(1);
+  });
+
+  it('leaves something to the next, however many others use what they can', () => {
+    const budget = budgetFor(16);
+    for (const organization of ['a', 'b', 'c', 'd', 'e']) budget.fits(LONG.length, organization);
+    const used = ['a', 'b', 'c', 'd'].map((organization) => fill(budget, organization).length);
+    expect(used).toEqual([8, 4, 2, 1]);
   });
 
   it('can use the whole budget again once the others have not asked for a while', () => {
@@ -83,7 +90,7 @@ describe('one organization', () => {
     expect(fill(budget, 'a')).toHaveLength(2);
   });
 
-  it('gets a first body that is longer than half', () => {
+  it('gets a body that is longer than half while the budget is unused', () => {
     const budget = budgetFor(1);
     budget.fits(LONG.length, 'b');
     budget.admit(LONG, 'a');

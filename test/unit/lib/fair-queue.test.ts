@@ -48,6 +48,29 @@ it('drops from the owner with the most items, from its part with the most', () =
   expect(drain(queue).sort()).toEqual(['ax1', 'ay1', 'bx1']);
 });
 
+it('passes over an owner that cannot be served now, which keeps its turn', () => {
+  const queue = queueOf('a1', 'b1', 'a2', 'c1');
+  const notA = (owner: string) => owner !== 'a';
+  expect([queue.shift(notA), queue.shift(), queue.shift(notA), queue.shift(notA)]).toEqual([
+    'b1',
+    'a1',
+    'c1',
+    undefined,
+  ]);
+  expect(drain(queue)).toEqual(['a2']);
+});
+
+it('removes one item of an owner, and nothing if it is not inside', () => {
+  const queue = queueOf('ax1', 'ax2', 'ay1', 'bx1');
+  queue.remove(['a', 'x'], 'ax1');
+  queue.remove(['a', 'x'], 'ax1');
+  queue.remove(['a', 'y'], 'ay1');
+  queue.remove(['c', 'x'], 'cx1');
+  expect(queue.size).toBe(2);
+  expect(drain(queue)).toEqual(['ax2', 'bx1']);
+  expect([queue.size, queue.shift()]).toEqual([0, undefined]);
+});
+
 it('neither loses nor duplicates an item, and counts correctly, for any sequence of operations', () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('push' as const), owner: fc.integer({ min: 0, max: 4 }) }),

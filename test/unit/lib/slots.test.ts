@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Slots } from '../../../src/lib/slots.ts';
 
 const slots = (waiting: number, waitMs = 60_000) =>
@@ -42,4 +42,66 @@ it('frees the slot of a task that fails', async () => {
     await expect(subject.run(() => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
   }
   expect(await subject.run(async () => 'free')).toBe('free');
+});
+
+describe('owners', () => {
+  /** Starts a task of each owner that ends with `end()`. @returns the owners whose tasks have started, in order */
+  const holder = (limits: { slots: number; waiting?: number }) => {
+    const subject = new Slots({
+      waiting: 1_000,
+      waitMs: 60_000,
+      refusal: () => new Error('full'),
+      ...limits,
+    });
+    const started: string[] = [];
+    const refused: string[] = [];
+    const ends = new Map<string, (() => void)[]>();
+    const start = (owner: string) =>
+      void subject
+        .run(() => {
+          started.push(owner);
+          const { promise, resolve } = Promise.withResolvers<void>();
+          ends.set(owner, [...(ends.get(owner) ?? []), resolve]);
+          return promise;
+        }, owner)
+        .catch(() => void refused.push(owner));
+    const end = async (owner: string) => {
+      ends.get(owner)?.shift()?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    return { start, end, started, refused };
+  };
+
+  it('leaves a free slot to the next owner, however many others use all that they can', () => {
+    const { start, started } = holder({ slots: 16 });
+    for (const owner of ['a', 'b', 'c', 'd']) {
+      for (let count = 0; count < 20; count += 1) start(owner);
+    }
+    expect(['a', 'b', 'c', 'd'].map((owner) => started.filter((one) => one === owner).length)).toEqual([
+      8, 4, 2, 1,
+    ]);
+    start('e');
+    expect(started.at(-1)).toBe('e');
+  });
+
+  it('take turns when a slot is freed, and one beyond its share waits until it leaves enough free', async () => {
+    const { start, end, started } = holder({ slots: 2 });
+    for (const owner of ['a', 'b', 'a', 'a', 'a', 'c', 'b']) start(owner);
+    expect(started).toEqual(['a', 'b']);
+    await end('b');
+    expect(started).toEqual(['a', 'b', 'c']);
+    await end('c');
+    expect(started).toEqual(['a', 'b', 'c', 'b']);
+    await end('a');
+    expect(started).toEqual(['a', 'b', 'c', 'b', 'a']);
+  });
+
+  it('lose the newest of the owner that waits most when too many wait', async () => {
+    const { start, end, started, refused } = holder({ slots: 1, waiting: 3 });
+    for (const owner of ['a', 'a', 'a', 'a', 'b']) start(owner);
+    await end('a');
+    expect(refused).toEqual(['a']);
+    await end('a');
+    expect(started).toEqual(['a', 'a', 'b']);
+  });
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { createServer as createHttpServer, type Server as HttpServer, request } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MAX_UNFINISHED } from '../../../src/http/node-connections.ts';
@@ -10,6 +10,7 @@ import { type StubRegion, startStubRegion } from '../../support/stub-region.ts';
 // 500 calls at once take long on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
 
+/** Of one client, which uses half of the slots at most. */
 const RUNNING = 128;
 const WAITING = 256;
 const CALLS = 500;
@@ -85,6 +86,22 @@ it('answers calls without a decodable credential while all others wait for the c
   expect(performance.now() - startedAt).toBeLessThan(1_000);
   abort.abort();
   await Promise.allSettled(waiting);
+});
+
+it('forwards the call of a client at another address at once while one client uses all that it can', async () => {
+  const grantFrom = (localAddress: string) =>
+    request(`${region.url}/uiam/api/v1/api-keys/_grant`, {
+      method: 'POST',
+      localAddress,
+      headers: { authorization },
+    })
+      .on('error', () => {})
+      .end();
+  const greedy = Array.from({ length: RUNNING + WAITING }, () => grantFrom('127.0.0.1'));
+  await expect.poll(() => sockets.size, { timeout: 30_000 }).toBe(RUNNING);
+  const other = grantFrom('127.0.0.2');
+  await expect.poll(() => sockets.size, { timeout: 5_000 }).toBe(RUNNING + 1);
+  for (const call of [...greedy, other]) call.destroy();
 });
 
 it('keeps the slots of calls whose clients have left until the control plane has answered', async () => {
