@@ -16,7 +16,7 @@ const TRANSIENT = /^(08|40|53|55|57|58|25006)/;
 
 /**
  * Statements and transactions wait here and not in the pool, whose timeout looks like an unavailable Postgres. Kibana sends its grants fifty at
- * a time.
+ * a time. Organizations take turns, because changes of one wait for its lock on their connections.
  */
 const MAX_WAITING = 1_000;
 const MAX_WAIT_MS = 10_000;
@@ -65,7 +65,7 @@ export class Database implements Queries {
     work: (transaction: Queries) => Promise<Result>,
   ): Promise<Result> {
     const begin = `BEGIN; SET LOCAL iam.organization = ${pg.escapeLiteral(organizationId)}`;
-    return this.#slots.run(() => this.#transaction(begin, work));
+    return this.#slots.run(() => this.#transaction(begin, work), organizationId);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { IamError } from '../../errors.ts';
 import { recordEvent } from '../audit/record-event.ts';
+import type { Queries } from '../database.ts';
 import { assertCallerActive, lockOrganization } from '../organizations/organizations.ts';
 import type { Principal } from '../principal.ts';
 import { countOtherOwners, markRevoked, selectRevocable } from './key-rows.ts';
@@ -37,10 +38,16 @@ export async function revokeKeys(
   const { organizationId } = principal;
   const nowMs = deps.now();
   await deps.database.transactionOf(organizationId, async (transaction) => {
+    const assertCaller = async () => {
+      if (options.self !== true) await assertCallerActive(transaction, principal, { owner: true, nowMs });
+    };
+    // A revocation is final, so a repeated one needs no lock.
+    if (await areRevoked(transaction, organizationId, ids, nowMs)) return assertCaller();
     await lockOrganization(transaction, organizationId);
-    if (options.self !== true) await assertCallerActive(transaction, principal, { owner: true, nowMs });
+    await assertCaller();
     const found = await selectRevocable(transaction, organizationId, ids, nowMs);
-    const unknown = ids.filter((id) => !found.some((key) => key.id === id));
+    const known = new Set(found.map(({ id }) => id));
+    const unknown = ids.filter((id) => !known.has(id));
     if (unknown.length > 0) throw unknownKeys(ids, unknown);
 
     const revokesOwner = found.some((key) => key.activeOwner);
@@ -63,6 +70,16 @@ export async function revokeKeys(
       });
     }
   });
+}
+
+async function areRevoked(
+  transaction: Queries,
+  organizationId: string,
+  ids: readonly string[],
+  nowMs: number,
+): Promise<boolean> {
+  const found = await selectRevocable(transaction, organizationId, ids, nowMs);
+  return found.length === ids.length && found.every(({ status }) => status === 'revoked');
 }
 
 function unknownKeys(ids: readonly string[], unknown: readonly string[]): IamError {
