@@ -14,8 +14,10 @@ export class SlotWatch {
   readonly #logger: Logger;
   #timer: NodeJS.Timeout | undefined;
   #work: Promise<void> = Promise.resolve();
-  #missing = '';
-  #ahead = '';
+  /** What the last report of each condition named. */
+  readonly #reported = new Map<string, string>();
+  /** As last read. A region without its slot does not appear on the primary, so only a slot that was there can be missed. */
+  #known: ReplicationSlots['slots'] = [];
   /** The last reading; `undefined` if it failed. */
   current: ReplicationSlots | undefined;
 
@@ -42,9 +44,10 @@ export class SlotWatch {
 
   async #read(): Promise<void> {
     try {
+      const before = this.#known;
       this.current = await readReplicationSlots((text) => this.#database.query(text));
-      this.#logMissing(this.current.missingStandbySlots.join(', '));
-      this.#logAhead(this.current.slots.filter(({ aheadBytes }) => aheadBytes > 0).map(({ name }) => name));
+      this.#known = this.current.slots;
+      this.#report(this.current, before);
     } catch {
       // The heartbeat logs that the primary does not respond.
       this.current = undefined;
@@ -52,30 +55,42 @@ export class SlotWatch {
     if (this.#timer !== undefined) this.#schedule(INTERVAL_MS);
   }
 
-  #logAhead(names: readonly string[]): void {
-    const ahead = names.join(', ');
-    if (ahead === this.#ahead) return;
-    this.#ahead = ahead;
-    if (ahead === '') this.#logger.info('regions receive again: no slot is ahead of the WAL of the primary');
+  #report({ slots, missingStandbySlots }: ReplicationSlots, before: ReplicationSlots['slots']): void {
+    this.#reportChange('missing', missingStandbySlots, {
+      problem:
+        'regions receive nothing: no standby uses a slot of synchronized_standby_slots (docs/failover.md)',
+      end: 'all slots of synchronized_standby_slots are in use again',
+    });
     // A loss of up to 64 MB is repaired by the next epoch, usually within seconds.
-    else
-      this.#logger.error(
-        { slots: ahead },
+    this.#reportChange('ahead', namesOf(slots.filter(({ aheadBytes }) => aheadBytes > 0)), {
+      problem:
         'regions have applied changes that this primary lacks, and receive nothing until the primary\'s WAL is as long again; if it lasts longer than a minute, run "iam region resync" for each (docs/failover.md)',
+      end: 'regions receive again: no slot is ahead of the WAL of the primary',
+    });
+    this.#reportChange('lost', namesOf(slots.filter(({ usable }) => !usable)), {
+      problem:
+        'slots have lost WAL that their regions need, so these receive nothing; run "iam region resync" for each region (docs/operations.md, Replication)',
+      end: 'no slot lacks WAL that its region needs',
+    });
+    const gone = namesOf(before).filter((name) => !namesOf(slots).includes(name));
+    if (gone.length > 0)
+      this.#logger.error(
+        { slots: gone.join(', ') },
+        'replication slots were dropped, so their regions receive nothing; unless "iam region remove" or an administrator removed the region or standby on purpose, run "iam region resync"',
       );
   }
 
-  #logMissing(missing: string): void {
-    if (missing === this.#missing) return;
-    this.#missing = missing;
-    if (missing === '') this.#logger.info('all slots of synchronized_standby_slots are in use again');
-    else
-      this.#logger.error(
-        { standby_slots: missing },
-        'regions receive nothing: no standby uses a slot of synchronized_standby_slots (docs/failover.md)',
-      );
+  /** Logs a condition when the names that it concerns change, not at each reading. */
+  #reportChange(condition: string, names: readonly string[], texts: { problem: string; end: string }): void {
+    const list = names.join(', ');
+    if (list === (this.#reported.get(condition) ?? '')) return;
+    this.#reported.set(condition, list);
+    if (list === '') this.#logger.info(texts.end);
+    else this.#logger.error({ slots: list }, texts.problem);
   }
 }
+
+const namesOf = (slots: ReplicationSlots['slots']) => slots.map(({ name }) => name);
 
 /** Registers the metrics of the primary's replication slots. */
 export function registerSlotMetrics(registry: Registry, watch: Pick<SlotWatch, 'current'>): void {

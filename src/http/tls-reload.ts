@@ -27,14 +27,14 @@ export interface TlsReloadOptions {
 class TlsReload extends RepeatedTask {
   readonly #server: Server;
   readonly #options: TlsReloadOptions;
-  readonly #crlExpiryMs: (pem: Buffer) => number | undefined;
+  readonly #crlExpiryMs: CrlExpiry | undefined;
   #current: TlsFiles;
 
   constructor(
     server: Server,
     current: TlsFiles,
     options: TlsReloadOptions,
-    crlExpiryMs: (pem: Buffer) => number | undefined,
+    crlExpiryMs: CrlExpiry | undefined,
   ) {
     super({
       intervalMs: options.intervalMs ?? INTERVAL_MS,
@@ -73,10 +73,26 @@ class TlsReload extends RepeatedTask {
     this.#current = files;
     const { validToDate } = new X509Certificate(files.cert);
     this.#options.certificateExpiry.set({ setting: 'TLS_CERT_FILE' }, validToDate.getTime() / 1_000);
-    const expiresAtMs = files.crl && this.#crlExpiryMs(files.crl);
+    const expiresAtMs = files.crl && this.#crlExpiryMs?.(files.crl);
     if (expiresAtMs === undefined) this.#options.crlExpiry.reset();
-    else this.#options.crlExpiry.set({ setting: 'TLS_CLIENT_CRL_FILE' }, expiresAtMs / 1_000);
+    else this.#showExpiry(expiresAtMs);
   }
+
+  #showExpiry(expiresAtMs: number): void {
+    this.#options.crlExpiry.set({ setting: 'TLS_CLIENT_CRL_FILE' }, expiresAtMs / 1_000);
+    if (expiresAtMs > Date.now()) return;
+    this.#options.logger.warn(
+      { expired_at: new Date(expiresAtMs).toISOString() },
+      'TLS_CLIENT_CRL_FILE: the revocation list has expired, so no client certificate is valid; replace it by a newer one',
+    );
+  }
+}
+
+type CrlExpiry = (pem: Buffer) => number | undefined;
+
+/** Imported on demand, because its parser takes long to load. */
+async function crlExpiry({ TLS_CLIENT_CRL_FILE }: Config): Promise<CrlExpiry | undefined> {
+  return TLS_CLIENT_CRL_FILE === undefined ? undefined : (await import('./crl-expiry.ts')).crlExpiryMs;
 }
 
 /** Reloads certificate, key, authorities and revocation list of a server that uses TLS, while it listens. */
@@ -86,9 +102,7 @@ export const tlsReload = fp<TlsReloadOptions>(
     if (files === undefined) return;
     const server = app.server as unknown as Server;
     logTlsProblems(server, options.logger);
-    // Imported on demand, because its parser takes long to load.
-    const { crlExpiryMs } = await import('./crl-expiry.ts');
-    const reload = new TlsReload(server, files, options, crlExpiryMs);
+    const reload = new TlsReload(server, files, options, await crlExpiry(options.config));
     app.addHook('onListen', async () => reload.start());
     app.addHook('onClose', async () => reload.stop());
   },

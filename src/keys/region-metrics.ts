@@ -3,6 +3,7 @@ import type { BoundedVerifier, VerifierObserver } from './bounded-verifier.ts';
 import type { MemoryKeyStore } from './cache/memory-key-store.ts';
 import type { FencedCache } from './cache/redis/fenced-cache.ts';
 import type { RedisLink } from './cache/redis/redis-link.ts';
+import type { SharedFences } from './cache/redis/shared-fences.ts';
 import type { ChangeFeed } from './change-feed/change-feed.ts';
 import type { ClockCheck } from './change-feed/clock-check.ts';
 import type { Freshness } from './change-feed/freshness.ts';
@@ -25,6 +26,7 @@ interface RegionDeps {
   keys: MemoryKeyStore;
   redis: RedisLink | undefined;
   fenced: FencedCache | undefined;
+  fences: SharedFences | undefined;
 }
 
 /** Histograms of the argon2 queue. */
@@ -54,8 +56,20 @@ export function wrongSecretCounter(registry: Registry): (guard: WrongSecretGuard
 
 /** Metrics of the caches, the change feed and the verifier, read at each scrape. */
 export function registerRegionMetrics(registry: Registry, region: RegionDeps, now: () => number): void {
-  const { feed, freshness, replication, login, lostRevocations, trust, clock, hashing, keys, redis, fenced } =
-    region;
+  const {
+    feed,
+    freshness,
+    replication,
+    login,
+    lostRevocations,
+    trust,
+    clock,
+    hashing,
+    keys,
+    redis,
+    fenced,
+    fences,
+  } = region;
   const gauge = (name: string, help: string, value: () => number | undefined) =>
     new Gauge({
       name,
@@ -197,6 +211,16 @@ export function registerRegionMetrics(registry: Registry, region: RegionDeps, no
       'Number of entries that Redis has not taken yet.',
       () => fenced?.queuedWrites,
     );
-    labelled('iam_redis_commands_total', 'Redis commands by result.', 'result', () => redis.counts);
+    gauge(
+      'iam_redis_queued_fences',
+      'Number of changes that Redis has not taken yet. Meanwhile a pod that is cut off from the replica does not learn of them.',
+      () => fences?.queued,
+    );
+    labelled(
+      'iam_redis_commands_total',
+      'Redis commands by result. refused: Redis replied with an error.',
+      'result',
+      () => redis.counts,
+    );
   }
 }

@@ -80,16 +80,16 @@ export async function createRegionalKeyServices(
     config.REDIS_URL === undefined
       ? undefined
       : // Loaded on demand: a start without Redis does not load its client.
-        (await import('./cache/redis/open-fenced-cache.ts')).openFencedCache(
-          config.REDIS_URL,
+        (await import('./cache/redis/open-fenced-cache.ts')).openFencedCache({
+          url: config.REDIS_URL,
           config,
-          cacheKeys,
+          secrets: cacheKeys,
           logger,
           now,
           clock,
           changes,
           freshness,
-        );
+        });
   const fenced = redis?.cache;
   const revalidation = new Revalidation(postgresKeys, freshness, now, redis?.fences);
   const verified = fenced && new VerifiedKeys(fenced, now, changes, config.MAX_STALENESS_MS, shared);

@@ -2,12 +2,14 @@ import type { Logger } from 'pino';
 import { FORWARDING_SECRET_HEADER } from '../http/forwarding-headers.ts';
 import { REPAIRS_PATH } from '../http/repair-call.ts';
 import type { Replica } from '../keys/replica.ts';
+import { LogLimiter } from '../lib/log-limiter.ts';
 import { RepeatedTask } from '../lib/repeated-task.ts';
 import type { RegionControlPlane } from './control-plane.ts';
 import { callControlPlane } from './control-plane-call.ts';
 
 const INTERVAL_MS = 2_000;
 const TIMEOUT_MS = 5_000;
+const LOG_INTERVAL_MS = 60_000;
 
 export interface RepairRequestsDeps {
   replica: Replica;
@@ -24,6 +26,8 @@ export interface RepairRequestsDeps {
  */
 export class RepairRequests extends RepeatedTask {
   readonly #deps: RepairRequestsDeps;
+  /** Buckets may differ again and again for a moment. */
+  readonly #limiter = new LogLimiter(Date.now, LOG_INTERVAL_MS);
   #differs = false;
 
   constructor(deps: RepairRequestsDeps) {
@@ -54,14 +58,16 @@ export class RepairRequests extends RepeatedTask {
 
   #logStart(buckets: number): void {
     const { controlPlane, logger } = this.#deps;
+    const suppressed = this.#limiter.admit('start');
+    if (suppressed === undefined) return;
     if (controlPlane !== undefined) {
       logger.info(
-        { buckets },
+        { buckets, suppressed },
         'the control plane is asked to repair the buckets that differ from the primary',
       );
     } else {
       logger.error(
-        { buckets },
+        { buckets, suppressed },
         'buckets that differ from the primary are not repaired: set CONTROL_PLANE_URL and FORWARDING_SECRETS, or run iam region resync',
       );
     }

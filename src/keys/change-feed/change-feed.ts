@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { REPEAT_LOST_REVOCATIONS } from '../../database/region/lost-revocations.ts';
+import { LogLimiter } from '../../lib/log-limiter.ts';
 import { messageOf } from '../../lib/message-of.ts';
 import { Wakeup } from '../../lib/wakeup.ts';
 import type { Change, ChangeListener } from './change.ts';
@@ -20,6 +21,7 @@ const MAX_RETRY_DELAY_MS = 1_000;
 const CONNECT_TIMEOUT_GROWTH = 4;
 /** Reads the evidence less often if the replica is slow, since changes wait for it. */
 const READS_PER_EVIDENCE = 5;
+const BREAK_LOG_INTERVAL_MS = 60_000;
 
 export interface ChangeFeedDeps {
   source: ChangeSource;
@@ -64,6 +66,7 @@ export class ChangeFeed {
   #connection: Connection = { disconnectError: undefined };
   #caughtUp = false;
   #hasHistory = false;
+  readonly #breakLog = new LogLimiter(() => performance.now(), BREAK_LOG_INTERVAL_MS);
   #running: Promise<void> | undefined;
   #connected = false;
   /** Message of the last failure; `undefined` while the feed works. */
@@ -224,14 +227,15 @@ export class ChangeFeed {
     replication.observe(lag);
   }
 
-  /** The first generation that a pod sees is no break. */
+  /** The first generation that a pod sees is no break. A resync begins one for each bucket that differs. */
   #reportBreak(generation: string, reason: string | undefined): void {
     const advice = LOSSES.has(reason ?? '')
       ? `; the primary may have lost revocations: run "iam region status" when all rows are compared (${REPEAT_LOST_REVOCATIONS})`
       : '';
-    if (this.#hasHistory)
+    const suppressed = this.#hasHistory ? this.#breakLog.admit(reason ?? '') : undefined;
+    if (suppressed !== undefined)
       this.#deps.logger.warn(
-        { generation, reason },
+        { generation, reason, suppressed },
         `a new generation of the region's rows began (${reason ?? 'unknown reason'}); this pod uses nothing that it cached before${advice}`,
       );
     this.#hasHistory = true;

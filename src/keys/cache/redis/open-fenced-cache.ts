@@ -9,20 +9,29 @@ import { RedisLink } from './redis-link.ts';
 import { RegionConfirmation } from './region-confirmation.ts';
 import { fenceTtlMs, SharedFences } from './shared-fences.ts';
 
-/**
- * Connects to the Redis at `url` and opens what the pods of the region share in it.
- * @param secrets of `CACHE_KEYS`
- */
-export function openFencedCache(
-  url: string,
-  config: Config,
-  secrets: readonly Buffer[],
-  logger: Logger,
-  now: () => number,
-  clock: ClockCheck,
-  changes: Histories,
-  freshness: Freshness,
-) {
+interface FencedCacheDeps {
+  url: string;
+  config: Config;
+  /** Of `CACHE_KEYS`. */
+  secrets: readonly Buffer[];
+  logger: Logger;
+  now: () => number;
+  clock: ClockCheck;
+  changes: Histories;
+  freshness: Freshness;
+}
+
+/** Connects to the Redis at `url` and opens what the pods of the region share in it. */
+export function openFencedCache({
+  url,
+  config,
+  secrets,
+  logger,
+  now,
+  clock,
+  changes,
+  freshness,
+}: FencedCacheDeps) {
   const link = new RedisLink({
     url,
     cluster: config.REDIS_CLUSTER,

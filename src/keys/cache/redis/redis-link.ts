@@ -88,7 +88,7 @@ export class RedisLink {
   #closed = false;
   readonly #refusals = new LogLimiter(() => performance.now(), REFUSAL_REPORT_INTERVAL_MS);
   /** Commands by result, for metrics. */
-  readonly counts = { ok: 0, failed: 0, late: 0, skipped: 0 };
+  readonly counts = { ok: 0, refused: 0, failed: 0, late: 0, skipped: 0 };
 
   constructor(options: RedisLinkOptions) {
     this.#options = options;
@@ -176,10 +176,17 @@ export class RedisLink {
       this.counts.ok += 1;
       return reply;
     } catch (error) {
-      if (error instanceof ReplyError) this.#reportRefusal(error as Error);
-      this.counts[error instanceof RedisTimeoutError ? 'late' : 'failed'] += 1;
+      this.#countFailure(error);
       return undefined;
     }
+  }
+
+  #countFailure(error: unknown): void {
+    if (error instanceof RedisTimeoutError) this.counts.late += 1;
+    else if (error instanceof ReplyError) {
+      this.counts.refused += 1;
+      this.#reportRefusal(error as Error);
+    } else this.counts.failed += 1;
   }
 
   /**

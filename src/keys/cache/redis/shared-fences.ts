@@ -72,6 +72,11 @@ export class SharedFences implements ChangeListener, Fences, VersionFences {
     else if (change.entity === 'history') this.#beginHistory(change.generation);
   }
 
+  /** Number of fences that Redis has not taken yet. */
+  get queued(): number {
+    return this.#keys.size + this.#scopes.size + this.#region.size;
+  }
+
   async supersede({ key, scopes, confirmedAtMs }: CopyOrigin): Promise<boolean> {
     const { redisKeys, clock, changes } = this.#deps;
     // The times of the copy cannot be compared with those of the fences.

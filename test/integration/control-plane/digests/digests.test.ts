@@ -308,3 +308,15 @@ it('a pod counts the keys whose revocation the primary has lost, until they are 
   ]);
   await expect.poll(lost, { timeout: BOUND_MS }).toBe(0);
 });
+
+it('a key that has expired does not count as lost', async () => {
+  const lost = () => metric(pod, 'iam_lost_revocations');
+  const id = (await insertKeys(databases.primary, 1))[0]?.id;
+  await databases.replicated();
+  await databases.region.query('UPDATE api_keys SET revoked_at = now() WHERE id = $1', [id]);
+  await databases.primary.query("UPDATE api_keys SET expires_at = now() + interval '8 s' WHERE id = $1", [
+    id,
+  ]);
+  await expect.poll(lost, { timeout: BOUND_MS, interval: 50 }).toBe(1);
+  await expect.poll(lost, { timeout: BOUND_MS }).toBe(0);
+});

@@ -152,6 +152,21 @@ describe('ChangeFeed', () => {
     ]);
   });
 
+  it('logs breaks of one reason once a minute, and those of others at once', async () => {
+    const source = new ScriptedSource();
+    source.evidence = { evidence: goodEvidence, breakReason: 'start' };
+    const { lines, applied } = start(source);
+    await expect.poll(() => feed.caughtUp).toBe(true);
+    for (const [nth, breakReason] of ['difference', 'difference', 'difference', 'gap'].entries()) {
+      const generation = `after ${nth}`;
+      source.evidence = { evidence: { ...goodEvidence, generation }, breakReason };
+      source.batches.push({ changes: [], more: false, hasNewEvidence: true });
+      source.connections[0]?.onNotify();
+      await expect.poll(() => applied).toContainEqual({ entity: 'history', generation });
+    }
+    expect(lines.map((line) => JSON.parse(line).reason)).toEqual(['difference', 'gap']);
+  });
+
   it.each([
     ['counter_backwards', true],
     ['repair', false],

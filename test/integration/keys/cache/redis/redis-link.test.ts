@@ -229,11 +229,11 @@ it('sends the reads of one tick in one round trip, with the right value for each
 it.skipIf(inject('redis').kind !== 'binary')('keeps reading from a Redis that is out of memory', async () => {
   await link.store(FENCE, 1, entry('value'));
   const admin = new Redis(redis.url);
-  const { failed } = link.counts;
+  const { refused } = link.counts;
   await admin.config('SET', 'maxmemory', '1');
   await admin.config('SET', 'maxmemory-policy', 'noeviction');
   for (let index = 0; index < 10; index += 1) await link.store(FENCE, 1, entry('another'));
-  expect([link.counts.failed - failed, link.breakerState]).toEqual([10, 0]);
+  expect([link.counts.refused - refused, link.breakerState]).toEqual([10, 0]);
   expect(await stored()).toBe('value');
   expect(events, 'ten refusals').toEqual(['refused OOM']);
   admin.disconnect();

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { RedisKeys } from '../../../../../src/keys/cache/redis/redis-keys.ts';
 import { RedisLink } from '../../../../../src/keys/cache/redis/redis-link.ts';
 import { fenceTtlMs, SharedFences } from '../../../../../src/keys/cache/redis/shared-fences.ts';
@@ -50,6 +51,27 @@ const keyCopy = (id: string, fences = pod()) =>
   fences.supersede({ key: { id, version: 1 }, scopes: [], confirmedAtMs: Date.now() });
 const rolesCopy = (scope: string, confirmedAtMs: number, fences = pod()) =>
   fences.supersede({ scopes: ['other', scope], confirmedAtMs });
+
+it.skipIf(inject('redis').kind !== 'binary')(
+  'counts the changes that a full Redis does not take, and writes them later',
+  async () => {
+    const admin = new Redis(redis.url);
+    const ids = Array.from({ length: 200 }, () => randomUUID());
+    const fences = pod();
+    try {
+      await admin.config('SET', 'maxmemory-policy', 'noeviction');
+      await admin.config('SET', 'maxmemory', '1');
+      for (const id of ids) fences.apply({ entity: 'key', id, version: 2 });
+      await expect.poll(() => link.counts.refused, { timeout: 5_000 }).toBeGreaterThan(100);
+      expect(fences.queued).toBeGreaterThan(0);
+    } finally {
+      await admin.config('SET', 'maxmemory', '0');
+      admin.disconnect();
+    }
+    await expect.poll(() => fences.queued, { timeout: 10_000 }).toBe(0);
+    for (const id of ids) await expect.poll(() => keyCopy(id)).toBe(true);
+  },
+);
 
 describe('the fence of a key', () => {
   it('supersedes copies of older versions only', async () => {
